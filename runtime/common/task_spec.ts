@@ -1,0 +1,140 @@
+/**
+ * What the cluster knows of a piece of work: the shapes that the local scheduler, the global scheduler, the GCS and the
+ * submitters share. All plain data, so that they travel as JSON and replay in the simulator.
+ * @module
+ */
+import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "./ids.ts";
+import type { ResourceSet } from "./resources.ts";
+
+export type RuntimeName = "bun" | "deno" | "node";
+
+/** Where work may run. `hybrid` is the default: local first, then the least expected wait. */
+export type Strategy =
+  | { readonly type: "hybrid" }
+  | { readonly type: "spread" }
+  | { readonly type: "nodeAffinity"; readonly nodeId: NodeId; readonly soft: boolean };
+
+/** A worker process is reused only for the same environment. `hash` is "" for the plain one. */
+export interface RuntimeEnvSpec {
+  readonly hash: string;
+  readonly runtime?: RuntimeName;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A stored object that a task needs as an argument. */
+export interface ArgumentRef {
+  readonly id: ObjectId;
+  /** The node whose agent counts its references. */
+  readonly home: NodeId;
+  /** Size in the store, 0 when the submitter does not know it. */
+  readonly bytes: number;
+}
+
+/** One request for a worker: the shape of a scheduling class, and the first task that would run under the grant. */
+export interface LeaseRequest {
+  /** Unique within the submitter; the key for cancelling and for late replies. */
+  readonly requestId: string;
+  readonly kind: "task" | "actor";
+  readonly jobId: JobId;
+  readonly submitter: ProcessId;
+  readonly submitterNode: NodeId;
+  readonly taskId: TaskId;
+  /** The function's (or class's) name, for people. */
+  readonly name: string;
+  /** Requests with equal keys are interchangeable. */
+  readonly classKey: string;
+  readonly resources: ResourceSet;
+  readonly strategy: Strategy;
+  readonly labelSelector?: Readonly<Record<string, string>>;
+  readonly runtimeEnv: RuntimeEnvSpec;
+  /** Stored arguments of the first task: pulled and pinned before the grant. */
+  readonly args: readonly ArgumentRef[];
+  /** How many tasks of the class wait at the submitter, this one included. */
+  readonly backlog: number;
+  /** How many blocked tasks stand above this one; deeper work is granted first (design: blocked tasks). */
+  readonly depth: number;
+  readonly actorId?: ActorId;
+}
+
+/** A granted lease, as the submitter sees it. */
+export interface Grant {
+  readonly leaseId: string;
+  readonly nodeId: NodeId;
+  readonly workerId: ProcessId;
+  /** The worker's own socket, reachable by processes of the same node. */
+  readonly socketPath: string;
+  /** Quantities held, and the indices of unit resources (GPU). */
+  readonly resources: ResourceSet;
+  readonly gpuIds: readonly number[];
+}
+
+export type ActorState = "DEPENDENCIES_UNREADY" | "PENDING_CREATION" | "ALIVE" | "RESTARTING" | "DEAD";
+
+/** Everything that is needed to construct an actor, also again after a crash. Its arguments ride beside it as bytes. */
+export interface ActorSpec {
+  readonly actorId: ActorId;
+  readonly jobId: JobId;
+  readonly owner: ProcessId;
+  readonly ownerNode: NodeId;
+  readonly className: string;
+  readonly classHash: string;
+  /** Registered name, or "" for none. */
+  readonly name: string;
+  readonly namespace: string;
+  readonly detached: boolean;
+  readonly maxRestarts: number;
+  readonly maxTaskRetries: number;
+  readonly maxConcurrency: number;
+  readonly maxPendingCalls: number;
+  /** Resources held for the actor's life. */
+  readonly resources: ResourceSet;
+  /** Resources that must be free to place it (an actor without explicit CPUs needs 1 to be placed, holds 0). */
+  readonly placementResources: ResourceSet;
+  readonly strategy: Strategy;
+  readonly labelSelector?: Readonly<Record<string, string>>;
+  readonly runtimeEnv: RuntimeEnvSpec;
+  readonly args: readonly ArgumentRef[];
+  /** Public methods and their default options, for handles made elsewhere (getActor). */
+  readonly methods: Readonly<Record<string, unknown>>;
+}
+
+/** Why an actor is dead or away: a stable code and a sentence. */
+export interface DeathCause {
+  readonly code:
+    | "KILLED"
+    | "WORKER_DIED"
+    | "NODE_DIED"
+    | "OWNER_DIED"
+    | "CREATION_FAILED"
+    | "OUT_OF_SCOPE"
+    | "EXITED"
+    | "JOB_ENDED"
+    | "UNSCHEDULABLE"
+    | "NAME_TAKEN";
+  readonly message: string;
+}
+
+/** Where an actor is and how it fares; published to every process that holds a handle. */
+export interface ActorStatus {
+  readonly actorId: ActorId;
+  readonly state: ActorState;
+  /** Counts constructions: 1 for the first. Calls carry it, so that none reaches a later incarnation by accident. */
+  readonly incarnation: number;
+  readonly nodeId: NodeId | null;
+  readonly workerId: ProcessId | null;
+  readonly socketPath: string | null;
+  readonly pid: number | null;
+  readonly restartsLeft: number;
+  readonly deathCause: DeathCause | null;
+  /** For CREATION_FAILED: that the constructor's own error is section 0 of the message (serialized). */
+  readonly hasErrorValue?: boolean;
+}
+
+/** States of a task as shown to people; Ray's names. */
+export type TaskState =
+  | "PENDING_ARGS_AVAIL"
+  | "PENDING_NODE_ASSIGNMENT"
+  | "SUBMITTED_TO_WORKER"
+  | "RUNNING"
+  | "FINISHED"
+  | "FAILED";

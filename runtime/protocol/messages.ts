@@ -1,0 +1,464 @@
+/**
+ * Every message between processes, by connection. A connection carries frames (frames.ts); the first is Hello, the answer
+ * Welcome; then requests, responses and notifications whose header is JSON as typed here, with raw bytes beside it
+ * (`sections`). Hot messages (task pushes and replies) have binary headers and are typed in push.ts.
+ *
+ *   driver, worker  --AgentMethods-->  agent       (unix socket; HTTP/2 for a driver elsewhere)
+ *   agent           --CoreMethods-->   driver, worker   (same connection, other direction)
+ *   agent           --HeadMethods-->   head        (HTTP/2)      head --NodeMethods--> agent
+ *   agent           --PeerMethods-->   agent       (HTTP/2; object bytes on another connection)
+ *   cli             --HeadMethods-->   head        (HTTP/2, role "cli")
+ *
+ * Every method may fail with an error: {code, message}; codes are those of MobulaError subclasses.
+ * Late, duplicate and resent requests are normal: each says what makes it idempotent.
+ * @module
+ */
+import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
+import type { ResourceSet } from "../common/resources.ts";
+import type {
+  ActorSpec,
+  ActorStatus,
+  ArgumentRef,
+  DeathCause,
+  Grant,
+  LeaseRequest,
+  RuntimeName,
+} from "../common/task_spec.ts";
+import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+
+export type Role = "driver" | "worker" | "agent" | "head" | "cli";
+
+/** First frame of every connection, from its opener. Nothing is allocated before it is accepted. */
+export interface Hello {
+  readonly version: number;
+  readonly token: string;
+  readonly role: Role;
+  /** The process's id; for an agent its node id. */
+  readonly id: string;
+  /** Null only where the opener joins for the first time (it learns the id from Welcome). */
+  readonly clusterId: string | null;
+  /** An agent's incarnation; frames of an epoch that was declared dead are refused. */
+  readonly epoch: number;
+  readonly pid: number;
+  readonly runtime: RuntimeName;
+  /** What this connection is for; "control" unless said otherwise. */
+  readonly purpose: "control" | "heartbeat" | "push";
+  readonly jobId?: JobId;
+  readonly nodeId?: NodeId;
+}
+
+/** Answer to an accepted Hello. A refused one gets {error: {code, message}} and is closed. */
+export interface Welcome {
+  readonly version: number;
+  readonly clusterId: string;
+  readonly id: string;
+  readonly nodeId?: NodeId;
+}
+
+/** One method: what it takes and what it answers. Notifications answer nothing. */
+export interface Method<P, R> {
+  readonly params: P;
+  readonly result: R;
+}
+export type Notification<P> = Method<P, void>;
+
+// ---- where bytes are ------------------------------------------------------------------------------------------------
+
+/** Where a process finds a stored object's bytes (layout: object_layout.ts). The object is pinned for the process that
+ *  was told, until it sends `unpin`. "inline": the bytes are section 0. "remote": read with readObject. */
+export type ObjectPlace =
+  | { readonly type: "shm"; readonly path: string; readonly offset: number; readonly size: number }
+  | { readonly type: "inline" }
+  | { readonly type: "remote"; readonly size: number };
+
+/** What counts as a reference, and where it is counted: an object or an actor, at its home node's agent. */
+export interface RefTarget {
+  readonly id: ObjectId | ActorId;
+  readonly home: NodeId;
+}
+
+/** Changes of one process's references, applied in order.
+ *  own: this process is the owner (its object is stored, here or at `at`, or escaped).  disown: its own count fell to 0.
+ *  hold / drop: a borrower's count left / reached 0. */
+export type RefChange =
+  | ({ readonly op: "own"; readonly at: NodeId | null } & RefTarget)
+  | ({ readonly op: "disown" | "hold" | "drop" } & RefTarget);
+
+// ---- driver, worker -> agent ------------------------------------------------------------------------------------------
+
+export interface AgentMethods {
+  /** Opens a job; answered after its commit. Idempotent by the driver's id. */
+  readonly registerDriver: Method<
+    { namespace: string | null; entrypoint: string },
+    {
+      jobId: JobId;
+      namespace: string;
+      nodeId: NodeId;
+      nodeResources: ResourceSet;
+      dashboardUrl: string | null;
+      address: string;
+    }
+  >;
+  /** A worker has its socket open and is ready for work. */
+  readonly registerWorker: Method<{ socketPath: string }, { nodeId: NodeId; address: string }>;
+  /** The driver is done: its job ends. */
+  readonly endJob: Method<{ jobId: JobId }, Record<string, never>>;
+
+  /** Function or class source (section 0) into the GCS function table, keyed by content hash; answered after its commit. */
+  readonly exportFunction: Method<
+    { hash: string; kind: "function" | "class" | "codec"; name: string },
+    Record<string, never>
+  >;
+  /** Answer: section 0 is the source. Waits for an export that is under way. */
+  readonly fetchFunction: Method<{ hash: string }, { kind: "function" | "class" | "codec"; name: string }>;
+
+  /** Answered when granted (perhaps by another node's agent), or with an error (TaskUnschedulableError), or cancelled. */
+  readonly requestLease: Method<LeaseRequest, { grant: Grant } | { cancelled: true }>;
+  readonly cancelLease: Notification<{ requestId: string }>;
+  /** How many tasks wait behind an open request now. */
+  readonly leaseBacklog: Notification<{ requestId: string; backlog: number }>;
+  /** The lease ends; `workerLost` when the submitter's connection to the worker broke. Idempotent by lease id. */
+  readonly returnLease: Notification<
+    { leaseId: string; nodeId: NodeId; workerId: ProcessId; workerLost?: boolean }
+  >;
+  /** Why a worker is gone, for the error: asked by a submitter whose connection to it broke. */
+  readonly workerFate: Method<
+    { workerId: ProcessId; nodeId: NodeId },
+    { alive: boolean; cause: DeathCause | null }
+  >;
+  /** From a worker: its task waits in get or wait (true), or goes on (false). Nested waits are counted by the worker. */
+  readonly blocked: Notification<{ taskId: TaskId; blocked: boolean }>;
+
+  /** Reserve room for a stored object (size = layout size). Waits for room; ObjectStoreFullError when there is none. */
+  readonly createObject: Method<{ id: ObjectId; size: number }, { path: string; offset: number }>;
+  /** The bytes are complete: publish. `contains`: refs inside the value, held as long as the object lives. `owner`: who
+   *  counts it. Answered when contained refs are held at their homes. Idempotent. */
+  readonly sealObject: Method<
+    { id: ObjectId; home: NodeId; owner: ProcessId; isError: boolean; contains: RefTarget[] },
+    Record<string, never>
+  >;
+  readonly abortObject: Notification<{ id: ObjectId }>;
+  /** createObject, write and seal in one for small values: layout bytes are section 0. */
+  readonly putInline: Method<
+    { id: ObjectId; home: NodeId; owner: ProcessId; isError: boolean; contains: RefTarget[] },
+    Record<string, never>
+  >;
+  /** Remote drivers and sandboxed workers only: bytes of an object in the making, in order (section 0). */
+  readonly writeObject: Method<{ id: ObjectId; offset: number }, Record<string, never>>;
+  /** Answered when the object is on this node (pulled if need be): see ObjectPlace. Fails with ObjectLostError & co.
+   *  The caller bounds the time with cancelGet. `requestId` is unique in the caller. */
+  readonly getObject: Method<
+    { requestId: string; id: ObjectId; home: NodeId; purpose: "get" | "wait" | "argument" },
+    { place: ObjectPlace; isError: boolean }
+  >;
+  /** Answered when the object exists somewhere (fetchLocal false), or here (true); nothing is pinned. */
+  readonly waitObject: Method<
+    { requestId: string; id: ObjectId; home: NodeId; fetchLocal: boolean },
+    Record<string, never>
+  >;
+  readonly cancelGet: Notification<{ requestId: string }>;
+  /** The process no longer reads the object's bytes (`count` pins). */
+  readonly unpin: Notification<{ id: ObjectId; count: number }>;
+  /** Answer: bytes in section 0. For places of type "remote". */
+  readonly readObject: Method<{ id: ObjectId; offset: number; length: number }, Record<string, never>>;
+
+  /** In order; notifications of one process are never reordered with its other messages. */
+  readonly references: Notification<{ changes: RefChange[] }>;
+  /** Answered when every change sent before has reached its home. */
+  readonly flushReferences: Method<Record<string, never>, Record<string, never>>;
+
+  /** Section 0: serialized constructor arguments. Answered after the commit; NameTakenError. Idempotent by actor id.
+   *  With getIfExists a live actor of the name is answered instead, its spec included. */
+  readonly createActor: Method<
+    { spec: ActorSpec; getIfExists: boolean },
+    { actorId: ActorId; spec: ActorSpec }
+  >;
+  readonly getActor: Method<{ name: string; namespace: string }, { actorId: ActorId; spec: ActorSpec }>;
+  /** From now on actorStatus arrives for this actor, the present one at once. */
+  readonly watchActor: Notification<{ actorId: ActorId }>;
+  /** Answered after the commit. The name is free when this is answered. */
+  readonly killActor: Method<{ actorId: ActorId; noRestart: boolean }, Record<string, never>>;
+
+  readonly taskEvents: Method<{ batch: TaskEventBatch }, Record<string, never>>;
+
+  /** Anything that the agent only passes on to the head (HeadMethods, by name), with sections both ways. */
+  readonly head: Method<{ method: string; params: unknown }, unknown>;
+  /** A push connection to a worker of another node, through both agents. The answer opens it; its frames are relayFrame. */
+  readonly openRelay: Method<{ relayId: string; nodeId: NodeId; workerId: ProcessId }, Record<string, never>>;
+  /** Sections: one whole frame's bytes each, in order. Both directions (also in CoreMethods). */
+  readonly relayFrame: Notification<{ relayId: string }>;
+  readonly closeRelay: Notification<{ relayId: string }>;
+}
+
+// ---- agent -> driver, worker -------------------------------------------------------------------------------------------
+
+export interface CoreMethods {
+  /** Others wait: return leases that are idle, and busy ones after their present task. */
+  readonly reclaimLease: Notification<{ leaseId: string }>;
+  /** A lease's worker is dead (its node may be too). */
+  readonly leaseLost: Notification<{ leaseId: string; workerId: ProcessId; cause: DeathCause }>;
+  /** Section 0 with hasErrorValue: the constructor's error, serialized. */
+  readonly actorStatus: Notification<{ status: ActorStatus }>;
+  /** To a worker: construct the actor. Section 0: serialized constructor arguments. Answered when the constructor has run;
+   *  with `failed`, section 0 is the serialized error. */
+  readonly startActor: Method<
+    { spec: ActorSpec; incarnation: number; leaseId: string; gpuIds: number[] },
+    { failed: boolean; message: string }
+  >;
+  /** To a worker: end after running calls (and shutdown hook). */
+  readonly exitWorker: Notification<{ reason: DeathCause }>;
+  /** To a worker: it belongs to this job from now on. */
+  readonly assignJob: Notification<{ jobId: JobId; namespace: string }>;
+  readonly relayFrame: Notification<{ relayId: string }>;
+  readonly closeRelay: Notification<{ relayId: string }>;
+  /** One line for the user, already worded (infeasible demand, a clamped store, forwarded log lines). */
+  readonly message: Notification<{ level: "info" | "warning" | "error"; text: string }>;
+}
+
+// ---- agent, cli -> head --------------------------------------------------------------------------------------------------
+
+/** What an agent says of itself when it (re)joins. A head that restarted rebuilds its volatile state from these. */
+export interface NodeRegistration {
+  readonly nodeId: NodeId;
+  readonly epoch: number;
+  /** HOST:PORT where other agents and remote drivers reach this one. */
+  readonly address: string;
+  readonly hostname: string;
+  readonly pid: number;
+  readonly runtime: RuntimeName;
+  readonly sessionDir: string;
+  readonly isHeadNode: boolean;
+  readonly resources: ResourceSet;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly objectStoreBytes: number;
+  readonly objects: readonly ObjectReport[];
+  readonly actors: readonly ActorStatus[];
+  readonly drivers: readonly { readonly driverId: ProcessId; readonly jobId: JobId }[];
+}
+
+export interface ObjectReport {
+  readonly id: ObjectId;
+  readonly bytes: number;
+  readonly home: NodeId;
+  readonly owner: ProcessId;
+  readonly isError: boolean;
+  readonly primary: boolean;
+}
+
+/** Every heartbeat carries the node's whole resource view: small, absolute, the latest wins. */
+export interface Heartbeat {
+  readonly nodeId: NodeId;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly available: ResourceSet;
+  /** Waiting lease requests by shape. */
+  readonly demand: readonly DemandRow[];
+  readonly storeUsedBytes: number;
+  readonly storeObjects: number;
+  readonly workers: number;
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+  /** Mean wait of lease requests granted lately, and tasks queued: the scheduler's load. */
+  readonly queueLength: number;
+  readonly queueWaitMs: number;
+  /** Measured throughput of pulls from each peer. */
+  readonly bandwidth: Readonly<Record<NodeId, number>>;
+}
+
+export interface DemandRow {
+  readonly name: string;
+  readonly resources: ResourceSet;
+  readonly count: number;
+  /** One sentence: why it waits. */
+  readonly reason: string;
+}
+
+export interface NodeRow {
+  readonly nodeId: NodeId;
+  readonly state: "ALIVE" | "SUSPECT" | "DEAD";
+  readonly stateMessage: string;
+  readonly address: string;
+  readonly hostname: string;
+  readonly pid: number;
+  readonly runtime: RuntimeName;
+  readonly isHeadNode: boolean;
+  readonly resources: ResourceSet;
+  readonly available: ResourceSet;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly objectStoreBytes: number;
+  readonly storeUsedBytes: number;
+  readonly storeObjects: number;
+  readonly workers: number;
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+  readonly demand: readonly DemandRow[];
+  readonly startedMs: number;
+}
+
+export interface HeadMethods {
+  /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
+   *  must end, because they ended while it was away. */
+  readonly registerNode: Method<
+    NodeRegistration,
+    { nodes: NodeRow[]; endedJobs: JobId[]; endedActors: ActorId[]; dashboardUrl: string | null }
+  >;
+  readonly heartbeat: Notification<Heartbeat>;
+  /** A clean leave: the node is dead at once, with this reason. */
+  readonly unregisterNode: Method<{ nodeId: NodeId; epoch: number; reason: string }, Record<string, never>>;
+
+  readonly addJob: Method<
+    {
+      driverId: ProcessId;
+      nodeId: NodeId;
+      namespace: string | null;
+      entrypoint: string;
+      pid: number;
+      runtime: RuntimeName;
+    },
+    { jobId: JobId; namespace: string }
+  >;
+  readonly endJob: Method<{ jobId: JobId; reason: string; failed: boolean }, Record<string, never>>;
+
+  readonly exportFunction: AgentMethods["exportFunction"];
+  readonly fetchFunction: AgentMethods["fetchFunction"];
+
+  /** Which node should hold this lease? Waits while no node fits (infeasible demand is shown, one warning). */
+  readonly pickNode: Method<
+    { request: LeaseRequest; exclude: NodeId[] },
+    { nodeId: NodeId; steps: TraceStep[] }
+  >;
+  readonly cancelPick: Notification<{ submitter: ProcessId; requestId: string }>;
+
+  /** Changes of a node's store, in order. Acknowledged; resent after a reconnect (absolute per object, so idempotent). */
+  readonly reportObjects: Method<
+    { nodeId: NodeId; added: ObjectReport[]; removed: ObjectId[] },
+    Record<string, never>
+  >;
+  /** Where an object is. With `wait` the GCS keeps a callback: answered when the first location exists. */
+  readonly locateObject: Method<
+    { requestId: string; id: ObjectId; home: NodeId; wait: boolean },
+    { nodes: NodeId[]; bytes: number; isError: boolean; waited: boolean }
+  >;
+  readonly cancelLocate: Notification<{ requestId: string }>;
+  /** No reference is left anywhere: every holder deletes it. */
+  readonly freeObjects: Notification<{ ids: ObjectId[] }>;
+
+  readonly createActor: AgentMethods["createActor"];
+  readonly getActor: AgentMethods["getActor"];
+  readonly watchActor: Notification<{ actorId: ActorId }>;
+  readonly unwatchActor: Notification<{ actorId: ActorId }>;
+  readonly killActor: AgentMethods["killActor"];
+  /** The last handle is gone anywhere. */
+  readonly actorOutOfScope: Notification<{ actorId: ActorId }>;
+  /** The actor's constructor has run (or failed: section 0 is the error). Idempotent by (actor, incarnation). */
+  readonly actorStarted: Method<
+    {
+      actorId: ActorId;
+      incarnation: number;
+      nodeId: NodeId;
+      workerId: ProcessId;
+      socketPath: string;
+      pid: number;
+      failed: boolean;
+      message: string;
+    },
+    Record<string, never>
+  >;
+  /** A worker process ended; with an actor, the actor manager decides. `intended`: exitActor, out of scope, job end. */
+  readonly workerExited: Method<
+    {
+      nodeId: NodeId;
+      workerId: ProcessId;
+      jobId: JobId | null;
+      actorId: ActorId | null;
+      incarnation: number;
+      intended: boolean;
+      cause: DeathCause;
+    },
+    Record<string, never>
+  >;
+
+  readonly taskEvents: Method<{ batches: TaskEventBatch[] }, Record<string, never>>;
+
+  /** Key-value; answered after the commit. Values are sections (section 0). */
+  readonly kvPut: Method<{ key: string; overwrite: boolean }, { existed: boolean }>;
+  readonly kvGet: Method<{ key: string }, { found: boolean }>;
+  readonly kvDelete: Method<{ key: string }, { existed: boolean }>;
+  readonly kvList: Method<{ prefix: string }, { keys: string[] }>;
+
+  readonly nodes: Method<Record<string, never>, { nodes: NodeRow[] }>;
+  /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs. */
+  readonly list: Method<
+    { kind: string; filters?: string[]; limit?: number; after?: string; detail?: boolean },
+    { rows: Record<string, unknown>[]; total: number }
+  >;
+  readonly trace: Method<{ taskId: TaskId }, { steps: TraceStep[] }>;
+  readonly clusterInfo: Method<
+    Record<string, never>,
+    {
+      clusterId: string;
+      address: string;
+      dashboardUrl: string | null;
+      store: string;
+      nodes: NodeRow[];
+      demand: DemandRow[];
+      sessionDir: string;
+    }
+  >;
+  /** A fresh one-time link that signs a browser in. */
+  readonly dashboardLink: Method<Record<string, never>, { url: string | null }>;
+  /** From the CLI: head and agents of this machine's session end. */
+  readonly stopCluster: Method<{ reason: string }, Record<string, never>>;
+}
+
+// ---- head -> agent ---------------------------------------------------------------------------------------------------------
+
+export interface NodeMethods {
+  /** The cluster's nodes changed: addresses and states, absolute. */
+  readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
+  /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome
+   *  comes as actorStarted or workerExited. Idempotent by (actor, incarnation). */
+  readonly startActor: Method<{ spec: ActorSpec; incarnation: number }, Record<string, never>>;
+  /** End the actor's worker: at once (kill), or after its submitted calls (graceful). */
+  readonly stopActor: Notification<
+    { actorId: ActorId; incarnation: number; graceful: boolean; cause: DeathCause }
+  >;
+  readonly actorStatus: CoreMethods["actorStatus"];
+  readonly deleteObjects: Notification<{ ids: ObjectId[] }>;
+  /** The job's workers end, its leases and objects go. */
+  readonly jobEnded: Notification<{ jobId: JobId }>;
+  /** Warnings for a job's driver. */
+  readonly message: Notification<{ jobId: JobId | null; level: "info" | "warning" | "error"; text: string }>;
+  /** The node was declared dead (fenced), or the cluster stops: end workers and exit. */
+  readonly shutdown: Notification<{ reason: string }>;
+}
+
+// ---- agent -> agent -----------------------------------------------------------------------------------------------------------
+
+export interface PeerMethods {
+  /** Spillback: queue it here, do not pass it on. */
+  readonly requestLease: AgentMethods["requestLease"];
+  readonly cancelLease: Notification<{ submitter: ProcessId; requestId: string }>;
+  readonly leaseBacklog: Notification<{ submitter: ProcessId; requestId: string; backlog: number }>;
+  readonly returnLease: AgentMethods["returnLease"];
+  readonly reclaimLease: Notification<{ leaseId: string; submitter: ProcessId }>;
+  readonly leaseLost: Notification<
+    { leaseId: string; submitter: ProcessId; workerId: ProcessId; cause: DeathCause }
+  >;
+  readonly workerFate: AgentMethods["workerFate"];
+  /** Node-level references: the sum of the sender's processes left or reached 0. Acknowledged when counted. */
+  readonly references: Method<
+    { from: NodeId; changes: { op: "hold" | "drop"; id: ObjectId | ActorId }[] },
+    Record<string, never>
+  >;
+  /** `to`: the worker; `from`: who opened it, for the worker's Hello. */
+  readonly openRelay: Method<
+    { relayId: string; workerId: ProcessId; from: ProcessId; jobId: JobId | null },
+    Record<string, never>
+  >;
+  readonly relayFrame: Notification<{ relayId: string }>;
+  readonly closeRelay: Notification<{ relayId: string }>;
+}
+
+/** Arguments of a lease, for the pin that the granting agent takes before the task starts. */
+export type { ArgumentRef };

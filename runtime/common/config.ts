@@ -3,47 +3,47 @@
  * @module
  */
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION: number = 1;
 
 /** Default TCP port of the head, and the first port that the dashboard tries. */
-export const HEAD_PORT = 6380;
-export const DASHBOARD_PORT = 8265;
+export const HEAD_PORT: number = 6380;
+export const DASHBOARD_PORT: number = 8265;
 
 /** Values up to this size travel inside messages; larger ones live in the object store (Ray: 100 KB). */
-export const INLINE_BYTES_MAX = 100 * 1024;
+export const INLINE_BYTES_MAX: number = 100 * 1024;
 /** Frames above this are a protocol error; bulk bytes travel in object streams, not frames. */
-export const FRAME_BYTES_MAX = 64 * 1024 * 1024;
+export const FRAME_BYTES_MAX: number = 64 * 1024 * 1024;
 /** Flow-control windows of HTTP/2, stream and session, both ends (measured: 3x the default windows' throughput). */
-export const HTTP2_WINDOW_BYTES = 16 * 1024 * 1024;
+export const HTTP2_WINDOW_BYTES: number = 16 * 1024 * 1024;
 /** Bytes an outgoing queue may hold before its writers must wait. */
-export const SEND_QUEUE_BYTES_MAX = 32 * 1024 * 1024;
+export const SEND_QUEUE_BYTES_MAX: number = 32 * 1024 * 1024;
 
 /** Heartbeats between agents and head, on a connection of their own. */
-export const HEARTBEAT_INTERVAL_MS = 500;
+export const HEARTBEAT_INTERVAL_MS: number = 500;
 /** A node silent for this long is dead: stalls of 5 s are harmless, death is known within 10 s. */
-export const NODE_DEAD_AFTER_MS = 7_000;
+export const NODE_DEAD_AFTER_MS: number = 7_000;
 /** An agent whose connection closed has this long to come back before its node is dead. */
-export const NODE_RECONNECT_MS = 3_000;
+export const NODE_RECONNECT_MS: number = 3_000;
 
 /** An unused lease goes back after this long (Ray: 500 ms). */
-export const LEASE_IDLE_MS = 500;
+export const LEASE_IDLE_MS: number = 500;
 /** Lease requests of one class that a submitter keeps open at once (Ray: 10 by default). */
-export const LEASES_PENDING_PER_CLASS = 16;
+export const LEASES_PENDING_PER_CLASS: number = 16;
 /** Idle workers beyond one per CPU are stopped after this long (Ray: 1 s; bun workers are cheap to keep). */
-export const WORKER_IDLE_MS = 10_000;
+export const WORKER_IDLE_MS: number = 10_000;
 /** A worker process must say hello within this long. */
-export const WORKER_START_TIMEOUT_MS = 30_000;
+export const WORKER_START_TIMEOUT_MS: number = 30_000;
 
 /** How long requests wait for an unreachable GCS (MOBULA_GCS_REQUEST_TIMEOUT_MS). */
-export const GCS_REQUEST_TIMEOUT_MS = 60_000;
+export const GCS_REQUEST_TIMEOUT_MS: number = 60_000;
 /** Task events leave a process this often. */
-export const TASK_EVENT_INTERVAL_MS = 200;
+export const TASK_EVENT_INTERVAL_MS: number = 200;
 /** Rows per batch; above that, finished rows are dropped and counted, failed ones kept. */
-export const TASK_ROWS_PER_BATCH = 500;
+export const TASK_ROWS_PER_BATCH: number = 500;
 /** Task rows that the head keeps in memory; older finished ones are only in libSQL. */
-export const TASK_ROWS_IN_MEMORY = 20_000;
+export const TASK_ROWS_IN_MEMORY: number = 20_000;
 
 /** Default retries of a task (Ray: 3). */
-export const TASK_MAX_RETRIES = 3;
+export const TASK_MAX_RETRIES: number = 3;
 /** Tasks that one process may have pending (MOBULA_MAX_PENDING_TASKS). */
-export const PENDING_TASKS_MAX = 5_000_000;
+export const PENDING_TASKS_MAX: number = 5_000_000;

@@ -134,13 +134,29 @@ export interface AgentMethods {
   /** The bytes are complete: publish. `contains`: refs inside the value, held as long as the object lives. `owner`: who
    *  counts it. Answered when contained refs are held at their homes. Idempotent. */
   readonly sealObject: Method<
-    { id: ObjectId; home: NodeId; owner: ProcessId; isError: boolean; contains: RefTarget[] },
+    {
+      id: ObjectId;
+      home: NodeId;
+      owner: ProcessId;
+      isError: boolean;
+      contains: RefTarget[];
+      /** Name of the task that made it, for people (ObjectReport.producer). */
+      producer?: string | undefined;
+    },
     Record<string, never>
   >;
   readonly abortObject: Notification<{ id: ObjectId }>;
   /** createObject, write and seal in one for small values: layout bytes are section 0. */
   readonly putInline: Method<
-    { id: ObjectId; home: NodeId; owner: ProcessId; isError: boolean; contains: RefTarget[] },
+    {
+      id: ObjectId;
+      home: NodeId;
+      owner: ProcessId;
+      isError: boolean;
+      contains: RefTarget[];
+      /** Name of the task that made it, for people (ObjectReport.producer). */
+      producer?: string | undefined;
+    },
     Record<string, never>
   >;
   /** Remote drivers and sandboxed workers only: bytes of an object in the making, in order (section 0). */
@@ -239,6 +255,8 @@ export interface NodeRegistration {
 export interface ObjectReport {
   readonly id: ObjectId;
   readonly bytes: number;
+  /** Function (or actor method) that made it, for people; absent for one that was put, or when it is not known. */
+  readonly producer?: string | undefined;
   readonly home: NodeId;
   readonly owner: ProcessId;
   readonly isError: boolean;

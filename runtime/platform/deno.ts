@@ -1,0 +1,54 @@
+/**
+ * Deno's adapter.
+ * @module
+ */
+import type { ChildProcess } from "node:child_process";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { RuntimeName } from "../common/task_spec.ts";
+import type { Platform, SharedRegion, SpawnOptions } from "./platform.ts";
+import { spawnWith } from "./spawn.ts";
+
+export const runtimeName: RuntimeName = "deno";
+export const runtimeVersion: string = process.versions["deno"] ?? "";
+export const canMap: boolean = false;
+
+const self = { name: runtimeName, path: process.execPath };
+
+export function spawnRuntime(runtime: RuntimeName, entry: string, options: SpawnOptions = {}): ChildProcess {
+  return spawnWith(self, runtime, entry, options);
+}
+
+export function mapPrivate(
+  _fd: number,
+  _offset: number,
+  _length: number,
+  _onUnmapped: () => void,
+): ArrayBuffer | null {
+  return null;
+}
+
+export function mapShared(_fd: number, _offset: number, _length: number): SharedRegion | null {
+  return null;
+}
+
+let gc: (() => void) | undefined;
+
+export function collectGarbage(): void {
+  if (gc === undefined) {
+    // The flag works after start as well: a new context gets the function.
+    setFlagsFromString("--expose-gc");
+    gc = runInNewContext("gc") as () => void;
+  }
+  gc();
+}
+
+({
+  runtimeName,
+  runtimeVersion,
+  canMap,
+  spawnRuntime,
+  mapPrivate,
+  mapShared,
+  collectGarbage,
+}) satisfies Platform;

@@ -37,6 +37,8 @@ export interface HeadConfig {
   readonly runtime: RuntimeName;
   /** End when stdin closes: an embedded cluster must not outlive its driver. */
   readonly lifeline: boolean;
+  /** An embedded cluster's temporary session: whoever ends last removes the folder, so both remove it. Default false. */
+  readonly ephemeral?: boolean;
   readonly tls?: TlsFiles;
 }
 
@@ -62,6 +64,8 @@ export interface AgentConfig {
   /** Whether the head runs on this node (`start --head`, embedded clusters). */
   readonly isHeadNode: boolean;
   readonly lifeline: boolean;
+  /** An embedded cluster's temporary session: whoever ends last removes the folder, so both remove it. Default false. */
+  readonly ephemeral?: boolean;
   /** Workers to start before anybody asks for one. */
   readonly prestart: number;
   readonly tls?: TlsFiles;

@@ -1,0 +1,256 @@
+/**
+ * Hello first. The opener's first frame is Hello; the answer is Welcome, or a refusal and the end of the connection.
+ * Until then a connection may send one small frame and nothing else; a server keeps nothing for it but a timer.
+ *
+ *   server:  waiting --hello--> checking --accepted--> welcomed
+ *               \                  \-----refused--> refusal written, closed
+ *                \--anything else, 5 s--> closed
+ *
+ * Failures: the first 10 of a second are answered at once; further ones late, a few at a time, the rest not at all.
+ * Good hellos are never delayed, so that nobody who merely reaches the port can keep a node out.
+ * @module
+ */
+import type { Buffer } from "node:buffer";
+import { createHash, timingSafeEqual } from "node:crypto";
+import { PROTOCOL_VERSION } from "../../common/config.ts";
+import { AuthenticationError } from "../../common/errors.ts";
+import { FRAME_LIMITS, type FrameLimits, FrameType } from "../../protocol/frames.ts";
+import type { Hello, Welcome } from "../../protocol/messages.ts";
+import { ProtocolError } from "../../protocol/protocol_error.ts";
+import type { Connection } from "./connection.ts";
+import { ConnectError, toError } from "./transport_error.ts";
+import { errorFromWire, errorToWire } from "./wire_error.ts";
+
+/** Who does not say hello within this long is cut off. */
+export const HELLO_TIMEOUT_MS: number = 5_000;
+/** How long connecting and the welcome may take together, by default. */
+export const CONNECT_TIMEOUT_MS: number = 10_000;
+/** Failed hellos of one second that are answered at once. */
+const FAILURES_PER_SECOND = 10;
+/** Failed hellos whose late refusal is being held back; above that, connections just close. */
+const LATE_REFUSALS_MAX = 32;
+const LATE_REFUSAL_MS = 1_000;
+
+/** Before the handshake: one small frame without sections. */
+export const HANDSHAKE_LIMITS: FrameLimits = {
+  frameBytesMax: 8 * 1024,
+  headerBytesMax: 8 * 1024,
+  sectionsMax: 0,
+};
+
+const ROLES: ReadonlySet<unknown> = new Set(["driver", "worker", "agent", "head", "cli"]);
+const PURPOSES: ReadonlySet<unknown> = new Set(["control", "heartbeat", "push"]);
+const decoder = new TextDecoder();
+
+export interface GateOptions {
+  /** The cluster's token. */
+  readonly token: string;
+  /** Hellos of another cluster are refused; those that name none are not. */
+  readonly clusterId: string;
+  /** The last word, after version, token and cluster are found good. An Error refuses (fenced epoch, unknown role). */
+  readonly accept: (hello: Hello, connection: Connection) => Welcome | Error | Promise<Welcome | Error>;
+  readonly helloTimeoutMs?: number;
+  /** For the throttle; default performance.now. */
+  readonly nowMs?: () => number;
+}
+
+/** The entrance of one listener: checks hellos and throttles failures. */
+export class Gate {
+  readonly #options: GateOptions;
+  readonly #tokenHash: Buffer;
+  readonly #nowMs: () => number;
+  #windowStartMs = 0;
+  #failuresInWindow = 0;
+  #lateRefusals = 0;
+  /** Failed hellos since the start, for status and tests. */
+  failures = 0;
+
+  constructor(options: GateOptions) {
+    if (options.token === "") throw new TypeError("token is empty");
+    this.#options = options;
+    this.#tokenHash = hashToken(options.token);
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+  }
+
+  /** Whether this is the cluster's token; takes the same time for every wrong one. */
+  checkToken(token: string): boolean {
+    return timingSafeEqual(this.#tokenHash, hashToken(token));
+  }
+
+  /**
+   * Expect a hello on a new connection (made with HANDSHAKE_LIMITS). `onWelcomed` is called once it is accepted, with
+   * the welcome already queued; it sets onFrame and onClose. A connection that is refused just ends.
+   */
+  admit(connection: Connection, onWelcomed: (connection: Connection, hello: Hello) => void): void {
+    const timer = setTimeout(
+      () => connection.destroy(new ProtocolError("no hello in time")),
+      this.#options.helloTimeoutMs ?? HELLO_TIMEOUT_MS,
+    );
+    connection.onClose = () => clearTimeout(timer);
+    let answered = false;
+    connection.onFrame = (type, _flags, header) => {
+      if (answered) throw new ProtocolError("a frame before the welcome");
+      answered = true;
+      this.#check(connection, type, header).then(
+        (hello) => {
+          clearTimeout(timer);
+          this.#welcome(connection, hello, onWelcomed);
+        },
+        (error: unknown) => this.#refuse(connection, toError(error)),
+      );
+    };
+  }
+
+  async #check(connection: Connection, type: number, header: Uint8Array): Promise<[Hello, Welcome]> {
+    if (type !== FrameType.hello) throw new ProtocolError(`first frame has type ${type}, not hello`);
+    const hello = decodeHello(header);
+    if (!this.checkToken(hello.token)) {
+      throw new AuthenticationError(
+        "wrong token: use the token of the cluster's session folder (file `token`)",
+      );
+    }
+    if (hello.version !== PROTOCOL_VERSION) {
+      throw new ProtocolError(
+        `protocol version ${hello.version}, but this cluster speaks ${PROTOCOL_VERSION}`,
+      );
+    }
+    const { clusterId } = this.#options;
+    if (hello.clusterId !== null && hello.clusterId !== clusterId) {
+      throw new AuthenticationError(
+        `${hello.id} belongs to cluster ${hello.clusterId}, this is cluster ${clusterId}`,
+      );
+    }
+    const welcome = await this.#options.accept(hello, connection);
+    if (welcome instanceof Error) throw welcome;
+    return [hello, welcome];
+  }
+
+  #welcome(
+    connection: Connection,
+    [hello, welcome]: [Hello, Welcome],
+    onWelcomed: (connection: Connection, hello: Hello) => void,
+  ): void {
+    if (!connection.isOpen) return;
+    // What the peer sends after the welcome waits until the user of the connection listens.
+    connection.onFrame = null;
+    connection.limits = FRAME_LIMITS;
+    connection.peer = hello;
+    connection.send(FrameType.welcome, JSON.stringify(welcome));
+    try {
+      onWelcomed(connection, hello);
+    } catch (error) {
+      connection.destroy(toError(error));
+    }
+  }
+
+  #refuse(connection: Connection, error: Error): void {
+    this.failures += 1;
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#windowStartMs >= 1_000) {
+      this.#windowStartMs = nowMs;
+      this.#failuresInWindow = 0;
+    }
+    this.#failuresInWindow += 1;
+    if (this.#failuresInWindow <= FAILURES_PER_SECOND) return refuseNow(connection, error);
+    if (this.#lateRefusals >= LATE_REFUSALS_MAX) return connection.destroy(error);
+    this.#lateRefusals += 1;
+    const timer = setTimeout(() => {
+      this.#lateRefusals -= 1;
+      refuseNow(connection, error);
+    }, LATE_REFUSAL_MS);
+    timer.unref?.();
+  }
+}
+
+function refuseNow(connection: Connection, error: Error): void {
+  connection.send(FrameType.refused, JSON.stringify({ error: errorToWire(error) }));
+  connection.close();
+}
+
+/**
+ * Say hello on a fresh connection and wait for the welcome. Fails with AuthenticationError (wrong token or cluster),
+ * ConnectError (no answer in time, connection lost; names the address) or what the peer's `accept` said. The
+ * connection is closed then. Afterwards frames are held until onFrame is set.
+ */
+export function sayHello(
+  connection: Connection,
+  hello: Hello,
+  options: { timeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<Welcome> {
+  const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS;
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", aborted);
+      reject(error);
+      connection.destroy(error);
+    };
+    const aborted = (): void => fail(toError(options.signal?.reason));
+    const timer = setTimeout(
+      () => fail(new ConnectError(`${connection.name} did not answer the hello within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    if (options.signal?.aborted) return aborted();
+    options.signal?.addEventListener("abort", aborted, { once: true });
+    connection.onClose = (cause) => {
+      const options = cause === null ? {} : { cause };
+      fail(new ConnectError(`${connection.name} closed the connection before its welcome`, options));
+    };
+    connection.onFrame = (type, _flags, header) => {
+      let answer: Welcome;
+      try {
+        answer = decodeAnswer(type, header);
+      } catch (error) {
+        return fail(toError(error));
+      }
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", aborted);
+      connection.onFrame = null;
+      connection.onClose = null;
+      connection.limits = FRAME_LIMITS;
+      connection.peer = answer;
+      resolve(answer);
+    };
+    connection.send(FrameType.hello, JSON.stringify(hello));
+  });
+}
+
+function decodeAnswer(type: number, header: Uint8Array): Welcome {
+  const answer = parseObject(header, "answer to hello");
+  if (type === FrameType.refused) throw errorFromWire(answer["error"]);
+  if (type !== FrameType.welcome) throw new ProtocolError(`answer to hello has type ${type}`);
+  if (typeof answer["clusterId"] !== "string" || typeof answer["id"] !== "string") {
+    throw new ProtocolError("welcome without cluster id or id");
+  }
+  return answer as unknown as Welcome;
+}
+
+function decodeHello(header: Uint8Array): Hello {
+  const hello = parseObject(header, "hello");
+  const isGood = typeof hello["version"] === "number" && typeof hello["token"] === "string" &&
+    typeof hello["id"] === "string" && hello["id"].length <= 256 && ROLES.has(hello["role"]) &&
+    (hello["clusterId"] === null || typeof hello["clusterId"] === "string") &&
+    Number.isSafeInteger(hello["epoch"]) && Number.isSafeInteger(hello["pid"]) &&
+    PURPOSES.has(hello["purpose"]) && isOptionalText(hello["jobId"]) && isOptionalText(hello["nodeId"]);
+  if (!isGood) throw new ProtocolError("hello with missing or wrong fields");
+  return hello as unknown as Hello;
+}
+
+function isOptionalText(value: unknown): boolean {
+  return value === undefined || typeof value === "string";
+}
+
+function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(bytes));
+  } catch (error) {
+    throw new ProtocolError(`${what} is not JSON`, { cause: error });
+  }
+  if (typeof value !== "object" || value === null) throw new ProtocolError(`${what} is not an object`);
+  return value as Record<string, unknown>;
+}
+
+function hashToken(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}

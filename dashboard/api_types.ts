@@ -1,0 +1,282 @@
+/**
+ * What the head's HTTP API and its live stream say, as types: the contract between the cluster's view (which makes these
+ * rows), the server (which sends them) and the page (which shows them). Types only: all three may import it.
+ *
+ * Times are milliseconds since the epoch, durations are milliseconds, sizes are bytes. What is bounded says how much there
+ * is in all (`total`) and how much was dropped, so that a page can always print "showing N of M".
+ * @module
+ */
+
+export type TaskStateName =
+  | "PENDING_ARGS_AVAIL"
+  | "PENDING_NODE_ASSIGNMENT"
+  | "SUBMITTED_TO_WORKER"
+  | "RUNNING"
+  | "FINISHED"
+  | "FAILED";
+
+export type TaskTypeName = "NORMAL_TASK" | "ACTOR_CREATION_TASK" | "ACTOR_TASK";
+
+/** The subjects of the live stream. */
+export type Topic =
+  | "cluster"
+  | "nodes"
+  | "functions"
+  | "edges"
+  | "failures"
+  | "actors"
+  | "objects"
+  | "jobs"
+  | "rates";
+
+/** Exact counts over everything since the cluster began, except what a restart of the head could not learn again. */
+export interface TaskTotals {
+  readonly pendingArgs: number;
+  readonly pendingNode: number;
+  readonly submitted: number;
+  readonly running: number;
+  readonly finished: number;
+  readonly failed: number;
+}
+
+/** One wish for resources that nobody can grant now. */
+export interface DemandDto {
+  readonly name: string;
+  readonly nodeId: string;
+  /** In whole units: { CPU: 0.5 }. */
+  readonly resources: Readonly<Record<string, number>>;
+  readonly count: number;
+  readonly reason: string;
+}
+
+/** The cluster in one glance. */
+export interface ClusterDto {
+  readonly tasks: TaskTotals;
+  readonly nodesAlive: number;
+  readonly nodesTotal: number;
+  readonly actorsAlive: number;
+  readonly jobsRunning: number;
+  /** In whole units, over the nodes that are alive. */
+  readonly resources: Readonly<Record<string, ResourceUse>>;
+  readonly storeUsedBytes: number;
+  readonly storeBytes: number;
+  readonly demand: readonly DemandDto[];
+  /** Task rows that processes did not record, because the rate was over the limit. */
+  readonly taskRowsSampledOut: number;
+  /** Task rows that left memory (they are in the history). */
+  readonly taskRowsEvicted: number;
+  /** Reports of functions that were left out, because one process named too many. */
+  readonly functionNamesDropped: number;
+  /** Reports of objects that were left out, because there were too many. */
+  readonly objectsUntracked: number;
+}
+
+export interface ResourceUse {
+  readonly total: number;
+  readonly used: number;
+}
+
+export interface NodeDto {
+  readonly nodeId: string;
+  readonly state: "ALIVE" | "SUSPECT" | "DEAD";
+  readonly stateMessage: string;
+  readonly hostname: string;
+  readonly address: string;
+  readonly pid: number;
+  readonly runtime: string;
+  readonly isHeadNode: boolean;
+  readonly resources: Readonly<Record<string, ResourceUse>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly storeBytes: number;
+  readonly storeUsedBytes: number;
+  readonly storeObjects: number;
+  readonly workers: number;
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+  readonly startedMs: number;
+}
+
+/** One function (or actor method, or constructor): exact counts. */
+export interface FunctionDto extends TaskTotals {
+  readonly key: string;
+  readonly name: string;
+  readonly type: TaskTypeName;
+  /** Mean run time of those that ended; null before the first. */
+  readonly meanRunMs: number | null;
+}
+
+/** Data that flowed from one function's results to another's arguments. `from` may be "put". */
+export interface EdgeDto {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+  readonly count: number;
+  readonly bytes: number;
+}
+
+export interface FailureDto {
+  readonly key: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly name: string;
+  readonly nodeId: string | null;
+  readonly endMs: number | null;
+  readonly errorType: string;
+  readonly errorMessage: string;
+}
+
+export interface ActorDto {
+  readonly actorId: string;
+  readonly className: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly jobId: string;
+  readonly state: "DEPENDENCIES_UNREADY" | "PENDING_CREATION" | "ALIVE" | "RESTARTING" | "DEAD";
+  readonly nodeId: string | null;
+  readonly workerId: string | null;
+  readonly pid: number | null;
+  readonly restarts: number;
+  readonly maxRestarts: number;
+  readonly detached: boolean;
+  readonly resources: Readonly<Record<string, number>>;
+  readonly deathCause: string | null;
+  readonly deathMessage: string | null;
+  readonly updatedMs: number;
+}
+
+/** The stored objects that one function made (or "put"). */
+export interface ObjectGroupDto {
+  readonly producer: string;
+  /** Distinct objects, and the bytes of one copy of each. */
+  readonly objects: number;
+  readonly bytes: number;
+  /** Copies by node. */
+  readonly nodes: Readonly<Record<string, { readonly objects: number; readonly bytes: number }>>;
+}
+
+export interface JobDto {
+  readonly jobId: string;
+  readonly state: "RUNNING" | "SUCCEEDED" | "FAILED";
+  readonly message: string;
+  readonly entrypoint: string;
+  readonly namespace: string;
+  readonly nodeId: string | null;
+  readonly driverId: string;
+  readonly pid: number | null;
+  readonly runtime: string;
+  readonly startedMs: number;
+  readonly endedMs: number | null;
+}
+
+/** Points of one second each, oldest first. A delta holds the points that are new or changed. */
+export interface RatesDto {
+  readonly stepMs: number;
+  readonly atMs: readonly number[];
+  readonly finished: readonly number[];
+  readonly failed: readonly number[];
+  /** Tasks running at the end of the step. */
+  readonly running: readonly number[];
+}
+
+/** Rows by key. A snapshot holds all that are shown; a delta what changed since the reader's last frame of the topic. */
+export interface TableData<Row> {
+  readonly rows: readonly Row[];
+  /** Keys of rows that are gone (deltas only). */
+  readonly removed: readonly string[];
+  /** How many rows there are in all; more than the page gets when the view is capped. */
+  readonly total: number;
+}
+
+export interface TopicData {
+  readonly cluster: ClusterDto;
+  readonly nodes: TableData<NodeDto>;
+  readonly functions: TableData<FunctionDto>;
+  readonly edges: TableData<EdgeDto>;
+  readonly failures: TableData<FailureDto>;
+  readonly actors: TableData<ActorDto>;
+  readonly objects: TableData<ObjectGroupDto>;
+  readonly jobs: TableData<JobDto>;
+  readonly rates: RatesDto;
+}
+
+/** First frame of a stream: who speaks. */
+export interface HelloDto {
+  readonly clusterId: string;
+  readonly version: string;
+  /** Address of the head for agents and tools, HOST:PORT. */
+  readonly address: string;
+  /** When this head began; another value after a reconnect means that it was restarted. */
+  readonly startedMs: number;
+  /** The head's clock, for ages. */
+  readonly nowMs: number;
+  readonly topics: readonly Topic[];
+}
+
+/** One line of GET /api/v1/stream (NDJSON). A heartbeat says that the head is there although nothing changed. */
+export type StreamFrame =
+  | { readonly seq: number; readonly topic: "hello"; readonly kind: "snapshot"; readonly data: HelloDto }
+  | {
+    readonly seq: number;
+    readonly topic: "heartbeat";
+    readonly kind: "snapshot";
+    readonly data: { readonly nowMs: number };
+  }
+  | {
+    [T in Topic]: {
+      readonly seq: number;
+      readonly topic: T;
+      readonly kind: "snapshot" | "delta";
+      readonly data: TopicData[T];
+    };
+  }[Topic];
+
+/** One step of a task's journey. */
+export interface TraceStepDto {
+  readonly taskId: string;
+  readonly journey: "submit" | "get";
+  readonly step: number;
+  readonly name: string;
+  readonly nodeId: string | null;
+  readonly processId: string | null;
+  readonly atMs: number;
+  readonly detail: string;
+}
+
+export type ListKind = "tasks" | "actors" | "objects" | "nodes" | "workers" | "jobs";
+
+export interface ListQuery {
+  /** AND-ed: "state=FAILED", "name~fetch", "durationMs>5000", "jobId!=j-1". */
+  readonly filters?: readonly string[] | undefined;
+  /** Rows in one answer; 100 by default, 10,000 at most. */
+  readonly limit?: number | undefined;
+  /** `next` of the answer before. */
+  readonly after?: string | undefined;
+  /** Also the columns that are long or seldom wanted. */
+  readonly detail?: boolean | undefined;
+}
+
+export interface ListAnswer {
+  /** Newest first. */
+  readonly rows: Record<string, unknown>[];
+  /** Rows that the filters let through, in memory. */
+  readonly total: number;
+  /** Pass it as `after` for the rows that follow; null at the end. */
+  readonly next: string | null;
+  /** Rows of this kind that are no longer in memory. */
+  readonly dropped: number;
+}
+
+/** What the server asks of the cluster's view. */
+export interface ClusterReader {
+  readonly topics: readonly Topic[];
+  /** A number that grows whenever the topic's data may have changed. Cheap. */
+  version(topic: Topic): number;
+  /** The topic since `since` (an earlier answer's version), or whole when `since` is null or too old. */
+  read<T extends Topic>(
+    topic: T,
+    since: number | null,
+  ): { readonly version: number; readonly kind: "snapshot" | "delta"; readonly data: TopicData[T] };
+  /** RangeError for an unknown kind, column, operator or cursor. */
+  list(kind: string, query?: ListQuery): ListAnswer;
+  trace(taskId: string): TraceStepDto[];
+}

@@ -1,0 +1,250 @@
+/**
+ * Nodes, actors, jobs and workers as rows for people: bounded maps that events update in O(1).
+ * @module
+ */
+import { fromUnits, type ResourceSet } from "../../common/resources.ts";
+import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
+import type { NodeRow } from "../../protocol/messages.ts";
+import type { ActorDto, ClusterDto, JobDto, NodeDto, ResourceUse } from "../../../dashboard/api_types.ts";
+import { GroupTable } from "./group_table.ts";
+
+const NODES_SHOWN = 200;
+const ACTORS_SHOWN = 200;
+const JOBS_SHOWN = 100;
+/** Ended ones that are remembered; the oldest go first and are counted. */
+const DEAD_NODES_MAX = 100;
+const DEAD_ACTORS_MAX = 2_000;
+const ENDED_JOBS_MAX = 1_000;
+const WORKERS_MAX = 5_000;
+
+/** Keeps the newest `max` keys of those that ended. */
+class EndedKeys {
+  readonly #keys = new Set<string>();
+  readonly #max: number;
+  dropped = 0;
+  constructor(max: number) {
+    this.#max = max;
+  }
+  /** The key to forget now, if any. */
+  add(key: string): string | null {
+    this.#keys.add(key);
+    if (this.#keys.size <= this.#max) return null;
+    const oldest = this.#keys.values().next().value!;
+    this.#keys.delete(oldest);
+    this.dropped++;
+    return oldest;
+  }
+  delete(key: string): void {
+    this.#keys.delete(key);
+  }
+}
+
+export class NodeRows {
+  readonly table: GroupTable<NodeRow, NodeDto> = new GroupTable({
+    cap: NODES_SHOWN,
+    rank: (node) => (node.state === "DEAD" ? 0 : 1e15) + node.startedMs / 1e3,
+    row: (_, node) => nodeDto(node),
+  });
+  readonly ended: EndedKeys = new EndedKeys(DEAD_NODES_MAX);
+
+  /** True when the node died by this row. */
+  apply(row: NodeRow): boolean {
+    const before = this.table.groups.get(row.nodeId);
+    this.table.groups.set(row.nodeId, row);
+    this.table.touch(row.nodeId);
+    if (row.state !== "DEAD") {
+      this.ended.delete(row.nodeId);
+      return false;
+    }
+    const forget = this.ended.add(row.nodeId);
+    if (forget !== null) this.table.remove(forget);
+    return before !== undefined && before.state !== "DEAD";
+  }
+
+  rows(): NodeDto[] {
+    return [...this.table.groups.values()].map(nodeDto);
+  }
+
+  /** What the nodes that are alive have and use, and what they wait for. */
+  summary(): Pick<
+    ClusterDto,
+    "nodesAlive" | "nodesTotal" | "resources" | "storeUsedBytes" | "storeBytes" | "demand"
+  > {
+    const total: Record<string, number> = {};
+    const free: Record<string, number> = {};
+    let nodesAlive = 0, storeUsedBytes = 0, storeBytes = 0;
+    const demand: ClusterDto["demand"][number][] = [];
+    for (const node of this.table.groups.values()) {
+      if (node.state === "DEAD") continue;
+      nodesAlive++;
+      storeUsedBytes += node.storeUsedBytes;
+      storeBytes += node.objectStoreBytes;
+      for (const name in node.resources) total[name] = (total[name] ?? 0) + node.resources[name]!;
+      for (const name in node.available) free[name] = (free[name] ?? 0) + node.available[name]!;
+      for (const row of node.demand) {
+        if (demand.length < 20) {
+          demand.push({ ...row, nodeId: node.nodeId, resources: fromUnits(row.resources) });
+        }
+      }
+    }
+    return {
+      nodesAlive,
+      nodesTotal: this.table.groups.size,
+      resources: uses(total, free),
+      storeUsedBytes,
+      storeBytes,
+      demand,
+    };
+  }
+}
+
+function nodeDto(node: NodeRow): NodeDto {
+  return {
+    nodeId: node.nodeId,
+    state: node.state,
+    stateMessage: node.stateMessage,
+    hostname: node.hostname,
+    address: node.address,
+    pid: node.pid,
+    runtime: node.runtime,
+    isHeadNode: node.isHeadNode,
+    resources: uses(node.resources, node.available),
+    labels: node.labels,
+    storeBytes: node.objectStoreBytes,
+    storeUsedBytes: node.storeUsedBytes,
+    storeObjects: node.storeObjects,
+    workers: node.workers,
+    cpuPercent: node.cpuPercent,
+    rssBytes: node.rssBytes,
+    startedMs: node.startedMs,
+  };
+}
+
+/** A resource of which nothing is free may be absent from `available`. Oversubscription may make it negative. */
+function uses(total: ResourceSet, available: ResourceSet): Record<string, ResourceUse> {
+  const all = fromUnits(total);
+  const free = fromUnits(available);
+  return Object.fromEntries(
+    Object.keys(all).map((name) => [name, { total: all[name]!, used: all[name]! - (free[name] ?? 0) }]),
+  );
+}
+
+export class ActorRows {
+  readonly table: GroupTable<ActorDto, ActorDto> = new GroupTable({
+    cap: ACTORS_SHOWN,
+    rank: (actor) => (actor.state === "DEAD" ? 0 : 1e15) + actor.updatedMs / 1e3,
+    row: (_, actor) => actor,
+  });
+  readonly ended: EndedKeys = new EndedKeys(DEAD_ACTORS_MAX);
+  alive = 0;
+
+  apply(status: ActorStatus, spec: ActorSpec | null, nowMs: number): void {
+    const before = this.table.groups.get(status.actorId);
+    this.table.groups.set(status.actorId, actorDto(status, spec, before, nowMs));
+    this.table.touch(status.actorId);
+    this.alive += (status.state === "ALIVE" ? 1 : 0) - (before?.state === "ALIVE" ? 1 : 0);
+    if (status.state !== "DEAD") return;
+    const forget = this.ended.add(status.actorId);
+    if (forget !== null) this.table.remove(forget);
+  }
+}
+
+function actorDto(
+  status: ActorStatus,
+  spec: ActorSpec | null,
+  before: ActorDto | undefined,
+  nowMs: number,
+): ActorDto {
+  const lasting = spec === null
+    ? {
+      className: before?.className ?? "",
+      name: before?.name ?? "",
+      namespace: before?.namespace ?? "",
+      jobId: before?.jobId ?? "",
+      maxRestarts: before?.maxRestarts ?? 0,
+      detached: before?.detached ?? false,
+      resources: before?.resources ?? {},
+    }
+    : {
+      className: spec.className,
+      name: spec.name,
+      namespace: spec.namespace,
+      jobId: spec.jobId as string,
+      maxRestarts: spec.maxRestarts,
+      detached: spec.detached,
+      resources: fromUnits(spec.resources),
+    };
+  return {
+    actorId: status.actorId,
+    ...lasting,
+    state: status.state,
+    nodeId: status.nodeId,
+    workerId: status.workerId,
+    pid: status.pid,
+    restarts: Math.max(0, status.incarnation - 1),
+    deathCause: status.deathCause?.code ?? null,
+    deathMessage: status.deathCause?.message ?? null,
+    updatedMs: nowMs,
+  };
+}
+
+export class JobRows {
+  readonly table: GroupTable<JobDto, JobDto> = new GroupTable({
+    cap: JOBS_SHOWN,
+    rank: (job) => (job.state === "RUNNING" ? 1e15 : 0) + job.startedMs / 1e3,
+    row: (_, job) => job,
+  });
+  readonly ended: EndedKeys = new EndedKeys(ENDED_JOBS_MAX);
+  running = 0;
+
+  apply(job: JobDto): void {
+    const before = this.table.groups.get(job.jobId);
+    this.table.groups.set(job.jobId, job);
+    this.table.touch(job.jobId);
+    this.running += (job.state === "RUNNING" ? 1 : 0) - (before?.state === "RUNNING" ? 1 : 0);
+    if (job.state === "RUNNING") return;
+    const forget = this.ended.add(job.jobId);
+    if (forget !== null) this.table.remove(forget);
+  }
+}
+
+/** A worker process, as far as tasks and actors have told of it. */
+export interface WorkerRow {
+  readonly workerId: string;
+  readonly nodeId: string;
+  readonly state: "ALIVE" | "DEAD";
+  readonly actorId: string | null;
+  readonly pid: number | null;
+  readonly lastSeenMs: number;
+}
+
+export class WorkerRows {
+  /** The one that was heard of longest ago first. */
+  readonly rows: Map<string, WorkerRow> = new Map();
+  dropped = 0;
+
+  seen(row: Omit<WorkerRow, "state">): void {
+    const before = this.rows.get(row.workerId);
+    // Late news of a worker that is dead does not bring it back.
+    if (before?.state === "DEAD") return;
+    this.rows.delete(row.workerId);
+    this.rows.set(row.workerId, {
+      ...row,
+      state: "ALIVE",
+      actorId: row.actorId ?? before?.actorId ?? null,
+      pid: row.pid ?? before?.pid ?? null,
+    });
+    if (this.rows.size <= WORKERS_MAX) return;
+    this.rows.delete(this.rows.keys().next().value!);
+    this.dropped++;
+  }
+
+  died(workerId: string, nowMs: number): void {
+    const before = this.rows.get(workerId);
+    if (before !== undefined) this.rows.set(workerId, { ...before, state: "DEAD", lastSeenMs: nowMs });
+  }
+
+  nodeDied(nodeId: string, nowMs: number): void {
+    for (const row of this.rows.values()) if (row.nodeId === nodeId) this.died(row.workerId, nowMs);
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * The head's live picture of the cluster, for people. Events update it in O(1); readers (the dashboard's streams, list
+ * queries, the CLI) get what was prepared once for all of them. It decides nothing and nothing depends on it: what it does
+ * not know is only not shown.
+ *
+ * The head calls the `apply…` methods as things happen, and, after a restart, once for everything that the store kept:
+ * task counts as batches with the process id and the sequence under which they were stored.
+ * @module
+ */
+import type { ObjectId } from "../../common/ids.ts";
+import type { TaskEventBatch, TraceStep } from "../../common/task_event.ts";
+import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
+import type { NodeRow, ObjectReport } from "../../protocol/messages.ts";
+import type {
+  ClusterDto,
+  ClusterReader,
+  FailureDto,
+  JobDto,
+  ListAnswer,
+  ListQuery,
+  Topic,
+  TopicData,
+} from "../../../dashboard/api_types.ts";
+import { ActorRows, JobRows, NodeRows, WorkerRows } from "./cluster_rows.ts";
+import { GroupTable } from "./group_table.ts";
+import { listRows } from "./list_rows.ts";
+import { ObjectGroups } from "./object_groups.ts";
+import { RateRing } from "./rate_ring.ts";
+import { TaskCounts } from "./task_counts.ts";
+import { type KeptRow, TaskRows } from "./task_rows.ts";
+import { TraceSteps } from "./trace_steps.ts";
+
+/** Rows for readers are made at most this often, however many read. */
+const FLUSH_INTERVAL_MS = 200;
+/** The newest failures, for the page. */
+const FAILURES_SHOWN = 50;
+const MESSAGE_LENGTH_MAX = 500;
+
+export interface ClusterViewOptions {
+  /** Milliseconds since the epoch; Date.now by default. */
+  readonly now?: () => number;
+  /** Task rows that are kept in memory. */
+  readonly taskRowsMax?: number;
+}
+
+export class ClusterView implements ClusterReader {
+  readonly topics: readonly Topic[] = [
+    "cluster",
+    "nodes",
+    "functions",
+    "edges",
+    "failures",
+    "actors",
+    "objects",
+    "jobs",
+    "rates",
+  ];
+  readonly nodes: NodeRows = new NodeRows();
+  readonly actors: ActorRows = new ActorRows();
+  readonly jobs: JobRows = new JobRows();
+  readonly workers: WorkerRows = new WorkerRows();
+  readonly counts: TaskCounts = new TaskCounts();
+  readonly tasks: TaskRows;
+  readonly objects: ObjectGroups;
+  readonly #failures = new GroupTable<FailureDto, FailureDto>({
+    cap: FAILURES_SHOWN,
+    rank: () => 0,
+    row: (_, failure) => failure,
+  });
+  readonly #steps = new TraceSteps();
+  readonly #rates: RateRing;
+  readonly #now: () => number;
+  /** Grows with each change that the cluster's summary shows. */
+  #clusterChanges = 1;
+  #cluster: { version: number; changes: number; data: ClusterDto } | null = null;
+  readonly #flushedMs = new Map<Topic, number>();
+
+  constructor(options: ClusterViewOptions = {}) {
+    this.#now = options.now ?? Date.now;
+    this.tasks = new TaskRows(options.taskRowsMax);
+    this.objects = new ObjectGroups((taskId) => this.tasks.nameOf(taskId));
+    this.#rates = new RateRing(this.#now());
+  }
+
+  /** What one process reports of its tasks. A duplicate is ignored. */
+  applyTaskEvents(batch: TaskEventBatch): void {
+    const delta = this.counts.apply(batch);
+    if (delta === null) return;
+    this.#clusterChanges++;
+    this.#rates.add(this.#now(), delta.finished, delta.failed, this.counts.totals.running);
+    for (const row of batch.rows) {
+      const kept = this.tasks.apply(row, batch.processId);
+      if (kept !== null) this.#taskChanged(kept);
+    }
+    for (const step of batch.steps) this.#steps.add(step);
+  }
+
+  /** Steps that the head itself took for a task. */
+  applySteps(steps: readonly TraceStep[]): void {
+    for (const step of steps) this.#steps.add(step);
+  }
+
+  /** Changes of a node's store, in order (HeadMethods.reportObjects). */
+  applyObjects(nodeId: string, added: readonly ObjectReport[], removed: readonly ObjectId[]): void {
+    for (const report of added) this.objects.add(nodeId, report);
+    for (const id of removed) this.objects.remove(nodeId, id);
+  }
+
+  /** A node (re)joined: its store holds exactly these. */
+  resetObjects(nodeId: string, objects: readonly ObjectReport[]): void {
+    this.objects.replace(nodeId, objects);
+  }
+
+  /** The spec may be left out when it was given before. */
+  applyActor(status: ActorStatus, spec: ActorSpec | null): void {
+    const nowMs = this.#now();
+    this.#clusterChanges++;
+    this.actors.apply(status, spec, nowMs);
+    if (status.workerId === null || status.nodeId === null) return;
+    this.workers.seen({
+      workerId: status.workerId,
+      nodeId: status.nodeId,
+      actorId: status.actorId,
+      pid: status.pid,
+      lastSeenMs: nowMs,
+    });
+  }
+
+  /** Rows replace those of their nodes; nodes that are absent are untouched. A node's objects and workers die with it. */
+  applyNodes(rows: readonly NodeRow[]): void {
+    this.#clusterChanges++;
+    for (const row of rows) {
+      if (!this.nodes.apply(row)) continue;
+      this.objects.replace(row.nodeId, []);
+      this.workers.nodeDied(row.nodeId, this.#now());
+    }
+  }
+
+  applyJob(job: JobDto): void {
+    this.#clusterChanges++;
+    this.jobs.apply(job);
+  }
+
+  /** A driver or worker process is gone: what it had submitted and is not finished has failed. */
+  processDied(id: string): void {
+    const nowMs = this.#now();
+    const delta = this.counts.processDied(id);
+    this.#clusterChanges++;
+    this.#rates.add(nowMs, 0, delta.failed, this.counts.totals.running);
+    for (const kept of this.tasks.processDied(id, nowMs)) this.#taskChanged(kept);
+    this.workers.died(id, nowMs);
+  }
+
+  version(topic: Topic): number {
+    this.#flush(topic);
+    if (topic === "cluster") return this.#clusterVersion();
+    if (topic === "rates") return this.#rates.newest;
+    return this.#table(topic).table.version;
+  }
+
+  read<T extends Topic>(
+    topic: T,
+    since: number | null,
+  ): { version: number; kind: "snapshot" | "delta"; data: TopicData[T] } {
+    this.#flush(topic);
+    const answer = topic === "cluster"
+      ? { version: this.#clusterVersion(), kind: "snapshot" as const, data: this.#clusterData() }
+      : topic === "rates"
+      ? this.#rates.read(since)
+      : this.#table(topic).table.read(since);
+    return answer as { version: number; kind: "snapshot" | "delta"; data: TopicData[T] };
+  }
+
+  list(kind: string, query: ListQuery = {}): ListAnswer {
+    return listRows(this, kind, query);
+  }
+
+  trace(taskId: string): TraceStep[] {
+    return this.#steps.of(taskId);
+  }
+
+  #taskChanged(kept: KeptRow): void {
+    const { row } = kept;
+    this.objects.named(row.taskId, row.name);
+    if (row.workerId !== null && row.nodeId !== null) {
+      this.workers.seen({
+        workerId: row.workerId,
+        nodeId: row.nodeId,
+        actorId: row.actorId,
+        pid: null,
+        lastSeenMs: row.endMs ?? row.startMs ?? row.submittedMs,
+      });
+    }
+    if (row.state !== "FAILED") return;
+    this.#failures.groups.set(kept.key, {
+      key: kept.key,
+      taskId: row.taskId,
+      attempt: row.attempt,
+      name: row.name,
+      nodeId: row.nodeId,
+      endMs: row.endMs,
+      errorType: row.error?.type ?? "",
+      errorMessage: (row.error?.message ?? "").slice(0, MESSAGE_LENGTH_MAX),
+    });
+    this.#failures.touch(kept.key);
+    if (this.#failures.groups.size > FAILURES_SHOWN) {
+      this.#failures.remove(this.#failures.groups.keys().next().value!);
+    }
+  }
+
+  #table(topic: Exclude<Topic, "cluster" | "rates">): GroupTable<unknown, unknown> {
+    const tables = {
+      nodes: this.nodes.table,
+      functions: this.counts.functions,
+      edges: this.counts.edges,
+      failures: this.#failures,
+      actors: this.actors.table,
+      objects: this.objects.groups,
+      jobs: this.jobs.table,
+    };
+    return tables[topic] as unknown as GroupTable<unknown, unknown>;
+  }
+
+  /** Make rows of what changed, unless that was done a moment ago. */
+  #flush(topic: Topic): void {
+    const nowMs = this.#now();
+    const flushedMs = this.#flushedMs.get(topic) ?? -Infinity;
+    if (nowMs - flushedMs < FLUSH_INTERVAL_MS && nowMs >= flushedMs) return;
+    this.#flushedMs.set(topic, nowMs);
+    if (topic === "rates") {
+      this.#rates.advance(nowMs);
+    } else if (topic === "cluster") {
+      if (this.#cluster?.changes !== this.#clusterChanges) this.#makeCluster();
+    } else {
+      this.#table(topic).flush(nowMs);
+    }
+  }
+
+  #clusterVersion(): number {
+    return (this.#cluster ?? this.#makeCluster()).version;
+  }
+  #clusterData(): ClusterDto {
+    return (this.#cluster ?? this.#makeCluster()).data;
+  }
+
+  #makeCluster(): { version: number; changes: number; data: ClusterDto } {
+    const data: ClusterDto = {
+      tasks: this.counts.summary(),
+      ...this.nodes.summary(),
+      actorsAlive: this.actors.alive,
+      jobsRunning: this.jobs.running,
+      taskRowsSampledOut: this.counts.rowsDropped,
+      taskRowsEvicted: this.tasks.evicted,
+      functionNamesDropped: this.counts.namesDropped,
+      objectsUntracked: this.objects.untracked,
+    };
+    this.#cluster = { version: (this.#cluster?.version ?? 0) + 1, changes: this.#clusterChanges, data };
+    return this.#cluster;
+  }
+}

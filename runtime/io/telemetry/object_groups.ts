@@ -1,0 +1,195 @@
+/**
+ * Stored objects as people look at them: by the function that made them, and by node. Kept from the agents' reports, which
+ * are absolute per object, so that a resent one changes nothing.
+ *
+ * An object whose maker is not known yet waits under "(unknown function)" until a row of its task names it.
+ * @module
+ */
+import { type ObjectId, taskOfObject } from "../../common/ids.ts";
+import type { ObjectReport } from "../../protocol/messages.ts";
+import type { ObjectGroupDto } from "../../../dashboard/api_types.ts";
+import { GroupTable } from "./group_table.ts";
+
+export const PUT: string = "put";
+export const UNKNOWN: string = "(unknown function)";
+const OTHER = "(other)";
+
+/** Objects that are tracked one by one; more are counted and left out. */
+const OBJECTS_MAX = 1_000_000;
+const GROUPS_MAX = 2_000;
+const GROUPS_SHOWN = 200;
+/** Objects that wait for the name of their maker. */
+const NAMELESS_MAX = 50_000;
+
+export interface TrackedObject {
+  readonly id: ObjectId;
+  readonly order: number;
+  group: string;
+  readonly bytes: number;
+  readonly owner: string;
+  readonly home: string;
+  readonly isError: boolean;
+  /** Node of the primary copy, or "". */
+  primary: string;
+  nodes: string[];
+}
+
+interface Group {
+  objects: number;
+  bytes: number;
+  readonly nodes: Map<string, { objects: number; bytes: number }>;
+}
+
+export class ObjectGroups {
+  readonly groups: GroupTable<Group, ObjectGroupDto> = new GroupTable({
+    cap: GROUPS_SHOWN,
+    rank: (group) => group.bytes,
+    row: (key, group) => ({
+      producer: key,
+      objects: group.objects,
+      bytes: group.bytes,
+      nodes: Object.fromEntries([...group.nodes].map(([node, sums]) => [node, { ...sums }])),
+    }),
+  });
+  /** All and only objects with a copy in some store, oldest first. */
+  readonly objects: Map<ObjectId, TrackedObject> = new Map();
+  /** Reports that were left out because there were too many objects. */
+  untracked = 0;
+  readonly #nameless = new Map<string, ObjectId[]>();
+  #namelessCount = 0;
+  #order = 0;
+  readonly #nameOf: (taskId: string) => string | null;
+
+  /** `nameOf` tells the function of a task, when it is known. */
+  constructor(nameOf: (taskId: string) => string | null) {
+    this.#nameOf = nameOf;
+  }
+
+  add(nodeId: string, report: ObjectReport): void {
+    let object = this.objects.get(report.id);
+    if (object === undefined) {
+      if (this.objects.size >= OBJECTS_MAX) {
+        this.untracked++;
+        return;
+      }
+      object = {
+        id: report.id,
+        order: ++this.#order,
+        group: this.#groupFor(report),
+        bytes: report.bytes,
+        owner: report.owner,
+        home: report.home,
+        isError: report.isError,
+        primary: "",
+        nodes: [],
+      };
+      this.objects.set(report.id, object);
+      const group = this.#group(object);
+      group.objects++;
+      group.bytes += object.bytes;
+    }
+    if (report.primary) object.primary = nodeId;
+    if (object.nodes.includes(nodeId)) return;
+    object.nodes.push(nodeId);
+    this.#count(object, nodeId, 1);
+  }
+
+  /** An object that the node does not have (a resent removal) is no news. */
+  remove(nodeId: string, id: ObjectId): void {
+    const object = this.objects.get(id);
+    if (object === undefined) return;
+    const at = object.nodes.indexOf(nodeId);
+    if (at < 0) return;
+    object.nodes.splice(at, 1);
+    if (object.primary === nodeId) object.primary = "";
+    this.#count(object, nodeId, -1);
+    if (object.nodes.length > 0) return;
+    this.objects.delete(id);
+    if (object.group === UNKNOWN) this.#forgetNameless(id);
+    this.#leaveGroup(object);
+  }
+
+  /** The node's store is exactly this (a node that joined again), or nothing (it is dead). */
+  replace(nodeId: string, reports: readonly ObjectReport[]): void {
+    const kept = new Set(reports.map((report) => report.id));
+    for (const object of this.objects.values()) {
+      if (!kept.has(object.id) && object.nodes.includes(nodeId)) this.remove(nodeId, object.id);
+    }
+    for (const report of reports) this.add(nodeId, report);
+  }
+
+  /** A row of the task has come: objects that waited for its name move to their group. */
+  named(taskId: string, name: string): void {
+    const waiting = this.#nameless.get(taskId);
+    if (waiting === undefined) return;
+    this.#nameless.delete(taskId);
+    this.#namelessCount -= waiting.length;
+    for (const id of waiting) {
+      const object = this.objects.get(id);
+      if (object === undefined || object.group !== UNKNOWN) continue;
+      for (const node of object.nodes) this.#count(object, node, -1);
+      this.#leaveGroup(object);
+      object.group = this.#bounded(name);
+      const group = this.#group(object);
+      group.objects++;
+      group.bytes += object.bytes;
+      for (const node of object.nodes) this.#count(object, node, 1);
+    }
+  }
+
+  #groupFor(report: ObjectReport): string {
+    if (report.producer !== undefined && report.producer !== "") return this.#bounded(report.producer);
+    const taskId = taskOfObject(report.id);
+    if (taskId === null) return PUT;
+    const name = this.#nameOf(taskId);
+    if (name !== null) return this.#bounded(name);
+    if (this.#namelessCount < NAMELESS_MAX) {
+      const waiting = this.#nameless.get(taskId);
+      if (waiting === undefined) this.#nameless.set(taskId, [report.id]);
+      else waiting.push(report.id);
+      this.#namelessCount++;
+    }
+    return UNKNOWN;
+  }
+
+  #forgetNameless(id: ObjectId): void {
+    const taskId = taskOfObject(id)!;
+    const waiting = this.#nameless.get(taskId);
+    const at = waiting?.indexOf(id) ?? -1;
+    if (at < 0) return;
+    waiting!.splice(at, 1);
+    this.#namelessCount--;
+    if (waiting!.length === 0) this.#nameless.delete(taskId);
+  }
+
+  #bounded(name: string): string {
+    const key = name.slice(0, 200);
+    return this.groups.groups.has(key) || this.groups.groups.size < GROUPS_MAX ? key : OTHER;
+  }
+
+  #group(object: TrackedObject): Group {
+    let group = this.groups.groups.get(object.group);
+    if (group === undefined) {
+      group = { objects: 0, bytes: 0, nodes: new Map() };
+      this.groups.groups.set(object.group, group);
+    }
+    this.groups.touch(object.group);
+    return group;
+  }
+
+  #count(object: TrackedObject, nodeId: string, sign: 1 | -1): void {
+    const group = this.#group(object);
+    let sums = group.nodes.get(nodeId);
+    if (sums === undefined) group.nodes.set(nodeId, sums = { objects: 0, bytes: 0 });
+    sums.objects += sign;
+    sums.bytes += sign * object.bytes;
+    if (sums.objects === 0) group.nodes.delete(nodeId);
+  }
+
+  #leaveGroup(object: TrackedObject): void {
+    const group = this.#group(object);
+    group.objects--;
+    group.bytes -= object.bytes;
+    if (group.objects === 0) this.groups.remove(object.group);
+  }
+}

@@ -150,7 +150,8 @@ function pinnedRuntime(name) {
     const binary = resolveFile(via, path);
     if (binary !== null) return binary;
   }
-  return null;
+  const fetched = join(root, ".toolchain", "node", "node_modules", "node", "bin", "node");
+  return name === "node" && existsSync(fetched) ? fetched : null;
 }
 
 /** A file of an installed package, looked up from the package that depends on it (layouts without hoisting). */

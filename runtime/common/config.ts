@@ -20,6 +20,8 @@ export const SEND_QUEUE_BYTES_MAX: number = 32 * 1024 * 1024;
 
 /** Heartbeats between agents and head, on a connection of their own. */
 export const HEARTBEAT_INTERVAL_MS: number = 500;
+/** A node silent for this long (three heartbeats) is suspect: it gets no new work and loses nothing. */
+export const NODE_SUSPECT_AFTER_MS: number = 1_500;
 /** A node silent for this long is dead: stalls of 5 s are harmless, death is known within 10 s. */
 export const NODE_DEAD_AFTER_MS: number = 7_000;
 /** An agent whose connection closed has this long to come back before its node is dead. */

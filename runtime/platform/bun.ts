@@ -1,9 +1,20 @@
 /**
- * Bun's adapter.
+ * Bun's adapter: mappings by bun:ffi.
  * @module
  */
 import type { ChildProcess } from "node:child_process";
+import { dlopen, toArrayBuffer } from "bun:ffi";
 import type { RuntimeName } from "../common/task_spec.ts";
+import {
+  isAddress,
+  MADV_POPULATE_WRITE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MEMORY_LIBRARIES,
+  MS_ASYNC,
+  PROT_READ_WRITE,
+} from "./c_library.ts";
+import { Mappings, type MemoryCalls } from "./mappings.ts";
 import type { Platform, SharedRegion, SpawnOptions } from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
@@ -11,7 +22,6 @@ declare const Bun: { gc(force: boolean): number };
 
 export const runtimeName: RuntimeName = "bun";
 export const runtimeVersion: string = process.versions["bun"] ?? "";
-export const canMap: boolean = false;
 
 const self = { name: runtimeName, path: process.execPath };
 
@@ -20,28 +30,80 @@ export function spawnRuntime(runtime: RuntimeName, entry: string, options: Spawn
 }
 
 export function mapPrivate(
-  _fd: number,
-  _offset: number,
-  _length: number,
-  _onUnmapped: () => void,
+  fd: number,
+  offset: number,
+  length: number,
+  onUnmapped: () => void,
 ): ArrayBuffer | null {
-  return null;
+  return mappings()?.mapPrivate(fd, offset, length, onUnmapped) ?? null;
 }
 
-export function mapShared(_fd: number, _offset: number, _length: number): SharedRegion | null {
-  return null;
+export function mapShared(fd: number, length: number): SharedRegion | null {
+  return mappings()?.mapShared(fd, length) ?? null;
+}
+
+export function mappingsAlive(): number {
+  return opened?.liveCount ?? 0;
 }
 
 export function collectGarbage(): void {
   Bun.gc(true);
 }
 
+/** The C library is opened at the first mapping only: most processes of a cluster never map. Null: FFI is not allowed. */
+let opened: Mappings | null | undefined;
+
+function mappings(): Mappings | null {
+  if (opened === undefined) {
+    const calls = openMemoryCalls();
+    opened = calls === null ? null : new Mappings(calls);
+  }
+  return opened;
+}
+
+function openMemoryCalls(): MemoryCalls | null {
+  for (const library of MEMORY_LIBRARIES) {
+    try {
+      return memoryCalls(library);
+    } catch {
+      continue; // Not this C library, or FFI is not permitted; without any, objects are read as copies.
+    }
+  }
+  return null;
+}
+
+function memoryCalls(library: string): MemoryCalls {
+  const { symbols } = dlopen(library, {
+    mmap: { args: ["ptr", "u64_fast", "i32", "i32", "i32", "i64_fast"], returns: "ptr" },
+    munmap: { args: ["ptr", "u64_fast"], returns: "i32" },
+    msync: { args: ["ptr", "u64_fast", "i32"], returns: "i32" },
+    madvise: { args: ["ptr", "u64_fast", "i32"], returns: "i32" },
+    getpagesize: { args: [], returns: "i32" },
+  });
+  return {
+    pageBytes: symbols.getpagesize(),
+    map(fd, offset, length, shared) {
+      const flags = shared ? MAP_SHARED : MAP_PRIVATE;
+      const address = symbols.mmap(null, length, PROT_READ_WRITE, flags, fd, offset);
+      return isAddress(address) ? address : null;
+    },
+    unmap: (address, length) => void symbols.munmap(address, length),
+    // Asks for nothing; fails where nothing is mapped.
+    isMapped: (address) => symbols.msync(address, 1, MS_ASYNC) === 0,
+    populate: (address, length) => symbols.madvise(address, length, MADV_POPULATE_WRITE) === 0,
+    view: (address, length) => toArrayBuffer(address, 0, length),
+    // JavaScriptCore calls deallocator(bytes, context) from its collector: munmap itself, with the length as its context.
+    buffer: (address, length) => toArrayBuffer(address, 0, length, length, symbols.munmap.ptr),
+    unmapsItself: true,
+  };
+}
+
 ({
   runtimeName,
   runtimeVersion,
-  canMap,
   spawnRuntime,
   mapPrivate,
   mapShared,
   collectGarbage,
+  mappingsAlive,
 }) satisfies Platform;

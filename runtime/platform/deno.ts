@@ -1,17 +1,37 @@
 /**
- * Deno's adapter.
+ * Deno's adapter: mappings by Deno's FFI.
  * @module
  */
 import type { ChildProcess } from "node:child_process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { markAsUntransferable } from "node:worker_threads";
 import type { RuntimeName } from "../common/task_spec.ts";
+import {
+  isAddress,
+  MADV_POPULATE_WRITE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MEMORY_LIBRARIES,
+  MS_ASYNC,
+  PROT_READ_WRITE,
+} from "./c_library.ts";
+import { Mappings, type MemoryCalls } from "./mappings.ts";
 import type { Platform, SharedRegion, SpawnOptions } from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
+/** The part of Deno's globals that this file uses. */
+declare const Deno: {
+  dlopen<Names extends string>(
+    library: string,
+    symbols: Record<Names, { parameters: readonly string[]; result: string }>,
+  ): { symbols: Record<Names, (...args: number[]) => number | bigint> };
+  UnsafePointer: { create(address: bigint): object };
+  UnsafePointerView: { getArrayBuffer(pointer: object, length: number): ArrayBuffer };
+};
+
 export const runtimeName: RuntimeName = "deno";
 export const runtimeVersion: string = process.versions["deno"] ?? "";
-export const canMap: boolean = false;
 
 const self = { name: runtimeName, path: process.execPath };
 
@@ -20,35 +40,109 @@ export function spawnRuntime(runtime: RuntimeName, entry: string, options: Spawn
 }
 
 export function mapPrivate(
-  _fd: number,
-  _offset: number,
-  _length: number,
-  _onUnmapped: () => void,
+  fd: number,
+  offset: number,
+  length: number,
+  onUnmapped: () => void,
 ): ArrayBuffer | null {
-  return null;
+  return mappings()?.mapPrivate(fd, offset, length, onUnmapped) ?? null;
 }
 
-export function mapShared(_fd: number, _offset: number, _length: number): SharedRegion | null {
-  return null;
+export function mapShared(fd: number, length: number): SharedRegion | null {
+  return mappings()?.mapShared(fd, length) ?? null;
+}
+
+export function mappingsAlive(): number {
+  return opened?.liveCount ?? 0;
 }
 
 let gc: (() => void) | undefined;
 
 export function collectGarbage(): void {
-  if (gc === undefined) {
-    // The flag works after start as well: a new context gets the function.
-    setFlagsFromString("--expose-gc");
-    gc = runInNewContext("gc") as () => void;
-  }
+  gc ??= exposeGc();
   gc();
+}
+
+function exposeGc(): () => void {
+  // The flag works after start as well: a new context gets the function.
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+}
+
+/** The C library is opened at the first mapping only: most processes of a cluster never map. Null: FFI is not allowed. */
+let opened: Mappings | null | undefined;
+
+function mappings(): Mappings | null {
+  if (opened === undefined) {
+    const calls = canForbidTransfers() ? openMemoryCalls() : null;
+    opened = calls === null ? null : new Mappings(calls);
+  }
+  return opened;
+}
+
+function openMemoryCalls(): MemoryCalls | null {
+  for (const library of MEMORY_LIBRARIES) {
+    try {
+      return memoryCalls(library);
+    } catch {
+      continue; // Not this C library, or FFI is not permitted; without any, objects are read as copies.
+    }
+  }
+  return null;
+}
+
+function memoryCalls(library: string): MemoryCalls {
+  const { symbols } = Deno.dlopen(library, {
+    mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
+    munmap: { parameters: ["usize", "usize"], result: "i32" },
+    msync: { parameters: ["usize", "usize", "i32"], result: "i32" },
+    madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
+    getpagesize: { parameters: [], result: "i32" },
+  });
+  return {
+    pageBytes: Number(symbols.getpagesize()),
+    map(fd, offset, length, shared) {
+      const flags = shared ? MAP_SHARED : MAP_PRIVATE;
+      const address = Number(symbols.mmap(0, length, PROT_READ_WRITE, flags, fd, offset));
+      return isAddress(address) ? address : null;
+    },
+    unmap: (address, length) => void symbols.munmap(address, length),
+    isMapped: (address) => symbols.msync(address, 1, MS_ASYNC) === 0,
+    populate: (address, length) => symbols.madvise(address, length, MADV_POPULATE_WRITE) === 0,
+    view: viewOf,
+    // V8's buffers over foreign memory have no deallocator in Deno, so a transferred one would outlive its mapping: Deno
+    // sets a detach key on marked buffers, and every kind of transfer throws a TypeError (a slice can be transferred).
+    buffer(address, length) {
+      const buffer = viewOf(address, length);
+      markAsUntransferable(buffer);
+      return buffer;
+    },
+    unmapsItself: false,
+  };
+}
+
+function viewOf(address: number, length: number): ArrayBuffer {
+  return Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(BigInt(address)), length);
+}
+
+/** Whether marking works in this version of Deno: else nothing is mapped for readers. */
+function canForbidTransfers(): boolean {
+  const buffer = new ArrayBuffer(8);
+  markAsUntransferable(buffer);
+  try {
+    buffer.transfer();
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 ({
   runtimeName,
   runtimeVersion,
-  canMap,
   spawnRuntime,
   mapPrivate,
   mapShared,
   collectGarbage,
+  mappingsAlive,
 }) satisfies Platform;

@@ -11,7 +11,6 @@ import { spawnWith } from "./spawn.ts";
 
 export const runtimeName: RuntimeName = "node";
 export const runtimeVersion: string = process.versions.node;
-export const canMap: boolean = false;
 
 const self = { name: runtimeName, path: process.execPath };
 
@@ -28,8 +27,12 @@ export function mapPrivate(
   return null;
 }
 
-export function mapShared(_fd: number, _offset: number, _length: number): SharedRegion | null {
+export function mapShared(_fd: number, _length: number): SharedRegion | null {
   return null;
+}
+
+export function mappingsAlive(): number {
+  return 0;
 }
 
 let gc: (() => void) | undefined;
@@ -46,9 +49,9 @@ export function collectGarbage(): void {
 ({
   runtimeName,
   runtimeVersion,
-  canMap,
   spawnRuntime,
   mapPrivate,
   mapShared,
   collectGarbage,
+  mappingsAlive,
 }) satisfies Platform;

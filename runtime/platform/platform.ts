@@ -28,7 +28,7 @@ export type SpawnRuntime = (runtime: RuntimeName, entry: string, options?: Spawn
  * Maps `length` bytes of an open file from `offset` copy-on-write: the buffer is `length` long, writable, and what is
  * written stays in this process. The file's bytes show through pages that were not written, so the caller keeps them
  * unchanged until `onUnmapped` is called (once, from a later turn, after the buffer is gone, wherever it was transferred).
- * The descriptor may be closed after the call. Null when this runtime cannot map, when the offset is not a multiple of the
+ * The descriptor may be closed after the call. On Deno the buffer cannot be transferred (a slice of it can). Null when this runtime cannot map, when the offset is not a multiple of the
  * page size, or when too many mappings are alive: the caller reads a copy instead.
  */
 export type MapPrivate = (
@@ -38,29 +38,32 @@ export type MapPrivate = (
   onUnmapped: () => void,
 ) => ArrayBuffer | null;
 
-/** A mapping that its owner writes through, visible to every process that maps or reads the file. */
+/** A whole file mapped shared, kept and reused by one writer. */
 export interface SharedRegion {
-  readonly bytes: Uint8Array;
-  /** Ends the mapping; `bytes` must not be touched afterwards. Idempotent. */
+  /**
+   * Makes the pages of a range exist and be present. False when it cannot (file system full, old kernel): the range must
+   * not be written through a view then, because a page that cannot be provided kills the process (SIGBUS).
+   */
+  populate(offset: number, length: number): boolean;
+  /** A view of a populated range. It dangles after unmap: never hand it out. */
+  view(offset: number, length: number): Uint8Array;
+  /** Idempotent. */
   unmap(): void;
 }
 
-/**
- * Maps `length` bytes of an open file from `offset` shared and writable, or answers null. Writing to a page that the file
- * system cannot provide kills the process (SIGBUS), so only ranges whose pages exist may be written.
- */
-export type MapShared = (fd: number, offset: number, length: number) => SharedRegion | null;
+/** Maps the first `length` bytes of an open file shared and writable, or answers null. The descriptor may be closed. */
+export type MapShared = (fd: number, length: number) => SharedRegion | null;
 
 /** What one adapter module exports. */
 export interface Platform {
   readonly runtimeName: RuntimeName;
   /** For people: `1.4.5`. */
   readonly runtimeVersion: string;
-  /** Whether mapPrivate and mapShared work here at all. */
-  readonly canMap: boolean;
   readonly spawnRuntime: SpawnRuntime;
   readonly mapPrivate: MapPrivate;
   readonly mapShared: MapShared;
   /** Collects garbage now, so that finalizers of views and refs run soon; does nothing where there is no way. */
   readonly collectGarbage: () => void;
+  /** Private mappings that are alive. */
+  readonly mappingsAlive: () => number;
 }

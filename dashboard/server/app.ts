@@ -1,0 +1,169 @@
+/**
+ * The head's HTTP API and the dashboard's page, as a Hono app over a view of the cluster. It reads; nothing here changes the
+ * cluster. Answers to people's text are JSON: the page shows names as text, never as markup.
+ *
+ *   GET /healthz                  for everybody: the head is there
+ *   GET /?ticket=…                signs a browser in, once
+ *   GET /, /<file>                the page
+ *   GET /api/v1/status            the cluster in one answer
+ *   GET /api/v1/{tasks,actors,objects,nodes,workers,jobs}?filter=…&limit=…&after=…&detail=1
+ *   GET /api/v1/trace/:id         the steps that a task really took
+ *   GET /api/v1/stream?topics=…   live frames, NDJSON
+ * @module
+ */
+import { type Context, Hono } from "hono";
+import { setCookie } from "hono/cookie";
+import type { ClusterReader, HelloDto, ListKind, ListQuery, Topic } from "../api_types.ts";
+import { type Auth, SESSION_LIFE_MS } from "./auth.ts";
+import { LOOPBACK_HOSTS, onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
+import { readStaticFiles, type StaticFile } from "./static_files.ts";
+import { openStream } from "./stream.ts";
+
+/** Streams at once; a page holds one. */
+const STREAMS_MAX = 200;
+const LIST_KINDS: readonly ListKind[] = ["tasks", "actors", "objects", "nodes", "workers", "jobs"];
+
+export interface DashboardOptions {
+  readonly view: ClusterReader;
+  readonly auth: Auth;
+  readonly meta: {
+    readonly clusterId: string;
+    readonly version: string;
+    /** The head's address for agents and tools, HOST:PORT. */
+    readonly address: string;
+    readonly startedMs: number;
+  };
+  /** Folder of the built page, or its build under way (ensureDashboardApp). While it is not there, the API works. */
+  readonly appDir: string | Promise<string>;
+  /** Host names under which the server may be reached, besides loopback's. */
+  readonly hosts?: readonly string[];
+}
+
+export interface DashboardApp {
+  readonly app: Hono;
+  /** End the streams that are open, so that the server can close. */
+  readonly endStreams: () => void;
+}
+
+export function createDashboardApp(options: DashboardOptions): DashboardApp {
+  const app = new Hono();
+  const streams = new Set<() => void>();
+  app.use(safeHeaders());
+  app.use(onlyOurOrigin([...LOOPBACK_HOSTS, ...options.hosts ?? []]));
+  app.use(redeemTicket(options.auth));
+  app.use(onlySignedIn(options.auth));
+  app.use(async (c, next) => {
+    if (c.req.method === "GET" || c.req.method === "HEAD") return await next();
+    return refuse(c, 405, "METHOD_NOT_ALLOWED", "this API is read with GET");
+  });
+  app.get("/healthz", (c) => c.text("ok\n"));
+  addApi(app, options, streams);
+  addPage(app, options.appDir);
+  app.notFound((c) => refuse(c, 404, "NOT_FOUND", "there is nothing at this address"));
+  app.onError((error, c) => {
+    if (error instanceof RangeError) return refuse(c, 400, "BAD_REQUEST", error.message);
+    return c.json({
+      error: { code: "INTERNAL_ERROR", message: "the request failed; the head's log says why" },
+    }, 500);
+  });
+  return {
+    app,
+    endStreams: () => {
+      for (const end of [...streams]) end();
+    },
+  };
+}
+
+/** `GET /?ticket=…`: exchange the ticket for a cookie and lead to the page without it in the address. */
+function redeemTicket(auth: Auth): (c: Context, next: () => Promise<void>) => Promise<Response | void> {
+  return async (c, next) => {
+    const ticket = c.req.query("ticket");
+    // A prefetch must not use the ticket up.
+    const isVisit = c.req.method === "GET" && c.req.path === "/" && c.req.header("sec-purpose") === undefined;
+    const session = isVisit && ticket !== undefined ? auth.redeemTicket(ticket) : null;
+    if (session === null) return await next();
+    setCookie(c, auth.cookieName, session, {
+      httpOnly: true,
+      sameSite: "Strict",
+      path: "/",
+      maxAge: SESSION_LIFE_MS / 1000,
+      secure: new URL(c.req.url).protocol === "https:",
+    });
+    // After a link on another site, a redirect would come without the strict cookie; a refresh is the page's own.
+    if (c.req.header("sec-fetch-site") === "cross-site") {
+      return c.html('<!doctype html><title>mobula</title><meta http-equiv="refresh" content="0;url=./">');
+    }
+    return c.redirect("./", 303);
+  };
+}
+
+function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>): void {
+  const { view, meta } = options;
+  const hello = (): HelloDto => ({ ...meta, nowMs: Date.now(), topics: view.topics });
+  app.get("/api/v1/status", (c) => c.json({ ...hello(), ...view.read("cluster", null).data }));
+  for (const kind of LIST_KINDS) app.get(`/api/v1/${kind}`, (c) => c.json(view.list(kind, listQuery(c))));
+  app.get("/api/v1/trace/:id", (c) => {
+    const taskId = c.req.param("id");
+    const steps = view.trace(taskId);
+    if (steps.length > 0) return c.json({ taskId, steps });
+    return refuse(
+      c,
+      404,
+      "NOT_FOUND",
+      `no steps of ${taskId.slice(0, 80)} are known: the newest tasks are kept`,
+    );
+  });
+  app.get("/api/v1/stream", (c) => {
+    const topics = parseTopics(c.req.query("topics"), view.topics);
+    if (streams.size >= STREAMS_MAX) {
+      return refuse(c, 503, "TOO_MANY_STREAMS", `${STREAMS_MAX} streams are open already`);
+    }
+    const stream = openStream({ view, topics, hello, onEnd: () => streams.delete(stream.end) });
+    streams.add(stream.end);
+    return new Response(stream.body, {
+      headers: { "content-type": "application/x-ndjson; charset=utf-8", "x-accel-buffering": "no" },
+    });
+  });
+}
+
+function addPage(app: Hono, appDir: string | Promise<string>): void {
+  let files: Promise<ReadonlyMap<string, StaticFile>> | null = null;
+  // A build that fails is told to those who ask for the page, not to the process.
+  Promise.resolve(appDir).catch(() => {});
+  app.get("/:file?", async (c) => {
+    files ??= Promise.resolve(appDir).then(readStaticFiles);
+    let found: ReadonlyMap<string, StaticFile>;
+    try {
+      found = await files;
+    } catch (error) {
+      files = null;
+      return c.text(`The dashboard's page could not be built: ${(error as Error).message}\n`, 503);
+    }
+    const file = found.get(c.req.param("file") ?? "index.html");
+    if (file === undefined) return c.notFound();
+    const headers = { "content-type": file.type, etag: file.etag, "cache-control": "no-cache" };
+    if (c.req.header("if-none-match") === file.etag) return new Response(null, { status: 304, headers });
+    return new Response(file.bytes, { headers });
+  });
+}
+
+function listQuery(c: Context): ListQuery {
+  const limit = c.req.query("limit");
+  const detail = c.req.query("detail");
+  return {
+    filters: c.req.queries("filter") ?? [],
+    limit: limit === undefined ? undefined : limit === "" ? NaN : Number(limit),
+    after: c.req.query("after"),
+    detail: detail !== undefined && detail !== "0" && detail !== "false",
+  };
+}
+
+function parseTopics(text: string | undefined, all: readonly Topic[]): readonly Topic[] {
+  if (text === undefined || text === "") return all;
+  const names = text.split(",");
+  const unknown = names.find((name) => !all.includes(name as Topic));
+  if (unknown === undefined) return all.filter((topic) => names.includes(topic));
+  throw new RangeError(
+    `there is no topic ${JSON.stringify(unknown.slice(0, 40))}; there are ${all.join(", ")}`,
+  );
+}

@@ -1,0 +1,137 @@
+/**
+ * The page as files: built from dashboard/app by Bun's bundler when they are not there yet, which takes a moment once. The
+ * result is kept in dashboard/dist under a hash of everything that it is made from, so a changed source is a new build and a
+ * finished one is used by every head, whatever runtime it runs on.
+ * @module
+ */
+import { spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { delimiter, dirname, join } from "node:path";
+import process from "node:process";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const SOURCE = join(ROOT, "dashboard", "app");
+/** Files that go beside the bundle as they are. */
+const STATIC = ["index.html", "icon.svg"];
+const BUILD_TIMEOUT_MS = 60_000;
+const FLAGS = ["--target=browser", "--minify", "--define", 'process.env.NODE_ENV="production"'];
+
+export interface BuildOptions {
+  /** Where to build when dashboard/dist cannot be written (a session folder). */
+  readonly fallbackDir?: string;
+}
+
+/**
+ * The folder of the built page.
+ * @throws when it is not built and cannot be: no Bun to be found, packages missing, no folder that can be written.
+ */
+export async function ensureDashboardApp(options: BuildOptions = {}): Promise<string> {
+  const hash = sourceHash();
+  const folders = [join(ROOT, "dashboard", "dist")];
+  if (options.fallbackDir !== undefined) folders.push(options.fallbackDir);
+  for (const folder of folders) {
+    if (existsSync(join(folder, hash, "index.html"))) return join(folder, hash);
+  }
+  let failure: unknown;
+  for (const folder of folders) {
+    try {
+      return await build(folder, hash);
+    } catch (error) {
+      failure = error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "EACCES" && code !== "EROFS" && code !== "EPERM" && code !== "ENOTDIR") break;
+    }
+  }
+  throw failure;
+}
+
+/** Of sources, flags and the versions of packages, as package.json pins them (they need not be installed). */
+function sourceHash(): string {
+  const hash = createHash("sha256").update(FLAGS.join("\n"));
+  const { devDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  for (const name of ["preact", "@preact/signals", "uplot", "bun"]) {
+    hash.update(`${name} ${devDependencies[name]}\n`);
+  }
+  const files = readdirSync(SOURCE, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile()
+  );
+  for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
+    hash.update(`${path.slice(SOURCE.length)}\n`).update(readFileSync(path));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function build(folder: string, hash: string): Promise<string> {
+  const finished = join(folder, hash);
+  const unfinished = join(folder, `.building-${process.pid}-${randomBytes(4).toString("hex")}`);
+  await mkdir(unfinished, { recursive: true });
+  try {
+    await bundle(unfinished);
+    for (const name of STATIC) await cp(join(SOURCE, name), join(unfinished, name));
+    await rename(unfinished, finished).catch((error: unknown) => {
+      // Another head was faster: its build is as good.
+      if (!existsSync(join(finished, "index.html"))) throw error;
+    });
+    await removeOthers(folder, hash);
+    return finished;
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+/** Builds of older sources. Heads that still run have read theirs, or build again. */
+async function removeOthers(folder: string, hash: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (/^[0-9a-f]{16}$/.test(name) && name !== hash) {
+      await rm(join(folder, name), { recursive: true, force: true });
+    }
+  }
+}
+
+function bundle(outdir: string): Promise<void> {
+  const bun = findBun();
+  if (bun === null) {
+    throw new Error("Bun's bundler builds it, and there is no Bun: run `npm install` in mobula's folder");
+  }
+  const args = ["build", join(SOURCE, "main.tsx"), "--outdir", outdir, ...FLAGS];
+  return new Promise((resolve, reject) => {
+    const child = spawn(bun, args, {
+      cwd: SOURCE,
+      stdio: ["ignore", "ignore", "pipe"],
+      timeout: BUILD_TIMEOUT_MS,
+    });
+    let output = "";
+    child.stderr.on("data", (chunk) => {
+      if (output.length < 4_000) output += String(chunk);
+    });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`bun build failed (${code ?? "timeout"}): ${output.trim()}`));
+    });
+  });
+}
+
+/** Told by MOBULA_BUN, this process's own, the pinned package's, or the one on PATH. */
+function findBun(): string | null {
+  const told = process.env.MOBULA_BUN;
+  if (told !== undefined && existsSync(told)) return told;
+  if (process.versions.bun !== undefined) return process.execPath;
+  const candidates: string[] = [];
+  const require = createRequire(import.meta.url);
+  for (const name of ["", "-baseline", "-musl"]) {
+    try {
+      const manifest = require.resolve(`@oven/bun-${process.platform}-${process.arch}${name}/package.json`);
+      candidates.push(join(dirname(manifest), "bin", "bun"));
+    } catch {
+      // Not this machine's variant.
+    }
+  }
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+    if (folder !== "") candidates.push(join(folder, "bun"));
+  }
+  return candidates.find((path) => existsSync(path)) ?? null;
+}

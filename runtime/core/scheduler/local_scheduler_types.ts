@@ -132,6 +132,8 @@ export type LocalSchedulerEffect =
     readonly message: string;
     readonly retry: boolean;
   }
+  /** Pass the other node's grant on to the submitter. */
+  | { readonly type: "answerForwarded"; readonly key: string; readonly leaseId: string }
   | { readonly type: "answerCancelled"; readonly key: string; readonly origin: LeaseOrigin }
   | {
     readonly type: "pickNode";

@@ -4,6 +4,7 @@
  * moment (design, section 3: a task that resumes may oversubscribe and never queues).
  * @module
  */
+import { assert } from "../../common/assert.ts";
 import { addResources, fits, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
 
 /** What one lease holds. Made and changed by {@link NodeResources} only. */
@@ -129,8 +130,4 @@ export class NodeResources {
     }
     return chosen;
   }
-}
-
-function assert(condition: boolean, invariant: string): void {
-  if (!condition) throw new Error(`Invariant broken: ${invariant}.`);
 }

@@ -1,0 +1,140 @@
+/**
+ * How leases and requests end other than by an answer: given back, their worker, submitter, job or node gone. Part of the
+ * local scheduler.
+ * @module
+ */
+import type { JobId, NodeId, ProcessId } from "../../common/ids.ts";
+import type { DeathCause, LeaseRequest } from "../../common/task_spec.ts";
+import type { PendingRequest } from "./lease_queue.ts";
+import type { HeldLease } from "./lease_table.ts";
+import type { RequestRouter } from "./request_router.ts";
+import type { SchedulerState } from "./scheduler_state.ts";
+import type { WorkerStarts } from "./worker_starts.ts";
+
+/** Ended jobs that are remembered. */
+const ENDED_JOBS_MAX = 1_000;
+
+export class LeaseEndings {
+  readonly #state: SchedulerState;
+  readonly #starts: WorkerStarts;
+  readonly #router: RequestRouter;
+  /** Jobs that ended lately: their workers are not kept. */
+  readonly #endedJobs: Set<JobId> = new Set();
+
+  constructor(state: SchedulerState, starts: WorkerStarts, router: RequestRouter) {
+    this.#state = state;
+    this.#starts = starts;
+    this.#router = router;
+  }
+
+  /** A lease ends: its worker is idle again, or ends with it. Late and repeated ones find no lease. */
+  returned(leaseId: string, discardWorker: boolean): void {
+    const state = this.#state;
+    const lease = state.leases.get(leaseId);
+    if (lease === undefined || lease.ending) return;
+    if (discardWorker || lease.request.kind === "actor") {
+      return this.#discard(lease, "WORKER_DIED", "Its submitter gave it up.");
+    }
+    const worker = state.pool.get(lease.workerId)!;
+    this.#release(lease);
+    state.pool.giveBack(state.nowMs, worker);
+    if (this.#endedJobs.has(lease.request.jobId)) {
+      this.#starts.stop(worker, false, "Its job ended.", "JOB_ENDED");
+    }
+  }
+
+  workerExited(workerId: ProcessId, cause: DeathCause): void {
+    const state = this.#state;
+    const worker = state.pool.exited(workerId);
+    if (worker === null) return; // Repeated.
+    const lease = state.leases.ofWorker(workerId);
+    if (lease === undefined) return;
+    const { submitter, submitterNode, kind } = lease.request;
+    const tell = !lease.ending && kind === "task";
+    this.#release(lease);
+    if (!tell) return;
+    state.emit({ type: "leaseLost", leaseId: lease.leaseId, workerId, submitter, submitterNode, cause });
+  }
+
+  /** Its requests and leases go; what its workers run has no taker. */
+  submitterDied(submitter: ProcessId): void {
+    const state = this.#state;
+    for (const entry of [...state.pending.values()]) {
+      if (entry.request.submitter === submitter && entry.origin === "own") this.#cancel(entry);
+    }
+    for (const lease of [...state.leases.all()]) {
+      if (lease.request.submitter !== submitter || lease.request.kind === "actor") continue;
+      this.#discard(lease, "OWNER_DIED", `The process that submitted its work, ${submitter}, is gone.`);
+    }
+    for (const remote of [...state.leases.remote.values()]) {
+      if (remote.submitter !== submitter) continue;
+      state.leases.remote.delete(remote.leaseId);
+      const { leaseId, nodeId, workerId } = remote;
+      state.emit({ type: "returnRemoteLease", nodeId, leaseId, workerId, discardWorker: true });
+    }
+  }
+
+  /** Only the driver's own work ends here: what its tasks submitted ends with them, and a detached actor's goes on. */
+  jobEnded(jobId: JobId): void {
+    const state = this.#state;
+    if (this.#endedJobs.size >= ENDED_JOBS_MAX) {
+      this.#endedJobs.delete(this.#endedJobs.values().next().value!);
+    }
+    this.#endedJobs.add(jobId);
+    const ofDriver = (request: LeaseRequest): boolean =>
+      request.jobId === jobId && request.kind === "task" && request.submitter.startsWith("d-");
+    for (const entry of [...state.pending.values()]) {
+      if (!ofDriver(entry.request)) continue;
+      this.#cancel(entry);
+    }
+    for (const lease of [...state.leases.all()]) {
+      if (ofDriver(lease.request)) this.#discard(lease, "JOB_ENDED", `Its job ${jobId} ended.`);
+    }
+    for (const worker of state.pool.idleOf(jobId)) {
+      this.#starts.stop(worker, false, `Its job ${jobId} ended.`, "JOB_ENDED");
+    }
+  }
+
+  /** What was passed on to it comes back; leases in either direction are void, for pushes went over that connection. */
+  nodeLost(nodeId: NodeId): void {
+    const state = this.#state;
+    for (const entry of [...state.pending.values()]) {
+      if (entry.forwardedTo === nodeId) this.#router.cameBack(entry, nodeId);
+      else if (entry.origin === "peer" && entry.request.submitterNode === nodeId) this.#cancel(entry);
+    }
+    for (const remote of [...state.leases.remote.values()]) {
+      if (remote.nodeId !== nodeId) continue;
+      state.leases.remote.delete(remote.leaseId);
+      const { leaseId, workerId, submitter } = remote;
+      const cause: DeathCause = { code: "NODE_DIED", message: `Its node ${nodeId} is gone or out of reach.` };
+      const submitterNode = state.config.nodeId;
+      state.emit({ type: "leaseLost", leaseId, workerId, submitter, submitterNode, cause });
+    }
+    for (const lease of [...state.leases.all()]) {
+      if (lease.request.submitterNode !== nodeId || lease.request.kind === "actor") continue;
+      this.#discard(lease, "OWNER_DIED", `The node of its submitter, ${nodeId}, is gone or out of reach.`);
+    }
+  }
+
+  /** Nobody wants its answer; the answer ends the question all the same. */
+  #cancel(entry: PendingRequest): void {
+    this.#state.remove(entry);
+    this.#state.emit({ type: "answerCancelled", key: entry.key, origin: entry.origin });
+  }
+
+  /** End a lease whose worker may still be busy: its resources are free when the process is gone. */
+  #discard(lease: HeldLease, code: DeathCause["code"], why: string): void {
+    if (lease.ending) return;
+    const { pool, leases } = this.#state;
+    const worker = pool.get(lease.workerId)!;
+    leases.end(lease);
+    this.#starts.stop(worker, true, why, code);
+  }
+
+  /** Give back all that a lease held. */
+  #release(lease: HeldLease): void {
+    this.#state.leases.remove(lease);
+    this.#state.resources.release(lease.allocation);
+    if (lease.request.args.length > 0) this.#state.emit({ type: "releaseArguments", key: lease.key });
+  }
+}

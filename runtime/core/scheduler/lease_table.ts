@@ -1,0 +1,158 @@
+/**
+ * The leases of one node: which worker serves whom, and which lease to ask back when others wait. Also the leases that
+ * other nodes granted to this node's submitters, so that they can be given back when a submitter dies.
+ * @module
+ */
+import { assert } from "../../common/assert.ts";
+import type { NodeId, ProcessId } from "../../common/ids.ts";
+import type { LeaseRequest } from "../../common/task_spec.ts";
+import type { PendingRequest } from "./lease_queue.ts";
+import type { LeaseOrigin } from "./local_scheduler_types.ts";
+import type { Allocation } from "./node_resources.ts";
+
+/** A lease is kept at least this long before it is asked back, so that two classes do not trade one worker per task. */
+export const LEASE_QUANTUM_MS: number = 2;
+/** A request to give back that had no effect for this long is repeated. */
+const RECLAIM_AGAIN_MS = 1_000;
+
+/** One worker of this node in the service of one submitter. */
+export interface HeldLease {
+  readonly leaseId: string;
+  readonly key: string;
+  readonly request: LeaseRequest;
+  readonly origin: LeaseOrigin;
+  readonly workerId: ProcessId;
+  readonly allocation: Allocation;
+  readonly sinceMs: number;
+  /** When its submitter was asked to give it back, and for which group; null when it was not. */
+  askedBackMs: number | null;
+  askedBackFor: string | null;
+  /** Over for its submitter; the worker has been told to end and its resources are free when it has. */
+  ending: boolean;
+}
+
+/** A lease at another node, of a submitter here. */
+export interface RemoteLease {
+  readonly leaseId: string;
+  readonly nodeId: NodeId;
+  readonly workerId: ProcessId;
+  readonly submitter: ProcessId;
+}
+
+/** Who competes for workers: one submitter's tasks of one class. */
+export function groupOf(request: LeaseRequest): string {
+  return `${request.submitter}|${request.classKey}`;
+}
+
+export class LeaseTable {
+  /** All and only leases whose worker has not exited and which were not returned. */
+  readonly #held: Map<string, HeldLease> = new Map();
+  readonly #byKey: Map<string, HeldLease> = new Map();
+  readonly #byWorker: Map<ProcessId, HeldLease> = new Map();
+  /** Task leases not ending, by group; no zero entries. */
+  readonly #groupSizes: Map<string, number> = new Map();
+  readonly remote: Map<string, RemoteLease> = new Map();
+
+  get size(): number {
+    return this.#held.size;
+  }
+  get(leaseId: string): HeldLease | undefined {
+    return this.#held.get(leaseId);
+  }
+  ofKey(key: string): HeldLease | undefined {
+    return this.#byKey.get(key);
+  }
+  ofWorker(workerId: ProcessId): HeldLease | undefined {
+    return this.#byWorker.get(workerId);
+  }
+  all(): Iterable<HeldLease> {
+    return this.#held.values();
+  }
+
+  add(lease: HeldLease): void {
+    assert(!this.#byWorker.has(lease.workerId), `${lease.workerId} serves one lease at a time`);
+    this.#held.set(lease.leaseId, lease);
+    this.#byKey.set(lease.key, lease);
+    this.#byWorker.set(lease.workerId, lease);
+    this.#count(lease, 1);
+  }
+
+  /** Over for its submitter; it still holds its worker and resources. */
+  end(lease: HeldLease): void {
+    if (lease.ending) return;
+    this.#count(lease, -1);
+    lease.ending = true;
+  }
+
+  remove(lease: HeldLease): void {
+    this.end(lease);
+    this.#held.delete(lease.leaseId);
+    this.#byKey.delete(lease.key);
+    this.#byWorker.delete(lease.workerId);
+  }
+
+  /**
+   * The lease to ask back for a request that lacks resources, or null: the oldest one of the group that holds most,
+   * if that is more than its share. `hasPending` tells whether a group itself waits: one that does not has more than
+   * it needs. `retryMs` is when a lease that is still too young may be asked back.
+   */
+  chooseReclaim(
+    nowMs: number,
+    waiting: PendingRequest,
+    lacking: readonly string[],
+    hasPending: (group: string) => boolean,
+  ): { readonly lease: HeldLease | null; readonly retryMs: number | null } {
+    const group = groupOf(waiting.request);
+    const own = this.#groupSizes.get(group) ?? 0;
+    let best: HeldLease | null = null;
+    let bestSize = 0;
+    let retryMs: number | null = null;
+    for (const lease of this.#held.values()) {
+      if (lease.request.kind === "actor" || lease.ending) continue;
+      const asked = lease.askedBackMs !== null && nowMs < lease.askedBackMs + RECLAIM_AGAIN_MS;
+      // One at a time for each group: what comes back may go to a deeper request, then the next is asked for.
+      if (asked && lease.askedBackFor === group) return { lease: null, retryMs: null };
+      const holder = groupOf(lease.request);
+      if (asked || holder === group || lease.request.depth > waiting.request.depth) continue;
+      if (!lacking.some((name) => (lease.request.resources[name] ?? 0) > 0)) continue;
+      const size = this.#groupSizes.get(holder) ?? 0;
+      const deeper = waiting.request.depth > lease.request.depth;
+      if (size <= own && hasPending(holder) && !deeper) continue;
+      if (nowMs < lease.sinceMs + LEASE_QUANTUM_MS) {
+        const due = lease.sinceMs + LEASE_QUANTUM_MS;
+        if (retryMs === null || due < retryMs) retryMs = due;
+        continue;
+      }
+      if (best === null || size > bestSize) {
+        best = lease;
+        bestSize = size;
+      }
+    }
+    return { lease: best, retryMs };
+  }
+
+  check(): void {
+    const sizes = new Map<string, number>();
+    for (const lease of this.#held.values()) {
+      assert(this.#byWorker.get(lease.workerId) === lease, `${lease.leaseId} is its worker's lease`);
+      assert(this.#byKey.get(lease.key) === lease, `${lease.leaseId} is its request's lease`);
+      if (lease.request.kind === "actor" || lease.ending) continue;
+      const group = groupOf(lease.request);
+      sizes.set(group, (sizes.get(group) ?? 0) + 1);
+    }
+    assert(this.#byWorker.size === this.#held.size, "every worker in the table has a lease");
+    assert(this.#byKey.size === this.#held.size, "every request in the table has a lease");
+    assert(sizes.size === this.#groupSizes.size, "groups are those with leases");
+    for (const [group, size] of sizes) {
+      assert(this.#groupSizes.get(group) === size, `${group} knows its size`);
+    }
+  }
+
+  #count(lease: HeldLease, by: 1 | -1): void {
+    if (lease.request.kind === "actor" || lease.ending) return;
+    const group = groupOf(lease.request);
+    const size = (this.#groupSizes.get(group) ?? 0) + by;
+    if (size === 0) this.#groupSizes.delete(group);
+    else this.#groupSizes.set(group, size);
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Where a request goes: here, to the global scheduler, or to the node that it named. Part of the local scheduler.
+ * @module
+ */
+import { INLINE_BYTES_MAX } from "../../common/config.ts";
+import type { NodeId } from "../../common/ids.ts";
+import { unmetLabels } from "../../common/labels.ts";
+import { describeResources } from "../../common/resources.ts";
+import type { PendingRequest } from "./lease_queue.ts";
+import type { SchedulerState } from "./scheduler_state.ts";
+
+/** A request that waits here for this long is offered to the global scheduler again; the wait doubles each time. */
+export const REOFFER_MS: number = 100;
+const REOFFER_MS_MAX = 2_000;
+/** Questions to the global scheduler under way at once. */
+const PICKS_MAX = 64;
+/** Missing arguments up to this size are fetched without asking whether another node has them. */
+const SMALL_MISSING_BYTES = 10 * INLINE_BYTES_MAX;
+/** A question that excluded a node is asked again without that after so long: it may be the only one that fits. */
+const EXCLUDE_MS = 2_000;
+/** While anything waits, look this often for what is due. */
+const TICK_MS = 50;
+
+export class RequestRouter {
+  readonly #state: SchedulerState;
+
+  constructor(state: SchedulerState) {
+    this.#state = state;
+  }
+
+  /** Choose the phase of a new request, or of one that came back from another node. */
+  admit(entry: PendingRequest): void {
+    const state = this.#state;
+    const { request } = entry;
+    const feasible = state.feasible(request) && !state.draining;
+    if (entry.origin !== "own") {
+      if (feasible) return state.commit(entry);
+      return state.reject(entry, "TaskUnschedulableError", `Cannot run it at ${this.#misfit(entry)}`, true);
+    }
+    if (request.strategy.type === "nodeAffinity") {
+      if (request.strategy.nodeId !== state.config.nodeId) return this.#decide(entry);
+      if (feasible) return state.commit(entry);
+      if (request.strategy.soft) return this.#decide(entry);
+      const why = `Cannot run ${request.name} at ${this.#misfit(entry)}, and it may run nowhere else.`;
+      return state.reject(entry, "TaskUnschedulableError", why, false);
+    }
+    if (!feasible) return this.#decide(entry);
+    if (state.peers.size > 0) {
+      if (request.strategy.type === "spread") return this.#decide(entry);
+      if (entry.missingBytes === null || entry.missingBytes > SMALL_MISSING_BYTES) return this.#decide(entry);
+    }
+    state.enqueue(entry);
+  }
+
+  /** Ask the global scheduler now, if that may help: for a new request that found nothing free. */
+  offer(entry: PendingRequest): void {
+    if (this.#mayOffer(entry) && entry.nextPickMs <= this.#state.nowMs) this.#ask(entry);
+  }
+
+  /** Ask again for requests that have waited long; take back questions that should be asked differently. */
+  offerDue(): void {
+    const { nowMs, pending } = this.#state;
+    for (const entry of pending.values()) {
+      if (entry.picking && entry.exclude.length > 0 && nowMs >= entry.nextPickMs) {
+        this.#state.endPick(entry);
+        entry.exclude = [];
+      }
+      this.offer(entry);
+    }
+  }
+
+  /** When `offerDue` should run next; null when nothing can become due. */
+  nextDueMs(): number | null {
+    const { pending, nowMs } = this.#state;
+    return pending.size === 0 ? null : nowMs + TICK_MS;
+  }
+
+  picked(entry: PendingRequest, nodeId: NodeId): void {
+    const state = this.#state;
+    state.pickAnswered(entry);
+    entry.exclude = [];
+    this.#backOff(entry);
+    if (nodeId !== state.config.nodeId) return this.#forward(entry, nodeId);
+    if (state.feasible(entry.request) && !state.draining) return state.commit(entry);
+    // "Here" was decided on a view of this node that was old: ask again a little later.
+    entry.exclude = [nodeId];
+  }
+
+  /** The global scheduler could not be asked: what can run here does. */
+  pickFailed(entry: PendingRequest): void {
+    this.#state.pickAnswered(entry);
+    this.#backOff(entry);
+    const { strategy } = entry.request;
+    const elsewhere = strategy.type === "nodeAffinity" && strategy.nodeId !== this.#state.config.nodeId;
+    if (elsewhere || this.#state.draining || !this.#state.feasible(entry.request)) return;
+    if (entry.phase === "deciding") this.#state.commit(entry);
+  }
+
+  /** The node that it was passed on to cannot have it. */
+  cameBack(entry: PendingRequest, from: NodeId): void {
+    entry.forwardedTo = null;
+    entry.phase = "deciding";
+    entry.exclude = [from];
+    this.#backOff(entry);
+    entry.nextPickMs = this.#state.nowMs;
+    this.admit(entry);
+    if (this.#state.pending.has(entry.key)) this.offer(entry);
+  }
+
+  #decide(entry: PendingRequest): void {
+    entry.phase = "deciding";
+    this.offer(entry);
+  }
+
+  #mayOffer(entry: PendingRequest): boolean {
+    const state = this.#state;
+    if (entry.origin !== "own" || entry.picking) return false;
+    if (entry.phase !== "deciding" && entry.phase !== "queued") return false;
+    const { strategy } = entry.request;
+    if (entry.phase === "queued") {
+      // Nobody else is there, or nobody else may have it.
+      if (state.peers.size === 0 && !state.draining) return false;
+      if (strategy.type === "nodeAffinity") return false;
+    }
+    return state.picks < PICKS_MAX;
+  }
+
+  #ask(entry: PendingRequest): void {
+    const state = this.#state;
+    state.pickAsked(entry);
+    if (entry.exclude.length > 0) entry.nextPickMs = state.nowMs + EXCLUDE_MS;
+    const exclude = state.draining ? [...entry.exclude, state.config.nodeId] : [...entry.exclude];
+    state.emit({
+      type: "pickNode",
+      key: entry.key,
+      request: { ...entry.request, backlog: entry.backlog },
+      exclude,
+    });
+  }
+
+  #forward(entry: PendingRequest, nodeId: NodeId): void {
+    this.#state.detach(entry);
+    entry.phase = "forwarded";
+    entry.forwardedTo = nodeId;
+    const request = { ...entry.request, backlog: entry.backlog };
+    this.#state.emit({ type: "forward", key: entry.key, request, nodeId });
+  }
+
+  #backOff(entry: PendingRequest): void {
+    entry.nextPickMs = this.#state.nowMs + entry.pickBackoffMs;
+    entry.pickBackoffMs = Math.min(entry.pickBackoffMs * 2, REOFFER_MS_MAX);
+  }
+
+  #misfit(entry: PendingRequest): string {
+    const { config, resources, draining } = this.#state;
+    if (draining) return `${config.nodeId}: it is draining`;
+    const unmet = unmetLabels(config.labels, entry.request.labelSelector);
+    if (unmet.length > 0) return `${config.nodeId}: ${unmet.join(", ")}`;
+    const needs = describeResources(entry.request.resources);
+    return `${config.nodeId}: it needs ${needs}, the node has ${describeResources(resources.total)}`;
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * What the parts of one local scheduler share: its requests, leases, workers and resources, the present time and the
+ * effects of the present step. The moves of a request between phases are here, because every part makes them.
+ * @module
+ */
+import { assert } from "../../common/assert.ts";
+import { WORKER_IDLE_MS } from "../../common/config.ts";
+import type { NodeId } from "../../common/ids.ts";
+import { matchesLabels } from "../../common/labels.ts";
+import { addResources, fits, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
+import type { LeaseRequest } from "../../common/task_spec.ts";
+import { LeaseQueue, type PendingRequest } from "./lease_queue.ts";
+import { LeaseTable } from "./lease_table.ts";
+import type { LocalSchedulerConfig, LocalSchedulerEffect } from "./local_scheduler_types.ts";
+import { NodeResources } from "./node_resources.ts";
+import { WorkerPool } from "./worker_pool.ts";
+
+/** Requests waiting at once, unless configured. */
+const REQUESTS_PENDING_MAX = 100_000;
+/** Worker processes, unless configured. */
+const WORKERS_MAX = 512;
+
+export class SchedulerState {
+  readonly config: LocalSchedulerConfig;
+  readonly resources: NodeResources;
+  readonly pool: WorkerPool;
+  /** All and only requests in phase "queued". */
+  readonly queue: LeaseQueue = new LeaseQueue();
+  readonly leases: LeaseTable = new LeaseTable();
+  /** All and only requests without an answer. */
+  readonly pending: Map<string, PendingRequest> = new Map();
+  /** All and only requests in phase "starting", in order. */
+  readonly awaitingWorker: Set<PendingRequest> = new Set();
+  /** Other nodes that are alive. */
+  readonly peers: Set<NodeId> = new Set();
+  draining: boolean = false;
+  /** Questions to the global scheduler under way. */
+  picks: number = 0;
+  nowMs: number = 0;
+  effects: LocalSchedulerEffect[] = [];
+  /** Resources of requests that are decided to run here and hold none yet, so that not every newcomer thinks it fits. */
+  readonly #promised: Record<string, number> = {};
+  /** The earliest time at which something is to be done, and the timer that is set. */
+  #wakeMs: number | null = null;
+  #timerMs: number | null = null;
+
+  constructor(config: LocalSchedulerConfig) {
+    this.config = config;
+    this.resources = new NodeResources(config.resources);
+    const cpus = Math.floor((config.resources["CPU"] ?? 0) / RESOURCE_UNIT);
+    this.pool = new WorkerPool({
+      idleKept: config.idleWorkersKept ?? Math.max(1, cpus),
+      startingMax: config.workersStartingMax ?? Math.max(2, cpus),
+      workersMax: config.workersMax ?? WORKERS_MAX,
+      idleMs: config.workerIdleMs ?? WORKER_IDLE_MS,
+    });
+  }
+
+  get full(): boolean {
+    return this.pending.size >= (this.config.requestsPendingMax ?? REQUESTS_PENDING_MAX);
+  }
+
+  emit(effect: LocalSchedulerEffect): void {
+    this.effects.push(effect);
+  }
+
+  /** Whether this node, idle, could run it. */
+  feasible(request: LeaseRequest): boolean {
+    return this.resources.feasible(request.resources) &&
+      matchesLabels(this.config.labels, request.labelSelector);
+  }
+
+  /** Whether it would fit beside everything that is decided to run here. */
+  fitsUnpromised(request: ResourceSet): boolean {
+    for (const name in request) {
+      if ((this.resources.available[name] ?? 0) - (this.#promised[name] ?? 0) < request[name]!) return false;
+    }
+    return fits(this.resources.available, request);
+  }
+
+  /** It runs here; first its arguments come here, if it has any. */
+  commit(entry: PendingRequest): void {
+    this.endPick(entry);
+    if (!entry.committed) {
+      entry.committed = true;
+      addResources(this.#promised, entry.request.resources, 1);
+    }
+    if (entry.argumentsReady) return this.enqueue(entry);
+    this.dequeue(entry);
+    entry.phase = "pulling";
+    this.emit({ type: "pullArguments", key: entry.key, args: entry.request.args });
+  }
+
+  enqueue(entry: PendingRequest): void {
+    if (entry.phase === "queued" && this.queue.has(entry)) return;
+    entry.phase = "queued";
+    this.queue.add(entry);
+  }
+
+  /** Its resources are held; it waits for a worker. */
+  hold(entry: PendingRequest, allocation: NonNullable<PendingRequest["allocation"]>): void {
+    this.endPick(entry);
+    this.#uncommit(entry);
+    this.dequeue(entry);
+    entry.phase = "starting";
+    entry.allocation = allocation;
+    this.awaitingWorker.add(entry);
+  }
+
+  /** The reverse: no worker comes up, so others may use the resources meanwhile. */
+  unhold(entry: PendingRequest): void {
+    assert(entry.allocation !== null, `${entry.key} holds resources`);
+    this.resources.release(entry.allocation);
+    entry.allocation = null;
+    this.awaitingWorker.delete(entry);
+    entry.committed = true;
+    addResources(this.#promised, entry.request.resources, 1);
+    this.enqueue(entry);
+  }
+
+  /** It is not for this node (any more): nothing of this node is held for it. */
+  detach(entry: PendingRequest): void {
+    this.endPick(entry);
+    if (entry.request.args.length > 0 && (entry.argumentsReady || entry.phase === "pulling")) {
+      this.emit({ type: "releaseArguments", key: entry.key });
+      entry.argumentsReady = false;
+    }
+    this.dequeue(entry);
+    this.#uncommit(entry);
+    if (entry.allocation !== null) this.resources.release(entry.allocation);
+    entry.allocation = null;
+    this.awaitingWorker.delete(entry);
+    entry.phase = "deciding";
+  }
+
+  /** It has its answer, or nobody waits for one. */
+  remove(entry: PendingRequest): void {
+    if (entry.forwardedTo !== null) {
+      const { submitter, requestId } = entry.request;
+      this.emit({ type: "cancelForward", nodeId: entry.forwardedTo, submitter, requestId });
+      entry.forwardedTo = null;
+    }
+    this.detach(entry);
+    this.pending.delete(entry.key);
+  }
+
+  reject(entry: PendingRequest, code: string, message: string, retry: boolean): void {
+    this.remove(entry);
+    const { key, request, origin } = entry;
+    this.emit({ type: "reject", key, request, origin, code, message, retry });
+  }
+
+  /** Its resources and pins become a lease's. */
+  granted(entry: PendingRequest): void {
+    assert(entry.phase === "starting", `${entry.key} waits for a worker`);
+    this.awaitingWorker.delete(entry);
+    this.pending.delete(entry.key);
+  }
+
+  pickAsked(entry: PendingRequest): void {
+    assert(!entry.picking, `${entry.key} is asked about once at a time`);
+    entry.picking = true;
+    this.picks++;
+  }
+
+  pickAnswered(entry: PendingRequest): void {
+    assert(entry.picking, `${entry.key} was asked about`);
+    entry.picking = false;
+    this.picks--;
+  }
+
+  endPick(entry: PendingRequest): void {
+    if (!entry.picking) return;
+    this.pickAnswered(entry);
+    const { submitter, requestId } = entry.request;
+    this.emit({ type: "cancelPick", key: entry.key, submitter, requestId });
+  }
+
+  wakeAt(atMs: number): void {
+    if (this.#wakeMs === null || atMs < this.#wakeMs) this.#wakeMs = atMs;
+  }
+
+  timerFired(): void {
+    this.#timerMs = null;
+  }
+
+  /** At the end of a step: one timer, only when it must be earlier than the one that is set. */
+  setTimer(): void {
+    const atMs = this.#wakeMs;
+    this.#wakeMs = null;
+    if (atMs === null || (this.#timerMs !== null && this.#timerMs <= atMs)) return;
+    this.#timerMs = atMs;
+    this.emit({ type: "setTimer", atMs });
+  }
+
+  check(): void {
+    this.resources.check();
+    this.pool.check();
+    this.queue.check();
+    this.leases.check();
+    const promised: Record<string, number> = {};
+    let queued = 0;
+    let picks = 0;
+    for (const [key, entry] of this.pending) {
+      assert(key === entry.key, `${key} is stored under its key`);
+      if (entry.phase === "queued") queued++;
+      if (entry.picking) picks++;
+      assert((entry.phase === "queued") === this.queue.has(entry), `${key} is queued or not, in both books`);
+      assert(
+        (entry.phase === "starting") === (entry.allocation !== null),
+        `${key} holds resources when starting`,
+      );
+      assert((entry.phase === "starting") === this.awaitingWorker.has(entry), `${key} waits for a worker`);
+      assert((entry.phase === "forwarded") === (entry.forwardedTo !== null), `${key} is forwarded somewhere`);
+      assert(entry.origin === "own" || entry.phase !== "forwarded", `${key} was spilled once and stays`);
+      assert(entry.origin === "own" || !entry.picking, `${key} is not offered again`);
+      if (entry.committed) addResources(promised, entry.request.resources, 1);
+      assert(this.leases.ofKey(key) === undefined, `${key} has no lease yet`);
+    }
+    assert(queued === this.queue.size, "every queued request is pending");
+    assert(picks === this.picks, "questions under way are counted");
+    for (const name of new Set([...Object.keys(promised), ...Object.keys(this.#promised)])) {
+      assert((promised[name] ?? 0) === (this.#promised[name] ?? 0), `promised ${name} adds up`);
+    }
+    for (const lease of this.leases.all()) {
+      const worker = this.pool.get(lease.workerId);
+      assert(worker !== undefined, `${lease.leaseId}'s worker is known`);
+      assert(worker.leaseId === lease.leaseId, `${lease.workerId} knows its lease`);
+      assert((worker.state === "stopping") === lease.ending, `${lease.leaseId} ends with its worker`);
+    }
+  }
+
+  dequeue(entry: PendingRequest): void {
+    if (entry.phase === "queued" && this.queue.has(entry)) this.queue.remove(entry);
+  }
+
+  #uncommit(entry: PendingRequest): void {
+    if (!entry.committed) return;
+    entry.committed = false;
+    addResources(this.#promised, entry.request.resources, -1);
+  }
+}

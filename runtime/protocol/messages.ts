@@ -229,6 +229,8 @@ export interface CoreMethods {
   readonly closeRelay: Notification<{ relayId: string }>;
   /** One line for the user, already worded (infeasible demand, a clamped store, forwarded log lines). */
   readonly message: Notification<{ level: "info" | "warning" | "error"; text: string }>;
+  /** The node's store is full: collect garbage now, so that refs and views that nobody uses are let go. */
+  readonly collectGarbage: Notification<Record<string, never>>;
 }
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------

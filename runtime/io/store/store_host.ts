@@ -1,0 +1,127 @@
+/**
+ * The two sides of a node's object store within its agent: what the store asks of the agent (StoreHost), and what the
+ * agent calls on behalf of its processes, its peers and the head (ObjectStore, implemented by LocalStore).
+ * @module
+ */
+import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { ArgumentRef } from "../../common/task_spec.ts";
+import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+
+/** A step of an object's way to its reader, for traces (the journey "get" of TraceStep). */
+export interface ObjectStep {
+  readonly name: "local" | "lookup" | "callback" | "pull" | "wake";
+  readonly id: ObjectId;
+  readonly purpose: "get" | "wait" | "argument";
+  readonly detail: string;
+}
+
+/** Node-level reference changes, as PeerMethods.references carries them. */
+export interface NodeRefChange {
+  readonly op: "hold" | "drop";
+  readonly id: ObjectId | ActorId;
+}
+
+/** What the store asks of its agent. */
+export interface StoreHost {
+  readonly nodeId: NodeId;
+  /** HeadMethods.locateObject. Rejects with ObjectLostError & co.; an abort of `signal` is cancelLocate. */
+  locate(
+    params: HeadMethods["locateObject"]["params"],
+    signal: AbortSignal,
+  ): Promise<HeadMethods["locateObject"]["result"]>;
+  /** HeadMethods.reportObjects: what this node holds has changed, in order. The agent resends until acknowledged. */
+  report(added: ObjectReport[], removed: ObjectId[]): void;
+  /** HeadMethods.freeObjects, for objects whose home this node is. Must reach the head, also after a reconnect. */
+  free(ids: ObjectId[]): void;
+  /** HeadMethods.actorOutOfScope, for actors whose home this node is. */
+  actorOutOfScope(actorId: ActorId): void;
+  /** PeerMethods.references: resolves when the home has counted the changes, rejects when the home is dead. */
+  sendReferences(home: NodeId, changes: NodeRefChange[]): Promise<void>;
+  /** Streams an object from `offset` on from another node, in order, through `sink`; resolves when all of it arrived. */
+  fetchObject(
+    node: NodeId,
+    id: ObjectId,
+    offset: number,
+    sink: (offset: number, bytes: Uint8Array) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Memory is short: every process of this node should collect garbage now (CoreMethods.collectGarbage). */
+  collectGarbage(): void;
+  /** One line for the user. */
+  warn(text: string): void;
+  step?(step: ObjectStep): void;
+}
+
+/** Sizes of a node's store, in bytes where they are not counts. */
+export interface StoreUsage {
+  readonly capacity: number;
+  /** Ranges of the pool that are taken, and objects in the agent's memory. */
+  readonly used: number;
+  /** Of `used`: what readers pin. */
+  readonly pinned: number;
+  readonly objects: number;
+  /** Of `objects`: those whose only other copies are elsewhere or nowhere; never evicted. */
+  readonly primaries: number;
+  /** Creators that wait for room. */
+  readonly waiting: number;
+  readonly pulls: number;
+}
+
+/** One object's bytes for a peer's bulk stream. The object stays where it is until `close`. */
+export interface ObjectSourceBytes {
+  readonly size: number;
+  read(offset: number, length: number): Uint8Array;
+  close(): void;
+}
+
+type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
+type Result<M extends keyof AgentMethods> = AgentMethods[M]["result"];
+type None = Record<string, never>;
+
+/** What the agent calls. `process` is the caller of the message; methods are those of AgentMethods. */
+export interface ObjectStore {
+  createObject(process: ProcessId, params: Params<"createObject">): Promise<Result<"createObject">>;
+  sealObject(process: ProcessId, params: Params<"sealObject">): Promise<None>;
+  abortObject(process: ProcessId, params: Params<"abortObject">): void;
+  /** `bytes`: section 0. Copied, so that it may be a view of a frame. */
+  putInline(process: ProcessId, params: Params<"putInline">, bytes: Uint8Array): Promise<None>;
+  writeObject(process: ProcessId, params: Params<"writeObject">, bytes: Uint8Array): None;
+  /** `remote`: the process cannot reach this node's memory. For a place "inline", `bytes` is section 0. */
+  getObject(
+    process: ProcessId,
+    params: Params<"getObject">,
+    options?: { readonly remote?: boolean },
+  ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }>;
+  waitObject(process: ProcessId, params: Params<"waitObject">): Promise<None>;
+  cancelGet(process: ProcessId, params: Params<"cancelGet">): void;
+  unpin(process: ProcessId, params: Params<"unpin">): void;
+  /** Section 0 of the answer. */
+  readObject(process: ProcessId, params: Params<"readObject">): Uint8Array;
+  references(process: ProcessId, params: Params<"references">): void;
+  flushReferences(process: ProcessId): Promise<None>;
+
+  /** A process of this node is gone, however it ended: pins, unfinished objects, references; it no longer owns anything. */
+  processDied(process: ProcessId): void;
+  /** PeerMethods.references from another agent. */
+  peerReferences(from: NodeId, changes: readonly NodeRefChange[]): void;
+  /** A node was declared dead: what it held is not held any more. */
+  nodeDied(node: NodeId): void;
+  /** NodeMethods.deleteObjects. */
+  deleteObjects(ids: readonly ObjectId[]): void;
+  /** Everything that this node holds, for (re)registration. */
+  objects(): ObjectReport[];
+  usage(): StoreUsage;
+  /** Measured bytes per second of pulls from each peer. */
+  bandwidth(): Record<NodeId, number>;
+
+  /** Brings a lease's arguments here, all or none, and pins them until releaseArguments of the same key. */
+  pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void>;
+  /** Also cancels a pinArguments that is under way. Idempotent. */
+  releaseArguments(key: string): void;
+  /** Whether the object is complete on this node. */
+  isLocal(id: ObjectId): boolean;
+  /** For a peer's stream; null when the object is not here. */
+  openRead(id: ObjectId): ObjectSourceBytes | null;
+  /** Ends all waits and removes the pool. Idempotent. */
+  close(): void;
+}

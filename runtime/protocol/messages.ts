@@ -281,6 +281,8 @@ export interface Heartbeat {
   /** Mean wait of lease requests granted lately, and tasks queued: the scheduler's load. */
   readonly queueLength: number;
   readonly queueWaitMs: number;
+  /** Actors that the node was told to start and that still wait for resources: the head may move them elsewhere. */
+  readonly waitingActors?: readonly { readonly actorId: ActorId; readonly incarnation: number }[];
   /** Measured throughput of pulls from each peer. */
   readonly bandwidth: Readonly<Record<NodeId, number>>;
 }

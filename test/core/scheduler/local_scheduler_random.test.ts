@@ -7,8 +7,8 @@ import { test } from "bun:test";
 import { strict as assert } from "node:assert";
 import { HERE, THERE, World } from "./local_scheduler_world.ts";
 
-const RUNS = 40;
-const STEPS = 300;
+const RUNS = 1000;
+const STEPS = 60;
 
 function run(seed: number): void {
   const world = new World(seed);

@@ -46,6 +46,7 @@ interface HeldGrant {
   readonly key: string;
   readonly workerId: ProcessId;
   readonly submitter: ProcessId;
+  readonly kind: "task" | "actor";
 }
 
 interface Later {
@@ -270,7 +271,7 @@ export class World {
     }
     assert.equal(effect.gpuIds.length, Math.ceil((request.resources["GPU"] ?? 0) / 10_000));
     this.#close(key);
-    this.held.set(leaseId, { leaseId, key, workerId, submitter: request.submitter });
+    this.held.set(leaseId, { leaseId, key, workerId, submitter: request.submitter, kind: request.kind });
     if (request.kind === "task" && this.prng.chance(30)) {
       this.after(this.prng.below(20), () => this.send({ type: "workerBlocked", workerId }));
       this.after(20 + this.prng.below(40), () => this.send({ type: "workerUnblocked", workerId }));
@@ -318,7 +319,8 @@ export class World {
     const submitter = this.#submitters[index]!;
     this.#submitters[index] = `d-${++this.#sequence}` as ProcessId;
     for (const grant of [...this.held.values()]) {
-      if (grant.submitter === submitter) this.held.delete(grant.leaseId);
+      // Actors live by the head's word alone.
+      if (grant.submitter === submitter && grant.kind === "task") this.held.delete(grant.leaseId);
     }
     this.send({ type: "submitterDied", submitter });
   }

@@ -77,6 +77,13 @@ export class Gate {
     return timingSafeEqual(this.#tokenHash, hashToken(token));
   }
 
+  /** Whether a request that carries its credentials in headers (object transfers) is one of this cluster. */
+  checkRequest(token: string, clusterId: string): boolean {
+    const isGood = this.checkToken(token) && clusterId === this.#options.clusterId;
+    if (!isGood) this.failures += 1;
+    return isGood;
+  }
+
   /**
    * Expect a hello on a new connection (made with HANDSHAKE_LIMITS). `onWelcomed` is called once it is accepted, with
    * the welcome already queued; it sets onFrame and onClose. A connection that is refused just ends.

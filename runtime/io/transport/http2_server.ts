@@ -1,0 +1,182 @@
+/**
+ * The HTTP/2 listener of an agent or the head: pipes for Connections (/control, /heartbeat, /push), which say hello first,
+ * and object transfers (/object/<id>), whose token is in a header. Nothing else is served here. A TCP connection on which
+ * nothing was authenticated within 5 s is cut.
+ * @module
+ */
+import { createSecureServer, createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import type { Hello } from "../../protocol/messages.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { type Gate, HANDSHAKE_LIMITS, HELLO_TIMEOUT_MS } from "./handshake.ts";
+import {
+  endSocket,
+  formatAddress,
+  HTTP2_SETTINGS,
+  ignoreErrors,
+  OBJECT_PATH,
+  PIPE_PATHS,
+  type PipePath,
+  type TlsOptions,
+  widenWindow,
+} from "./http2.ts";
+import type { ObjectSource } from "./object_stream.ts";
+import { serveObject } from "./object_server.ts";
+import { ConnectError, toError } from "./transport_error.ts";
+import type { Listener } from "./unix.ts";
+
+/** TCP connections that one listener holds at once; further ones are cut at once. */
+const SOCKETS_MAX = 4_096;
+
+export interface Http2Listener extends Listener {
+  readonly host: string;
+  readonly port: number;
+  /** HOST:PORT, as others reach it. */
+  readonly address: string;
+}
+
+export interface Http2ListenOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** With cert and key: TLS; otherwise cleartext. */
+  readonly tls?: TlsOptions;
+  readonly gate: Gate;
+  /** A pipe that said a good hello; `path` says on which. Set onFrame and onClose (or make an Rpc) in here or later. */
+  readonly onConnection: (connection: Connection, hello: Hello, path: PipePath) => void;
+  /** Object transfers; without it they are refused. */
+  readonly objects?: ObjectSource;
+  readonly connection?: ConnectionOptions;
+  /** Default 5 s. */
+  readonly helloTimeoutMs?: number;
+}
+
+/** Listen. ConnectError that names the address when the port is taken. */
+export async function listenHttp2(options: Http2ListenOptions): Promise<Http2Listener> {
+  const host = options.host ?? "127.0.0.1";
+  const server = makeServer(options.tls);
+  const sockets = new SocketTable(options.helloTimeoutMs ?? HELLO_TIMEOUT_MS);
+  server.on("connection", (socket: Socket) => sockets.add(socket));
+  server.on("session", (session) => {
+    ignoreErrors(session);
+    widenWindow(session);
+  });
+  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    ignoreErrors(stream);
+    accept(stream, headers, options, () => sockets.authenticated(stream.session?.socket.remotePort));
+  });
+  ignoreErrors(server as unknown as { on(event: "error", listener: () => void): unknown });
+  server.on("sessionError", () => undefined);
+  await listening(server, host, options.port);
+  const { port } = server.address() as AddressInfo;
+  let closing: Promise<void> | null = null;
+  return {
+    host,
+    port,
+    address: formatAddress({ host, port }),
+    close: () => closing ??= closeServer(server, sockets),
+  };
+}
+
+function accept(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  options: Http2ListenOptions,
+  authenticated: () => void,
+): void {
+  const path = headers[":path"] ?? "";
+  const method = headers[":method"];
+  if (method === "POST" && PIPE_PATHS.has(path)) {
+    stream.respond({ ":status": 200 });
+    const name = `peer on ${path}`;
+    const connection = new Connection(stream, { name, ...options.connection, limits: HANDSHAKE_LIMITS });
+    options.gate.admit(connection, (connection, hello) => {
+      authenticated();
+      options.onConnection(connection, hello, path as PipePath);
+    });
+    return;
+  }
+  if (method === "GET" && path.startsWith(OBJECT_PATH) && options.objects !== undefined) {
+    serveObject(stream, headers, options.gate, options.objects, authenticated);
+    return;
+  }
+  stream.respond({ ":status": 404 }, { endStream: true });
+  stream.resume();
+}
+
+function makeServer(tls: TlsOptions | undefined): Http2Server {
+  const limits = { settings: HTTP2_SETTINGS, maxSessionInvalidFrames: 10, maxSessionRejectedStreams: 10 };
+  if (tls?.cert === undefined) return createServer(limits);
+  const { cert, key, ca } = tls;
+  return createSecureServer({
+    ...limits,
+    cert,
+    ...(key === undefined ? {} : { key }),
+    ...(ca === undefined ? {} : { ca }),
+  }) as unknown as Http2Server;
+}
+
+/** The TCP connections of a listener, found again by the peer's port: sessions hide their sockets. */
+class SocketTable {
+  readonly #helloTimeoutMs: number;
+  readonly #sockets = new Map<Socket, ReturnType<typeof setTimeout>>();
+
+  constructor(helloTimeoutMs: number) {
+    this.#helloTimeoutMs = helloTimeoutMs;
+  }
+
+  add(socket: Socket): void {
+    if (this.#sockets.size >= SOCKETS_MAX) {
+      socket.destroy();
+      return;
+    }
+    ignoreErrors(socket);
+    socket.setNoDelay(true);
+    this.#sockets.set(socket, setTimeout(() => socket.destroy(), this.#helloTimeoutMs));
+    socket.on("close", () => {
+      clearTimeout(this.#sockets.get(socket));
+      this.#sockets.delete(socket);
+    });
+  }
+
+  authenticated(remotePort: number | undefined): void {
+    for (const [socket, timer] of this.#sockets) {
+      if (socket.remotePort === remotePort) clearTimeout(timer);
+    }
+  }
+
+  /** End all; resolves when all are closed. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#sockets.keys()].map((socket) => {
+      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+      endSocket(socket);
+      return closed;
+    }));
+  }
+}
+
+function listening(server: Http2Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: unknown): void => {
+      const cause = toError(error);
+      reject(
+        new ConnectError(`cannot listen on ${formatAddress({ host, port })}: ${cause.message}`, { cause }),
+      );
+    };
+    server.once("error", failed);
+    server.listen(port, host, () => {
+      server.removeListener("error", failed);
+      resolve();
+    });
+  });
+}
+
+/** Sockets first: a server that closes with sessions left would send them GOAWAY (see http2.ts). */
+async function closeServer(server: Http2Server, sockets: SocketTable): Promise<void> {
+  await sockets.end();
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+}

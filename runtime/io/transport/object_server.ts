@@ -1,0 +1,113 @@
+/**
+ * The holder's end of an object transfer (see object_stream.ts): token first, then the object, chunk by chunk, as fast as
+ * the reader takes them.
+ * @module
+ */
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { ObjectId } from "../../common/ids.ts";
+import type { Gate } from "./handshake.ts";
+import { OBJECT_PATH } from "./http2.ts";
+import {
+  CLUSTER_HEADER,
+  encodeChunkHeader,
+  LENGTH_HEADER,
+  OBJECT_CHUNK_BYTES,
+  type ObjectReader,
+  type ObjectSource,
+  OFFSET_HEADER,
+  SIZE_HEADER,
+} from "./object_stream.ts";
+import { ConnectionClosedError, toError } from "./transport_error.ts";
+
+const ID_LENGTH_MAX = 256;
+
+/** Answer one GET. Never throws: what goes wrong ends the stream, and the reader knows how far it came. */
+export function serveObject(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  gate: Gate,
+  source: ObjectSource,
+  authenticated: () => void,
+): void {
+  stream.resume();
+  const token = /^Bearer (.+)$/.exec(headers.authorization ?? "")?.[1] ?? "";
+  if (!gate.checkRequest(token, headerText(headers[CLUSTER_HEADER]))) return refuse(stream, 401);
+  authenticated();
+  const id = (headers[":path"] ?? "").slice(OBJECT_PATH.length) as ObjectId;
+  if (id.length > ID_LENGTH_MAX) return refuse(stream, 404);
+  Promise.resolve()
+    .then(() => source(id))
+    .then((reader) => reader === null ? refuse(stream, 404) : send(stream, headers, reader))
+    .catch(() => {
+      if (!stream.headersSent) refuse(stream, 500);
+      // A body that ends early is how the reader learns of it.
+      else if (!stream.destroyed) stream.end();
+    });
+}
+
+async function send(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  reader: ObjectReader,
+): Promise<void> {
+  try {
+    const offset = headerNumber(headers[OFFSET_HEADER], 0);
+    const end = Math.min(reader.size, offset + headerNumber(headers[LENGTH_HEADER], reader.size));
+    if (Number.isNaN(end) || offset > reader.size) return refuse(stream, 416);
+    if (stream.destroyed) return;
+    stream.respond({ ":status": 200, [SIZE_HEADER]: String(reader.size) });
+    for (let at = offset; at < end; at += OBJECT_CHUNK_BYTES) {
+      const bytes = await reader.read(at, Math.min(OBJECT_CHUNK_BYTES, end - at));
+      stream.cork();
+      stream.write(encodeChunkHeader(at, bytes));
+      const hasRoom = stream.write(bytes);
+      stream.uncork();
+      if (!hasRoom) await drained(stream);
+    }
+    await ended(stream);
+  } finally {
+    reader.close();
+  }
+}
+
+function drained(stream: ServerHttp2Stream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (stream.destroyed) return reject(new ConnectionClosedError("the reader is gone"));
+    const done = (): void => {
+      stream.removeListener("drain", done);
+      stream.removeListener("close", gone);
+      resolve();
+    };
+    const gone = (): void => reject(new ConnectionClosedError("the reader is gone"));
+    stream.on("drain", done);
+    stream.on("close", gone);
+  });
+}
+
+/** The object's memory is in use until the last byte is written. */
+function ended(stream: ServerHttp2Stream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) return resolve();
+    stream.once("close", resolve);
+    stream.end();
+  });
+}
+
+function refuse(stream: ServerHttp2Stream, status: number): void {
+  if (stream.destroyed) return;
+  try {
+    stream.respond({ ":status": status }, { endStream: true });
+  } catch (error) {
+    stream.destroy(toError(error));
+  }
+}
+
+function headerText(value: string | string[] | undefined): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** NaN for what is not a whole number of at most 15 digits. */
+function headerNumber(value: string | string[] | undefined, absent: number): number {
+  if (value === undefined) return absent;
+  return typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : NaN;
+}

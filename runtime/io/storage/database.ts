@@ -13,8 +13,6 @@ import type { StorePlace } from "./store_url.ts";
 
 /** A request to a remote store that takes longer counts as unanswered and is sent again. */
 const REMOTE_TIMEOUT_MS = 10_000;
-/** How long a new head waits for the store process of the one before it, which ends when it has committed its last batch. */
-const LOCK_WAIT_MS = 5_000;
 
 export interface OpenOptions {
   readonly place: StorePlace;
@@ -24,6 +22,8 @@ export interface OpenOptions {
   readonly nowMs: number;
   /** Bytes that a file may grow to; then it counts as a full disk. Null: as much as the disk has. */
   readonly fileBytesMax: number | null;
+  /** How long to wait for another process to leave the file. */
+  readonly lockWaitMs: number;
 }
 
 export interface Database {
@@ -45,7 +45,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   try {
     if (place.type === "file") {
       mkdirSync(dirname(place.path), { recursive: true, mode: 0o700 });
-      lock = await lockFile(place.path);
+      lock = await lockFile(place.path, options.lockWaitMs);
       client = createClient({ url: place.url, concurrency: 1 });
       await prepareFile(client, place.path, options.fileBytesMax);
     } else {
@@ -83,9 +83,9 @@ export function connectRemote(url: string, authToken: string | null): Client {
   });
 }
 
-async function lockFile(path: string): Promise<Client> {
+async function lockFile(path: string, lockWaitMs: number): Promise<Client> {
   const lockPath = `${path}.lock`;
-  const lock = createClient({ url: `file:${lockPath}`, concurrency: 1, timeout: LOCK_WAIT_MS });
+  const lock = createClient({ url: `file:${lockPath}`, concurrency: 1, timeout: lockWaitMs });
   try {
     // Not WAL: in rollback-journal mode BEGIN EXCLUSIVE takes the operating system's lock on the file, and keeps it.
     await lock.execute("PRAGMA journal_mode = MEMORY");

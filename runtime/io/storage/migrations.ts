@@ -23,7 +23,7 @@ export const MIGRATIONS: readonly Migration[] = [
       `CREATE TABLE nodes (
         node_id TEXT PRIMARY KEY NOT NULL, epoch INTEGER NOT NULL, state TEXT NOT NULL, state_message TEXT NOT NULL,
         address TEXT NOT NULL, hostname TEXT NOT NULL, pid INTEGER NOT NULL, runtime TEXT NOT NULL,
-        is_head_node INTEGER NOT NULL, resources TEXT NOT NULL, labels TEXT NOT NULL,
+        session_dir TEXT NOT NULL, is_head_node INTEGER NOT NULL, resources TEXT NOT NULL, labels TEXT NOT NULL,
         object_store_bytes INTEGER NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER) WITHOUT ROWID`,
       `CREATE TABLE jobs (
         job_id TEXT PRIMARY KEY NOT NULL, driver_id TEXT NOT NULL, node_id TEXT NOT NULL, namespace TEXT NOT NULL,
@@ -45,7 +45,7 @@ export const MIGRATIONS: readonly Migration[] = [
       `CREATE TABLE kv (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL)`,
       `CREATE TABLE objects (
         object_id TEXT PRIMARY KEY NOT NULL, bytes INTEGER NOT NULL, home TEXT NOT NULL, owner TEXT NOT NULL,
-        is_error INTEGER NOT NULL) WITHOUT ROWID`,
+        is_error INTEGER NOT NULL, producer TEXT) WITHOUT ROWID`,
       `CREATE TABLE object_locations (
         object_id TEXT NOT NULL, node_id TEXT NOT NULL, is_primary INTEGER NOT NULL,
         PRIMARY KEY (object_id, node_id)) WITHOUT ROWID`,

@@ -17,6 +17,7 @@ export interface StoredNode {
   readonly hostname: string;
   readonly pid: number;
   readonly runtime: string;
+  readonly sessionDir: string;
   readonly isHeadNode: number;
   readonly resources: string;
   readonly labels: string;
@@ -98,6 +99,8 @@ export interface StoredObject {
   readonly home: string;
   readonly owner: string;
   readonly isError: number;
+  /** Function that made it, for people. */
+  readonly producer: string | null;
 }
 
 export interface StoredLocation {

@@ -38,6 +38,7 @@ const nodes = sqliteTable("nodes", {
   hostname: text("hostname").notNull(),
   pid: integer("pid").notNull(),
   runtime: text("runtime").notNull(),
+  sessionDir: text("session_dir").notNull(),
   isHeadNode: integer("is_head_node").notNull(),
   /** JSON: resources in units. */
   resources: text("resources").notNull(),
@@ -124,6 +125,7 @@ const objects = sqliteTable("objects", {
   home: text("home").notNull(),
   owner: text("owner").notNull(),
   isError: integer("is_error").notNull(),
+  producer: text("producer"),
 });
 
 /** Which nodes hold an object. */

@@ -37,6 +37,9 @@ const BATCHES_IN_FLIGHT_MAX = 2;
 /** Writes that may wait while the store is away. */
 const QUEUED_WRITES_MAX = 200_000;
 const QUEUED_BYTES_MAX = 256 * 1024 * 1024;
+/** How long a new head waits for the store process of the one before it, which ends when it has committed its last batch. */
+const LOCK_WAIT_MS = 5_000;
+const OPEN_TIMEOUT_MS = 30_000;
 /** One row must fit a frame. */
 export const STORE_VALUE_BYTES_MAX: number = 32 * 1024 * 1024;
 
@@ -56,6 +59,10 @@ export interface StoreOptions {
   readonly limits?: Partial<HistoryLimits>;
   /** Bytes that a file may grow to; beyond, it counts as a full disk. */
   readonly fileBytesMax?: number;
+  /** How long to wait for another head's store process to leave the file. Default 5 s: it ends by itself. */
+  readonly lockWaitMs?: number;
+  /** How long a server that does not answer is waited for at the start. Default 30 s; once open, there is no limit. */
+  readonly openTimeoutMs?: number;
 }
 
 interface Waiter {
@@ -127,6 +134,8 @@ export class GcsStore {
       dir: options.dir,
       clusterId: options.clusterId,
       fileBytesMax: options.fileBytesMax ?? null,
+      lockWaitMs: options.lockWaitMs ?? LOCK_WAIT_MS,
+      openTimeoutMs: options.openTimeoutMs ?? OPEN_TIMEOUT_MS,
       limits: { ...HISTORY_LIMITS, ...options.limits },
     });
   }
@@ -239,6 +248,8 @@ export class GcsStore {
 
   /** End the store process at once; what is not committed is lost. Only for the way out after a failure. */
   kill(): void {
+    this.#closing ??= () => {};
+    this.#fail(new StoreError("STORE_ENDED", "The store was ended"));
     this.#child.kill("SIGKILL");
   }
 

@@ -93,6 +93,7 @@ class StoreProcess {
   async #start(message: OpenMessage): Promise<void> {
     this.#open = message;
     const authToken = process.env.MOBULA_STORE_AUTH_TOKEN || null;
+    const startedMs = performance.now();
     let place;
     try {
       place = storePlace(message.url, message.dir);
@@ -107,6 +108,7 @@ class StoreProcess {
           clusterId: message.clusterId,
           nowMs: Date.now(),
           fileBytesMax: message.fileBytesMax,
+          lockWaitMs: message.lockWaitMs,
         });
         await this.#load(this.#database);
         break;
@@ -114,7 +116,8 @@ class StoreProcess {
         this.#database?.close();
         this.#database = null;
         const failure = storeErrorOf(error, place.type === "remote");
-        if (!failure.isTransient || this.#closing) return this.#fail(failure, EXIT_REFUSED);
+        const isOver = this.#closing || performance.now() - startedMs > message.openTimeoutMs;
+        if (!failure.isTransient || isOver) return this.#fail(failure, EXIT_REFUSED);
         this.#say(failure);
         await pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]!);
       }

@@ -33,6 +33,8 @@ export interface OpenMessage {
   /** Cluster id of a store that is new. */
   readonly clusterId: string;
   readonly fileBytesMax: number | null;
+  readonly lockWaitMs: number;
+  readonly openTimeoutMs: number;
   readonly limits: HistoryLimits;
 }
 /** `writes`: rows whose blob is the index of a section. `dropped`: history rows that the head gave up, absolute since it began. */

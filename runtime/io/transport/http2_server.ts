@@ -65,7 +65,8 @@ export async function listenHttp2(options: Http2ListenOptions): Promise<Http2Lis
   });
   server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     ignoreErrors(stream);
-    accept(stream, headers, options, () => sockets.authenticated(stream.session?.socket.remotePort));
+    sockets.track(stream);
+    accept(stream, headers, options, () => sockets.authenticated(stream));
   });
   ignoreErrors(server as unknown as { on(event: "error", listener: () => void): unknown });
   server.on("sessionError", () => undefined);
@@ -118,43 +119,74 @@ function makeServer(tls: TlsOptions | undefined): Http2Server {
   }) as unknown as Http2Server;
 }
 
-/** The TCP connections of a listener, found again by the peer's port: sessions hide their sockets. */
+/** One TCP connection and what runs on it. */
+interface Peer {
+  readonly socket: Socket;
+  readonly timer: ReturnType<typeof setTimeout>;
+  readonly streams: Set<ServerHttp2Stream>;
+}
+
+/** The TCP connections of a listener, found again by the peer's address: sessions hide their sockets. */
 class SocketTable {
   readonly #helloTimeoutMs: number;
-  readonly #sockets = new Map<Socket, ReturnType<typeof setTimeout>>();
+  readonly #peers = new Map<string, Peer>();
 
   constructor(helloTimeoutMs: number) {
     this.#helloTimeoutMs = helloTimeoutMs;
   }
 
   add(socket: Socket): void {
-    if (this.#sockets.size >= SOCKETS_MAX) {
+    if (this.#peers.size >= SOCKETS_MAX) {
       socket.destroy();
       return;
     }
     ignoreErrors(socket);
     socket.setNoDelay(true);
-    this.#sockets.set(socket, setTimeout(() => socket.destroy(), this.#helloTimeoutMs));
+    const key = keyOf(socket);
+    const timer = setTimeout(() => socket.destroy(), this.#helloTimeoutMs);
+    const peer: Peer = { socket, timer, streams: new Set() };
+    this.#peers.set(key, peer);
     socket.on("close", () => {
-      clearTimeout(this.#sockets.get(socket));
-      this.#sockets.delete(socket);
+      clearTimeout(timer);
+      if (this.#peers.get(key) === peer) this.#peers.delete(key);
+      for (const stream of peer.streams) stream.destroy();
     });
   }
 
-  authenticated(remotePort: number | undefined): void {
-    for (const [socket, timer] of this.#sockets) {
-      if (socket.remotePort === remotePort) clearTimeout(timer);
-    }
+  /**
+   * A stream ends when its peer aborts it or is gone. Deno tells of the first only by `aborted` and of the second not at
+   * all while a write waits for window; what a transfer has pinned would stay pinned.
+   */
+  track(stream: ServerHttp2Stream): void {
+    const streams = this.#peerOf(stream)?.streams;
+    streams?.add(stream);
+    stream.once("close", () => streams?.delete(stream));
+    stream.once("aborted", () => stream.destroy());
+  }
+
+  authenticated(stream: ServerHttp2Stream): void {
+    clearTimeout(this.#peerOf(stream)?.timer);
   }
 
   /** End all; resolves when all are closed. */
   async end(): Promise<void> {
-    await Promise.all([...this.#sockets.keys()].map((socket) => {
+    await Promise.all([...this.#peers.values()].map(({ socket }) => {
       const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
       endSocket(socket);
       return closed;
     }));
   }
+
+  #peerOf(stream: ServerHttp2Stream): Peer | undefined {
+    const socket = stream.session?.socket;
+    return socket === undefined ? undefined : this.#peers.get(keyOf(socket));
+  }
+}
+
+function keyOf(
+  socket: { readonly remoteAddress?: string | undefined; readonly remotePort?: number | undefined },
+): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }
 
 function listening(server: Http2Server, host: string, port: number): Promise<void> {

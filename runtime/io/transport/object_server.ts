@@ -73,14 +73,14 @@ async function send(
 function drained(stream: ServerHttp2Stream): Promise<void> {
   return new Promise((resolve, reject) => {
     if (stream.destroyed) return reject(new ConnectionClosedError("the reader is gone"));
-    const done = (): void => {
-      stream.removeListener("drain", done);
-      stream.removeListener("close", gone);
-      resolve();
+    const settle = (): void => {
+      stream.removeListener("drain", settle);
+      stream.removeListener("close", settle);
+      if (stream.destroyed) reject(new ConnectionClosedError("the reader is gone"));
+      else resolve();
     };
-    const gone = (): void => reject(new ConnectionClosedError("the reader is gone"));
-    stream.on("drain", done);
-    stream.on("close", gone);
+    stream.on("drain", settle);
+    stream.on("close", settle);
   });
 }
 

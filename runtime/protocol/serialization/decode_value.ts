@@ -6,6 +6,7 @@ import { ByteReader } from "./byte_reader.ts";
 import { type ClassRegistry, classRegistry } from "./class_registry.ts";
 import { Decoder } from "./decoder.ts";
 import type { ValueExtension } from "./encoder.ts";
+import { TAG_SMALL_INT, TAG_UNDEFINED } from "./tags.ts";
 
 export interface DecodeOptions {
   readonly extension?: ValueExtension | undefined;
@@ -23,9 +24,15 @@ let idle: Decoder | null = null;
  * codec's decode throws (as the cause of a TypeError).
  */
 export function decodeValue(reader: ByteReader, options?: DecodeOptions): unknown {
+  const start = reader.position;
+  // Most results are a number or a short text.
+  const tag = start < reader.end ? reader.buffer[start]! : TAG_UNDEFINED;
+  if (tag >= TAG_SMALL_INT) {
+    reader.position = start + 1;
+    return tag - TAG_SMALL_INT;
+  }
   const decoder = idle ?? new Decoder();
   idle = null;
-  const start = reader.position;
   decoder.reader = reader;
   decoder.extension = options?.extension;
   decoder.buffers = options?.buffers;

@@ -36,10 +36,10 @@ export class Decoder {
 
   /** Forget everything of the message, so that nothing stays alive through a kept decoder. */
   reset(): void {
-    this.#objects.length = 0;
-    this.#shapes.length = 0;
-    this.#classes.length = 0;
-    this.#depth = 0;
+    // Shrinking an empty array is not free.
+    if (this.#objects.length > 0) this.#objects.length = 0;
+    if (this.#shapes.length > 0) this.#shapes.length = 0;
+    if (this.#classes.length > 0) this.#classes.length = 0;
     this.extension = undefined;
     this.buffers = undefined;
   }

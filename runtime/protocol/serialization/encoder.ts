@@ -86,13 +86,14 @@ export class Encoder implements EncodeContext {
 
   /** Forget everything of the message, so that nothing stays alive through a kept encoder. */
   reset(): void {
-    this.#holders.length = 0;
-    this.#keys.length = 0;
-    this.#seen.length = 0;
+    // Shrinking an empty array is not free.
+    if (this.#holders.length > 0) this.#holders.length = 0;
+    if (this.#keys.length > 0) this.#keys.length = 0;
+    if (this.#seen.length > 0) this.#seen.length = 0;
+    if (this.#shapes.length > 0) this.#shapes.length = 0;
+    if (this.classes.length > 0) this.classes.length = 0;
     this.#seenMap = null;
     this.#seenCount = 0;
-    this.#shapes.length = 0;
-    this.classes.length = 0;
     this.extension = undefined;
     this.buffers = undefined;
   }

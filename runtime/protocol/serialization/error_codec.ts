@@ -120,11 +120,18 @@ export function decodeError(decoder: Decoder): Error {
   const message = reader.string();
   const flags = reader.u8();
   const name = flags & HAS_NAME ? reader.string() : undefined;
-  const error = build(kind, message, name);
+  // Frames of this process would mislead (Bun prints them even under another stack), and cost most of the time.
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  let error: Error;
+  try {
+    error = build(kind, message, name);
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
   decoder.fill(index, error);
   setClassNames(error, names);
   if (name !== undefined && name !== error.name) define(error, "name", name, false);
-  // A stack of this process would mislead: it happened elsewhere.
   define(error, "stack", flags & HAS_STACK ? reader.string() : `${error.name}: ${message}`, false);
   if (flags & HAS_CAUSE) define(error, "cause", decoder.value(), false);
   else Reflect.deleteProperty(error, "cause");

@@ -95,12 +95,11 @@ export class LeaseEndings {
     }
   }
 
-  /** What was passed on to it comes back; leases in either direction are void, for pushes went over that connection. */
-  nodeLost(nodeId: NodeId): void {
+  /** What was passed on to the node comes back, and what it granted to submitters here is lost. */
+  outgoingLost(nodeId: NodeId): void {
     const state = this.#state;
     for (const entry of [...state.pending.values()]) {
       if (entry.forwardedTo === nodeId) this.#router.cameBack(entry, nodeId);
-      else if (entry.origin === "peer" && entry.request.submitterNode === nodeId) this.#cancel(entry);
     }
     for (const remote of [...state.leases.remote.values()]) {
       if (remote.nodeId !== nodeId) continue;
@@ -110,8 +109,16 @@ export class LeaseEndings {
       const submitterNode = state.config.nodeId;
       state.emit({ type: "leaseLost", leaseId, workerId, submitter, submitterNode, cause });
     }
+  }
+
+  /** Its submitters' requests here have no taker, nor has what their leased workers run. */
+  incomingLost(nodeId: NodeId): void {
+    const state = this.#state;
+    for (const entry of [...state.pending.values()]) {
+      if (entry.origin === "peer" && entry.request.submitterNode === nodeId) this.#cancel(entry);
+    }
     for (const lease of [...state.leases.all()]) {
-      if (lease.request.submitterNode !== nodeId || lease.request.kind === "actor") continue;
+      if (lease.request.submitterNode !== nodeId || lease.origin !== "peer") continue;
       this.#discard(lease, "OWNER_DIED", `The node of its submitter, ${nodeId}, is gone or out of reach.`);
     }
   }

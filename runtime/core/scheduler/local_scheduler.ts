@@ -141,7 +141,8 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       case "peersChanged":
         return this.#peersChanged(event.alive);
       case "peerLost":
-        this.#endings.nodeLost(event.nodeId);
+        if (event.direction === "outgoing") this.#endings.outgoingLost(event.nodeId);
+        else this.#endings.incomingLost(event.nodeId);
         return null;
       case "drain":
         return this.#drain();
@@ -297,7 +298,10 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     const gone = [...peers].filter((nodeId) => !alive.includes(nodeId));
     peers.clear();
     for (const nodeId of alive) if (nodeId !== config.nodeId) peers.add(nodeId);
-    for (const nodeId of gone) this.#endings.nodeLost(nodeId);
+    for (const nodeId of gone) {
+      this.#endings.outgoingLost(nodeId);
+      this.#endings.incomingLost(nodeId);
+    }
     return null;
   }
 

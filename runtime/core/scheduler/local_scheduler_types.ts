@@ -103,8 +103,11 @@ export type LocalSchedulerEvent =
   }
   /** The other nodes that are alive, absolute. */
   | { readonly type: "peersChanged"; readonly alive: readonly NodeId[] }
-  /** The connection to a peer broke: pushes went over it, so leases in either direction are void. */
-  | { readonly type: "peerLost"; readonly nodeId: NodeId }
+  /**
+   * A connection between the two agents broke; pushes went over it, so leases of that direction are void. Outgoing: of
+   * our submitters there; incoming: of their submitters here.
+   */
+  | { readonly type: "peerLost"; readonly nodeId: NodeId; readonly direction: "outgoing" | "incoming" }
   /** No new work from now on; running work goes on. */
   | { readonly type: "drain" }
   /** Have this many workers of the plain environment started ahead of need. */

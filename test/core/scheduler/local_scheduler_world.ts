@@ -20,7 +20,9 @@ export const HERE: NodeId = "n-here" as NodeId;
 export const THERE: NodeId = "n-there" as NodeId;
 
 /** A request with everything irrelevant filled in. */
-export function leaseRequest(changes: Partial<LeaseRequest> & { cpu?: number; gpu?: number } = {}): LeaseRequest {
+export function leaseRequest(
+  changes: Partial<LeaseRequest> & { cpu?: number; gpu?: number } = {},
+): LeaseRequest {
   const { cpu = 1, gpu = 0, ...rest } = changes;
   return {
     requestId: "r1",
@@ -127,7 +129,10 @@ export class World {
         if (prng.chance(20)) this.#killSomeSubmitter();
         return;
       case 3:
-        if (prng.chance(20)) this.send({ type: "peerLost", nodeId: THERE });
+        if (prng.chance(20)) {
+          const direction = prng.chance(50) ? "outgoing" : "incoming";
+          this.send({ type: "peerLost", nodeId: THERE, direction });
+        }
         return;
       case 4:
         return this.send({ type: "peersChanged", alive: prng.chance(70) ? [THERE, HERE] : [HERE] });
@@ -144,7 +149,12 @@ export class World {
         // Resent.
         const requests = [...this.open.values()];
         if (requests.length === 0) return;
-        return this.send({ type: "leaseRequested", request: prng.pick(requests), origin: "own", missingBytes: 0 });
+        return this.send({
+          type: "leaseRequested",
+          request: prng.pick(requests),
+          origin: "own",
+          missingBytes: 0,
+        });
       }
       default:
         return this.#request();
@@ -181,6 +191,7 @@ export class World {
       backlog: prng.between(1, 20),
       ...(prng.chance(5) ? { labelSelector: { zone: "b" } } : {}),
     });
+    // An actor's request comes from the head, whoever owns it.
     const origin = actor ? "head" : fromPeer ? "peer" : "own";
     this.open.set(requestKey(request.submitter, request.requestId), request);
     const missingBytes = withArgs ? prng.pick([0, 1000, 100_000_000, null]) : 0;
@@ -200,14 +211,23 @@ export class World {
         return;
       case "answerForwarded":
         this.#close(effect.key);
-        this.after(prng.below(100), () => this.send({ type: "remoteLeaseReturned", leaseId: effect.leaseId }));
+        this.after(
+          prng.below(100),
+          () => this.send({ type: "remoteLeaseReturned", leaseId: effect.leaseId }),
+        );
         return;
       case "pickNode": {
         const { key } = effect;
         this.after(prng.below(30), () => {
           if (!this.calm && prng.chance(10)) {
             const fatal = prng.chance(30);
-            return this.send({ type: "pickFailed", key, fatal, code: "TaskUnschedulableError", message: "no" });
+            return this.send({
+              type: "pickFailed",
+              key,
+              fatal,
+              code: "TaskUnschedulableError",
+              message: "no",
+            });
           }
           const nodeId = this.calm || prng.chance(60) ? HERE : THERE;
           // A request that this node cannot run goes to the other one.

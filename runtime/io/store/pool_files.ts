@@ -1,0 +1,168 @@
+/**
+ * The pools that a process reads and writes: one open file a pool, and one shared mapping of it that its writes reuse.
+ * @module
+ */
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { mapShared } from "#platform";
+import type { SharedRegion } from "../../platform/platform.ts";
+import { MAPPABLE_ALIGNMENT } from "../../protocol/object_layout.ts";
+
+/** Pools open at once: a process has one agent; more appear only when that agent was replaced. */
+const POOLS_MAX = 4;
+/** One call moves at most 2 GiB - 4 KiB on Linux; runtimes refuse lengths above 2^31 - 1. */
+const CALL_BYTES_MAX = 1024 ** 3;
+/** Pieces up to this size are gathered in the scratch memory before they are written. */
+const GATHERED_BYTES_MAX = 32 * 1024;
+const SCRATCH_BYTES = 128 * 1024;
+
+let scratchBytes: Uint8Array | null = null;
+
+/** Calls are synchronous, so that one memory serves all pools. */
+function scratch(): Uint8Array {
+  return scratchBytes ??= new Uint8Array(SCRATCH_BYTES);
+}
+
+/** How well a writer knows a granule of the pool. */
+const UNSEEN = 0;
+const WRITTEN = 1;
+const POPULATED = 2;
+
+/** One pool, open. */
+export class PoolFile {
+  readonly path: string;
+  readonly fd: number;
+  readonly size: number;
+  /** State of each granule of MAPPABLE_ALIGNMENT bytes (a range never shares one with another). Made by the first write. */
+  #granules: Uint8Array | null = null;
+  /** Undefined: not tried yet. Null: cannot map, or no longer wants to. */
+  #region: SharedRegion | null | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+    this.fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+    this.size = fstatSync(this.fd).size;
+  }
+
+  /** Fills `target` from `offset` on. Throws when the file is shorter. */
+  read(target: Uint8Array, offset: number): void {
+    for (let done = 0; done < target.byteLength;) {
+      const length = Math.min(target.byteLength - done, CALL_BYTES_MAX);
+      const count = readSync(this.fd, target, done, length, offset + done);
+      if (count === 0) throw new Error(`Pool ${this.path} ends before offset ${offset + done}`);
+      done += count;
+    }
+  }
+
+  /** Writes the pieces one after another from `offset` on. Throws ENOSPC when the file system is full. */
+  write(pieces: readonly Uint8Array[], offset: number): void {
+    // Small pieces are gathered: a call costs more than copying them (and writev is slow on Deno).
+    let gathered = 0;
+    const flush = (): void => {
+      offset = this.#writeAll(scratch().subarray(0, gathered), offset);
+      gathered = 0;
+    };
+    for (const piece of pieces) {
+      if (piece.byteLength <= GATHERED_BYTES_MAX) {
+        if (gathered + piece.byteLength > SCRATCH_BYTES) flush();
+        scratch().set(piece, gathered);
+        gathered += piece.byteLength;
+      } else {
+        flush();
+        offset = this.#writeAll(piece, offset);
+      }
+    }
+    flush();
+  }
+
+  #writeAll(bytes: Uint8Array, offset: number): number {
+    for (let done = 0; done < bytes.byteLength;) {
+      const length = Math.min(bytes.byteLength - done, CALL_BYTES_MAX);
+      const count = writeSync(this.fd, bytes, done, length, offset + done);
+      done += count;
+    }
+    return offset + bytes.byteLength;
+  }
+
+  /**
+   * A view of a range to write through, when that is safe and pays; else null, and `write` is the way.
+   *
+   * Measured (256 MB, Bun): pwrite 32 ms; through pages that this process has populated 14 ms; populating pages that exist
+   * 54 ms; new pages 120 ms either way. So the first write of a range goes by pwrite, the second populates it, and those
+   * after it run at memory-copy speed. Populating, unlike touching, fails instead of killing when the file system is full.
+   */
+  writableView(offset: number, length: number): Uint8Array | null {
+    const state = this.#rangeState(offset, length);
+    if (state === UNSEEN) return null;
+    if (this.#region === undefined) this.#region = mapShared(this.fd, this.size);
+    if (this.#region === null) return null;
+    if (state === WRITTEN) {
+      if (!this.#region.populate(offset, length)) {
+        this.#dropRegion();
+        return null;
+      }
+      this.#setRangeState(offset, length, POPULATED);
+    }
+    return this.#region.view(offset, length);
+  }
+
+  /** A range was written by `write`: its pages exist. */
+  noteWritten(offset: number, length: number): void {
+    if (this.#rangeState(offset, length) === UNSEEN) this.#setRangeState(offset, length, WRITTEN);
+  }
+
+  close(): void {
+    this.#dropRegion();
+    closeSync(this.fd);
+  }
+
+  #dropRegion(): void {
+    this.#region?.unmap();
+    this.#region = null;
+    this.#granules?.fill(UNSEEN);
+  }
+
+  /** The least of the range's granules. */
+  #rangeState(offset: number, length: number): number {
+    if (this.#granules === null) return UNSEEN;
+    let state = POPULATED;
+    const end = Math.ceil((offset + length) / MAPPABLE_ALIGNMENT);
+    for (let index = Math.floor(offset / MAPPABLE_ALIGNMENT); index < end; index++) {
+      state = Math.min(state, this.#granules[index]!);
+    }
+    return state;
+  }
+
+  #setRangeState(offset: number, length: number, state: number): void {
+    this.#granules ??= new Uint8Array(Math.ceil(this.size / MAPPABLE_ALIGNMENT));
+    this.#granules.fill(
+      state,
+      Math.floor(offset / MAPPABLE_ALIGNMENT),
+      Math.ceil((offset + length) / MAPPABLE_ALIGNMENT),
+    );
+  }
+}
+
+/** The pools of a process by path. */
+export class PoolFiles {
+  readonly #files = new Map<string, PoolFile>();
+
+  /** Throws when there is no such pool (any more). */
+  open(path: string): PoolFile {
+    const known = this.#files.get(path);
+    if (known !== undefined) return known;
+    const file = new PoolFile(path);
+    this.#files.set(path, file);
+    if (this.#files.size > POOLS_MAX) {
+      const oldest = this.#files.values().next().value!;
+      this.#files.delete(oldest.path);
+      oldest.close();
+    }
+    return file;
+  }
+
+  /** Idempotent. Views that readers hold stay valid: a mapping needs no open file. */
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+  }
+}

@@ -3,7 +3,8 @@
  * object in the environment variable MOBULA_PROCESS_CONFIG. It carries no secret: the token is read from
  * `<sessionDir>/token`. A started process prints one JSON line on stdout when it serves (HeadReady, AgentReady), or
  * `{"ready":false,"error":…}` and exits non-zero; afterwards its stdout and stderr are its log. SIGTERM ends it cleanly;
- * with `lifeline`, so does the end of its stdin.
+ * with `lifeline`, so does the end of its stdin. Exit code 0 means "I was asked to end": a supervisor starts the process
+ * again after any other.
  * @module
  */
 import { readFileSync } from "node:fs";
@@ -95,6 +96,8 @@ export interface HeadReady {
 export interface AgentReady {
   readonly ready: true;
   readonly nodeId: string;
+  /** As the head said in its Welcome. */
+  readonly clusterId: string;
   /** HOST:PORT where peers reach it. */
   readonly address: string;
   /** Its unix socket for local drivers and workers. */
@@ -109,10 +112,13 @@ export interface NotReady {
 }
 
 /** `<sessionDir>/cluster.json`: what `init("auto")` and the command line know of the cluster that runs here. It holds no
- *  secret. There while the supervisor lives; a file whose `pid` is gone is stale. */
+ *  secret. There while the supervisor lives; one whose supervisor is gone is stale (session.ts tells). Further agents that
+ *  were started in the same session have `cluster-<pid>.json`. */
 export interface ClusterFile {
   /** The supervisor. */
   readonly pid: number;
+  /** When the supervisor's process began, as the system counts; a reused pid has another. Null where that is unknown. */
+  readonly pidStart: string | null;
   readonly clusterId: string;
   /** HOST:PORT of the head. */
   readonly address: string;
@@ -123,10 +129,11 @@ export interface ClusterFile {
   readonly startedMs: number;
   /** Whether this session holds the head (`start --head`) or only an agent (`start --address`). */
   readonly isHead: boolean;
+  readonly tls?: TlsFiles;
 }
 
 /** The config of this process. Throws a clear error when it was started without one. */
-export function readProcessConfig<C extends HeadConfig | AgentConfig>(): C {
+export function readProcessConfig<C extends { readonly sessionDir: string }>(): C {
   const text = process.env[PROCESS_CONFIG_VARIABLE];
   if (text === undefined) {
     throw new Error(`Cannot start: ${PROCESS_CONFIG_VARIABLE} is not set; use \`mobula start\` or init()`);
@@ -136,6 +143,12 @@ export function readProcessConfig<C extends HeadConfig | AgentConfig>(): C {
     throw new Error(`Cannot start: ${PROCESS_CONFIG_VARIABLE} has no absolute sessionDir`);
   }
   return config;
+}
+
+/** The texts of TLS files. Throws when one cannot be read. */
+export function readTlsFiles(files: TlsFiles): { cert: string; key: string; ca: string } {
+  const read = (path: string): string => readFileSync(path, "utf8");
+  return { cert: read(files.certFile), key: read(files.keyFile), ca: read(files.caFile) };
 }
 
 /** Where the cluster's token is. */

@@ -1,0 +1,124 @@
+/**
+ * Starts one process of the cluster (head_main.ts, agent_main.ts, supervisor_main.ts) and waits for the line on its stdout
+ * that says it is ready, or why not.
+ * @module
+ */
+import type { ChildProcess, StdioOptions } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { runtimeName, spawnRuntime } from "#platform";
+import type { RuntimeName } from "../common/task_spec.ts";
+import { findRuntime } from "../platform/spawn.ts";
+import { type NotReady, PROCESS_CONFIG_VARIABLE } from "./config.ts";
+
+/** How long a process may take until it says that it serves. */
+const START_TIMEOUT_MS = 30_000;
+/** Of a process that fails to start, this much of its stderr goes into the error. */
+const ERROR_TEXT_MAX = 4_000;
+
+export interface StartOptions {
+  /** Stderr of the child: "pipe" (default; its end goes into the error of a failed start) or a file descriptor. */
+  readonly stderr?: "pipe" | number;
+  /** Default 30 s. */
+  readonly timeoutMs?: number;
+}
+
+/** A process that is ready, and what it said. */
+export interface StartedProcess<R> {
+  readonly process: ChildProcess;
+  readonly ready: R;
+}
+
+/**
+ * Start `entry` (a file beside this one) with its config; resolves when it is ready. Its stdin is a pipe from here, the
+ * lifeline; it has a process group of its own, so that Ctrl-C in a terminal reaches only us, who end it in order.
+ * @throws {Error} naming the entry, with what it said, when it exits, fails or takes too long; it is dead then.
+ */
+export async function startProcess<R extends { readonly ready: true }>(
+  entry: string,
+  config: { readonly runtime: RuntimeName },
+  options: StartOptions = {},
+): Promise<StartedProcess<R>> {
+  const stderr = options.stderr ?? "pipe";
+  const stdio: StdioOptions = ["pipe", "pipe", stderr];
+  const child = spawnRuntime(config.runtime, fileURLToPath(new URL(entry, import.meta.url)), {
+    env: childEnvironment(config),
+    stdio,
+    detached: true,
+  });
+  // Writing to a child that just died is not our failure: its exit says so.
+  child.stdin!.on("error", () => undefined);
+  try {
+    return { process: child, ready: await readyLine<R>(child, options.timeoutMs ?? START_TIMEOUT_MS) };
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw new Error(`Cannot start ${entry.replace("_main.ts", "")}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Ours, without what is meant for drivers: a cluster's processes read the token from its file. */
+function childEnvironment(config: unknown): Record<string, string | undefined> {
+  const env: Record<string, string | undefined> = { ...process.env };
+  delete env["MOBULA_TOKEN"];
+  delete env["MOBULA_ADDRESS"];
+  env[PROCESS_CONFIG_VARIABLE] = JSON.stringify(config);
+  return env;
+}
+
+function readyLine<R extends { readonly ready: true }>(child: ChildProcess, timeoutMs: number): Promise<R> {
+  const { promise, resolve, reject } = Promise.withResolvers<R>();
+  let out = "";
+  let errors = "";
+  const timer = setTimeout(
+    () => reject(new Error(`it was not ready within ${timeoutMs / 1000} s`)),
+    timeoutMs,
+  );
+  const onError = (chunk: Uint8Array): void => {
+    errors = (errors + new TextDecoder().decode(chunk)).slice(-ERROR_TEXT_MAX);
+  };
+  const onOutput = (chunk: Uint8Array): void => {
+    out += new TextDecoder().decode(chunk);
+    const end = out.indexOf("\n");
+    if (end < 0) return;
+    try {
+      const line = JSON.parse(out.slice(0, end)) as R | NotReady;
+      if (line.ready) resolve(line);
+      else reject(new Error(line.error));
+    } catch {
+      reject(new Error(`it said ${JSON.stringify(out.slice(0, end))}`));
+    }
+  };
+  const onClose = (code: number | null, signal: string | null): void =>
+    reject(
+      new Error(
+        `it ended with ${signal ?? `code ${code}`}${errors.trim() === "" ? "" : `: ${errors.trim()}`}`,
+      ),
+    );
+  child.stdout!.on("data", onOutput);
+  child.stderr?.on("data", onError);
+  child.once("error", reject);
+  // Not "exit": the reason may still be in the pipes then.
+  child.once("close", onClose);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    child.stdout!.off("data", onOutput);
+    child.off("error", reject);
+    child.off("close", onClose);
+    // Both pipes must be read on, else a child that writes a lot stops.
+    child.stdout!.resume();
+    child.stderr?.off("data", onError).resume();
+  });
+}
+
+/** The runtime for cluster processes: MOBULA_RUNTIME, else Bun where it is installed (it starts fastest), else this one. */
+export function preferredRuntime(): RuntimeName {
+  const chosen = process.env.MOBULA_RUNTIME;
+  if (chosen === "bun" || chosen === "deno" || chosen === "node") return chosen;
+  try {
+    findRuntime("bun", { name: runtimeName, path: process.execPath });
+    return "bun";
+  } catch {
+    return runtimeName;
+  }
+}

@@ -174,7 +174,8 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
         break;
       case "jobEnded":
         for (const [key, { request }] of this.#waiting) {
-          if (request.jobId === event.jobId) this.#waiting.delete(key);
+          // Actors may be detached: the actor manager cancels those that are not.
+          if (request.jobId === event.jobId && request.kind === "task") this.#waiting.delete(key);
         }
         break;
       case "tick":

@@ -1,0 +1,123 @@
+/**
+ * What goes into the actor manager and what comes out: the shapes only.
+ * @module
+ */
+import type { ActorId, JobId, NodeId, ProcessId } from "../../common/ids.ts";
+import type { ActorSpec, ActorStatus, ArgumentRef, DeathCause } from "../../common/task_spec.ts";
+
+/** An actor as it is persisted. Constructor arguments and error bytes are stored beside it, by actor id. */
+export interface ActorRecord {
+  readonly spec: ActorSpec;
+  readonly status: ActorStatus;
+  readonly createdMs: number;
+  /** When the first constructor had run; restarts keep it. */
+  readonly startedMs: number | null;
+  readonly endedMs: number | null;
+}
+
+export type ActorEvent =
+  /** Idempotent by actor id. `refused`: why it may not live (its job has ended), or null. */
+  | {
+    readonly type: "createActor";
+    readonly requestId: string;
+    readonly spec: ActorSpec;
+    readonly getIfExists: boolean;
+    readonly refused: DeathCause | null;
+  }
+  | {
+    readonly type: "getActor";
+    readonly requestId: string;
+    readonly name: string;
+    readonly namespace: string;
+  }
+  | { readonly type: "watchActor"; readonly nodeId: NodeId; readonly actorId: ActorId }
+  | { readonly type: "unwatchActor"; readonly nodeId: NodeId; readonly actorId: ActorId }
+  | {
+    readonly type: "killActor";
+    readonly requestId: string;
+    readonly actorId: ActorId;
+    readonly noRestart: boolean;
+  }
+  | { readonly type: "actorOutOfScope"; readonly actorId: ActorId }
+  | { readonly type: "dependenciesReady"; readonly actorId: ActorId }
+  | { readonly type: "dependenciesFailed"; readonly actorId: ActorId; readonly message: string }
+  | {
+    readonly type: "actorPlaced";
+    readonly actorId: ActorId;
+    readonly incarnation: number;
+    readonly nodeId: NodeId;
+  }
+  | {
+    readonly type: "actorUnschedulable";
+    readonly actorId: ActorId;
+    readonly incarnation: number;
+    readonly message: string;
+  }
+  /** Another node could start it at once, and the one that it was given to has not begun. */
+  | { readonly type: "relocateActor"; readonly actorId: ActorId; readonly incarnation: number }
+  | {
+    readonly type: "actorStarted";
+    readonly actorId: ActorId;
+    readonly incarnation: number;
+    readonly nodeId: NodeId;
+    readonly workerId: ProcessId;
+    readonly socketPath: string;
+    readonly pid: number;
+    readonly failed: boolean;
+    readonly message: string;
+    /** With `failed`: the constructor's error came along. */
+    readonly hasErrorValue: boolean;
+  }
+  /** A process ended: perhaps an actor's worker, perhaps an owner of actors (a worker, a driver). */
+  | {
+    readonly type: "processExited";
+    readonly processId: ProcessId;
+    readonly actorId: ActorId | null;
+    readonly incarnation: number;
+    readonly intended: boolean;
+    readonly cause: DeathCause;
+  }
+  | { readonly type: "nodeDied"; readonly nodeId: NodeId; readonly reason: string }
+  /** A node (re)joined and hosts these actors. */
+  | { readonly type: "actorsReported"; readonly nodeId: NodeId; readonly actors: readonly ActorStatus[] }
+  | { readonly type: "jobEnded"; readonly jobId: JobId }
+  | { readonly type: "tick" };
+
+export type ActorEffect =
+  | { readonly type: "persistActor"; readonly record: ActorRecord }
+  /** The name is the actor's from now on, or nobody's (null). */
+  | {
+    readonly type: "persistName";
+    readonly namespace: string;
+    readonly name: string;
+    readonly actorId: ActorId | null;
+  }
+  | { readonly type: "forgetActor"; readonly actorId: ActorId }
+  | { readonly type: "actorFound"; readonly requestId: string; readonly spec: ActorSpec }
+  | { readonly type: "killDone"; readonly requestId: string }
+  | {
+    readonly type: "actorRefused";
+    readonly requestId: string;
+    readonly code: "NameTakenError" | "ActorDiedError";
+    readonly message: string;
+  }
+  /** Tell when these objects exist. */
+  | { readonly type: "awaitDependencies"; readonly actorId: ActorId; readonly args: readonly ArgumentRef[] }
+  | { readonly type: "cancelDependencies"; readonly actorId: ActorId; readonly args: readonly ArgumentRef[] }
+  | { readonly type: "placeActor"; readonly spec: ActorSpec; readonly incarnation: number }
+  | { readonly type: "cancelPlacement"; readonly actorId: ActorId; readonly incarnation: number }
+  | {
+    readonly type: "startActor";
+    readonly nodeId: NodeId;
+    readonly spec: ActorSpec;
+    readonly incarnation: number;
+  }
+  | {
+    readonly type: "stopActor";
+    readonly nodeId: NodeId;
+    readonly actorId: ActorId;
+    readonly incarnation: number;
+    readonly graceful: boolean;
+    readonly cause: DeathCause;
+  }
+  | { readonly type: "publishStatus"; readonly nodes: readonly NodeId[]; readonly status: ActorStatus };

@@ -1,0 +1,409 @@
+/**
+ * The actor manager: every actor of the cluster from its registration to its death.
+ *
+ * It owns: names, states, incarnations, restarts, deaths and their causes, and who is told. It does not own where an actor
+ * goes (the global scheduler picks), its worker (the node's agent starts and ends it), its calls (they go straight from
+ * the caller to the worker), or handle counts (the owner's agent says when the last one is gone).
+ *
+ *              1                        2                  3          4
+ *   createActor -> DEPENDENCIES_UNREADY -> PENDING_CREATION -> ALIVE ---> RESTARTING --3--> ALIVE
+ *                          |                     |    |          |          |    ^
+ *                          |                     |    +----------|----4---->|    |
+ *                          +----------+----------+---------------+----5-----+    +--4--+
+ *                                     v
+ *                                   DEAD
+ *
+ *   1 Registered under its id and its name; answered after the commit, again when it is resent.
+ *   2 Its stored constructor arguments exist. Then: placed by the scheduler, started by that node's agent.
+ *   3 The constructor has run. Only the present incarnation's word counts: what an earlier one says is stopped.
+ *   4 Its worker or node died, or it was killed with restart, and restarts are left: the next incarnation is placed.
+ *   5 Killed, exited, out of scope, owner or job gone, constructor failed, cannot be placed, or no restarts left.
+ *
+ * An incarnation number is persisted before its start leaves the head, so that a restarted head never gives it twice. After
+ * a head's restart, actors on nodes that come back and report them stay; those that are not reported within MISSING_MS
+ * (a report of their end may be on its way) are restarted or dead.
+ * @module
+ */
+import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
+import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
+import type { Core } from "../core.ts";
+import type { ActorEffect, ActorEvent, ActorRecord } from "./actor_events.ts";
+import { ActorLife, isPending } from "./actor_life.ts";
+import { type ActorEntry, ActorTable, recordOf, statusOf } from "./actor_table.ts";
+
+/** How long a report of an actor's end may lag behind its node's registration. */
+export const MISSING_MS: number = 1_000;
+/** How long a watched actor may be unknown before its watchers hear that it does not exist. */
+export const UNKNOWN_MS: number = 60_000;
+/** Dead owners that are remembered: their creations may arrive late. */
+export const DEAD_OWNERS_KEPT: number = 10_000;
+/** Unknown actors that may be watched; above that the oldest are answered at once. */
+export const UNKNOWN_MAX: number = 10_000;
+
+type Event<T extends ActorEvent["type"]> = Extract<ActorEvent, { type: T }>;
+
+export class ActorManager implements Core<ActorEvent, ActorEffect> {
+  readonly #table: ActorTable = new ActorTable();
+  readonly #life: ActorLife = new ActorLife(this.#table);
+  readonly #deadOwners: Set<ProcessId> = new Set();
+  /** Watched actors that are not known, with the time when they are given up. */
+  readonly #unknown: Map<ActorId, number> = new Map();
+
+  /** `restored`: the store's actors after a restart of the head. Feed `tick` and registrations from then on. */
+  constructor(nowMs: number = 0, restored: readonly ActorRecord[] = []) {
+    for (const record of restored) {
+      const entry = this.#table.restore(record);
+      const placing = entry.state === "PENDING_CREATION" || entry.state === "RESTARTING";
+      // Its dependencies, or its placement, are asked for again at the first tick.
+      if (entry.state !== "DEPENDENCIES_UNREADY" && (!placing || entry.nodeId !== null)) continue;
+      entry.placeAtMs = nowMs;
+      this.#life.timed.add(entry);
+    }
+  }
+
+  step(nowMs: number, event: ActorEvent): readonly ActorEffect[] {
+    const out: ActorEffect[] = [];
+    switch (event.type) {
+      case "createActor":
+        this.#create(nowMs, event, out);
+        break;
+      case "getActor":
+        this.#lookUp(event, out);
+        break;
+      case "watchActor":
+        this.#watch(nowMs, event.actorId, event.nodeId, out);
+        break;
+      case "unwatchActor":
+        this.#table.unwatch(event.actorId, event.nodeId);
+        if (this.#table.watchersOf(event.actorId).length === 0) this.#unknown.delete(event.actorId);
+        break;
+      case "killActor":
+        this.#kill(nowMs, event, out);
+        break;
+      case "actorOutOfScope":
+        this.#outOfScope(nowMs, event.actorId, out);
+        break;
+      case "dependenciesReady":
+      case "dependenciesFailed":
+        this.#dependencies(nowMs, event, out);
+        break;
+      case "actorPlaced":
+      case "actorUnschedulable":
+      case "relocateActor":
+        this.#placement(nowMs, event, out);
+        break;
+      case "actorStarted":
+        this.#started(nowMs, event, out);
+        break;
+      case "processExited":
+        this.#processExited(nowMs, event, out);
+        break;
+      case "nodeDied":
+        this.#nodeDied(nowMs, event, out);
+        break;
+      case "actorsReported":
+        this.#reported(nowMs, event.nodeId, event.actors, out);
+        break;
+      case "jobEnded":
+        this.#jobEnded(nowMs, event, out);
+        break;
+      case "tick":
+        this.#tick(nowMs, out);
+        break;
+      default:
+        event satisfies never;
+    }
+    return out;
+  }
+
+  /** An actor's record, or null when it is not known (any more). */
+  record(actorId: ActorId): ActorRecord | null {
+    const entry = this.#table.get(actorId);
+    return entry === undefined ? null : recordOf(entry);
+  }
+
+  /** All actors that are not dead and the newest dead ones. */
+  records(): ActorRecord[] {
+    return this.#table.entries().map(recordOf);
+  }
+
+  /** Those of the actors that a node reports which it must end: they are dead, or nobody knows them. */
+  endedAmong(actors: readonly ActorStatus[]): ActorId[] {
+    const ended = actors.filter(({ actorId }) => (this.#table.get(actorId)?.state ?? "DEAD") === "DEAD");
+    return ended.map((status) => status.actorId);
+  }
+
+  check(): void {
+    this.#table.check();
+    for (const entry of this.#table.entries()) {
+      const timed = entry.placeAtMs !== null || entry.missingSinceMs !== null;
+      if (timed !== this.#life.timed.has(entry)) {
+        throw new Error(`${entry.spec.actorId} is timed exactly if it must be`);
+      }
+    }
+  }
+
+  #create(nowMs: number, event: Event<"createActor">, out: ActorEffect[]): void {
+    const { spec, requestId } = event;
+    const known = this.#table.get(spec.actorId);
+    // Resent: the answer was lost with a connection or with a head.
+    if (known !== undefined) return void out.push({ type: "actorFound", requestId, spec: known.spec });
+    const holder = spec.name === "" ? undefined : this.#table.named(spec.namespace, spec.name);
+    if (holder !== undefined && event.getIfExists) {
+      return void out.push({ type: "actorFound", requestId, spec: holder.spec });
+    }
+    if (holder !== undefined) {
+      const message = `Cannot create actor ${spec.className} with the name "${spec.name}" in namespace ` +
+        `"${spec.namespace}": ${holder.spec.actorId} (${holder.spec.className}, ${holder.state}) has it`;
+      return void out.push({ type: "actorRefused", requestId, code: "NameTakenError", message });
+    }
+    const entry = this.#table.add(nowMs, spec, out);
+    this.#unknown.delete(spec.actorId);
+    const ownerDead = !spec.detached && this.#deadOwners.has(spec.owner);
+    const cause = ownerDead ? ownerDied(spec.owner) : event.refused;
+    if (cause !== null) this.#life.die(nowMs, entry, cause, out);
+    else if (spec.args.length === 0) this.#proceed(nowMs, entry, out);
+    else {
+      this.#table.persist(entry, out);
+      out.push({ type: "awaitDependencies", actorId: spec.actorId, args: spec.args });
+      this.#table.publish(entry, out);
+    }
+    out.push({ type: "actorFound", requestId, spec });
+  }
+
+  #lookUp(event: Event<"getActor">, out: ActorEffect[]): void {
+    const { requestId, name, namespace } = event;
+    const entry = this.#table.named(namespace, name);
+    if (entry !== undefined) return void out.push({ type: "actorFound", requestId, spec: entry.spec });
+    const message = `Cannot find actor "${name}" in namespace "${namespace}": no living actor has that name`;
+    out.push({ type: "actorRefused", requestId, code: "ActorDiedError", message });
+  }
+
+  #watch(nowMs: number, actorId: ActorId, nodeId: NodeId, out: ActorEffect[]): void {
+    this.#table.watch(actorId, nodeId);
+    const entry = this.#table.get(actorId);
+    if (entry !== undefined) {
+      out.push({ type: "publishStatus", nodes: [nodeId], status: statusOf(entry) });
+      return;
+    }
+    // Its creation may be on its way (an unnamed actor's handle is used at once), or it was forgotten long ago.
+    if (!this.#unknown.has(actorId)) this.#unknown.set(actorId, nowMs + UNKNOWN_MS);
+    if (this.#unknown.size > UNKNOWN_MAX) this.#giveUp(this.#unknown.keys().next().value!, out);
+  }
+
+  #giveUp(actorId: ActorId, out: ActorEffect[]): void {
+    this.#unknown.delete(actorId);
+    const nodes = this.#table.watchersOf(actorId);
+    for (const node of nodes) this.#table.unwatch(actorId, node);
+    const message =
+      `actor ${actorId} is not known: it ended long ago, or its creation never reached the head`;
+    const deathCause: DeathCause = { code: "CREATION_FAILED", message };
+    const nothing = { nodeId: null, workerId: null, socketPath: null, pid: null, restartsLeft: 0 };
+    const status: ActorStatus = { actorId, state: "DEAD", incarnation: 0, ...nothing, deathCause };
+    out.push({ type: "publishStatus", nodes, status });
+  }
+
+  #kill(nowMs: number, event: Event<"killActor">, out: ActorEffect[]): void {
+    const entry = this.#table.get(event.actorId);
+    // One that is dead, or forgotten, or never came: nothing is left to kill.
+    if (entry !== undefined && entry.state !== "DEAD") {
+      const cause: DeathCause = { code: "KILLED", message: `actor ${event.actorId} was killed by kill()` };
+      if (event.noRestart) this.#life.die(nowMs, entry, cause, out);
+      // Without a node its constructor has not begun: it will be a fresh instance anyway.
+      else if (entry.nodeId !== null) this.#life.restartOrDie(nowMs, entry, cause, out, { stop: true });
+    }
+    out.push({ type: "killDone", requestId: event.requestId });
+  }
+
+  #outOfScope(nowMs: number, actorId: ActorId, out: ActorEffect[]): void {
+    const entry = this.#table.get(actorId);
+    // A named actor can be found again by its name, a detached one lives until it is killed.
+    if (entry === undefined || entry.state === "DEAD" || entry.spec.detached || entry.spec.name !== "") {
+      return;
+    }
+    const message = `actor ${actorId} ended because its last handle was released`;
+    entry.ending = { code: "OUT_OF_SCOPE", message };
+    if (entry.state === "ALIVE") this.#life.stop(entry, true, entry.ending, out);
+    // Not started yet, so no call can be on its way: handles with calls in flight keep it in scope.
+    else this.#life.die(nowMs, entry, entry.ending, out);
+  }
+
+  #dependencies(
+    nowMs: number,
+    event: Event<"dependenciesReady" | "dependenciesFailed">,
+    out: ActorEffect[],
+  ): void {
+    const entry = this.#table.get(event.actorId);
+    // It died, or was told before.
+    if (entry === undefined || entry.state !== "DEPENDENCIES_UNREADY") return;
+    if (event.type === "dependenciesReady") return this.#proceed(nowMs, entry, out);
+    const message = `a constructor argument of actor ${event.actorId} is lost: ${event.message}`;
+    this.#life.die(nowMs, entry, { code: "CREATION_FAILED", message }, out);
+  }
+
+  #proceed(nowMs: number, entry: ActorEntry, out: ActorEffect[]): void {
+    this.#table.transition(entry, "PENDING_CREATION");
+    this.#life.place(nowMs, entry, out);
+  }
+
+  #placement(
+    nowMs: number,
+    event: Event<"actorPlaced" | "actorUnschedulable" | "relocateActor">,
+    out: ActorEffect[],
+  ): void {
+    const entry = this.#table.get(event.actorId);
+    // About an incarnation that is over, or that has started meanwhile.
+    if (entry === undefined || entry.incarnation !== event.incarnation || !isPending(entry)) return;
+    if (event.type === "relocateActor") {
+      if (entry.nodeId === null || entry.missingSinceMs !== null) return;
+      this.#life.stop(entry, false, { code: "KILLED", message: "another node can start it at once" }, out);
+      entry.nodeId = null;
+      entry.incarnation++;
+      return this.#life.place(nowMs, entry, out);
+    }
+    if (entry.nodeId !== null) return;
+    if (event.type === "actorUnschedulable") {
+      return this.#life.die(nowMs, entry, { code: "UNSCHEDULABLE", message: event.message }, out);
+    }
+    entry.nodeId = event.nodeId;
+    this.#table.persist(entry, out);
+    out.push({ type: "startActor", nodeId: event.nodeId, spec: entry.spec, incarnation: entry.incarnation });
+  }
+
+  #started(nowMs: number, event: Event<"actorStarted">, out: ActorEffect[]): void {
+    const { actorId, incarnation, nodeId } = event;
+    const entry = this.#table.get(actorId);
+    const current = entry !== undefined && entry.incarnation === incarnation && entry.nodeId === nodeId;
+    if (!current || entry.state === "DEAD") {
+      // Late: killed, moved or restarted meanwhile. What runs there must end.
+      const cause = entry?.deathCause ?? { code: "KILLED", message: "a newer incarnation took its place" };
+      if (!event.failed) {
+        out.push({ type: "stopActor", nodeId, actorId, incarnation, graceful: false, cause });
+      }
+      return;
+    }
+    // Resent.
+    if (entry.state === "ALIVE") return;
+    this.#life.found(entry);
+    if (event.failed) {
+      entry.hasErrorValue = event.hasErrorValue;
+      return this.#life.die(nowMs, entry, { code: "CREATION_FAILED", message: event.message }, out);
+    }
+    this.#life.alive(nowMs, entry, event, out);
+  }
+
+  #processExited(nowMs: number, event: Event<"processExited">, out: ActorEffect[]): void {
+    const { processId, actorId, cause } = event;
+    this.#deadOwners.add(processId);
+    if (this.#deadOwners.size > DEAD_OWNERS_KEPT) {
+      this.#deadOwners.delete(this.#deadOwners.values().next().value!);
+    }
+    for (const entry of this.#table.living()) {
+      if (entry.spec.owner === processId && !entry.spec.detached) {
+        this.#life.die(nowMs, entry, ownerDied(processId), out);
+      }
+    }
+    const entry = actorId === null ? undefined : this.#table.get(actorId);
+    // Not an actor's worker, or one of an earlier incarnation, or of an actor that is dead already.
+    if (entry === undefined || entry.state === "DEAD" || entry.incarnation !== event.incarnation) return;
+    if (entry.nodeId === null) return;
+    if (event.intended) this.#life.die(nowMs, entry, entry.ending ?? cause, out, { stop: false });
+    else this.#life.restartOrDie(nowMs, entry, cause, out, { stop: false });
+  }
+
+  #nodeDied(nowMs: number, event: Event<"nodeDied">, out: ActorEffect[]): void {
+    const { nodeId, reason } = event;
+    for (const actorId of this.#table.watchedBy(nodeId)) this.#table.unwatch(actorId, nodeId);
+    for (const actorId of [...this.#unknown.keys()]) {
+      if (this.#table.watchersOf(actorId).length === 0) this.#unknown.delete(actorId);
+    }
+    // Owners first: what dies with its owner is not restarted.
+    for (const entry of this.#table.living()) {
+      if (entry.spec.ownerNode !== nodeId || entry.spec.detached) continue;
+      const message = `the node ${nodeId} of its owner ${entry.spec.owner} died: ${reason}`;
+      this.#life.die(nowMs, entry, { code: "OWNER_DIED", message }, out, { stop: entry.nodeId !== nodeId });
+    }
+    for (const entry of this.#table.living()) {
+      if (entry.nodeId !== nodeId) continue;
+      const cause: DeathCause = { code: "NODE_DIED", message: `its node ${nodeId} died: ${reason}` };
+      if (entry.state === "ALIVE") {
+        this.#life.restartOrDie(nowMs, entry, cause, out, { stop: false });
+        continue;
+      }
+      // Nobody has seen this incarnation alive: it is placed again and costs no restart.
+      this.#life.found(entry);
+      entry.nodeId = null;
+      entry.incarnation++;
+      this.#life.place(nowMs, entry, out);
+    }
+  }
+
+  #reported(nowMs: number, nodeId: NodeId, actors: readonly ActorStatus[], out: ActorEffect[]): void {
+    const reported = new Map(actors.map((status) => [status.actorId, status]));
+    for (const status of actors) {
+      const entry = this.#table.get(status.actorId);
+      // The dead and unknown ones are in the registration's answer (endedAmong).
+      if (entry === undefined || entry.state === "DEAD") continue;
+      if (entry.nodeId === nodeId && entry.incarnation === status.incarnation) continue;
+      const cause: DeathCause = { code: "KILLED", message: "a newer incarnation took its place" };
+      const { actorId, incarnation } = status;
+      out.push({ type: "stopActor", nodeId, actorId, incarnation, graceful: false, cause });
+    }
+    for (const entry of this.#table.living()) {
+      if (entry.nodeId !== nodeId) continue;
+      const status = reported.get(entry.spec.actorId);
+      this.#life.found(entry);
+      if (status === undefined || status.incarnation !== entry.incarnation) {
+        entry.missingSinceMs = nowMs;
+        this.#life.timed.add(entry);
+      } else if (entry.state !== "ALIVE" && status.state === "ALIVE") {
+        this.#life.alive(nowMs, entry, status, out);
+      } else if (entry.ending !== null) {
+        this.#life.stop(entry, true, entry.ending, out);
+      }
+    }
+    for (const actorId of this.#table.watchedBy(nodeId)) {
+      // What was published while it was away is lost.
+      const entry = this.#table.get(actorId);
+      if (entry !== undefined) out.push({ type: "publishStatus", nodes: [nodeId], status: statusOf(entry) });
+    }
+  }
+
+  #jobEnded(nowMs: number, event: Event<"jobEnded">, out: ActorEffect[]): void {
+    // A detached actor outlives its job, and so does what its process owns.
+    const spared = new Set<ProcessId>();
+    for (const entry of this.#table.living()) {
+      if (entry.spec.jobId !== event.jobId) continue;
+      if (!entry.spec.detached && !spared.has(entry.spec.owner)) {
+        const message = `actor ${entry.spec.actorId}'s job ${event.jobId} ended`;
+        this.#life.die(nowMs, entry, { code: "JOB_ENDED", message }, out);
+      } else if (entry.workerId !== null) spared.add(entry.workerId);
+    }
+  }
+
+  #tick(nowMs: number, out: ActorEffect[]): void {
+    for (const [actorId, dueMs] of [...this.#unknown]) if (nowMs >= dueMs) this.#giveUp(actorId, out);
+    for (const entry of [...this.#life.timed]) {
+      const { spec, state, incarnation } = entry;
+      if (entry.placeAtMs !== null && nowMs >= entry.placeAtMs) {
+        this.#life.found(entry);
+        const { actorId, args } = spec;
+        if (state === "DEPENDENCIES_UNREADY") out.push({ type: "awaitDependencies", actorId, args });
+        else out.push({ type: "placeActor", spec, incarnation });
+      } else if (entry.missingSinceMs !== null && nowMs - entry.missingSinceMs >= MISSING_MS) {
+        this.#life.found(entry);
+        const cause: DeathCause = {
+          code: "WORKER_DIED",
+          message: `node ${entry.nodeId} came back without it`,
+        };
+        if (state === "ALIVE") this.#life.restartOrDie(nowMs, entry, cause, out, { stop: true });
+        // The order to start was lost with the connection: give it again.
+        else out.push({ type: "startActor", nodeId: entry.nodeId!, spec, incarnation });
+      }
+    }
+  }
+}
+
+function ownerDied(owner: ProcessId): DeathCause {
+  return { code: "OWNER_DIED", message: `its owner ${owner} died` };
+}

@@ -1,0 +1,245 @@
+/**
+ * The actor manager's memory: every actor's entry, the names, who watches, and the bounded list of the dead. It keeps
+ * these consistent with each other; what happens to an actor when is the actor manager's decision.
+ * @module
+ */
+import { assert } from "../../common/assert.ts";
+import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
+import type { ActorSpec, ActorState, ActorStatus, DeathCause } from "../../common/task_spec.ts";
+import type { ActorEffect, ActorRecord } from "./actor_events.ts";
+
+/** Dead actors that are remembered, for late questions and for people. */
+export const DEAD_ACTORS_KEPT: number = 10_000;
+
+/** Which state may follow which; a state may follow itself with a new incarnation. */
+const TRANSITIONS: Readonly<Record<ActorState, readonly ActorState[]>> = {
+  DEPENDENCIES_UNREADY: ["PENDING_CREATION", "DEAD"],
+  PENDING_CREATION: ["ALIVE", "RESTARTING", "DEAD"],
+  ALIVE: ["RESTARTING", "DEAD"],
+  RESTARTING: ["ALIVE", "RESTARTING", "DEAD"],
+  DEAD: [],
+};
+
+export interface ActorEntry {
+  readonly spec: ActorSpec;
+  state: ActorState;
+  incarnation: number;
+  /** Where it runs, or where it was told to start; null while it waits for a place. */
+  nodeId: NodeId | null;
+  workerId: ProcessId | null;
+  socketPath: string | null;
+  pid: number | null;
+  restartsLeft: number;
+  deathCause: DeathCause | null;
+  hasErrorValue: boolean;
+  readonly createdMs: number;
+  startedMs: number | null;
+  endedMs: number | null;
+  /** It was told to end after its submitted calls, for this reason; whatever ends it, it does not come back. */
+  ending: DeathCause | null;
+  /** Deaths since it was last alive: what the delay before the next attempt grows with. */
+  failedStarts: number;
+  /** When the next attempt is due; null when none is delayed. */
+  placeAtMs: number | null;
+  /** Since when its node, which came back, has not reported it; null when all is well. */
+  missingSinceMs: number | null;
+}
+
+export class ActorTable {
+  /** Actors that are not dead and the newest dead ones, in order of creation. */
+  readonly #actors: Map<ActorId, ActorEntry> = new Map();
+  /** All and only names of actors that are not dead. */
+  readonly #names: Map<string, ActorId> = new Map();
+  /** Nodes that want to hear of an actor; of actors that are not known (yet) too. */
+  readonly #watchers: Map<ActorId, Set<NodeId>> = new Map();
+  /** All and only dead actors, oldest first. */
+  readonly #dead: Set<ActorId> = new Set();
+
+  restore(record: ActorRecord): ActorEntry {
+    const { spec, status, createdMs, startedMs, endedMs } = record;
+    const entry: ActorEntry = {
+      ...newEntry(spec, createdMs),
+      state: status.state,
+      incarnation: status.incarnation,
+      nodeId: status.nodeId,
+      workerId: status.workerId,
+      socketPath: status.socketPath,
+      pid: status.pid,
+      restartsLeft: status.restartsLeft,
+      deathCause: status.deathCause,
+      hasErrorValue: status.hasErrorValue ?? false,
+      startedMs,
+      endedMs,
+    };
+    this.#actors.set(spec.actorId, entry);
+    if (status.state === "DEAD") this.#dead.add(spec.actorId);
+    else if (spec.name !== "") this.#names.set(nameKey(spec.namespace, spec.name), spec.actorId);
+    return entry;
+  }
+
+  /** A new actor; its name, if it has one, must be free. */
+  add(nowMs: number, spec: ActorSpec, out: ActorEffect[]): ActorEntry {
+    assert(!this.#actors.has(spec.actorId), `${spec.actorId} is new`);
+    const entry = newEntry(spec, nowMs);
+    this.#actors.set(spec.actorId, entry);
+    if (spec.name !== "") {
+      const key = nameKey(spec.namespace, spec.name);
+      assert(!this.#names.has(key), `the name ${spec.name} is free`);
+      this.#names.set(key, spec.actorId);
+      out.push({ type: "persistName", namespace: spec.namespace, name: spec.name, actorId: spec.actorId });
+    }
+    return entry;
+  }
+
+  get(actorId: ActorId): ActorEntry | undefined {
+    return this.#actors.get(actorId);
+  }
+
+  /** The actor that has this name and is not dead. */
+  named(namespace: string, name: string): ActorEntry | undefined {
+    const id = this.#names.get(nameKey(namespace, name));
+    return id === undefined ? undefined : this.#actors.get(id);
+  }
+
+  entries(): ActorEntry[] {
+    return [...this.#actors.values()];
+  }
+
+  living(): ActorEntry[] {
+    return this.entries().filter((entry) => entry.state !== "DEAD");
+  }
+
+  /** The only place where an actor's state changes. */
+  transition(entry: ActorEntry, state: ActorState): void {
+    const { actorId } = entry.spec;
+    assert(TRANSITIONS[entry.state].includes(state), `${actorId} may go from ${entry.state} to ${state}`);
+    entry.state = state;
+  }
+
+  /** The actor is dead: its name is free, and the oldest of the dead may be forgotten. */
+  bury(nowMs: number, entry: ActorEntry, cause: DeathCause, out: ActorEffect[]): void {
+    const { actorId, namespace, name } = entry.spec;
+    this.transition(entry, "DEAD");
+    entry.deathCause = cause;
+    entry.endedMs = nowMs;
+    entry.placeAtMs = entry.missingSinceMs = null;
+    if (name !== "") {
+      this.#names.delete(nameKey(namespace, name));
+      out.push({ type: "persistName", namespace, name, actorId: null });
+    }
+    this.persist(entry, out);
+    this.#dead.add(actorId);
+    if (this.#dead.size <= DEAD_ACTORS_KEPT) return;
+    const oldest = this.#dead.values().next().value!;
+    this.#dead.delete(oldest);
+    this.#actors.delete(oldest);
+    this.#watchers.delete(oldest);
+    out.push({ type: "forgetActor", actorId: oldest });
+  }
+
+  persist(entry: ActorEntry, out: ActorEffect[]): void {
+    out.push({ type: "persistActor", record: recordOf(entry) });
+  }
+
+  publish(entry: ActorEntry, out: ActorEffect[]): void {
+    const watchers = this.#watchers.get(entry.spec.actorId);
+    if (watchers === undefined) return;
+    out.push({ type: "publishStatus", nodes: [...watchers], status: statusOf(entry) });
+  }
+
+  watch(actorId: ActorId, nodeId: NodeId): void {
+    let watchers = this.#watchers.get(actorId);
+    if (watchers === undefined) this.#watchers.set(actorId, watchers = new Set());
+    watchers.add(nodeId);
+  }
+
+  unwatch(actorId: ActorId, nodeId: NodeId): void {
+    const watchers = this.#watchers.get(actorId);
+    if (watchers?.delete(nodeId) && watchers.size === 0) this.#watchers.delete(actorId);
+  }
+
+  /** Nodes that watch this actor, in order. */
+  watchersOf(actorId: ActorId): NodeId[] {
+    return [...this.#watchers.get(actorId) ?? []];
+  }
+
+  watchedBy(nodeId: NodeId): ActorId[] {
+    return [...this.#watchers].filter(([, nodes]) => nodes.has(nodeId)).map(([actorId]) => actorId);
+  }
+
+  check(): void {
+    for (const [id, entry] of this.#actors) {
+      const { spec, state } = entry;
+      assert(spec.actorId === id, `${id} is filed under its own id`);
+      assert((state === "DEAD") === this.#dead.has(id), `${id} is in the list of the dead if it is`);
+      assert((state === "DEAD") === (entry.deathCause !== null), `${id} has a cause of death if it is dead`);
+      assert(
+        state !== "ALIVE" || (entry.nodeId !== null && entry.workerId !== null),
+        `${id}, alive, has a worker`,
+      );
+      assert(
+        state === "ALIVE" || state === "DEAD" || entry.workerId === null,
+        `${id}, ${state}, has no worker`,
+      );
+      assert(entry.placeAtMs === null || entry.nodeId === null, `${id} has no node while it is delayed`);
+      assert(entry.incarnation >= 1, `${id} has an incarnation`);
+      if (state === "DEAD" || spec.name === "") continue;
+      assert(this.#names.get(nameKey(spec.namespace, spec.name)) === id, `${id} has its name`);
+    }
+    for (const [name, id] of this.#names) {
+      const entry = this.#actors.get(id);
+      assert(
+        entry !== undefined && entry.state !== "DEAD",
+        `the name ${name} belongs to an actor that lives`,
+      );
+    }
+    assert(this.#dead.size <= DEAD_ACTORS_KEPT, "the list of the dead is bounded");
+  }
+}
+
+export function statusOf(entry: ActorEntry): ActorStatus {
+  const { spec, state, incarnation, nodeId, workerId, socketPath, pid, restartsLeft, deathCause } = entry;
+  const status = {
+    actorId: spec.actorId,
+    state,
+    incarnation,
+    nodeId,
+    workerId,
+    socketPath,
+    pid,
+    restartsLeft,
+    deathCause,
+  };
+  return entry.hasErrorValue ? { ...status, hasErrorValue: true } : status;
+}
+
+export function recordOf(entry: ActorEntry): ActorRecord {
+  const { spec, createdMs, startedMs, endedMs } = entry;
+  return { spec, status: statusOf(entry), createdMs, startedMs, endedMs };
+}
+
+function newEntry(spec: ActorSpec, nowMs: number): ActorEntry {
+  return {
+    spec,
+    state: "DEPENDENCIES_UNREADY",
+    incarnation: 1,
+    nodeId: null,
+    workerId: null,
+    socketPath: null,
+    pid: null,
+    restartsLeft: spec.maxRestarts,
+    deathCause: null,
+    hasErrorValue: false,
+    createdMs: nowMs,
+    startedMs: null,
+    endedMs: null,
+    ending: null,
+    failedStarts: 0,
+    placeAtMs: null,
+    missingSinceMs: null,
+  };
+}
+
+function nameKey(namespace: string, name: string): string {
+  return `${namespace}\n${name}`;
+}

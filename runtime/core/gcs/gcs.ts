@@ -1,0 +1,569 @@
+/**
+ * The GCS's decisions as one machine: the node, job and actor managers, the object directory and the global scheduler, and
+ * who hears of what. The head feeds it the agents' requests and does what it says; the simulator does the same.
+ *
+ *   node manager --died--> scheduler, job manager, actor manager, directory     job manager --ended--> actors, objects
+ *   actor manager --place--> scheduler --picked--> actor manager                actor manager --arguments--> directory
+ *
+ * It decides nothing that one of the machines could decide; it keeps only which request waits for which answer.
+ *
+ * How the head does the effects: in order; `persist…` and `forget…` queue a write; a reply or send with `afterCommit` leaves
+ * when all writes that were queued before it are durable, the others at once. Two sends to one node keep their order.
+ * @module
+ */
+import { assert } from "../../common/assert.ts";
+import type { ActorId, JobId, NodeId, ObjectId } from "../../common/ids.ts";
+import type { Prng } from "../../common/prng.ts";
+import type { ActorSpec, DeathCause } from "../../common/task_spec.ts";
+import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
+import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
+import { ActorManager } from "../actor/actor_manager.ts";
+import type { Core } from "../core.ts";
+import { type DirectoryEffect, type DirectoryEvent, ObjectDirectory } from "../object/object_directory.ts";
+import {
+  GlobalScheduler,
+  leasePickKey,
+  type PickRequest,
+  pickRequestOf,
+  type SchedulerEffect,
+  type SchedulerEvent,
+} from "../scheduler/global_scheduler.ts";
+import type { GcsEffect, GcsEvent, GcsRecords, SendEffect } from "./gcs_events.ts";
+import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
+import { type NodeEffect, type NodeEvent, NodeManager } from "./node_manager.ts";
+
+/** A node that comes back hears of the jobs that ended in this time before. */
+export const ENDED_JOBS_TOLD_MS: number = 600_000;
+
+type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { type: T }>;
+
+export class Gcs implements Core<GcsEvent, GcsEffect> {
+  readonly nodes: NodeManager;
+  readonly jobs: JobManager;
+  readonly actors: ActorManager;
+  readonly objects: ObjectDirectory;
+  readonly scheduler: GlobalScheduler;
+  /** Open pickNode requests by the scheduler's key. */
+  readonly #taskPicks: Map<string, { readonly requestId: string; readonly event: Of<GcsEvent, "pickNode"> }> =
+    new Map();
+  /** Actors whose place is asked for, by the scheduler's key. */
+  readonly #actorPicks: Map<string, { readonly actorId: ActorId; readonly incarnation: number }> = new Map();
+  /** Constructor arguments that are waited for, by actor. */
+  readonly #dependencies: Map<ActorId, Set<ObjectId>> = new Map();
+  readonly #dependencyRequests: Map<string, { readonly actorId: ActorId; readonly id: ObjectId }> = new Map();
+  /** The store's records have been compared with each other. */
+  #recovered: boolean;
+
+  /** `restored`: what the store holds after a restart of the head. Feed `tick` every HEARTBEAT_INTERVAL_MS. */
+  constructor(nowMs: number, prng: Prng, restored: GcsRecords | null = null) {
+    this.nodes = new NodeManager(nowMs, restored?.nodes);
+    this.jobs = new JobManager(restored?.jobs);
+    this.actors = new ActorManager(nowMs, restored?.actors);
+    const isMember = (nodeId: NodeId): boolean => (this.nodes.state(nodeId) ?? "DEAD") !== "DEAD";
+    this.objects = new ObjectDirectory(restored?.objects.filter(({ nodeId }) => isMember(nodeId)));
+    this.scheduler = new GlobalScheduler((id) => {
+      const entry = this.objects.get(id);
+      return entry === null ? null : { bytes: entry.bytes, nodes: entry.holders };
+    }, prng);
+    for (const nodeId of this.nodes.members()) {
+      const { resources, labels } = this.nodes.facts(nodeId)!;
+      this.scheduler.step(nowMs, { type: "nodeJoined", nodeId, resources, labels });
+      this.scheduler.step(nowMs, { type: "nodeStateChanged", nodeId, state: "SUSPECT" });
+    }
+    this.#recovered = restored === null;
+  }
+
+  step(nowMs: number, event: GcsEvent): readonly GcsEffect[] {
+    const out: GcsEffect[] = [];
+    switch (event.type) {
+      case "registerNode":
+      case "heartbeatReceived":
+      case "connectionClosed":
+        this.#stepNodes(nowMs, event, out);
+        break;
+      case "unregisterNode":
+        this.#stepNodes(nowMs, event, out);
+        reply(event.requestId, {}, true, out);
+        break;
+      case "addJob":
+        this.#stepJobs(nowMs, event, out);
+        break;
+      case "endJob":
+        this.#stepJobs(nowMs, event, out);
+        reply(event.requestId, {}, true, out);
+        break;
+      case "pickNode":
+        this.#pickNode(nowMs, event, out);
+        break;
+      case "cancelPick": {
+        const key = leasePickKey(event.submitter, event.leaseRequestId);
+        this.#taskPicks.delete(key);
+        this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
+        break;
+      }
+      case "objectsReported":
+        this.#stepObjects(nowMs, event, out);
+        // At once: a node reports all that it holds to a head that restarted, so nothing depends on the store.
+        reply(event.requestId, {}, false, out);
+        break;
+      case "locateObject":
+      case "cancelLocate":
+      case "freeObjects":
+        this.#stepObjects(nowMs, event, out);
+        break;
+      case "workerExited":
+        this.#workerExited(nowMs, event, out);
+        break;
+      case "tick":
+        this.#tick(nowMs, out);
+        break;
+      default:
+        this.#actorRequest(nowMs, event, out);
+    }
+    return out;
+  }
+
+  check(): void {
+    this.nodes.check();
+    this.jobs.check();
+    this.actors.check();
+    this.objects.check();
+    this.scheduler.check();
+    for (const [key, { actorId, incarnation }] of this.#actorPicks) {
+      const status = this.actors.record(actorId)?.status;
+      assert(status?.incarnation === incarnation && status.state !== "DEAD", `${key} is still to be placed`);
+    }
+    for (const actorId of this.#dependencies.keys()) {
+      const state = this.actors.record(actorId)?.status.state;
+      assert(state === "DEPENDENCIES_UNREADY", `${actorId} waits for its arguments`);
+    }
+  }
+
+  // ---- requests ----
+
+  #pickNode(nowMs: number, event: Of<GcsEvent, "pickNode">, out: GcsEffect[]): void {
+    const request = pickRequestOf(event.request, event.nodeId, event.exclude);
+    this.#taskPicks.set(request.key, { requestId: event.requestId, event });
+    this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
+  }
+
+  #workerExited(nowMs: number, event: Of<GcsEvent, "workerExited">, out: GcsEffect[]): void {
+    const { workerId, actorId, incarnation, intended, cause } = event;
+    const exited = { processId: workerId, actorId, incarnation, intended, cause };
+    this.#stepActors(nowMs, { type: "processExited", ...exited }, out);
+    this.#stepObjects(
+      nowMs,
+      { type: "ownerDied", owner: workerId, reason: ownerReason(workerId, cause) },
+      out,
+    );
+    reply(event.requestId, {}, true, out);
+  }
+
+  #actorRequest(
+    nowMs: number,
+    event: Of<
+      GcsEvent,
+      | "createActor"
+      | "getActor"
+      | "watchActor"
+      | "unwatchActor"
+      | "killActor"
+      | "actorOutOfScope"
+      | "actorStarted"
+    >,
+    out: GcsEffect[],
+  ): void {
+    if (event.type === "createActor") {
+      const { jobId, detached, actorId } = event.spec;
+      // A detached actor's process may create detached actors after its job has ended.
+      const ended = !detached && !this.jobs.isRunning(jobId);
+      const refused: DeathCause | null = ended
+        ? { code: "JOB_ENDED", message: `actor ${actorId}'s job ${jobId} ended before it was created` }
+        : null;
+      return this.#stepActors(nowMs, { ...event, refused }, out);
+    }
+    this.#stepActors(nowMs, event, out);
+    if (event.type === "actorStarted") reply(event.requestId, {}, true, out);
+  }
+
+  #tick(nowMs: number, out: GcsEffect[]): void {
+    if (!this.#recovered) this.#recover(nowMs, out);
+    this.#stepNodes(nowMs, { type: "tick" }, out);
+    this.#stepActors(nowMs, { type: "tick" }, out);
+    this.#stepObjects(nowMs, { type: "tick" }, out);
+    this.#stepScheduler(nowMs, { type: "tick" }, out);
+  }
+
+  /** The head may have died between the commits of what belongs together: what a death or an end takes along is told again. */
+  #recover(nowMs: number, out: GcsEffect[]): void {
+    this.#recovered = true;
+    const gone = new Set<NodeId>();
+    const note = (nodeId: NodeId | null): void => {
+      if (nodeId !== null && (this.nodes.state(nodeId) ?? "DEAD") === "DEAD") gone.add(nodeId);
+    };
+    for (const job of this.jobs.jobs()) if (job.state === "RUNNING") note(job.nodeId);
+    const living = this.actors.records().filter((record) => record.status.state !== "DEAD");
+    for (const { status } of living) note(status.nodeId);
+    for (const nodeId of gone) {
+      const reason = "it was dead when the head restarted";
+      this.#stepJobs(nowMs, { type: "nodeDied", nodeId, reason }, out);
+      this.#stepActors(nowMs, { type: "nodeDied", nodeId, reason }, out);
+    }
+    const jobs = new Set(living.filter(({ spec }) => !spec.detached).map(({ spec }) => spec.jobId));
+    for (const jobId of jobs) {
+      if (!this.jobs.isRunning(jobId)) this.#stepActors(nowMs, { type: "jobEnded", jobId }, out);
+    }
+  }
+
+  // ---- what each machine says, and who hears it ----
+
+  #stepNodes(nowMs: number, event: NodeEvent, out: GcsEffect[]): void {
+    for (const effect of this.nodes.step(nowMs, event)) this.#nodeEffect(nowMs, effect, out);
+  }
+
+  #nodeEffect(nowMs: number, effect: NodeEffect, out: GcsEffect[]): void {
+    switch (effect.type) {
+      case "persistNode":
+      case "forgetNode":
+      case "closeConnection":
+        out.push(effect);
+        break;
+      case "nodeAccepted":
+        this.#accept(nowMs, effect, out);
+        break;
+      case "nodeRefused": {
+        const { requestId, code, message } = effect;
+        out.push({ type: "replyError", requestId, code, message, afterCommit: false });
+        break;
+      }
+      case "heartbeatAccepted":
+        this.#stepScheduler(nowMs, effect, out);
+        this.#relocate(nowMs, effect.heartbeat, out);
+        break;
+      case "nodeStateChanged":
+        this.#stepScheduler(nowMs, effect, out);
+        break;
+      case "nodeDied": {
+        const { nodeId, reason } = effect;
+        for (const [key, { event }] of this.#taskPicks) {
+          if (event.nodeId === nodeId) this.#taskPicks.delete(key);
+        }
+        // The scheduler first: what is placed again below must not go there.
+        this.#stepScheduler(nowMs, { type: "nodeDied", nodeId, reason }, out);
+        this.#stepJobs(nowMs, { type: "nodeDied", nodeId, reason }, out);
+        this.#stepActors(nowMs, { type: "nodeDied", nodeId, reason }, out);
+        this.#stepObjects(nowMs, { type: "nodeDied", nodeId, reason }, out);
+        break;
+      }
+      case "publishNodes":
+        this.#broadcast("nodesChanged", { nodes: this.nodes.rows() }, false, out);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #accept(nowMs: number, effect: Of<NodeEffect, "nodeAccepted">, out: GcsEffect[]): void {
+    const { connection, registration, requestId } = effect;
+    const { nodeId, epoch, resources, labels, objects, actors, drivers } = registration;
+    out.push({ type: "nodeConnected", nodeId, epoch, connection });
+    const follow: GcsEffect[] = [];
+    this.#stepObjects(nowMs, { type: "nodeReported", nodeId, objects }, follow);
+    this.#stepActors(nowMs, { type: "actorsReported", nodeId, actors }, follow);
+    this.#stepJobs(nowMs, { type: "driversReported", nodeId, drivers }, follow);
+    const endedJobs = new Set<JobId>();
+    for (const { jobId } of drivers) if (!this.jobs.isRunning(jobId)) endedJobs.add(jobId);
+    for (const job of this.jobs.jobs()) {
+      if (job.endedMs !== null && nowMs - job.endedMs < ENDED_JOBS_TOLD_MS) endedJobs.add(job.jobId);
+    }
+    const endedActors = this.actors.endedAmong(actors);
+    reply(requestId, { nodes: this.nodes.rows(), endedJobs: [...endedJobs], endedActors }, true, out);
+    // Orders come after the answer; nothing that they say is persisted later than what the answer promises.
+    out.push(...follow);
+    this.#stepScheduler(nowMs, { type: "nodeJoined", nodeId, resources, labels }, out);
+    this.#stepScheduler(nowMs, { type: "nodeStateChanged", nodeId, state: "ALIVE" }, out);
+  }
+
+  /** Actors that were told to start on a node and wait there for resources, while another node could start them now. */
+  #relocate(nowMs: number, heartbeat: Heartbeat, out: GcsEffect[]): void {
+    for (const { actorId, incarnation } of heartbeat.waitingActors ?? []) {
+      const record = this.actors.record(actorId);
+      // The heartbeat is older than what happened to the actor meanwhile.
+      if (record?.status.nodeId !== heartbeat.nodeId || record.status.incarnation !== incarnation) continue;
+      const request = actorPick(record.spec, incarnation);
+      if (!this.scheduler.betterElsewhere(request, heartbeat.nodeId)) continue;
+      this.#stepActors(nowMs, { type: "relocateActor", actorId, incarnation }, out);
+    }
+  }
+
+  #stepJobs(nowMs: number, event: JobEvent, out: GcsEffect[]): void {
+    for (const effect of this.jobs.step(nowMs, event)) this.#jobEffect(nowMs, effect, out);
+  }
+
+  #jobEffect(nowMs: number, effect: JobEffect, out: GcsEffect[]): void {
+    switch (effect.type) {
+      case "persistJob":
+      case "forgetJob":
+        out.push(effect);
+        break;
+      case "jobAdded":
+        reply(effect.requestId, { jobId: effect.jobId, namespace: effect.namespace }, true, out);
+        break;
+      case "jobEnded": {
+        const { jobId, driverId, reason } = effect;
+        for (const [key, pick] of this.#taskPicks) {
+          if (pick.event.request.jobId === jobId) this.#taskPicks.delete(key);
+        }
+        this.#stepScheduler(nowMs, { type: "jobEnded", jobId }, out);
+        this.#stepActors(nowMs, { type: "jobEnded", jobId }, out);
+        this.#stepObjects(
+          nowMs,
+          { type: "ownerDied", owner: driverId, reason: `its job ended: ${reason}` },
+          out,
+        );
+        if (!this.jobs.jobs().some((job) => job.state === "RUNNING")) {
+          this.#stepObjects(nowMs, { type: "lastJobEnded" }, out);
+        }
+        this.#broadcast("jobEnded", { jobId }, true, out);
+        break;
+      }
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #stepActors(nowMs: number, event: ActorEvent, out: GcsEffect[]): void {
+    for (const effect of this.actors.step(nowMs, event)) this.#actorEffect(nowMs, effect, out);
+  }
+
+  #actorEffect(nowMs: number, effect: ActorEffect, out: GcsEffect[]): void {
+    switch (effect.type) {
+      case "persistActor":
+      case "persistName":
+      case "forgetActor":
+        out.push(effect);
+        break;
+      case "actorFound":
+        reply(effect.requestId, { actorId: effect.spec.actorId, spec: effect.spec }, true, out);
+        break;
+      case "killDone":
+        reply(effect.requestId, {}, true, out);
+        break;
+      case "actorRefused": {
+        const { requestId, code, message } = effect;
+        out.push({ type: "replyError", requestId, code, message, afterCommit: true });
+        break;
+      }
+      case "awaitDependencies":
+        this.#awaitDependencies(nowMs, effect, out);
+        break;
+      case "cancelDependencies":
+        this.#cancelDependencies(nowMs, effect.actorId, out);
+        break;
+      case "placeActor": {
+        const { spec, incarnation } = effect;
+        const request = actorPick(spec, incarnation);
+        this.#actorPicks.set(request.key, { actorId: spec.actorId, incarnation });
+        this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
+        break;
+      }
+      case "cancelPlacement": {
+        const key = actorPickKey(effect.actorId, effect.incarnation);
+        this.#actorPicks.delete(key);
+        this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
+        break;
+      }
+      case "startActor": {
+        const { nodeId, spec, incarnation } = effect;
+        send(nodeId, "startActor", { spec, incarnation }, true, out);
+        break;
+      }
+      case "stopActor": {
+        const { nodeId, actorId, incarnation, graceful, cause } = effect;
+        send(nodeId, "stopActor", { actorId, incarnation, graceful, cause }, true, out);
+        break;
+      }
+      case "publishStatus":
+        for (const nodeId of effect.nodes) send(nodeId, "actorStatus", { status: effect.status }, true, out);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #awaitDependencies(nowMs: number, effect: Of<ActorEffect, "awaitDependencies">, out: GcsEffect[]): void {
+    const { actorId, args } = effect;
+    const missing = new Set(args.map((arg) => arg.id));
+    this.#dependencies.set(actorId, missing);
+    for (const { id, home } of args) {
+      // A lost one among those before has ended the wait.
+      if (this.#dependencies.get(actorId) !== missing) return;
+      const requestId = dependencyRequest(actorId, id);
+      this.#dependencyRequests.set(requestId, { actorId, id });
+      const locate = { requestId, nodeId: null, waitId: requestId, id, home, wait: true };
+      this.#stepObjects(nowMs, { type: "locateObject", ...locate }, out);
+    }
+  }
+
+  #cancelDependencies(nowMs: number, actorId: ActorId, out: GcsEffect[]): void {
+    const missing = this.#dependencies.get(actorId);
+    this.#dependencies.delete(actorId);
+    for (const id of missing ?? []) {
+      const requestId = dependencyRequest(actorId, id);
+      this.#dependencyRequests.delete(requestId);
+      this.#stepObjects(nowMs, { type: "cancelLocate", nodeId: null, waitId: requestId }, out);
+    }
+  }
+
+  #stepObjects(nowMs: number, event: DirectoryEvent, out: GcsEffect[]): void {
+    for (const effect of this.objects.step(nowMs, event)) this.#objectEffect(nowMs, effect, out);
+  }
+
+  #objectEffect(nowMs: number, effect: DirectoryEffect, out: GcsEffect[]): void {
+    switch (effect.type) {
+      case "persistObjects":
+      case "objectLost":
+        out.push(effect);
+        break;
+      case "deleteObjects":
+        send(effect.nodeId, "deleteObjects", { ids: [...effect.ids] }, false, out);
+        break;
+      case "located": {
+        const { requestId, nodes, bytes, isError, waited } = effect;
+        if (this.#dependency(nowMs, requestId, null, out)) break;
+        reply(requestId, { nodes, bytes, isError, waited }, false, out);
+        break;
+      }
+      case "locateFailed": {
+        const { requestId, code, message } = effect;
+        if (this.#dependency(nowMs, requestId, message, out)) break;
+        out.push({ type: "replyError", requestId, code, message, afterCommit: false });
+        break;
+      }
+      default:
+        effect satisfies never;
+    }
+  }
+
+  /** Whether the request was for an actor's constructor argument; `problem` is why the argument will never exist. */
+  #dependency(nowMs: number, requestId: string, problem: string | null, out: GcsEffect[]): boolean {
+    const request = this.#dependencyRequests.get(requestId);
+    if (request === undefined) return false;
+    const { actorId, id } = request;
+    this.#dependencyRequests.delete(requestId);
+    const missing = this.#dependencies.get(actorId)!;
+    missing.delete(id);
+    if (problem !== null) {
+      this.#cancelDependencies(nowMs, actorId, out);
+      this.#stepActors(nowMs, { type: "dependenciesFailed", actorId, message: problem }, out);
+    } else if (missing.size === 0) {
+      this.#dependencies.delete(actorId);
+      this.#stepActors(nowMs, { type: "dependenciesReady", actorId }, out);
+    }
+    return true;
+  }
+
+  #stepScheduler(nowMs: number, event: SchedulerEvent, out: GcsEffect[]): void {
+    for (const effect of this.scheduler.step(nowMs, event)) this.#schedulerEffect(nowMs, effect, out);
+  }
+
+  #schedulerEffect(nowMs: number, effect: SchedulerEffect, out: GcsEffect[]): void {
+    if (effect.type === "warnInfeasible") {
+      const { jobId, text } = effect;
+      const job = this.jobs.job(jobId);
+      if (job !== null) send(job.nodeId, "message", { jobId, level: "warning", text }, false, out);
+      return;
+    }
+    const actor = this.#actorPicks.get(effect.key);
+    if (actor !== undefined) {
+      this.#actorPicks.delete(effect.key);
+      const event: ActorEvent = effect.type === "picked"
+        ? { type: "actorPlaced", ...actor, nodeId: effect.nodeId }
+        : { type: "actorUnschedulable", ...actor, message: effect.message };
+      return this.#stepActors(nowMs, event, out);
+    }
+    const pick = this.#taskPicks.get(effect.key);
+    assert(pick !== undefined, `${effect.key} was asked for`);
+    this.#taskPicks.delete(effect.key);
+    const { requestId, event } = pick;
+    if (effect.type === "pickFailed") {
+      const { message } = effect;
+      out.push({
+        type: "replyError",
+        requestId,
+        code: "TaskUnschedulableError",
+        message,
+        afterCommit: false,
+      });
+      return;
+    }
+    const { nodeId, detail } = effect;
+    const where = { nodeId: null, processId: null, atMs: nowMs, detail };
+    const steps = [{
+      taskId: event.request.taskId,
+      journey: "submit",
+      step: 4,
+      name: "globalPick",
+      ...where,
+    }];
+    reply(requestId, { nodeId, steps }, false, out);
+  }
+
+  #broadcast<M extends keyof NodeMethods>(
+    method: M,
+    params: NodeMethods[M]["params"],
+    afterCommit: boolean,
+    out: GcsEffect[],
+  ): void {
+    for (const nodeId of this.nodes.members()) {
+      if (this.nodes.connectionOf(nodeId) !== null) send(nodeId, method, params, afterCommit, out);
+    }
+  }
+}
+
+function send<M extends keyof NodeMethods>(
+  nodeId: NodeId,
+  method: M,
+  params: NodeMethods[M]["params"],
+  afterCommit: boolean,
+  out: GcsEffect[],
+): void {
+  out.push({ type: "send", nodeId, method, params, afterCommit } as SendEffect);
+}
+
+function reply(
+  requestId: string,
+  result: Readonly<Record<string, unknown>>,
+  afterCommit: boolean,
+  out: GcsEffect[],
+): void {
+  out.push({ type: "reply", requestId, result, afterCommit });
+}
+
+function actorPick(spec: ActorSpec, incarnation: number): PickRequest {
+  const { actorId, jobId, className, placementResources, strategy, labelSelector, args } = spec;
+  return {
+    key: actorPickKey(actorId, incarnation),
+    kind: "actor",
+    asker: null,
+    jobId,
+    name: className,
+    resources: placementResources,
+    strategy,
+    labelSelector,
+    args,
+    exclude: [],
+  };
+}
+
+function actorPickKey(actorId: ActorId, incarnation: number): string {
+  return `actor ${actorId}/${incarnation}`;
+}
+
+function dependencyRequest(actorId: ActorId, id: ObjectId): string {
+  return `argument ${id} of ${actorId}`;
+}
+
+function ownerReason(owner: string, cause: DeathCause): string {
+  return `its owner ${owner} died: ${cause.message}`;
+}

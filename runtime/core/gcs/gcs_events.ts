@@ -1,0 +1,90 @@
+/**
+ * What goes into the GCS and what comes out: the requests of agents and of the CLI (HeadMethods), the clock, and what the
+ * head must persist, answer and send. The shapes only.
+ *
+ * `requestId` is the head's own name for a request that wants an answer (unique while the head lives). An agent that sends
+ * a request again after its connection broke comes with a new one; the newest is answered.
+ * @module
+ */
+import type { NodeId, ProcessId } from "../../common/ids.ts";
+import type { LeaseRequest } from "../../common/task_spec.ts";
+import type { HeadMethods, NodeMethods, ObjectReport } from "../../protocol/messages.ts";
+import type { ActorEffect, ActorEvent, ActorRecord } from "../actor/actor_events.ts";
+import type { DirectoryEffect, DirectoryEvent } from "../object/object_directory.ts";
+import type { JobEffect, JobEvent, JobRecord } from "./job_manager.ts";
+import type { NodeEffect, NodeEvent, NodeRecord } from "./node_manager.ts";
+
+type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { type: T }>;
+
+export type GcsEvent =
+  /** Answered with HeadMethods.registerNode's result, or refused. */
+  | Of<NodeEvent, "registerNode" | "heartbeatReceived" | "connectionClosed" | "tick">
+  | (Of<NodeEvent, "unregisterNode"> & { readonly requestId: string })
+  | Of<JobEvent, "addJob">
+  | (Of<JobEvent, "endJob"> & { readonly requestId: string })
+  | {
+    readonly type: "pickNode";
+    readonly requestId: string;
+    /** The agent that asks. */
+    readonly nodeId: NodeId;
+    readonly request: LeaseRequest;
+    readonly exclude: readonly NodeId[];
+  }
+  | { readonly type: "cancelPick"; readonly submitter: ProcessId; readonly leaseRequestId: string }
+  | (Of<DirectoryEvent, "objectsReported"> & { readonly requestId: string })
+  | Of<DirectoryEvent, "locateObject" | "cancelLocate" | "freeObjects">
+  | Omit<Of<ActorEvent, "createActor">, "refused">
+  | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor" | "actorOutOfScope">
+  | (Of<ActorEvent, "actorStarted"> & { readonly requestId: string })
+  | ({ readonly type: "workerExited"; readonly requestId: string } & HeadMethods["workerExited"]["params"]);
+
+/** A message to a node's agent. When the node has no connection it is dropped: registering again makes up for it. */
+export type SendEffect = {
+  [M in keyof NodeMethods]: {
+    readonly type: "send";
+    readonly nodeId: NodeId;
+    readonly method: M;
+    readonly params: NodeMethods[M]["params"];
+    /** Not before everything that was persisted by earlier effects is durable. */
+    readonly afterCommit: boolean;
+  };
+}[keyof NodeMethods];
+
+export type GcsEffect =
+  | Of<NodeEffect, "persistNode" | "forgetNode" | "closeConnection">
+  | Of<JobEffect, "persistJob" | "forgetJob">
+  | Of<ActorEffect, "persistActor" | "persistName" | "forgetActor">
+  /** Written behind; nothing waits for it. */
+  | Of<DirectoryEffect, "persistObjects">
+  /** For the log: the last copy is gone. */
+  | Of<DirectoryEffect, "objectLost">
+  /** From now on messages to this node go by this connection. */
+  | {
+    readonly type: "nodeConnected";
+    readonly nodeId: NodeId;
+    readonly epoch: number;
+    readonly connection: number;
+  }
+  | {
+    readonly type: "reply";
+    readonly requestId: string;
+    /** The method's result. `registerNode`: without dashboardUrl, which the head adds. */
+    readonly result: Readonly<Record<string, unknown>>;
+    readonly afterCommit: boolean;
+  }
+  | {
+    readonly type: "replyError";
+    readonly requestId: string;
+    readonly code: string;
+    readonly message: string;
+    readonly afterCommit: boolean;
+  }
+  | SendEffect;
+
+/** What a restarted head knows from its store. */
+export interface GcsRecords {
+  readonly nodes: readonly NodeRecord[];
+  readonly jobs: readonly JobRecord[];
+  readonly actors: readonly ActorRecord[];
+  readonly objects: readonly { readonly nodeId: NodeId; readonly object: ObjectReport }[];
+}

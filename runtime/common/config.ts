@@ -49,3 +49,14 @@ export const TASK_ROWS_IN_MEMORY: number = 20_000;
 export const TASK_MAX_RETRIES: number = 3;
 /** Tasks that one process may have pending (MOBULA_MAX_PENDING_TASKS). */
 export const PENDING_TASKS_MAX: number = 5_000_000;
+
+/** The object store's default share of the memory, for all agents of a host together (Ray: 30 %, each). */
+export const OBJECT_STORE_MEMORY_SHARE: number = 0.3;
+/** A creator waits this long for room after the last time that any was freed (Ray: 2 s), then ObjectStoreFullError. */
+export const OBJECT_STORE_FULL_GRACE_MS: number = 2_000;
+/** But never longer than this in all. */
+export const OBJECT_STORE_FULL_WAIT_MAX_MS: number = 60_000;
+/** Rounds of asking for locations and trying them all before a pull fails. */
+export const PULL_ROUNDS_MAX: number = 8;
+/** Pause before the next round; it doubles each time. */
+export const PULL_RETRY_MS: number = 100;

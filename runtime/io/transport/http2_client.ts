@@ -9,6 +9,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Hello } from "../../protocol/messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { GoawayGuard, NEEDS_GOAWAY_GUARD } from "./goaway_guard.ts";
 import { CONNECT_TIMEOUT_MS, HANDSHAKE_LIMITS, sayHello } from "./handshake.ts";
 import {
   endSocket,
@@ -125,7 +126,7 @@ export async function openHttp2(options: Http2ConnectOptions): Promise<Http2Sess
       `${tls === undefined ? "http" : "https"}://${formatAddress({ host, port })}`,
       {
         settings: HTTP2_SETTINGS,
-        createConnection: () => transport,
+        createConnection: () => NEEDS_GOAWAY_GUARD ? new GoawayGuard(transport, "server") : transport,
       },
     );
     session.on("error", fail);

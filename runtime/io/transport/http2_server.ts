@@ -6,9 +6,11 @@
  */
 import { createSecureServer, createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { IncomingHttpHeaders } from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import type { Hello } from "../../protocol/messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { GoawayGuard, NEEDS_GOAWAY_GUARD } from "./goaway_guard.ts";
 import { type Gate, HANDSHAKE_LIMITS, HELLO_TIMEOUT_MS } from "./handshake.ts";
 import {
   endSocket,
@@ -56,9 +58,9 @@ export interface Http2ListenOptions {
 /** Listen. ConnectError that names the address when the port is taken. */
 export async function listenHttp2(options: Http2ListenOptions): Promise<Http2Listener> {
   const host = options.host ?? "127.0.0.1";
-  const server = makeServer(options.tls);
   const sockets = new SocketTable(options.helloTimeoutMs ?? HELLO_TIMEOUT_MS);
-  server.on("connection", (socket: Socket) => sockets.add(socket));
+  const { server, listening } = NEEDS_GOAWAY_GUARD ? makeGuardedServer(options.tls) : makeServer(options.tls);
+  listening.on("connection", (socket: Socket) => sockets.add(socket));
   server.on("session", (session) => {
     ignoreErrors(session);
     widenWindow(session);
@@ -68,16 +70,16 @@ export async function listenHttp2(options: Http2ListenOptions): Promise<Http2Lis
     sockets.track(stream);
     accept(stream, headers, options, () => sockets.authenticated(stream));
   });
-  ignoreErrors(server as unknown as { on(event: "error", listener: () => void): unknown });
   server.on("sessionError", () => undefined);
-  await listening(server, host, options.port);
-  const { port } = server.address() as AddressInfo;
+  await listen(listening, host, options.port);
+  ignoreErrors(listening);
+  const { port } = listening.address() as AddressInfo;
   let closing: Promise<void> | null = null;
   return {
     host,
     port,
     address: formatAddress({ host, port }),
-    close: () => closing ??= closeServer(server, sockets),
+    close: () => closing ??= closeServer(listening, sockets),
   };
 }
 
@@ -107,16 +109,32 @@ function accept(
   stream.resume();
 }
 
-function makeServer(tls: TlsOptions | undefined): Http2Server {
-  const limits = { settings: HTTP2_SETTINGS, maxSessionInvalidFrames: 10, maxSessionRejectedStreams: 10 };
-  if (tls?.cert === undefined) return createServer(limits);
+/** The HTTP/2 server, and the server that listens for it: itself, or one of bare sockets. */
+interface Servers {
+  readonly server: Http2Server;
+  readonly listening: Server;
+}
+
+const LIMITS = { settings: HTTP2_SETTINGS, maxSessionInvalidFrames: 10, maxSessionRejectedStreams: 10 };
+
+function makeServer(tls: TlsOptions | undefined): Servers {
+  const server = tls === undefined ? createServer(LIMITS) : createSecureServer({ ...LIMITS, ...keysOf(tls) });
+  return { server: server as unknown as Http2Server, listening: server as unknown as Server };
+}
+
+function makeGuardedServer(tls: TlsOptions | undefined): Servers {
+  const server = createServer(LIMITS);
+  const guard = (socket: Socket): void => void server.emit("connection", new GoawayGuard(socket, "client"));
+  if (tls === undefined) return { server, listening: createTcpServer(guard) };
+  const listening = createTlsServer({ ...keysOf(tls), ALPNProtocols: ["h2"] }, guard);
+  listening.on("tlsClientError", () => undefined);
+  return { server, listening };
+}
+
+function keysOf(tls: TlsOptions): { cert?: string; key?: string; ca?: string } {
   const { cert, key, ca } = tls;
-  return createSecureServer({
-    ...limits,
-    cert,
-    ...(key === undefined ? {} : { key }),
-    ...(ca === undefined ? {} : { ca }),
-  }) as unknown as Http2Server;
+  if (cert === undefined || key === undefined) throw new TypeError("a TLS listener needs cert and key");
+  return { cert, key, ...(ca === undefined ? {} : { ca }) };
 }
 
 /** One TCP connection and what runs on it. */
@@ -189,7 +207,7 @@ function keyOf(
   return `${socket.remoteAddress} ${socket.remotePort}`;
 }
 
-function listening(server: Http2Server, host: string, port: number): Promise<void> {
+function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: unknown): void => {
       const cause = toError(error);
@@ -206,7 +224,7 @@ function listening(server: Http2Server, host: string, port: number): Promise<voi
 }
 
 /** Sockets first: a server that closes with sessions left would send them GOAWAY (see http2.ts). */
-async function closeServer(server: Http2Server, sockets: SocketTable): Promise<void> {
+async function closeServer(server: Server, sockets: SocketTable): Promise<void> {
   await sockets.end();
   await new Promise<void>((resolve) => {
     server.close(() => resolve());

@@ -4,6 +4,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
+import { connect as connectPlain } from "node:http2";
 import { crc32 } from "node:zlib";
 import type { ObjectId } from "../../../runtime/common/ids.ts";
 import { FrameType } from "../../../runtime/protocol/frames.ts";
@@ -261,6 +262,7 @@ class Client {
       ),
     );
     session.end();
+    ends.push(await this.#strangersGoaway());
     // A second hello is out of turn.
     const twice = await this.#open("twice");
     twice.connection.send(FrameType.hello, "{}");
@@ -270,6 +272,27 @@ class Client {
     this.seen["bystander"] = (await bystander.request("echo", { text: "unharmed" })).result.text;
     bystander.close();
     await bystander.closed;
+  }
+
+  /** Any other HTTP/2 client says GOAWAY when it leaves; Deno's server must not fall over it (goaway_guard.ts). */
+  async #strangersGoaway(): Promise<string> {
+    const { address, tls } = this.#target;
+    const session = connectPlain(`${tls === undefined ? "http" : "https"}://${address}`, tls ?? {});
+    session.on("error", () => undefined);
+    for (let round = 0; round < 3; round++) {
+      const stream = session.request({ ":method": "POST", ":path": "/control" }, { endStream: false });
+      stream.on("error", () => undefined);
+      stream.resume();
+      const answered = new Promise((resolve) => stream.once("response", resolve));
+      const closed = new Promise<void>((resolve) => stream.once("close", resolve));
+      await answered;
+      stream.close(8);
+      await closed;
+    }
+    const closed = new Promise<void>((resolve) => session.once("close", resolve));
+    session.close();
+    await closed;
+    return "gone away";
   }
 
   /** The sender's queue stays bounded while the reader sleeps, and everything arrives in order once it wakes. */

@@ -4,7 +4,7 @@
  */
 import type { Client, ResultSet } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
-import { desc, eq, getTableColumns, inArray, ne } from "drizzle-orm";
+import { asc, getTableColumns } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { TABLES } from "./schema.ts";
 import { PLAN_BY_TABLE } from "./write_plan.ts";
@@ -12,19 +12,12 @@ import type { TableName } from "./rows.ts";
 
 export type Row = Record<string, string | number | null | Uint8Array>;
 
-/** Dead actors that a restarted head still knows, newest last; older ones are history. */
-const DEAD_ACTORS_LOADED = 1_000;
 const ROWS_PER_PAGE = 2_000;
-/** Rows with blobs: a page must fit a frame (64 MB) even when each blob is large. */
-const BLOB_ROWS_PER_PAGE = 64;
-
-function columnsOf(table: TableName): Record<string, SQLiteColumn> {
-  return getTableColumns(TABLES[table]) as Record<string, SQLiteColumn>;
-}
+/** Rows with blobs: each may have megabytes. */
+const BLOB_ROWS_PER_PAGE = 16;
 
 /**
- * Every row that a head needs, page by page, through `take`. Actors come whole with their specs while they live; dead ones
- * only as rows. Functions come without source.
+ * Every row that a head needs, page by page, through `take`. Functions come without source.
  */
 export async function loadStore(
   client: Client,
@@ -35,34 +28,15 @@ export async function loadStore(
   }
   await eachPage(client, "functions", ROWS_PER_PAGE, (rows) => take("functions", rows), ["source"]);
   await eachPage(client, "kv", BLOB_ROWS_PER_PAGE, (rows) => take("kv", rows));
-  await loadActors(client, take);
-}
-
-async function loadActors(
-  client: Client,
-  take: (table: TableName, rows: Row[]) => Promise<void>,
-): Promise<void> {
+  await eachPage(client, "actorSpecs", BLOB_ROWS_PER_PAGE, (rows) => take("actorSpecs", rows));
+  await eachPage(client, "actorErrors", BLOB_ROWS_PER_PAGE, (rows) => take("actorErrors", rows));
   const db = drizzle(client);
-  const actor = columnsOf("actors");
-  const dead = await db.select().from(TABLES.actors).where(eq(actor.state!, "DEAD"))
-    .orderBy(desc(actor.endedMs!)).limit(DEAD_ACTORS_LOADED) as Row[];
-  const living = await db.select().from(TABLES.actors).where(ne(actor.state!, "DEAD")) as Row[];
-  await take("actors", [...dead.reverse(), ...living]);
-  const livingIds = living.map((row) => row.actorId as string);
-  const spec = columnsOf("actorSpecs");
-  for (const ids of pages(livingIds, BLOB_ROWS_PER_PAGE)) {
-    const rows = await db.select().from(TABLES.actorSpecs).where(inArray(spec.actorId!, ids)) as Row[];
-    await take("actorSpecs", rows);
+  const { endedMs, createdMs } = getTableColumns(TABLES.actors) as Record<string, SQLiteColumn>;
+  // Dead ones by their end, so that the oldest is forgotten first; the living, without an end, by their creation.
+  const actors = await db.select().from(TABLES.actors).orderBy(asc(endedMs!), asc(createdMs!)) as Row[];
+  for (let at = 0; at < actors.length; at += ROWS_PER_PAGE) {
+    await take("actors", actors.slice(at, at + ROWS_PER_PAGE));
   }
-  const failure = columnsOf("actorErrors");
-  for (const ids of pages(dead.map((row) => row.actorId as string), BLOB_ROWS_PER_PAGE)) {
-    const rows = await db.select().from(TABLES.actorErrors).where(inArray(failure.actorId!, ids)) as Row[];
-    await take("actorErrors", rows);
-  }
-}
-
-function* pages<T>(items: readonly T[], size: number): Iterable<T[]> {
-  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }
 
 /** Pages by primary key: the next one starts after the last key of the one before. */

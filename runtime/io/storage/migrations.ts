@@ -36,7 +36,7 @@ export const MIGRATIONS: readonly Migration[] = [
         actor_id TEXT PRIMARY KEY NOT NULL, job_id TEXT NOT NULL, class_name TEXT NOT NULL, name TEXT NOT NULL,
         namespace TEXT NOT NULL, state TEXT NOT NULL, incarnation INTEGER NOT NULL, restarts_left INTEGER NOT NULL,
         node_id TEXT, worker_id TEXT, socket_path TEXT, pid INTEGER, death_cause TEXT,
-        created_ms INTEGER NOT NULL, ended_ms INTEGER) WITHOUT ROWID`,
+        has_error_value INTEGER NOT NULL, created_ms INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER) WITHOUT ROWID`,
       `CREATE TABLE actor_specs (actor_id TEXT PRIMARY KEY NOT NULL, spec TEXT NOT NULL, args BLOB NOT NULL)`,
       `CREATE TABLE actor_errors (actor_id TEXT PRIMARY KEY NOT NULL, error BLOB NOT NULL)`,
       `CREATE TABLE names (
@@ -65,7 +65,7 @@ export const MIGRATIONS: readonly Migration[] = [
       `CREATE TABLE function_counts (
         process_id TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, job_id TEXT, node_id TEXT NOT NULL,
         submitted INTEGER NOT NULL, finished INTEGER NOT NULL, failed INTEGER NOT NULL, run_ms INTEGER NOT NULL,
-        updated_ms INTEGER NOT NULL,
+        sequence INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
         PRIMARY KEY (process_id, name, type))`,
     ],
   },

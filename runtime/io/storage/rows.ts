@@ -65,7 +65,10 @@ export interface StoredActor {
   readonly socketPath: string | null;
   readonly pid: number | null;
   readonly deathCause: string | null;
+  /** 1: the constructor's error is in actorErrors. */
+  readonly hasErrorValue: number;
   readonly createdMs: number;
+  readonly startedMs: number | null;
   readonly endedMs: number | null;
 }
 
@@ -154,6 +157,8 @@ export interface StoredFunctionCounts {
   readonly finished: number;
   readonly failed: number;
   readonly runMs: number;
+  /** Of the process's batch that said so. */
+  readonly sequence: number;
   readonly updatedMs: number;
 }
 
@@ -219,7 +224,7 @@ export interface LoadedStore {
   readonly jobs: readonly StoredJob[];
   /** Without `source`: fetched on demand by `readFunction`. */
   readonly functions: readonly Omit<StoredFunction, "source">[];
-  /** All that are not dead, and the newest dead ones. */
+  /** Dead ones too, oldest first, until the head forgets them. */
   readonly actors: readonly StoredActor[];
   readonly actorSpecs: readonly StoredActorSpec[];
   readonly actorErrors: readonly StoredActorError[];

@@ -89,7 +89,9 @@ const actors = sqliteTable("actors", {
   pid: integer("pid"),
   /** JSON {code, message}. */
   deathCause: text("death_cause"),
+  hasErrorValue: integer("has_error_value").notNull(),
   createdMs: integer("created_ms").notNull(),
+  startedMs: integer("started_ms"),
   endedMs: integer("ended_ms"),
 });
 
@@ -189,6 +191,7 @@ const functionCounts = sqliteTable("function_counts", {
   finished: integer("finished").notNull(),
   failed: integer("failed").notNull(),
   runMs: integer("run_ms").notNull(),
+  sequence: integer("sequence").notNull(),
   updatedMs: integer("updated_ms").notNull(),
 }, (table) => [primaryKey({ columns: [table.processId, table.name, table.type] })]);
 

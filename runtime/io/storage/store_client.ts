@@ -2,8 +2,8 @@
  * The head's end of its store: queues writes in order, keeps at most two batches on their way, and says when they are
  * durable. The head serves from its own memory; `loaded` is what it starts from.
  *
- * Two queues with different promises: writes that somebody waits for are never dropped (beyond a bound they are refused
- * before anything changed); history rows are, oldest finished ones first, and counted.
+ * Two queues with different promises: writes that somebody waits for are never dropped (beyond a bound new requests are to
+ * be refused: `refusal`); history rows are, oldest finished ones first, and counted.
  * @module
  */
 import type { ChildProcess } from "node:child_process";
@@ -177,26 +177,29 @@ export class GcsStore {
   }
 
   /**
-   * Queue one change, after all that were queued before. Throws StoreError STORE_UNAVAILABLE, with nothing queued, when
-   * the store has been away for so long that the queue is full; RangeError for a value that no frame can carry.
+   * Whether new work should be refused: the store has been away for so long that its queue is full. Whoever takes requests
+   * asks before anything has changed; what follows from what was accepted is written all the same.
    */
+  get refusal(): StoreError | null {
+    if (this.#failure !== null) return this.#failure;
+    const queued = this.#writes.length - this.#writesAt;
+    if (queued < QUEUED_WRITES_MAX && this.#queuedBytes < QUEUED_BYTES_MAX) return null;
+    return new StoreError(
+      "STORE_UNAVAILABLE",
+      `The store takes no writes and its queue is full: ${this.#waitingMessage ?? "it is too slow"}`,
+    );
+  }
+
+  /** Queue one change, after all that were queued before. RangeError for a value that no frame can carry. */
   write(write: StoreWrite): void {
-    if (this.#failure !== null) throw this.#failure;
     const bytes = writeBytes(write);
     if (bytes > STORE_VALUE_BYTES_MAX) {
       throw new RangeError(
         `a ${write.table} row of ${bytes} bytes, limit ${STORE_VALUE_BYTES_MAX}: put it into the object store`,
       );
     }
-    if (
-      this.#writes.length - this.#writesAt >= QUEUED_WRITES_MAX ||
-      this.#queuedBytes + bytes > QUEUED_BYTES_MAX
-    ) {
-      throw new StoreError(
-        "STORE_UNAVAILABLE",
-        `The store takes no writes and its queue is full: ${this.#waitingMessage ?? "it is too slow"}`,
-      );
-    }
+    // It failed for good: the head is about to exit, and committed() rejects.
+    if (this.#failure !== null) return;
     this.#writes.push(write);
     this.#writesAll++;
     this.#queuedBytes += bytes;

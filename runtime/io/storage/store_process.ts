@@ -10,7 +10,7 @@
  */
 import { connectRemote, type Database, openDatabase } from "./database.ts";
 import { hasMoreToPrune, isHistory, pruneStatements, queryRows } from "./history.ts";
-import { loadStore } from "./load.ts";
+import { loadStore, type Row } from "./load.ts";
 import type { StoreWrite } from "./rows.ts";
 import { StoreError, storeErrorOf } from "./store_error.ts";
 import { storePlace } from "./store_url.ts";
@@ -127,10 +127,12 @@ class StoreProcess {
 
   async #load(database: Database): Promise<void> {
     await loadStore(database.client, async (table, rows) => {
-      const sections: Uint8Array[] = [];
-      const packed = packRows(table, rows, sections);
-      this.#pipe.send(StoreFrame.rows, { table, rows: packed }, sections);
-      await this.#pipe.drained();
+      for (const part of byFrame(rows)) {
+        const sections: Uint8Array[] = [];
+        const packed = packRows(table, part, sections);
+        this.#pipe.send(StoreFrame.rows, { table, rows: packed }, sections);
+        await this.#pipe.drained();
+      }
     });
     const counted = await database.client.execute("SELECT value FROM meta WHERE key = 'history_dropped'");
     this.#droppedBefore = Number(counted.rows[0]?.value ?? 0);
@@ -301,6 +303,24 @@ class StoreProcess {
     this.#database?.close();
     process.exit(exitCode);
   }
+}
+
+/** Parts whose bytes fit a frame (64 MB); one row alone always does. */
+function* byFrame(rows: readonly Row[]): Iterable<Row[]> {
+  let part: Row[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    let rowBytes = 0;
+    for (const value of Object.values(row)) if (value instanceof Uint8Array) rowBytes += value.length;
+    if (bytes + rowBytes > 16 * 1024 * 1024 && part.length > 0) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(row);
+    bytes += rowBytes;
+  }
+  if (part.length > 0) yield part;
 }
 
 function pause(ms: number): Promise<void> {

@@ -47,7 +47,9 @@ export function actor(actorId: string, fields: Partial<StoredActor> = {}): Store
     socketPath: null,
     pid: 1,
     deathCause: null,
+    hasErrorValue: 0,
     createdMs: 1,
+    startedMs: 2,
     endedMs: null,
     ...fields,
   };

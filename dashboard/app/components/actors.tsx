@@ -1,0 +1,84 @@
+/**
+ * Actors: where each lives, how it fares, how often it was started again.
+ * @module
+ */
+import type { ActorDto } from "../../api_types.ts";
+import { actors } from "../models/cluster.ts";
+import { count, shortId } from "../models/format.ts";
+import { State } from "./nodes.tsx";
+import { Empty, Panel, Scroll, Showing } from "./panel.tsx";
+
+export function Actors() {
+  const table = actors.value;
+  const rows = [...table?.rows ?? []].sort(liveFirst);
+  return (
+    <Panel id="actors" title="Actors" note={<Showing table={table} one="actor" many="actors" />}>
+      {rows.length === 0
+        ? (
+          <Empty>
+            No actor. A class that is started with <code>.remote()</code> appears here.
+          </Empty>
+        )
+        : (
+          <Scroll label="Actors">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Actor</th>
+                  <th scope="col">State</th>
+                  <th scope="col" class="num" title="Times it was started again, of how many it may be">
+                    Restarts
+                  </th>
+                  <th scope="col">Node</th>
+                  <th scope="col" class="num">Pid</th>
+                  <th scope="col">Job</th>
+                </tr>
+              </thead>
+              <tbody>{rows.map((row) => <ActorRow key={row.actorId} actor={row} />)}</tbody>
+            </table>
+          </Scroll>
+        )}
+    </Panel>
+  );
+}
+
+function ActorRow({ actor }: { actor: ActorDto }) {
+  return (
+    <tr data-key={actor.actorId} class={actor.state === "DEAD" ? "gone" : ""}>
+      <th scope="row" class="name">
+        <span class="mark" aria-hidden="true">⬡</span>
+        <span class="clip">{actor.className || "(unknown class)"}</span>
+        {actor.name !== "" && <span class="tag" title={`namespace ${actor.namespace}`}>{actor.name}</span>}
+        {actor.detached && <span class="tag">detached</span>}
+        <div class="sub mono" title={actor.actorId}>{shortId(actor.actorId)}</div>
+      </th>
+      <td>
+        <State state={actor.state} />
+        {actor.deathMessage !== null && (
+          <div class="sub wrap" title={actor.deathCause ?? ""}>{actor.deathMessage}</div>
+        )}
+      </td>
+      <td class={`num ${actor.restarts === 0 ? "zero" : ""}`}>
+        {count(actor.restarts)}{" "}
+        <span class="muted">of {actor.maxRestarts < 0 ? "∞" : count(actor.maxRestarts)}</span>
+      </td>
+      <td class="mono" title={actor.nodeId ?? ""}>{actor.nodeId === null ? "–" : shortId(actor.nodeId)}</td>
+      <td class="num">{actor.pid ?? "–"}</td>
+      <td class="mono" title={actor.jobId}>{shortId(actor.jobId)}</td>
+    </tr>
+  );
+}
+
+const RANK: Record<ActorDto["state"], number> = {
+  RESTARTING: 0,
+  PENDING_CREATION: 1,
+  DEPENDENCIES_UNREADY: 1,
+  ALIVE: 2,
+  DEAD: 3,
+};
+
+function liveFirst(a: ActorDto, b: ActorDto): number {
+  return RANK[a.state] - RANK[b.state] ||
+    (a.className < b.className ? -1 : a.className > b.className ? 1 : 0) ||
+    (a.actorId < b.actorId ? -1 : 1);
+}

@@ -1,0 +1,86 @@
+/**
+ * Which cluster this is, and whether what is shown is live.
+ * @module
+ */
+import { useEffect, useState } from "preact/hooks";
+import { clockOffsetMs, hello } from "../models/cluster.ts";
+import { clock, duration } from "../models/format.ts";
+import { connection, type ConnectionState, lastFrameMs, problem } from "../models/stream.ts";
+
+const LABELS: Record<ConnectionState, string> = {
+  connecting: "Connecting",
+  live: "Live",
+  reconnecting: "Reconnecting",
+  lost: "Connection lost",
+  paused: "Paused",
+  signedOut: "Signed out",
+};
+
+export function Header() {
+  const about = hello.value;
+  return (
+    <header>
+      <div class="brand">
+        <img src="./icon.svg" alt="" width="22" height="22" />
+        <h1>mobula</h1>
+      </div>
+      {about !== null && (
+        <dl class="facts">
+          <div>
+            <dt>Cluster</dt>
+            <dd class="mono">{about.clusterId}</dd>
+          </div>
+          <div>
+            <dt>Head</dt>
+            <dd class="mono">{about.address}</dd>
+          </div>
+          <div>
+            <dt>Up</dt>
+            <dd>
+              <Uptime sinceMs={about.startedMs} />
+            </dd>
+          </div>
+          <div class="optional">
+            <dt>Version</dt>
+            <dd>{about.version}</dd>
+          </div>
+        </dl>
+      )}
+      <div class={`connection ${connection.value}`} role="status" id="connection">
+        <span class="dot" aria-hidden="true" />
+        {LABELS[connection.value]}
+      </div>
+    </header>
+  );
+}
+
+/** Says what is wrong and how old the picture is, as long as it is not live. */
+export function ConnectionBanner() {
+  const state = connection.value;
+  if (state !== "reconnecting" && state !== "lost") return null;
+  const asOf = lastFrameMs.value === 0 ? "" : ` What you see is from ${clock(lastFrameMs.value)}.`;
+  return (
+    <div class={`banner ${state}`} role="alert">
+      <strong>{state === "lost" ? "The head does not answer." : "Connection interrupted."}</strong>
+      {state === "lost"
+        ? ` Trying again every 2 s${problem.value === "" ? "" : ` (${problem.value})`}.`
+        : " Trying again…"}
+      {asOf}
+    </div>
+  );
+}
+
+function Uptime({ sinceMs }: { sinceMs: number }) {
+  const nowMs = useNow(1_000) + clockOffsetMs.value;
+  return <span>{duration(Math.max(1_000, Math.floor((nowMs - sinceMs) / 1_000) * 1_000))}</span>;
+}
+
+/** Our clock, again every `everyMs`. */
+function useNow(everyMs: number): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}

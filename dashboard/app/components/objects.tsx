@@ -1,0 +1,107 @@
+/**
+ * Stored objects: who made them, and on which nodes they are.
+ * @module
+ */
+import type { ObjectGroupDto } from "../../api_types.ts";
+import { nodes, objects } from "../models/cluster.ts";
+import { bytes, count, shortId } from "../models/format.ts";
+import { nodeColourIndex } from "../models/node_colours.ts";
+import { Empty, Panel, Scroll, Showing } from "./panel.tsx";
+
+/** Node columns; those with the most bytes. */
+const COLUMNS_MAX = 12;
+
+export function Objects() {
+  const table = objects.value;
+  const rows = [...table?.rows ?? []].sort((a, b) => b.bytes - a.bytes || (a.producer < b.producer ? -1 : 1));
+  const columns = nodeColumns(rows);
+  const largest = Math.max(1, ...rows.flatMap((row) => Object.values(row.nodes).map((sums) => sums.bytes)));
+  return (
+    <Panel
+      id="objects"
+      title="Objects by function and node"
+      note={
+        <>
+          <Showing table={table} one="group" many="groups" />
+          {columns.left > 0 && ` · ${COLUMNS_MAX} of ${COLUMNS_MAX + columns.left} nodes shown`}
+        </>
+      }
+    >
+      {rows.length === 0
+        ? (
+          <Empty>
+            No stored object. Values of 100 KiB and more, and what is put, are kept here while someone refers
+            to them.
+          </Empty>
+        )
+        : (
+          <Scroll label="Objects by producing function and node">
+            <table class="matrix">
+              <thead>
+                <tr>
+                  <th scope="col">Made by</th>
+                  <th scope="col" class="num">Objects</th>
+                  <th scope="col" class="num">Bytes</th>
+                  {columns.shown.map((nodeId) => (
+                    <th scope="col" class="num cell" key={nodeId} title={nodeId}>
+                      <span class={`key node-${nodeColourIndex.value.get(nodeId) ?? 0}`} aria-hidden="true" />
+                      {shortId(nodeId)}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {rows.map((row) => (
+                  <tr key={row.producer} data-key={row.producer}>
+                    <th scope="row" class="name" title={row.producer}>
+                      <span class="clip">{row.producer}</span>
+                    </th>
+                    <td class="num">{count(row.objects)}</td>
+                    <td class="num">{bytes(row.bytes)}</td>
+                    {columns.shown.map((nodeId) => (
+                      <Cell key={nodeId} sums={row.nodes[nodeId]} largest={largest} nodeId={nodeId} />
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Scroll>
+        )}
+    </Panel>
+  );
+}
+
+interface CellProps {
+  readonly sums: { readonly objects: number; readonly bytes: number } | undefined;
+  readonly largest: number;
+  readonly nodeId: string;
+}
+
+/** Bytes on one node, with a bar from the left: long bars are where the data is. */
+function Cell({ sums, largest, nodeId }: CellProps) {
+  if (sums === undefined) return <td class="num cell zero">–</td>;
+  const title = `${count(sums.objects)} ${sums.objects === 1 ? "object" : "objects"} on ${nodeId}`;
+  const colour = nodeColourIndex.value.get(nodeId) ?? 0;
+  return (
+    <td class="num cell" title={title}>
+      <span
+        class={`fill node-${colour}`}
+        style={{ width: `${Math.max(1, sums.bytes / largest * 100)}%` }}
+        aria-hidden="true"
+      />
+      <span class="over-fill">{bytes(sums.bytes)}</span>
+    </td>
+  );
+}
+
+/** Nodes that are alive, in the order of their colours; those that hold most when there are too many. */
+function nodeColumns(rows: readonly ObjectGroupDto[]): { shown: string[]; left: number } {
+  const held = new Map<string, number>();
+  for (const node of nodes.value?.rows ?? []) if (node.state !== "DEAD") held.set(node.nodeId, 0);
+  for (const row of rows) {
+    for (const nodeId in row.nodes) held.set(nodeId, (held.get(nodeId) ?? 0) + row.nodes[nodeId]!.bytes);
+  }
+  const most = [...held].sort((a, b) => b[1] - a[1]).slice(0, COLUMNS_MAX).map(([nodeId]) => nodeId);
+  const index = (nodeId: string): number => [...nodeColourIndex.value.keys()].indexOf(nodeId);
+  return { shown: most.sort((a, b) => index(a) - index(b)), left: held.size - most.length };
+}

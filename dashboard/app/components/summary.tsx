@@ -1,0 +1,126 @@
+/**
+ * The cluster in one line of figures, what it waits for, and the rate strip.
+ * @module
+ */
+import type { ClusterDto } from "../../api_types.ts";
+import { cluster } from "../models/cluster.ts";
+import { bytes, count, quantity, shortId } from "../models/format.ts";
+import { PartsBar } from "./panel.tsx";
+import { RateStrip } from "./rate_strip.tsx";
+
+export function Summary() {
+  const about = cluster.value;
+  if (about === null) return null;
+  return (
+    <section class="panel summary" aria-label="Cluster">
+      <Figures about={about} />
+      <RateStrip />
+      <Demand about={about} />
+      <Missing about={about} />
+    </section>
+  );
+}
+
+function Figures({ about }: { about: ClusterDto }) {
+  const { tasks } = about;
+  const waiting = tasks.pendingArgs + tasks.pendingNode + tasks.submitted;
+  const cpu = about.resources["CPU"];
+  return (
+    <dl class="figures">
+      <Figure id="finished" label="Finished" value={count(tasks.finished)} kind="finished" unit="tasks" />
+      <Figure id="running" label="Running" value={count(tasks.running)} kind="running" unit="tasks" />
+      <Figure id="waiting" label="Waiting" value={count(waiting)} kind="waiting" unit="tasks" />
+      <Figure id="failed" label="Failed" value={count(tasks.failed)} kind="failed" unit="tasks" />
+      <Figure
+        id="nodes-alive"
+        label="Nodes"
+        value={count(about.nodesAlive)}
+        unit={about.nodesTotal > about.nodesAlive
+          ? `alive, ${about.nodesTotal - about.nodesAlive} gone`
+          : "alive"}
+      />
+      <Figure id="actors-alive" label="Actors" value={count(about.actorsAlive)} unit="alive" />
+      {cpu !== undefined && (
+        <Figure
+          id="cpu"
+          label="CPU held"
+          value={quantity("CPU", cpu.used)}
+          unit={`of ${quantity("CPU", cpu.total)}`}
+          bar={{ used: cpu.used, total: cpu.total }}
+        />
+      )}
+      <Figure
+        id="store"
+        label="Object store"
+        value={bytes(about.storeUsedBytes)}
+        unit={`of ${bytes(about.storeBytes)}`}
+        bar={{ used: about.storeUsedBytes, total: about.storeBytes }}
+      />
+    </dl>
+  );
+}
+
+interface FigureProps {
+  readonly id: string;
+  readonly label: string;
+  readonly value: string;
+  readonly unit: string;
+  readonly kind?: string;
+  readonly bar?: { readonly used: number; readonly total: number };
+}
+
+function Figure({ id, label, value, unit, kind, bar }: FigureProps) {
+  return (
+    <div id={`figure-${id}`}>
+      <dt>
+        {kind !== undefined && <span class={`key ${kind}`} aria-hidden="true" />}
+        {label}
+      </dt>
+      <dd>
+        <span class="value">{value}</span> <span class="unit">{unit}</span>
+        {bar !== undefined && (
+          <PartsBar
+            whole={bar.total}
+            parts={[{ size: bar.used, kind: "used", label }]}
+            label={`${label}: ${value} ${unit}`}
+          />
+        )}
+      </dd>
+    </div>
+  );
+}
+
+function Demand({ about }: { about: ClusterDto }) {
+  if (about.demand.length === 0) return null;
+  return (
+    <div class="demand" id="demand">
+      <h3>Waiting for resources</h3>
+      <ul>
+        {about.demand.map((row) => (
+          <li key={`${row.nodeId} ${row.name} ${JSON.stringify(row.resources)}`}>
+            <strong>{count(row.count)} ×</strong> {row.name}{" "}
+            <span class="muted">
+              {Object.entries(row.resources).map(([name, value]) => `${name} ${quantity(name, value)}`).join(
+                ", ",
+              )}
+              {row.reason === "" ? "" : ` — ${row.reason}`} ({shortId(row.nodeId)})
+            </span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** What the picture leaves out is said, never silent. */
+function Missing({ about }: { about: ClusterDto }) {
+  const parts: string[] = [];
+  if (about.taskRowsSampledOut > 0) parts.push(`${count(about.taskRowsSampledOut)} task rows sampled out`);
+  if (about.taskRowsEvicted > 0) parts.push(`${count(about.taskRowsEvicted)} only in the history`);
+  if (about.functionNamesDropped > 0) {
+    parts.push(`${count(about.functionNamesDropped)} function reports left out`);
+  }
+  if (about.objectsUntracked > 0) parts.push(`${count(about.objectsUntracked)} objects not tracked`);
+  if (parts.length === 0) return null;
+  return <p class="footnote">Counts are exact. Rows: {parts.join(" · ")}.</p>;
+}

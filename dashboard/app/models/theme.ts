@@ -1,0 +1,53 @@
+/**
+ * The theme's colours for what draws on a canvas. The style sheet owns them.
+ * @module
+ */
+
+export interface ThemeColours {
+  readonly text: string;
+  readonly muted: string;
+  readonly line: string;
+  readonly panel: string;
+  readonly raised: string;
+  readonly accent: string;
+  readonly waiting: string;
+  readonly running: string;
+  readonly finished: string;
+  readonly finishedFaint: string;
+  readonly failed: string;
+  readonly data: string;
+  /** One per node of the cluster, in turn. */
+  readonly nodes: readonly string[];
+  readonly font: string;
+}
+
+export const NODE_COLOURS = 8;
+
+/** The colours in force now. */
+export function cssColours(): ThemeColours {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  return {
+    text: colour("text"),
+    muted: colour("muted"),
+    line: colour("line"),
+    panel: colour("panel"),
+    raised: colour("raised"),
+    accent: colour("accent"),
+    waiting: colour("waiting"),
+    running: colour("running"),
+    finished: colour("finished"),
+    finishedFaint: colour("finished-faint"),
+    failed: colour("failed"),
+    data: colour("data"),
+    nodes: Array.from({ length: NODE_COLOURS }, (_, i) => colour(`node-${i}`)),
+    font: colour("font"),
+  };
+}
+
+/** Calls back when the system switches between dark and light; the answer stops it. */
+export function onThemeChange(callback: () => void): () => void {
+  const query = matchMedia("(prefers-color-scheme: dark)");
+  query.addEventListener("change", callback);
+  return () => query.removeEventListener("change", callback);
+}

@@ -12,9 +12,9 @@
  * @module
  */
 import { assert } from "../../common/assert.ts";
-import type { ActorId, JobId, NodeId, ObjectId } from "../../common/ids.ts";
+import type { ActorId, JobId, NodeId } from "../../common/ids.ts";
 import type { Prng } from "../../common/prng.ts";
-import type { ActorSpec, DeathCause } from "../../common/task_spec.ts";
+import type { DeathCause } from "../../common/task_spec.ts";
 import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
 import { ActorManager } from "../actor/actor_manager.ts";
@@ -23,13 +23,16 @@ import { type DirectoryEffect, type DirectoryEvent, ObjectDirectory } from "../o
 import {
   GlobalScheduler,
   leasePickKey,
-  type PickRequest,
   pickRequestOf,
   type SchedulerEffect,
   type SchedulerEvent,
 } from "../scheduler/global_scheduler.ts";
-import type { GcsEffect, GcsEvent, GcsRecords, SendEffect } from "./gcs_events.ts";
+import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
+import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords } from "./gcs_events.ts";
+import { actorPick, actorPickKey, reply, replyError, send } from "./gcs_replies.ts";
 import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
+import { OpenPicks } from "./open_picks.ts";
+import { lostActors, lostJobs } from "./recovery.ts";
 import { type NodeEffect, type NodeEvent, NodeManager } from "./node_manager.ts";
 
 /** A node that comes back hears of the jobs that ended in this time before. */
@@ -43,14 +46,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   readonly actors: ActorManager;
   readonly objects: ObjectDirectory;
   readonly scheduler: GlobalScheduler;
-  /** Open pickNode requests by the scheduler's key. */
-  readonly #taskPicks: Map<string, { readonly requestId: string; readonly event: Of<GcsEvent, "pickNode"> }> =
-    new Map();
-  /** Actors whose place is asked for, by the scheduler's key. */
-  readonly #actorPicks: Map<string, { readonly actorId: ActorId; readonly incarnation: number }> = new Map();
-  /** Constructor arguments that are waited for, by actor. */
-  readonly #dependencies: Map<ActorId, Set<ObjectId>> = new Map();
-  readonly #dependencyRequests: Map<string, { readonly actorId: ActorId; readonly id: ObjectId }> = new Map();
+  readonly #picks: OpenPicks = new OpenPicks();
+  readonly #arguments: ArgumentWaits = new ArgumentWaits();
   /** The store's records have been compared with each other. */
   #recovered: boolean;
 
@@ -97,7 +94,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "cancelPick": {
         const key = leasePickKey(event.submitter, event.leaseRequestId);
-        this.#taskPicks.delete(key);
+        this.#picks.takeTask(key);
         this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
         break;
       }
@@ -129,11 +126,14 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.actors.check();
     this.objects.check();
     this.scheduler.check();
-    for (const [key, { actorId, incarnation }] of this.#actorPicks) {
+    for (const { actorId, incarnation } of this.#picks.actors()) {
       const status = this.actors.record(actorId)?.status;
-      assert(status?.incarnation === incarnation && status.state !== "DEAD", `${key} is still to be placed`);
+      assert(
+        status?.incarnation === incarnation && status.state !== "DEAD",
+        `${actorId} is still to be placed`,
+      );
     }
-    for (const actorId of this.#dependencies.keys()) {
+    for (const actorId of this.#arguments.actors()) {
       const state = this.actors.record(actorId)?.status.state;
       assert(state === "DEPENDENCIES_UNREADY", `${actorId} waits for its arguments`);
     }
@@ -143,7 +143,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
 
   #pickNode(nowMs: number, event: Of<GcsEvent, "pickNode">, out: GcsEffect[]): void {
     const request = pickRequestOf(event.request, event.nodeId, event.exclude);
-    this.#taskPicks.set(request.key, { requestId: event.requestId, event });
+    const { jobId, taskId } = event.request;
+    this.#picks.addTask(request.key, { requestId: event.requestId, asker: event.nodeId, jobId, taskId });
     this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
   }
 
@@ -153,26 +154,13 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#stepActors(nowMs, { type: "processExited", ...exited }, out);
     this.#stepObjects(
       nowMs,
-      { type: "ownerDied", owner: workerId, reason: ownerReason(workerId, cause) },
+      { type: "ownerDied", owner: workerId, reason: `its owner ${workerId} died: ${cause.message}` },
       out,
     );
     reply(event.requestId, {}, true, out);
   }
 
-  #actorRequest(
-    nowMs: number,
-    event: Of<
-      GcsEvent,
-      | "createActor"
-      | "getActor"
-      | "watchActor"
-      | "unwatchActor"
-      | "killActor"
-      | "actorOutOfScope"
-      | "actorStarted"
-    >,
-    out: GcsEffect[],
-  ): void {
+  #actorRequest(nowMs: number, event: ActorRequest, out: GcsEffect[]): void {
     if (event.type === "createActor") {
       const { jobId, detached, actorId } = event.spec;
       // A detached actor's process may create detached actors after its job has ended.
@@ -194,25 +182,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#stepScheduler(nowMs, { type: "tick" }, out);
   }
 
-  /** The head may have died between the commits of what belongs together: what a death or an end takes along is told again. */
   #recover(nowMs: number, out: GcsEffect[]): void {
     this.#recovered = true;
-    const gone = new Set<NodeId>();
-    const note = (nodeId: NodeId | null): void => {
-      if (nodeId !== null && (this.nodes.state(nodeId) ?? "DEAD") === "DEAD") gone.add(nodeId);
-    };
-    for (const job of this.jobs.jobs()) if (job.state === "RUNNING") note(job.nodeId);
-    const living = this.actors.records().filter((record) => record.status.state !== "DEAD");
-    for (const { status } of living) note(status.nodeId);
-    for (const nodeId of gone) {
-      const reason = "it was dead when the head restarted";
-      this.#stepJobs(nowMs, { type: "nodeDied", nodeId, reason }, out);
-      this.#stepActors(nowMs, { type: "nodeDied", nodeId, reason }, out);
-    }
-    const jobs = new Set(living.filter(({ spec }) => !spec.detached).map(({ spec }) => spec.jobId));
-    for (const jobId of jobs) {
-      if (!this.jobs.isRunning(jobId)) this.#stepActors(nowMs, { type: "jobEnded", jobId }, out);
-    }
+    for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
+    for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
   }
 
   // ---- what each machine says, and who hears it ----
@@ -231,11 +204,9 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "nodeAccepted":
         this.#accept(nowMs, effect, out);
         break;
-      case "nodeRefused": {
-        const { requestId, code, message } = effect;
-        out.push({ type: "replyError", requestId, code, message, afterCommit: false });
+      case "nodeRefused":
+        replyError(effect.requestId, effect, false, out);
         break;
-      }
       case "heartbeatAccepted":
         this.#stepScheduler(nowMs, effect, out);
         this.#relocate(nowMs, effect.heartbeat, out);
@@ -245,9 +216,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "nodeDied": {
         const { nodeId, reason } = effect;
-        for (const [key, { event }] of this.#taskPicks) {
-          if (event.nodeId === nodeId) this.#taskPicks.delete(key);
-        }
+        this.#picks.dropAsker(nodeId);
         // The scheduler first: what is placed again below must not go there.
         this.#stepScheduler(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepJobs(nowMs, { type: "nodeDied", nodeId, reason }, out);
@@ -311,9 +280,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "jobEnded": {
         const { jobId, driverId, reason } = effect;
-        for (const [key, pick] of this.#taskPicks) {
-          if (pick.event.request.jobId === jobId) this.#taskPicks.delete(key);
-        }
+        this.#picks.dropJob(jobId);
         this.#stepScheduler(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepActors(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepObjects(
@@ -349,11 +316,9 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "killDone":
         reply(effect.requestId, {}, true, out);
         break;
-      case "actorRefused": {
-        const { requestId, code, message } = effect;
-        out.push({ type: "replyError", requestId, code, message, afterCommit: true });
+      case "actorRefused":
+        replyError(effect.requestId, effect, true, out);
         break;
-      }
       case "awaitDependencies":
         this.#awaitDependencies(nowMs, effect, out);
         break;
@@ -363,13 +328,13 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "placeActor": {
         const { spec, incarnation } = effect;
         const request = actorPick(spec, incarnation);
-        this.#actorPicks.set(request.key, { actorId: spec.actorId, incarnation });
+        this.#picks.addActor(request.key, { actorId: spec.actorId, incarnation });
         this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
         break;
       }
       case "cancelPlacement": {
         const key = actorPickKey(effect.actorId, effect.incarnation);
-        this.#actorPicks.delete(key);
+        this.#picks.takeActor(key);
         this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
         break;
       }
@@ -392,26 +357,17 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   }
 
   #awaitDependencies(nowMs: number, effect: Of<ActorEffect, "awaitDependencies">, out: GcsEffect[]): void {
-    const { actorId, args } = effect;
-    const missing = new Set(args.map((arg) => arg.id));
-    this.#dependencies.set(actorId, missing);
-    for (const { id, home } of args) {
-      // A lost one among those before has ended the wait.
-      if (this.#dependencies.get(actorId) !== missing) return;
-      const requestId = dependencyRequest(actorId, id);
-      this.#dependencyRequests.set(requestId, { actorId, id });
-      const locate = { requestId, nodeId: null, waitId: requestId, id, home, wait: true };
+    for (const { requestId, arg } of this.#arguments.begin(effect.actorId, effect.args)) {
+      // One that is lost has ended the wait for the others.
+      if (!this.#arguments.has(requestId)) return;
+      const locate = { requestId, nodeId: null, waitId: requestId, id: arg.id, home: arg.home, wait: true };
       this.#stepObjects(nowMs, { type: "locateObject", ...locate }, out);
     }
   }
 
   #cancelDependencies(nowMs: number, actorId: ActorId, out: GcsEffect[]): void {
-    const missing = this.#dependencies.get(actorId);
-    this.#dependencies.delete(actorId);
-    for (const id of missing ?? []) {
-      const requestId = dependencyRequest(actorId, id);
-      this.#dependencyRequests.delete(requestId);
-      this.#stepObjects(nowMs, { type: "cancelLocate", nodeId: null, waitId: requestId }, out);
+    for (const waitId of this.#arguments.cancel(actorId)) {
+      this.#stepObjects(nowMs, { type: "cancelLocate", nodeId: null, waitId }, out);
     }
   }
 
@@ -434,12 +390,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         reply(requestId, { nodes, bytes, isError, waited }, false, out);
         break;
       }
-      case "locateFailed": {
-        const { requestId, code, message } = effect;
-        if (this.#dependency(nowMs, requestId, message, out)) break;
-        out.push({ type: "replyError", requestId, code, message, afterCommit: false });
+      case "locateFailed":
+        if (this.#dependency(nowMs, effect.requestId, effect.message, out)) break;
+        replyError(effect.requestId, effect, false, out);
         break;
-      }
       default:
         effect satisfies never;
     }
@@ -447,19 +401,13 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
 
   /** Whether the request was for an actor's constructor argument; `problem` is why the argument will never exist. */
   #dependency(nowMs: number, requestId: string, problem: string | null, out: GcsEffect[]): boolean {
-    const request = this.#dependencyRequests.get(requestId);
-    if (request === undefined) return false;
-    const { actorId, id } = request;
-    this.#dependencyRequests.delete(requestId);
-    const missing = this.#dependencies.get(actorId)!;
-    missing.delete(id);
+    const resolved = this.#arguments.resolve(requestId);
+    if (resolved === null) return isArgumentRequest(requestId);
+    const { actorId, complete } = resolved;
     if (problem !== null) {
       this.#cancelDependencies(nowMs, actorId, out);
       this.#stepActors(nowMs, { type: "dependenciesFailed", actorId, message: problem }, out);
-    } else if (missing.size === 0) {
-      this.#dependencies.delete(actorId);
-      this.#stepActors(nowMs, { type: "dependenciesReady", actorId }, out);
-    }
+    } else if (complete) this.#stepActors(nowMs, { type: "dependenciesReady", actorId }, out);
     return true;
   }
 
@@ -474,38 +422,22 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       if (job !== null) send(job.nodeId, "message", { jobId, level: "warning", text }, false, out);
       return;
     }
-    const actor = this.#actorPicks.get(effect.key);
+    const actor = this.#picks.takeActor(effect.key);
     if (actor !== undefined) {
-      this.#actorPicks.delete(effect.key);
       const event: ActorEvent = effect.type === "picked"
         ? { type: "actorPlaced", ...actor, nodeId: effect.nodeId }
         : { type: "actorUnschedulable", ...actor, message: effect.message };
       return this.#stepActors(nowMs, event, out);
     }
-    const pick = this.#taskPicks.get(effect.key);
+    const pick = this.#picks.takeTask(effect.key);
     assert(pick !== undefined, `${effect.key} was asked for`);
-    this.#taskPicks.delete(effect.key);
-    const { requestId, event } = pick;
+    const { requestId, taskId } = pick;
     if (effect.type === "pickFailed") {
-      const { message } = effect;
-      out.push({
-        type: "replyError",
-        requestId,
-        code: "TaskUnschedulableError",
-        message,
-        afterCommit: false,
-      });
-      return;
+      return replyError(requestId, { code: "TaskUnschedulableError", message: effect.message }, false, out);
     }
     const { nodeId, detail } = effect;
     const where = { nodeId: null, processId: null, atMs: nowMs, detail };
-    const steps = [{
-      taskId: event.request.taskId,
-      journey: "submit",
-      step: 4,
-      name: "globalPick",
-      ...where,
-    }];
+    const steps = [{ taskId, journey: "submit", step: 4, name: "globalPick", ...where }];
     reply(requestId, { nodeId, steps }, false, out);
   }
 
@@ -519,51 +451,4 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       if (this.nodes.connectionOf(nodeId) !== null) send(nodeId, method, params, afterCommit, out);
     }
   }
-}
-
-function send<M extends keyof NodeMethods>(
-  nodeId: NodeId,
-  method: M,
-  params: NodeMethods[M]["params"],
-  afterCommit: boolean,
-  out: GcsEffect[],
-): void {
-  out.push({ type: "send", nodeId, method, params, afterCommit } as SendEffect);
-}
-
-function reply(
-  requestId: string,
-  result: Readonly<Record<string, unknown>>,
-  afterCommit: boolean,
-  out: GcsEffect[],
-): void {
-  out.push({ type: "reply", requestId, result, afterCommit });
-}
-
-function actorPick(spec: ActorSpec, incarnation: number): PickRequest {
-  const { actorId, jobId, className, placementResources, strategy, labelSelector, args } = spec;
-  return {
-    key: actorPickKey(actorId, incarnation),
-    kind: "actor",
-    asker: null,
-    jobId,
-    name: className,
-    resources: placementResources,
-    strategy,
-    labelSelector,
-    args,
-    exclude: [],
-  };
-}
-
-function actorPickKey(actorId: ActorId, incarnation: number): string {
-  return `actor ${actorId}/${incarnation}`;
-}
-
-function dependencyRequest(actorId: ActorId, id: ObjectId): string {
-  return `argument ${id} of ${actorId}`;
-}
-
-function ownerReason(owner: string, cause: DeathCause): string {
-  return `its owner ${owner} died: ${cause.message}`;
 }

@@ -16,6 +16,11 @@ import type { NodeEffect, NodeEvent, NodeRecord } from "./node_manager.ts";
 
 type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { type: T }>;
 
+export type ActorRequest =
+  | Omit<Of<ActorEvent, "createActor">, "refused">
+  | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor" | "actorOutOfScope">
+  | (Of<ActorEvent, "actorStarted"> & { readonly requestId: string });
+
 export type GcsEvent =
   /** Answered with HeadMethods.registerNode's result, or refused. */
   | Of<NodeEvent, "registerNode" | "heartbeatReceived" | "connectionClosed" | "tick">
@@ -33,9 +38,7 @@ export type GcsEvent =
   | { readonly type: "cancelPick"; readonly submitter: ProcessId; readonly leaseRequestId: string }
   | (Of<DirectoryEvent, "objectsReported"> & { readonly requestId: string })
   | Of<DirectoryEvent, "locateObject" | "cancelLocate" | "freeObjects">
-  | Omit<Of<ActorEvent, "createActor">, "refused">
-  | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor" | "actorOutOfScope">
-  | (Of<ActorEvent, "actorStarted"> & { readonly requestId: string })
+  | ActorRequest
   | ({ readonly type: "workerExited"; readonly requestId: string } & HeadMethods["workerExited"]["params"]);
 
 /** A message to a node's agent. When the node has no connection it is dropped: registering again makes up for it. */

@@ -22,6 +22,7 @@ import { assert } from "../../common/assert.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ObjectReport } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
+import { ObjectWaiters } from "./object_waiters.ts";
 
 /** Freed ids that are remembered. */
 export const FREED_KEPT: number = 100_000;
@@ -109,13 +110,6 @@ export interface ObjectEntry {
   readonly holders: Set<NodeId>;
 }
 
-interface Waiter {
-  readonly key: string;
-  readonly requestId: string;
-  readonly nodeId: NodeId | null;
-  readonly home: NodeId;
-}
-
 interface Loss {
   readonly code: "ObjectLostError" | "OwnerDiedError";
   readonly reason: string;
@@ -137,9 +131,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
   /** All and only objects with at least one holder. */
   readonly #objects: Map<ObjectId, ObjectEntry> = new Map();
   readonly #byNode: Map<NodeId, Set<ObjectId>> = new Map();
-  /** Callbacks, by the object that does not exist yet. */
-  readonly #waiters: Map<ObjectId, Map<string, Waiter>> = new Map();
-  readonly #waiting: Map<string, ObjectId> = new Map();
+  readonly #waiters: ObjectWaiters = new ObjectWaiters();
   /** Freed ids, oldest first. */
   readonly #freed: Set<ObjectId> = new Set();
   readonly #lost: Map<ObjectId, Loss> = new Map();
@@ -171,8 +163,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
         this.#locate(nowMs, event, out);
         break;
       case "cancelLocate":
-        // Answered before, or never arrived: nothing to forget.
-        this.#forgetWaiter(waiterKey(event.nodeId, event.waitId));
+        this.#waiters.forget(waiterKey(event.nodeId, event.waitId));
         break;
       case "freeObjects":
         this.#free(event.ids, changes, out);
@@ -216,7 +207,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
 
   /** Callbacks that have not fired. */
   get waiterCount(): number {
-    return this.#waiting.size;
+    return this.#waiters.size;
   }
 
   check(): void {
@@ -234,13 +225,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
       assert(ids.size > 0, `${node} is listed only with objects`);
       for (const id of ids) assert(this.#objects.get(id)?.holders.has(node), `${node} holds ${id}`);
     }
-    let waiting = 0;
-    for (const [id, waiters] of this.#waiters) {
-      assert(waiters.size > 0, `${id} is awaited`);
-      for (const key of waiters.keys()) assert(this.#waiting.get(key) === id, `${key} waits for ${id}`);
-      waiting += waiters.size;
-    }
-    assert(waiting === this.#waiting.size, "every callback belongs to one object");
+    this.#waiters.check();
     for (const id of this.#orphans) assert(this.#objects.has(id), `orphan ${id} is stored`);
     assert(this.#freed.size <= FREED_KEPT && this.#lost.size <= LOST_KEPT, "what is gone is bounded");
   }
@@ -292,11 +277,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     if (held === undefined) this.#byNode.set(nodeId, held = new Set());
     held.add(object.id);
     changes.added.push({ nodeId, object });
-    const waiters = this.#waiters.get(object.id);
-    if (waiters === undefined) return;
-    this.#waiters.delete(object.id);
-    for (const waiter of waiters.values()) {
-      this.#waiting.delete(waiter.key);
+    for (const waiter of this.#waiters.take(object.id)) {
       out.push(locatedEffect(waiter.requestId, entry, true));
     }
   }
@@ -333,7 +314,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     };
     // Resent: only the newest request is answered.
     const key = waiterKey(event.nodeId, event.waitId);
-    this.#forgetWaiter(key);
+    this.#waiters.forget(key);
     const entry = this.#objects.get(id);
     if (entry !== undefined) return void out.push(locatedEffect(requestId, entry, false));
     const loss = this.#lost.get(id);
@@ -354,22 +335,10 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     const death = this.#deathOf(id, home);
     if (death !== null && nowMs >= death.dueMs) return fail("OwnerDiedError", death.reason);
     if (death !== null) this.#sweepMs ??= death.dueMs;
-    if (this.#waiting.size >= WAITERS_MAX) {
+    if (this.#waiters.size >= WAITERS_MAX) {
       return fail("ObjectLostError", `${WAITERS_MAX} requests wait already`);
     }
-    let waiters = this.#waiters.get(id);
-    if (waiters === undefined) this.#waiters.set(id, waiters = new Map());
-    waiters.set(key, { key, requestId, nodeId: event.nodeId, home });
-    this.#waiting.set(key, id);
-  }
-
-  #forgetWaiter(key: string): void {
-    const id = this.#waiting.get(key);
-    if (id === undefined) return;
-    this.#waiting.delete(key);
-    const waiters = this.#waiters.get(id)!;
-    waiters.delete(key);
-    if (waiters.size === 0) this.#waiters.delete(id);
+    this.#waiters.add(id, { key, requestId, nodeId: event.nodeId, home });
   }
 
   #failWaiters(
@@ -378,10 +347,9 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     why: string,
     out: DirectoryEffect[],
   ): void {
-    for (const waiter of [...this.#waiters.get(id)?.values() ?? []]) {
-      this.#forgetWaiter(waiter.key);
-      const message = `Cannot find object ${id}: ${why}`;
-      out.push({ type: "locateFailed", requestId: waiter.requestId, code, message });
+    const message = `Cannot find object ${id}: ${why}`;
+    for (const { requestId } of this.#waiters.take(id)) {
+      out.push({ type: "locateFailed", requestId, code, message });
     }
   }
 
@@ -413,15 +381,13 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
   #nodeDied(nowMs: number, nodeId: NodeId, reason: string, changes: Changes, out: DirectoryEffect[]): void {
     const why = `node ${nodeId}, which held its last copy, died: ${reason}`;
     for (const id of [...this.#byNode.get(nodeId) ?? []]) this.#drop(id, nodeId, why, changes, out);
-    for (const [key, id] of [...this.#waiting]) {
-      if (this.#waiters.get(id)!.get(key)!.nodeId === nodeId) this.#forgetWaiter(key);
-    }
+    this.#waiters.forgetNode(nodeId);
     const death = { dueMs: nowMs + OWNER_GRACE_MS, reason: `its owner died with node ${nodeId}: ${reason}` };
     remember(this.#deadHomes, nodeId, death);
     this.#sweepMs ??= death.dueMs;
-    for (const [id, waiters] of this.#waiters) {
+    for (const { id, home } of this.#waiters.awaited()) {
       // By owner too: the node may be back as a new incarnation at once, its processes never.
-      if (waiters.values().next().value!.home === nodeId) remember(this.#deadOwners, ownerOf(id), death);
+      if (home === nodeId) remember(this.#deadOwners, ownerOf(id), death);
     }
     for (const entry of [...this.#objects.values()]) {
       if (entry.home !== nodeId) continue;
@@ -442,8 +408,8 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
 
   #sweep(nowMs: number, out: DirectoryEffect[]): void {
     this.#sweepMs = null;
-    for (const [id, waiters] of [...this.#waiters]) {
-      const death = this.#deathOf(id, waiters.values().next().value!.home);
+    for (const { id, home } of this.#waiters.awaited()) {
+      const death = this.#deathOf(id, home);
       if (death === null) continue;
       if (nowMs >= death.dueMs) this.#failWaiters(id, "OwnerDiedError", death.reason, out);
       else this.#sweepMs = Math.min(this.#sweepMs ?? death.dueMs, death.dueMs);

@@ -1,0 +1,56 @@
+/**
+ * Who asked the global scheduler for a place: agents' requests and actors, by the scheduler's keys.
+ * @module
+ */
+import type { ActorId, JobId, NodeId, TaskId } from "../../common/ids.ts";
+
+export interface TaskPick {
+  readonly requestId: string;
+  readonly asker: NodeId;
+  readonly jobId: JobId;
+  readonly taskId: TaskId;
+}
+
+export interface ActorPick {
+  readonly actorId: ActorId;
+  readonly incarnation: number;
+}
+
+export class OpenPicks {
+  readonly #tasks: Map<string, TaskPick> = new Map();
+  readonly #actors: Map<string, ActorPick> = new Map();
+
+  /** A request that was asked before under this key is replaced: only the newest is answered. */
+  addTask(key: string, pick: TaskPick): void {
+    this.#tasks.set(key, pick);
+  }
+
+  addActor(key: string, pick: ActorPick): void {
+    this.#actors.set(key, pick);
+  }
+
+  takeTask(key: string): TaskPick | undefined {
+    const pick = this.#tasks.get(key);
+    this.#tasks.delete(key);
+    return pick;
+  }
+
+  takeActor(key: string): ActorPick | undefined {
+    const pick = this.#actors.get(key);
+    this.#actors.delete(key);
+    return pick;
+  }
+
+  /** Nobody waits for the answers to this node's requests any more. */
+  dropAsker(nodeId: NodeId): void {
+    for (const [key, pick] of this.#tasks) if (pick.asker === nodeId) this.#tasks.delete(key);
+  }
+
+  dropJob(jobId: JobId): void {
+    for (const [key, pick] of this.#tasks) if (pick.jobId === jobId) this.#tasks.delete(key);
+  }
+
+  actors(): ActorPick[] {
+    return [...this.#actors.values()];
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * What a restarted head must still tell its machines. The old head may have died between the commits of what belongs
+ * together (a node's death, and the ends of the jobs and actors on it): the records that are left say what is missing.
+ * @module
+ */
+import type { NodeId } from "../../common/ids.ts";
+import type { ActorManager } from "../actor/actor_manager.ts";
+import type { ActorEvent } from "../actor/actor_events.ts";
+import type { JobEvent, JobManager } from "./job_manager.ts";
+import type { NodeManager } from "./node_manager.ts";
+
+const REASON = "it was dead when the head restarted";
+
+/** Ends of jobs whose node is not a member any more. */
+export function lostJobs(nodes: NodeManager, jobs: JobManager): JobEvent[] {
+  const running = jobs.jobs().filter((job) => job.state === "RUNNING");
+  return goneNodes(nodes, running.map((job) => job.nodeId)).map((nodeId) => ({
+    type: "nodeDied",
+    nodeId,
+    reason: REASON,
+  }));
+}
+
+/** Ends of actors whose node is not a member any more, or whose job has ended. After lostJobs. */
+export function lostActors(nodes: NodeManager, jobs: JobManager, actors: ActorManager): ActorEvent[] {
+  const living = actors.records().filter((record) => record.status.state !== "DEAD");
+  const gone = goneNodes(nodes, living.flatMap(({ spec, status }) => [spec.ownerNode, status.nodeId]));
+  const ended = new Set(living.map(({ spec }) => spec.jobId).filter((jobId) => !jobs.isRunning(jobId)));
+  return [
+    ...gone.map((nodeId): ActorEvent => ({ type: "nodeDied", nodeId, reason: REASON })),
+    ...[...ended].map((jobId): ActorEvent => ({ type: "jobEnded", jobId })),
+  ];
+}
+
+function goneNodes(nodes: NodeManager, mentioned: readonly (NodeId | null)[]): NodeId[] {
+  const ids = new Set(mentioned.filter((nodeId) => nodeId !== null));
+  return [...ids].filter((nodeId) => (nodes.state(nodeId) ?? "DEAD") === "DEAD");
+}

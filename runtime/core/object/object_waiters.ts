@@ -1,0 +1,77 @@
+/**
+ * Requests that wait for objects that do not exist yet: the GCS's callbacks. Each has a key (its node and its name there),
+ * so that a resent one replaces the first and a cancelled one is found.
+ * @module
+ */
+import { assert } from "../../common/assert.ts";
+import type { NodeId, ObjectId } from "../../common/ids.ts";
+
+export interface Waiter {
+  readonly key: string;
+  readonly requestId: string;
+  /** Who asked; null for the GCS itself. */
+  readonly nodeId: NodeId | null;
+  /** The node whose agent counts the object. */
+  readonly home: NodeId;
+}
+
+export class ObjectWaiters {
+  readonly #byObject: Map<ObjectId, Map<string, Waiter>> = new Map();
+  readonly #byKey: Map<string, ObjectId> = new Map();
+
+  /** Requests that wait. */
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  add(id: ObjectId, waiter: Waiter): void {
+    this.forget(waiter.key);
+    let waiters = this.#byObject.get(id);
+    if (waiters === undefined) this.#byObject.set(id, waiters = new Map());
+    waiters.set(waiter.key, waiter);
+    this.#byKey.set(waiter.key, id);
+  }
+
+  /** Answered before, or never arrived: then nothing changes. */
+  forget(key: string): void {
+    const id = this.#byKey.get(key);
+    if (id === undefined) return;
+    this.#byKey.delete(key);
+    const waiters = this.#byObject.get(id)!;
+    waiters.delete(key);
+    if (waiters.size === 0) this.#byObject.delete(id);
+  }
+
+  forgetNode(nodeId: NodeId): void {
+    for (const [key, id] of [...this.#byKey]) {
+      if (this.#byObject.get(id)!.get(key)!.nodeId === nodeId) this.forget(key);
+    }
+  }
+
+  /** All that wait for the object, in order; they wait no longer. */
+  take(id: ObjectId): Waiter[] {
+    const waiters = [...this.#byObject.get(id)?.values() ?? []];
+    for (const waiter of waiters) this.#byKey.delete(waiter.key);
+    this.#byObject.delete(id);
+    return waiters;
+  }
+
+  has(id: ObjectId): boolean {
+    return this.#byObject.has(id);
+  }
+
+  /** Awaited objects with their homes, in order of the first request. */
+  awaited(): { id: ObjectId; home: NodeId }[] {
+    return [...this.#byObject].map(([id, waiters]) => ({ id, home: waiters.values().next().value!.home }));
+  }
+
+  check(): void {
+    let count = 0;
+    for (const [id, waiters] of this.#byObject) {
+      assert(waiters.size > 0, `${id} is awaited`);
+      for (const key of waiters.keys()) assert(this.#byKey.get(key) === id, `${key} waits for ${id}`);
+      count += waiters.size;
+    }
+    assert(count === this.#byKey.size, "every request waits for one object");
+  }
+}

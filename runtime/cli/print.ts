@@ -1,0 +1,58 @@
+/**
+ * How the command line writes to people: tables with aligned columns, quantities with units.
+ * @module
+ */
+import { styleText } from "node:util";
+
+/** One line on stdout. */
+export function print(line: string = ""): void {
+  process.stdout.write(line + "\n");
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** Rows under headings, columns as wide as their widest cell; numbers (cells that begin with a digit) to the right. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = headings.map((heading, i) =>
+    Math.max(heading.length, ...rows.map((row) => (row[i] ?? "").length))
+  );
+  const isNumeric = headings.map((_, i) =>
+    rows.length > 0 && rows.every((row) => /^[\d.]*$|^[\d.]+ [kMGT]?B?$/.test(row[i] ?? ""))
+  );
+  const format = (row: readonly string[]) =>
+    headings.map((_, i) =>
+      isNumeric[i] ? (row[i] ?? "").padStart(widths[i]!) : (row[i] ?? "").padEnd(widths[i]!)
+    )
+      .join("  ").trimEnd();
+  return [dim(format(headings)), ...rows.map(format)].join("\n");
+}
+
+/** Faint on a terminal, plain elsewhere. */
+export function dim(text: string): string {
+  return process.stdout.isTTY === true ? styleText("dim", text) : text;
+}
+
+/** 1,500,000 as `1.5 MB`. */
+export function bytes(count: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = count;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** A cell of a table from any JSON value; long ones are cut. */
+export function cell(value: unknown): string {
+  const text = value === null || value === undefined
+    ? ""
+    : typeof value === "object"
+    ? JSON.stringify(value)
+    : String(value);
+  const line = text.replaceAll(/\s+/g, " ");
+  return line.length > 60 ? line.slice(0, 59) + "…" : line;
+}

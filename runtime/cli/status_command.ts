@@ -1,0 +1,121 @@
+/**
+ * `mobula status`: the nodes, what of their resources is used, and what waits and why.
+ * @module
+ */
+import { RESOURCE_UNIT, type ResourceSet } from "../common/resources.ts";
+import type { DemandRow, HeadMethods, NodeRow } from "../protocol/messages.ts";
+import { type HeadClient, withHead } from "./head_client.ts";
+import { bytes, dim, print, printJson, table } from "./print.ts";
+import { COMMON_FLAGS, parseFlags } from "./usage.ts";
+
+type ClusterInfo = HeadMethods["clusterInfo"]["result"];
+
+export async function statusCommand(args: readonly string[]): Promise<number> {
+  const flags = parseFlags("status", args, COMMON_FLAGS);
+  await withHead(flags, async (head) => {
+    const info = await head.ask("clusterInfo", {});
+    if (flags.isSet("json")) return printJson(statusJson(info));
+    printStatus(info, await freshLink(head, info));
+  });
+  return 0;
+}
+
+/** The stable form for scripts: quantities as users write them, resources by name with used and total. */
+function statusJson(info: ClusterInfo): unknown {
+  return {
+    clusterId: info.clusterId,
+    address: info.address,
+    dashboardUrl: info.dashboardUrl,
+    store: info.store,
+    sessionDir: info.sessionDir,
+    nodes: info.nodes.map((node) => ({
+      nodeId: node.nodeId,
+      state: node.state,
+      stateMessage: node.stateMessage,
+      address: node.address,
+      hostname: node.hostname,
+      runtime: node.runtime,
+      isHeadNode: node.isHeadNode,
+      labels: node.labels,
+      resources: usage([node]),
+      objectStore: {
+        usedBytes: node.storeUsedBytes,
+        totalBytes: node.objectStoreBytes,
+        objects: node.storeObjects,
+      },
+      workers: node.workers,
+      cpuPercent: node.cpuPercent,
+      rssBytes: node.rssBytes,
+    })),
+    resources: usage(alive(info.nodes)),
+    demand: info.demand.map((row) => ({ ...row, resources: quantities(row.resources) })),
+  };
+}
+
+function printStatus(info: ClusterInfo, link: string | null): void {
+  print(`cluster ${info.clusterId} at ${info.address}`);
+  print(`dashboard ${link ?? "off"}${link === null ? "" : dim("   (signs one browser in)")}`);
+  print(`store ${info.store}`);
+  print();
+  print(table(
+    ["NODE", "STATE", "ADDRESS", "RUNTIME", "USED", "STORE", "OBJECTS", "WORKERS"],
+    info.nodes.map((node) => [
+      node.nodeId + (node.isHeadNode ? " (head)" : ""),
+      node.state,
+      node.address,
+      node.runtime,
+      node.state === "DEAD" ? node.stateMessage : usageText([node]),
+      `${bytes(node.storeUsedBytes)} of ${bytes(node.objectStoreBytes)}`,
+      String(node.storeObjects),
+      String(node.workers),
+    ]),
+  ));
+  print();
+  print(`used: ${usageText(alive(info.nodes)) || "no node is alive"}`);
+  if (info.demand.length === 0) return print("nothing waits");
+  print("waiting:");
+  print(table(["COUNT", "WHAT", "NEEDS", "WHY"], info.demand.map(demandCells)));
+}
+
+function demandCells(row: DemandRow): string[] {
+  const needs = Object.entries(quantities(row.resources)).map(([name, amount]) => `${name} ${amount}`).join(
+    ", ",
+  );
+  return [String(row.count), row.name, needs || "nothing", row.reason];
+}
+
+function alive(nodes: readonly NodeRow[]): NodeRow[] {
+  return nodes.filter((node) => node.state !== "DEAD");
+}
+
+function quantities(units: ResourceSet): Record<string, number> {
+  return Object.fromEntries(Object.entries(units).map(([name, amount]) => [name, amount / RESOURCE_UNIT]));
+}
+
+/** Used and total by resource, in whole quantities. */
+function usage(nodes: readonly NodeRow[]): Record<string, { used: number; total: number }> {
+  const sums: Record<string, { used: number; total: number }> = {};
+  for (const node of nodes) {
+    for (const [name, total] of Object.entries(node.resources)) {
+      const sum = sums[name] ??= { used: 0, total: 0 };
+      sum.total += total;
+      sum.used += total - (node.available[name] ?? 0);
+    }
+  }
+  // Added up in fixed point, so that a thousand tenths are a hundred.
+  for (const sum of Object.values(sums)) {
+    sum.used /= RESOURCE_UNIT;
+    sum.total /= RESOURCE_UNIT;
+  }
+  return sums;
+}
+
+function usageText(nodes: readonly NodeRow[]): string {
+  return Object.entries(usage(nodes)).map(([name, { used, total }]) =>
+    name === "memory" ? `${name} ${bytes(used)} of ${bytes(total)}` : `${name} ${used} of ${total}`
+  ).join(", ");
+}
+
+async function freshLink(head: HeadClient, info: ClusterInfo): Promise<string | null> {
+  return info.dashboardUrl === null ? null : (await head.ask("dashboardLink", {})).url;
+}

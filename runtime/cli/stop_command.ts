@@ -1,0 +1,50 @@
+/**
+ * `mobula stop`: ends what `mobula start` left in this session: every supervisor with its agent and head. The store, the
+ * logs and the token stay, so that the next start continues.
+ * @module
+ */
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type ClusterFile, defaultSessionDir } from "../process/config.ts";
+import { isRunning, runningSupervisors, withdrawCluster } from "../process/session.ts";
+import { print, printJson } from "./print.ts";
+import { COMMON_FLAGS, parseFlags } from "./usage.ts";
+
+/** A supervisor ends its processes within 2 x 10 s; after this it is killed, and they end with it. */
+const STOP_TIMEOUT_MS = 25_000;
+
+export async function stopCommand(args: readonly string[]): Promise<number> {
+  const flags = parseFlags("stop", args, { json: COMMON_FLAGS["json"]! });
+  const sessionDir = defaultSessionDir();
+  // Agents that were added later first, the head last: they say good-bye to it.
+  const supervisors = runningSupervisors(sessionDir).sort((a, b) => Number(a.isHead) - Number(b.isHead));
+  for (const supervisor of supervisors) await stop(sessionDir, supervisor);
+  if (existsSync(join(sessionDir, "n"))) rmSync(join(sessionDir, "n"), { recursive: true, force: true });
+  const ended = supervisors.map(({ pid, address, nodeId, isHead }) => ({ pid, address, nodeId, isHead }));
+  if (flags.isSet("json")) printJson({ sessionDir, ended });
+  else if (ended.length === 0) print(`nothing runs here (session ${sessionDir})`);
+  else {for (const { nodeId, address, isHead } of ended) {
+      print(`ended ${isHead ? `cluster ${address}, ` : ""}node ${nodeId}`);
+    }}
+  return 0;
+}
+
+async function stop(sessionDir: string, supervisor: ClusterFile): Promise<void> {
+  const deadlineMs = performance.now() + STOP_TIMEOUT_MS;
+  signal(supervisor.pid, "SIGTERM");
+  // Not a child of ours: there is nothing to wait on but the process table.
+  while (isRunning(supervisor)) {
+    if (performance.now() > deadlineMs) signal(supervisor.pid, "SIGKILL");
+    await delay(20);
+  }
+  withdrawCluster(sessionDir, supervisor.pid);
+}
+
+function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It ended just now.
+  }
+}

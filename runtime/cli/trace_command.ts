@@ -1,0 +1,44 @@
+/**
+ * `mobula trace TASK`: the steps that one task really took, in order, with node, process and time.
+ * @module
+ */
+import type { TaskId } from "../common/ids.ts";
+import type { TraceStep } from "../common/task_event.ts";
+import { withHead } from "./head_client.ts";
+import { print, printJson, table } from "./print.ts";
+import { COMMON_FLAGS, parseFlags, UsageError } from "./usage.ts";
+
+export async function traceCommand(args: readonly string[]): Promise<number> {
+  const flags = parseFlags("trace", args, COMMON_FLAGS, 1);
+  const task = flags.positionals[0];
+  if (task === undefined || !task.startsWith("t-")) {
+    throw new UsageError(`trace: say which task, such as t-1f3a…; \`mobula ls tasks\` lists them`);
+  }
+  return await withHead(flags, async (head) => {
+    const { steps } = await head.ask("trace", { taskId: task as TaskId });
+    const ordered = [...steps].sort((a, b) => a.atMs - b.atMs || a.step - b.step);
+    if (flags.isSet("json")) printJson(ordered);
+    else if (ordered.length > 0) printSteps(ordered);
+    if (ordered.length > 0) return 0;
+    process.stderr.write(
+      `mobula: no steps of ${task} are known: it does not exist, or its history is gone\n`,
+    );
+    return 1;
+  });
+}
+
+function printSteps(steps: readonly TraceStep[]): void {
+  const startMs = steps[0]!.atMs;
+  print(table(
+    ["JOURNEY", "STEP", "WHAT", "AT MS", "NODE", "PROCESS", "DETAIL"],
+    steps.map((step) => [
+      step.journey,
+      String(step.step),
+      step.name,
+      (step.atMs - startMs).toFixed(1),
+      step.nodeId ?? "",
+      step.processId ?? "",
+      step.detail,
+    ]),
+  ));
+}

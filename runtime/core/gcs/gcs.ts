@@ -139,8 +139,6 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     }
   }
 
-  // ---- requests ----
-
   #pickNode(nowMs: number, event: Of<GcsEvent, "pickNode">, out: GcsEffect[]): void {
     const request = pickRequestOf(event.request, event.nodeId, event.exclude);
     const { jobId, taskId } = event.request;
@@ -187,8 +185,6 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
     for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
   }
-
-  // ---- what each machine says, and who hears it ----
 
   #stepNodes(nowMs: number, event: NodeEvent, out: GcsEffect[]): void {
     for (const effect of this.nodes.step(nowMs, event)) this.#nodeEffect(nowMs, effect, out);

@@ -54,6 +54,8 @@ export interface LeaseRequest {
   /** How many blocked tasks stand above this one; deeper work is granted first (design: blocked tasks). */
   readonly depth: number;
   readonly actorId?: ActorId;
+  /** The job's namespace, filled in by the submitter's agent: the worker is told it when it is bound to the job. */
+  readonly namespace?: string;
 }
 
 /** A granted lease, as the submitter sees it. */

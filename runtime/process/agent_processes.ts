@@ -1,0 +1,80 @@
+/**
+ * The processes that are attached to an agent: drivers and workers, by their connections.
+ * @module
+ */
+import type { ActorId, JobId, ProcessId } from "../common/ids.ts";
+import type { RuntimeName } from "../common/task_spec.ts";
+import type { AgentMethods, CoreMethods } from "../protocol/messages.ts";
+import type { Rpc } from "../io/transport/rpc.ts";
+
+export type ProcessRpc = Rpc<AgentMethods, CoreMethods>;
+
+/** One attached process. */
+export interface AttachedProcess {
+  readonly id: ProcessId;
+  readonly role: "driver" | "worker";
+  readonly rpc: ProcessRpc;
+  readonly pid: number;
+  readonly runtime: RuntimeName;
+  /** On another host, or without access to this node's memory: objects come and go by messages. */
+  readonly remote: boolean;
+  /** A driver's job once it is registered; a worker's once it is bound. */
+  jobId: JobId | null;
+  namespace: string;
+  /** Objects and actors that it owns and that are counted here: an idle worker with any is not reaped. */
+  owned: number;
+  /** The driver said good-bye: its end is no failure. */
+  ended: boolean;
+  readonly watching: Set<ActorId>;
+}
+
+/** Processes attached at once. */
+const PROCESSES_MAX = 10_000;
+
+export class ProcessTable {
+  readonly #processes: Map<ProcessId, AttachedProcess> = new Map();
+
+  get size(): number {
+    return this.#processes.size;
+  }
+  get isFull(): boolean {
+    return this.#processes.size >= PROCESSES_MAX;
+  }
+  get(id: ProcessId): AttachedProcess | undefined {
+    return this.#processes.get(id);
+  }
+  all(): Iterable<AttachedProcess> {
+    return this.#processes.values();
+  }
+  add(process: AttachedProcess): void {
+    this.#processes.set(process.id, process);
+  }
+  delete(id: ProcessId): void {
+    this.#processes.delete(id);
+  }
+
+  drivers(): { driverId: ProcessId; jobId: JobId }[] {
+    const drivers: { driverId: ProcessId; jobId: JobId }[] = [];
+    for (const { id, role, jobId } of this.#processes.values()) {
+      if (role === "driver" && jobId !== null) drivers.push({ driverId: id, jobId });
+    }
+    return drivers;
+  }
+
+  /** Tell a process; one that is gone needs no telling. */
+  notify<K extends keyof CoreMethods & string>(
+    id: ProcessId,
+    method: K,
+    params: CoreMethods[K]["params"],
+    sections?: readonly Uint8Array[],
+  ): void {
+    this.#processes.get(id)?.rpc.notify(method, params as never, sections);
+  }
+
+  /** A line for the user: to the job's drivers here, or to all of them when it is nobody's. */
+  message(jobId: JobId | null, level: "info" | "warning" | "error", text: string): void {
+    for (const { role, rpc, jobId: own } of this.#processes.values()) {
+      if (role === "driver" && (jobId === null || own === jobId)) rpc.notify("message", { level, text });
+    }
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * The worker processes that an agent starts: spawned, watched until they exit, ended by message or by force. A worker's
+ * end is told once, with a cause, whatever came first: its exit, or its connection.
+ * @module
+ */
+import type { ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { spawnRuntime } from "#platform";
+import { WORKER_START_TIMEOUT_MS } from "../common/config.ts";
+import { hex, type ProcessId, workerId } from "../common/ids.ts";
+import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
+import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
+
+/** A worker that was asked to end has this long before it is killed: calls that run may finish, shutdown hooks too. */
+const EXIT_GRACE_MS = 30_000;
+/** An idle one has nothing to finish. */
+const IDLE_EXIT_GRACE_MS = 2_000;
+/** How much of a worker's log goes into the error of a failed start. */
+const LOG_TAIL_BYTES = 2_000;
+/** Causes of ends that are remembered for workerFate. */
+const FATES_MAX = 1_000;
+
+/** What a worker process is told (see worker_main.ts). */
+export interface WorkerConfig {
+  readonly sessionDir: string;
+  readonly agentSocket: string;
+  /** Where it must listen for pushes. */
+  readonly socketPath: string;
+  readonly workerId: ProcessId;
+  readonly nodeId: string;
+  readonly clusterId: string;
+  readonly tokenPath: string;
+}
+
+export interface WorkersOptions {
+  readonly config: Omit<WorkerConfig, "socketPath" | "workerId">;
+  /** Folder of the workers' sockets. */
+  readonly socketDir: string;
+  readonly logDir: string;
+  readonly runtime: RuntimeName;
+  readonly onStartFailed: (startId: number, message: string) => void;
+  /** A worker that was ready is gone. */
+  readonly onExit: (worker: WorkerProcess, cause: DeathCause, intended: boolean) => void;
+  /** Ask it to end after what it runs. */
+  readonly askToExit: (id: ProcessId, reason: DeathCause) => void;
+}
+
+/** One started process. */
+export interface WorkerProcess {
+  readonly id: ProcessId;
+  readonly startId: number;
+  readonly child: ChildProcess;
+  readonly socketPath: string;
+  readonly logPath: string;
+  readonly runtime: RuntimeName;
+  readonly startedMs: number;
+  /** It said that it is ready. */
+  ready: boolean;
+  /** Why we ended it; null when we did not. */
+  ending: DeathCause | null;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+const WORKER_MAIN: string = fileURLToPath(new URL("./worker_main.ts", import.meta.url));
+
+export class WorkerProcesses {
+  readonly #options: WorkersOptions;
+  /** All and only processes that were started and have not exited. */
+  readonly #workers: Map<ProcessId, WorkerProcess> = new Map();
+  readonly #fates: Map<ProcessId, DeathCause> = new Map();
+  #closed: boolean = false;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+  }
+
+  get(id: ProcessId): WorkerProcess | undefined {
+    return this.#workers.get(id);
+  }
+  all(): Iterable<WorkerProcess> {
+    return this.#workers.values();
+  }
+  /** Why a worker is gone; null when it is not known. */
+  fateOf(id: ProcessId): DeathCause | null {
+    return this.#fates.get(id) ?? null;
+  }
+
+  /** Start one; its outcome comes as `ready` or onStartFailed. */
+  start(startId: number, env: RuntimeEnvSpec): void {
+    if (this.#closed) return;
+    const { config, socketDir, logDir, onStartFailed } = this.#options;
+    const random = hex(randomBytes(6));
+    const id = workerId(random);
+    const socketPath = join(socketDir, `${id}.sock`);
+    const logPath = join(logDir, `${id}.log`);
+    const workerConfig: WorkerConfig = { ...config, socketPath, workerId: id };
+    const runtime = env.runtime ?? this.#options.runtime;
+    let child: ChildProcess;
+    let log: number | null = null;
+    try {
+      log = openSync(logPath, "a", 0o600);
+      child = spawnRuntime(runtime, WORKER_MAIN, {
+        env: { ...process.env, ...env.env, [PROCESS_CONFIG_VARIABLE]: JSON.stringify(workerConfig) },
+        // The pipe's end is here: it closes when the agent is gone, however it went.
+        stdio: ["pipe", log, log],
+      });
+    } catch (error) {
+      queueMicrotask(() => onStartFailed(startId, (error as Error).message));
+      return;
+    } finally {
+      if (log !== null) closeSync(log);
+    }
+    const worker: WorkerProcess = {
+      id,
+      startId,
+      child,
+      socketPath,
+      logPath,
+      runtime,
+      startedMs: Date.now(),
+      ready: false,
+      ending: null,
+      timer: undefined,
+    };
+    worker.timer = setTimeout(() => {
+      const message = `It was not ready within ${WORKER_START_TIMEOUT_MS / 1000} s.`;
+      this.#kill(worker, { code: "WORKER_DIED", message });
+    }, WORKER_START_TIMEOUT_MS);
+    this.#workers.set(id, worker);
+    child.stdin?.on("error", () => undefined);
+    child.on("error", (error) => this.#exited(worker, null, null, error.message));
+    child.on("exit", (code, signal) => this.#exited(worker, code, signal, null));
+  }
+
+  /** It is ready for work. Null for one that is unknown or was told to end. */
+  ready(id: ProcessId): WorkerProcess | null {
+    const worker = this.#workers.get(id);
+    if (worker === undefined || worker.ready || worker.ending !== null) return null;
+    clearTimeout(worker.timer);
+    worker.ready = true;
+    return worker;
+  }
+
+  /** Its connection to the agent is over: without one it is of no use, alive or not. */
+  disconnected(id: ProcessId): void {
+    const worker = this.#workers.get(id);
+    if (worker === undefined) return;
+    // An exit is usually on its way: let it tell the better cause.
+    clearTimeout(worker.timer);
+    worker.timer = setTimeout(() => {
+      this.#kill(worker, { code: "WORKER_DIED", message: "The worker lost its connection to the agent." });
+    }, 200);
+  }
+
+  /** End a worker, now or after what it runs. */
+  stop(id: ProcessId, options: { force: boolean; idle: boolean; cause: DeathCause }): void {
+    const worker = this.#workers.get(id);
+    if (worker === undefined) return;
+    if (options.force) return this.#kill(worker, options.cause);
+    worker.ending ??= options.cause;
+    this.#options.askToExit(id, options.cause);
+    clearTimeout(worker.timer);
+    const graceMs = options.idle ? IDLE_EXIT_GRACE_MS : EXIT_GRACE_MS;
+    worker.timer = setTimeout(() => worker.child.kill("SIGKILL"), graceMs);
+  }
+
+  /** Kill all at once; resolves when all are gone. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const exits = [...this.#workers.values()].map((worker) => {
+      const exit = new Promise<void>((resolve) => worker.child.once("exit", () => resolve()));
+      this.#kill(worker, { code: "NODE_DIED", message: "Its node left the cluster." });
+      return exit;
+    });
+    await Promise.race([
+      Promise.all(exits),
+      new Promise<void>((resolve) => setTimeout(resolve, 2_000).unref()),
+    ]);
+  }
+
+  #kill(worker: WorkerProcess, cause: DeathCause): void {
+    worker.ending ??= cause;
+    clearTimeout(worker.timer);
+    worker.child.kill("SIGKILL");
+  }
+
+  #exited(worker: WorkerProcess, code: number | null, signal: string | null, failure: string | null): void {
+    if (!this.#workers.delete(worker.id)) return;
+    clearTimeout(worker.timer);
+    rmSync(worker.socketPath, { force: true });
+    const how = failure ?? (signal === null ? `exit code ${code}` : `signal ${signal}`);
+    const { onStartFailed, onExit } = this.#options;
+    if (!worker.ready) {
+      const tail = logTail(worker.logPath);
+      const why = worker.ending?.message ?? `It ended with ${how}`;
+      onStartFailed(worker.startId, tail === "" ? why : `${why}; its log ends: ${tail}`);
+      return;
+    }
+    // Leaving by itself with code 0 is meant (exitActor, process.exit()), as in Ray.
+    const meant = worker.ending === null && code === 0;
+    const cause = worker.ending ?? {
+      code: meant ? "EXITED" : "WORKER_DIED",
+      message: `The worker process ${worker.id} (pid ${worker.child.pid}) ended with ${how}.`,
+    };
+    this.#fates.set(worker.id, cause);
+    if (this.#fates.size > FATES_MAX) this.#fates.delete(this.#fates.keys().next().value!);
+    onExit(worker, cause, meant || (worker.ending !== null && worker.ending.code !== "WORKER_DIED"));
+  }
+}
+
+function logTail(path: string): string {
+  try {
+    return readFileSync(path, "utf8").slice(-LOG_TAIL_BYTES).trim();
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * Functions and classes to source that can run elsewhere. The source is what `toString()` says (already JavaScript),
+ * checked to use nothing but its own names, globals and `import()`; a variable from outside is refused by name, unless the
+ * option `captures` gives its value. `import()` becomes a call of IMPORT_NAME, which the loader (function_loader.ts) binds
+ * to an importer that resolves from the job's folder.
+ *
+ * The hash is over kind, source and captured values, not over the name that it was assigned to: it is the same on every
+ * runtime that shows the same text.
+ * @module
+ */
+import { createHash } from "node:crypto";
+import * as acorn from "acorn";
+import { encodeToBytes } from "../protocol/serialization/mod.ts";
+import { IMPORT_NAME, isKnownGlobal } from "./function_exporter_globals.ts";
+import { refuseCapture, refuseOuterBindings } from "./function_exporter_refusal.ts";
+import { analyseScope, type FreeUse } from "./function_exporter_scope.ts";
+
+export type AnyCallable = ((...args: any[]) => unknown) | (abstract new (...args: any[]) => object);
+
+/** A public method of a class, for handles. */
+export interface ExportedMethod {
+  readonly name: string;
+  readonly isAsync: boolean;
+  readonly isGenerator: boolean;
+}
+
+export interface ExportedFunction {
+  readonly kind: "function" | "class";
+  /** An expression: the function or class. */
+  readonly source: string;
+  /** SHA-256, hexadecimal. */
+  readonly hash: string;
+  /** Its own name, or "". */
+  readonly name: string;
+  /** Parameters (of the constructor) before a rest parameter. */
+  readonly parameterCount: number;
+  readonly isAsync: boolean;
+  readonly isGenerator: boolean;
+  /** Of a class: public methods of the prototype and of its bases, and fields that hold a function. */
+  readonly methods?: readonly ExportedMethod[];
+  /** The captured variables that it uses; their values, serialized as one object, are `captures`. */
+  readonly captureNames: readonly string[];
+  readonly captures: Uint8Array | null;
+}
+
+export interface ExportOptions {
+  /** Values of variables from outside, by name; those that the code does not use are left out. */
+  readonly captures?: Readonly<Record<string, unknown>> | undefined;
+  /** Serializes the captured values (default: plain data only, no refs). */
+  readonly encodeCaptures?: ((captures: Record<string, unknown>) => Uint8Array) | undefined;
+  /** What it is called in errors where it has no name of its own. */
+  readonly name?: string | undefined;
+}
+
+/** Read the source of `fn`. TypeError for code that cannot run elsewhere; it names each captured variable. */
+export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): ExportedFunction {
+  const label = fn.name || options.name || "anonymous function";
+  const parsed = parseCallable(fn, label);
+  const captures = options.captures ?? {};
+  const names: string[] = [];
+  const missing: string[] = [];
+  let isSelfReferring = false;
+  for (const name of parsed.uses.names) {
+    if (Object.hasOwn(captures, name)) names.push(name);
+    else if (isKnownGlobal(name)) continue;
+    // `const f = (n) => n * f(n - 1)`: the engine names an arrow function after the variable that it is assigned to.
+    else if (name === fn.name && parsed.isNamedByVariable) isSelfReferring = true;
+    else missing.push(name);
+  }
+  if (missing.length > 0) refuseCapture(parsed.node, label, missing);
+  const source = isSelfReferring
+    ? `(() => { const ${fn.name} = ${parsed.source}; return ${fn.name}; })()`
+    : parsed.source;
+  const kind = parsed.node.type === "ClassExpression" ? "class" : "function";
+  const captured = names.length === 0 ? null : encodeCaptured(names, captures, options.encodeCaptures);
+  const code = parsed.node.type === "ClassExpression" ? constructorOf(parsed.node) : parsed.node;
+  return {
+    kind,
+    source,
+    hash: hashSource(kind, source, captured),
+    name: fn.name,
+    parameterCount: code === undefined
+      ? 0
+      : code.params.filter((param) => param.type !== "RestElement").length,
+    isAsync: kind === "function" && code?.async === true,
+    isGenerator: kind === "function" && code?.generator === true,
+    ...(parsed.node.type === "ClassExpression" ? { methods: methodsOf(fn as never, parsed.node) } : {}),
+    captureNames: names,
+    captures: captured,
+  };
+}
+
+export interface ExportedCodec {
+  readonly kind: "codec";
+  readonly source: string;
+  readonly hash: string;
+  readonly name: string;
+}
+
+/** A class and its codec as one source: an expression for {cls, codec}. The codec may use the class by its name. */
+export function exportCodec(
+  cls: abstract new (...args: any[]) => object,
+  codec: { encode(value: any): unknown; decode(data: any): unknown },
+): ExportedCodec {
+  const name = cls.name;
+  if (!/^[A-Za-z_$][\w$]*$/.test(name)) {
+    throw new TypeError("registerClass: the class needs a name, which its codec and messages use");
+  }
+  const isGlobal = (globalThis as Record<string, unknown>)[name] === cls;
+  const classSource = isGlobal ? `globalThis.${name}` : exportPart(cls, name, name);
+  const encode = exportPart(codec.encode, `codec of ${name}: encode`, name);
+  const decode = exportPart(codec.decode, `codec of ${name}: decode`, name);
+  const source =
+    `(() => { const ${name} = ${classSource};\nreturn { cls: ${name}, codec: { encode: ${encode},\n` +
+    `decode: ${decode} } }; })()`;
+  return { kind: "codec", source, hash: hashSource("codec", source, null), name };
+}
+
+function exportPart(part: AnyCallable, label: string, className: string): string {
+  if (typeof part !== "function") throw new TypeError(`registerClass: ${label} is not a function`);
+  const parsed = parseCallable(part, label);
+  const missing = [...parsed.uses.names].filter((name) => name !== className && !isKnownGlobal(name));
+  if (missing.length > 0) refuseCapture(parsed.node, label, missing);
+  return parsed.source;
+}
+
+type CallableNode = acorn.FunctionExpression | acorn.ArrowFunctionExpression | acorn.ClassExpression;
+
+interface Parsed {
+  /** An expression, `import()` already replaced. */
+  readonly source: string;
+  readonly node: CallableNode;
+  readonly uses: FreeUse;
+  /** Whether it has no name inside but the engine's guess from `const f = () => …` or `const f = class { … }`. */
+  readonly isNamedByVariable: boolean;
+}
+
+function parseCallable(fn: AnyCallable, label: string): Parsed {
+  const text = Function.prototype.toString.call(fn);
+  if (/\{\s*\[native code\]\s*\}\s*$/.test(text)) {
+    throw new TypeError(
+      `remote(${label}) cannot take this function: it is native or bound, so it has no source. Wrap it: ` +
+        `remote((...args) => …) with what it is bound to as an argument.`,
+    );
+  }
+  const found = parseExpression(text) ?? parseMethod(text);
+  if (found instanceof Error) throw unreadable(label, found);
+  const { expression, node } = found;
+  const uses = analyseScope(node);
+  refuseOuterBindings(label, uses);
+  if (uses.identifiers.has(IMPORT_NAME)) {
+    throw new TypeError(`remote(${label}): the name ${IMPORT_NAME} is reserved`);
+  }
+  let source = "";
+  let from = 0;
+  for (const position of uses.imports) {
+    const at = position - PREFIX.length;
+    source += expression.slice(from, at) + IMPORT_NAME;
+    from = at + "import".length;
+  }
+  const isNamedByVariable = expression === text && !("id" in node && node.id);
+  return { source: source + expression.slice(from), node, uses, isNamedByVariable };
+}
+
+function unreadable(label: string, cause: Error): TypeError {
+  const hint = /private/i.test(cause.message)
+    ? " A method that uses private names cannot leave its class: make the class remote instead."
+    : "";
+  return new TypeError(
+    `remote(${label}) cannot take this function: its source cannot be read: ${cause.message}.${hint}`,
+    {
+      cause,
+    },
+  );
+}
+
+/** Inside a function, so that a stray `new.target` or `arguments` is ours to refuse and not a syntax error. */
+const PREFIX = "(function () { return (";
+
+function parseExpression(text: string): { expression: string; node: CallableNode } | undefined {
+  const node = parseInside(text);
+  return node instanceof Error ? undefined : { expression: text, node };
+}
+
+/** The expression's node; positions are shifted by PREFIX. Strict code as in modules, else (old scripts) sloppy code. */
+function parseInside(expression: string): CallableNode | Error {
+  let problem: Error | undefined;
+  for (const sourceType of ["module", "script"] as const) {
+    try {
+      const program = acorn.parse(`${PREFIX}${expression}\n) })`, {
+        ecmaVersion: "latest",
+        sourceType,
+        allowSuperOutsideMethod: true,
+      });
+      const statement = program.body[0] as acorn.ExpressionStatement;
+      const body = (statement.expression as acorn.FunctionExpression).body.body;
+      return (body[0] as acorn.ReturnStatement).argument as CallableNode;
+    } catch (error) {
+      problem ??= error as Error;
+    }
+  }
+  return problem!;
+}
+
+/** `toString()` of a method is `async *name(a) { … }`: make it an expression again. A getter becomes a plain method. */
+function parseMethod(text: string): { expression: string; node: CallableNode } | Error {
+  const wrapped = parseInside(`{${text}}`) as acorn.AnyNode | Error;
+  if (wrapped instanceof Error) return wrapped;
+  const property = wrapped.type === "ObjectExpression" ? wrapped.properties[0] : undefined;
+  if (property?.type !== "Property" || property.value.type !== "FunctionExpression") {
+    return new SyntaxError("it is neither a function nor a method");
+  }
+  const { value, key, computed } = property;
+  const name = !computed && key.type === "Identifier" ? key.name : "method";
+  const shift = PREFIX.length + 1;
+  const body = text.slice(value.start - shift, value.end - shift);
+  const expression = `({ ${value.async ? "async " : ""}${
+    value.generator ? "*" : ""
+  }${name}${body} }).${name}`;
+  const node = parseInside(expression) as acorn.AnyNode | Error;
+  if (node instanceof Error) return node;
+  const object = (node as acorn.MemberExpression).object as acorn.ObjectExpression;
+  return { expression, node: (object.properties[0] as acorn.Property).value as acorn.FunctionExpression };
+}
+
+function constructorOf(node: acorn.ClassExpression): acorn.FunctionExpression | undefined {
+  for (const member of node.body.body) {
+    if (member.type === "MethodDefinition" && member.kind === "constructor") return member.value;
+  }
+  return undefined;
+}
+
+function methodsOf(cls: { readonly prototype: object }, node: acorn.ClassExpression): ExportedMethod[] {
+  const methods = new Map<string, ExportedMethod>();
+  for (const member of node.body.body) {
+    if (member.type !== "PropertyDefinition" || member.static || member.computed || !member.value) continue;
+    const { key, value } = member;
+    if (value.type !== "ArrowFunctionExpression" && value.type !== "FunctionExpression") continue;
+    const name = key.type === "Identifier" ? key.name : key.type === "Literal" ? String(key.value) : "";
+    if (name !== "") methods.set(name, { name, isAsync: value.async, isGenerator: value.generator });
+  }
+  for (
+    let p: object | null = cls.prototype;
+    p !== null && p !== Object.prototype;
+    p = Object.getPrototypeOf(p)
+  ) {
+    for (const name of Object.getOwnPropertyNames(p)) {
+      const value: unknown = Object.getOwnPropertyDescriptor(p, name)?.value;
+      if (name === "constructor" || typeof value !== "function" || methods.has(name)) continue;
+      const tag = Object.prototype.toString.call(value);
+      methods.set(name, { name, isAsync: tag.includes("Async"), isGenerator: tag.includes("Generator") });
+    }
+  }
+  return [...methods.values()];
+}
+
+function encodeCaptured(
+  names: readonly string[],
+  captures: Readonly<Record<string, unknown>>,
+  encode: ExportOptions["encodeCaptures"],
+): Uint8Array {
+  const used: Record<string, unknown> = {};
+  for (const name of names) used[name] = captures[name];
+  return encode === undefined ? encodeToBytes(used, { path: "captures" }) : encode(used);
+}
+
+function hashSource(kind: string, source: string, captures: Uint8Array | null): string {
+  const hash = createHash("sha256").update(`${kind}\n${source}`);
+  if (captures !== null) hash.update("\n").update(captures);
+  return hash.digest("hex");
+}

@@ -1,0 +1,78 @@
+/**
+ * Names for functions that have none: `const add = remote((x, y) => x + y)` is the task "add". The engine names no
+ * function that is written inside a call, so the source line of the call is read.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const ANONYMOUS = "anonymous";
+
+/** Source files whose lines were asked for; small programs define all of their tasks in a few files. */
+const FILES_MAX = 64;
+const FILE_BYTES_MAX = 2 * 1024 * 1024;
+const files = new Map<string, readonly string[]>();
+
+/** The folder of mobula itself: its own frames are skipped. */
+const RUNTIME_DIR: string = fileURLToPath(new URL("../", import.meta.url));
+
+/**
+ * The variable (or property) that the result of the call is assigned to, by `new Error().stack` taken inside the called
+ * function of mobula; "anonymous" when there is none, or the source cannot be read.
+ */
+export function nameFromCallSite(stack: string | undefined): string {
+  const frame = callerOf(stack ?? "");
+  if (frame === undefined) return ANONYMOUS;
+  const lines = linesOf(frame.path);
+  const line = lines?.[frame.line - 1];
+  if (lines === undefined || line === undefined) return ANONYMOUS;
+  // V8 points at the callee, JavaScriptCore at its parenthesis or behind: the nearest assignment up to there counts.
+  return assignedName(line, frame.column) ??
+    assignedName(`${lines[frame.line - 2] ?? ""} ${line}`, Infinity) ?? ANONYMOUS;
+}
+
+function callerOf(stack: string): { path: string; line: number; column: number } | undefined {
+  for (const text of stack.split("\n")) {
+    const match = /^\s*at .*?((?:file:\/\/)?\/[^()]*?):(\d+):(\d+)\)?\s*$/.exec(text);
+    if (match === null) continue;
+    const path = toPath(match[1]!);
+    if (path === undefined || path.startsWith(RUNTIME_DIR)) continue;
+    return { path, line: Number(match[2]), column: Number(match[3]) };
+  }
+  return undefined;
+}
+
+function toPath(location: string): string | undefined {
+  if (!location.startsWith("file:")) return location.split("?", 1)[0];
+  try {
+    return fileURLToPath(location.split("?", 1)[0]!);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `const NAME = …remote(`, `NAME: remote(`, `this.NAME = remote(`: the last one that begins before the column. */
+function assignedName(text: string, column: number): string | undefined {
+  const pattern =
+    /([A-Za-z_$][\w$]*)\s*(?::[^=]*?)?(?:=|:)\s*(?:await\s+)?(?:[A-Za-z_$][\w$]*\s*\.\s*)*remote\s*(?:<[^(]*>)?\s*\(/g;
+  let name: string | undefined;
+  for (const match of text.matchAll(pattern)) {
+    if (match.index < column) name = match[1];
+  }
+  return name;
+}
+
+function linesOf(path: string): readonly string[] | undefined {
+  let lines = files.get(path);
+  if (lines === undefined) {
+    try {
+      const text = readFileSync(path, "utf8");
+      lines = text.length > FILE_BYTES_MAX ? [] : text.split("\n");
+    } catch {
+      lines = [];
+    }
+    if (files.size >= FILES_MAX) files.clear();
+    files.set(path, lines);
+  }
+  return lines;
+}

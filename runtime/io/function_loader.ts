@@ -1,0 +1,140 @@
+/**
+ * Exported source to functions, classes and codecs, in the process that runs them. Code is kept by its hash: the same
+ * definition is the same function, and a class has one identity. It runs as strict code in the global scope, with its
+ * captured values, `import()` and `require` bound to the job's folder.
+ *
+ * `new Function` and not a module: modules cannot be dropped, cannot be given values, and resolve differently on the
+ * three runtimes when they have no file.
+ * @module
+ */
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { IMPORT_NAME } from "./function_exporter_globals.ts";
+import { importerFor } from "./function_loader_import.ts";
+import type { AnyClass, ClassCodec } from "../protocol/serialization/mod.ts";
+
+export type LoadedCallable = ((...args: any[]) => any) & { readonly prototype?: object };
+
+export interface LoadableFunction {
+  readonly source: string;
+  readonly kind: "function" | "class";
+  /** The cache's key; with captures it covers them too. */
+  readonly hash: string;
+  /** For stacks, where the code has no name of its own. */
+  readonly name?: string | undefined;
+  readonly captures?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface LoadOptions {
+  /** Where relative and bare specifiers of `import()` are looked up; default: this process's working directory. */
+  readonly workingDir?: string | undefined;
+}
+
+/** Definitions that stay loaded; a dropped one is evaluated again when it is called again. */
+const LOADED_MAX = 5_000;
+const loaded = new Map<string, LoadedCallable>();
+const loadedCodecs = new Map<string, { cls: AnyClass; codec: ClassCodec }>();
+
+/** The function or class. SyntaxError or the like, naming it, when the source does not evaluate. */
+export async function loadFunction(
+  definition: LoadableFunction,
+  options: LoadOptions = {},
+): Promise<LoadedCallable> {
+  return loadFunctionSync(definition, options);
+}
+
+/** As loadFunction, at once. */
+export function loadFunctionSync(definition: LoadableFunction, options: LoadOptions = {}): LoadedCallable {
+  const workingDir = options.workingDir ?? process.cwd();
+  const key = `${definition.hash} ${workingDir}`;
+  const known = loaded.get(key);
+  if (known !== undefined) return known;
+  const { source, hash, kind } = definition;
+  const label = definition.name || "anonymous";
+  const value = evaluate(source, label, hash, definition.captures ?? {}, workingDir);
+  if (typeof value !== "function") {
+    throw new TypeError(`cannot load ${kind} ${label} (${hash.slice(0, 12)}): its source is not a ${kind}`);
+  }
+  // Stacks and messages name it; a class may have a static `name` of its own.
+  const name = Object.getOwnPropertyDescriptor(value, "name");
+  if (name === undefined || name.value === "") {
+    Object.defineProperty(value, "name", { value: label, configurable: true });
+  }
+  keep(loaded, key, value as LoadedCallable);
+  return value as LoadedCallable;
+}
+
+/** The class and codec of exportCodec's source. */
+export function loadCodec(
+  definition: { readonly source: string; readonly hash: string; readonly name: string },
+  options: LoadOptions = {},
+): { cls: AnyClass; codec: ClassCodec } {
+  const known = loadedCodecs.get(definition.hash);
+  if (known !== undefined) return known;
+  const { source, hash, name } = definition;
+  const value = evaluate(source, name, hash, {}, options.workingDir ?? process.cwd()) as
+    | { cls?: AnyClass; codec?: Partial<ClassCodec> }
+    | undefined;
+  const { cls, codec } = value ?? {};
+  if (
+    typeof cls !== "function" || typeof codec?.encode !== "function" || typeof codec.decode !== "function"
+  ) {
+    throw new TypeError(
+      `cannot load the codec of class ${name} (${hash.slice(0, 12)}): its source is not a codec`,
+    );
+  }
+  const result = { cls, codec: codec as ClassCodec };
+  keep(loadedCodecs, hash, result);
+  return result;
+}
+
+function keep<T>(table: Map<string, T>, key: string, value: T): void {
+  if (table.size >= LOADED_MAX) table.delete(table.keys().next().value!);
+  table.set(key, value);
+}
+
+/** A helper that esbuild and tsx put into code to keep the names of functions. */
+function nameFunction(target: object, value: string): object {
+  return Object.defineProperty(target, "name", { value, configurable: true });
+}
+
+function evaluate(
+  source: string,
+  label: string,
+  hash: string,
+  captures: Readonly<Record<string, unknown>>,
+  workingDir: string,
+): unknown {
+  const names = Object.keys(captures);
+  const file = `${label.replace(/[^\w$.-]/g, "_")}.${hash.slice(0, 8)}.js`;
+  const body = (mode: string): string => `${mode}return (${source}\n);\n//# sourceURL=mobula/${file}`;
+  const parameters = [IMPORT_NAME, "require", "__name", ...names];
+  const values = names.map((name) => captures[name]);
+  const requireFrom = createRequire(join(workingDir, "mobula_task.js"));
+  let make: (...values: unknown[]) => unknown;
+  try {
+    make = compile(parameters, body);
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new SyntaxError(`cannot load ${label} (${hash.slice(0, 12)}) under this runtime: ${said}`, {
+      cause,
+    });
+  }
+  return make(importerFor(workingDir, label), requireFrom, nameFunction, ...values);
+}
+
+/** Strict, as modules are; what only parses as an old script's code runs as such. */
+function compile(
+  parameters: readonly string[],
+  body: (mode: string) => string,
+): (...values: unknown[]) => unknown {
+  try {
+    return new Function(...parameters, body(`"use strict"; `)) as never;
+  } catch (problem) {
+    try {
+      return new Function(...parameters, body("")) as never;
+    } catch {
+      throw problem;
+    }
+  }
+}

@@ -4,13 +4,12 @@
  * option `captures` gives its value. `import()` becomes a call of IMPORT_NAME, which the loader (function_loader.ts) binds
  * to an importer that resolves from the job's folder.
  *
- * The hash is over kind, source and captured values, not over the name that it was assigned to: it is the same on every
- * runtime that shows the same text.
+ * The hash is over kind and source, not over the name that it was assigned to: it is the same on every runtime that shows
+ * the same text.
  * @module
  */
 import { createHash } from "node:crypto";
 import * as acorn from "acorn";
-import { encodeToBytes } from "../protocol/serialization/mod.ts";
 import { IMPORT_NAME, isKnownGlobal } from "./function_exporter_globals.ts";
 import { refuseCapture, refuseOuterBindings } from "./function_exporter_refusal.ts";
 import { analyseScope, type FreeUse } from "./function_exporter_scope.ts";
@@ -38,16 +37,14 @@ export interface ExportedFunction {
   readonly isGenerator: boolean;
   /** Of a class: public methods of the prototype and of its bases, and fields that hold a function. */
   readonly methods?: readonly ExportedMethod[];
-  /** The captured variables that it uses; their values, serialized as one object, are `captures`. */
-  readonly captureNames: readonly string[];
-  readonly captures: Uint8Array | null;
+  /** Of the captures that were given, those that it uses; null when it uses none. They travel beside the source: who
+   *  serializes them must mix the bytes into the hash. */
+  readonly captures: Readonly<Record<string, unknown>> | null;
 }
 
 export interface ExportOptions {
   /** Values of variables from outside, by name; those that the code does not use are left out. */
   readonly captures?: Readonly<Record<string, unknown>> | undefined;
-  /** Serializes the captured values (default: plain data only, no refs). */
-  readonly encodeCaptures?: ((captures: Record<string, unknown>) => Uint8Array) | undefined;
   /** What it is called in errors where it has no name of its own. */
   readonly name?: string | undefined;
 }
@@ -57,11 +54,11 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
   const label = fn.name || options.name || "anonymous function";
   const parsed = parseCallable(fn, label);
   const captures = options.captures ?? {};
-  const names: string[] = [];
+  const used: Record<string, unknown> = {};
   const missing: string[] = [];
   let isSelfReferring = false;
   for (const name of parsed.uses.names) {
-    if (Object.hasOwn(captures, name)) names.push(name);
+    if (Object.hasOwn(captures, name)) used[name] = captures[name];
     else if (isKnownGlobal(name)) continue;
     // `const f = (n) => n * f(n - 1)`: the engine names an arrow function after the variable that it is assigned to.
     else if (name === fn.name && parsed.isNamedByVariable) isSelfReferring = true;
@@ -72,12 +69,11 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
     ? `(() => { const ${fn.name} = ${parsed.source}; return ${fn.name}; })()`
     : parsed.source;
   const kind = parsed.node.type === "ClassExpression" ? "class" : "function";
-  const captured = names.length === 0 ? null : encodeCaptured(names, captures, options.encodeCaptures);
   const code = parsed.node.type === "ClassExpression" ? constructorOf(parsed.node) : parsed.node;
   return {
     kind,
     source,
-    hash: hashSource(kind, source, captured),
+    hash: hashSource(kind, source),
     name: fn.name,
     parameterCount: code === undefined
       ? 0
@@ -85,8 +81,7 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
     isAsync: kind === "function" && code?.async === true,
     isGenerator: kind === "function" && code?.generator === true,
     ...(parsed.node.type === "ClassExpression" ? { methods: methodsOf(fn as never, parsed.node) } : {}),
-    captureNames: names,
-    captures: captured,
+    captures: Object.keys(used).length === 0 ? null : used,
   };
 }
 
@@ -113,7 +108,7 @@ export function exportCodec(
   const source =
     `(() => { const ${name} = ${classSource};\nreturn { cls: ${name}, codec: { encode: ${encode},\n` +
     `decode: ${decode} } }; })()`;
-  return { kind: "codec", source, hash: hashSource("codec", source, null), name };
+  return { kind: "codec", source, hash: hashSource("codec", source), name };
 }
 
 function exportPart(part: AnyCallable, label: string, className: string): string {
@@ -254,18 +249,6 @@ function methodsOf(cls: { readonly prototype: object }, node: acorn.ClassExpress
   return [...methods.values()];
 }
 
-function encodeCaptured(
-  names: readonly string[],
-  captures: Readonly<Record<string, unknown>>,
-  encode: ExportOptions["encodeCaptures"],
-): Uint8Array {
-  const used: Record<string, unknown> = {};
-  for (const name of names) used[name] = captures[name];
-  return encode === undefined ? encodeToBytes(used, { path: "captures" }) : encode(used);
-}
-
-function hashSource(kind: string, source: string, captures: Uint8Array | null): string {
-  const hash = createHash("sha256").update(`${kind}\n${source}`);
-  if (captures !== null) hash.update("\n").update(captures);
-  return hash.digest("hex");
+function hashSource(kind: string, source: string): string {
+  return createHash("sha256").update(`${kind}\n${source}`).digest("hex");
 }

@@ -106,9 +106,9 @@ export async function connectHead(destination: Destination): Promise<HeadClient>
       close: () => connection.close(),
     };
   } catch (error) {
-    throw new UnreachableError(`Cannot reach the cluster at ${address}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    const reason = (error as Error).message;
+    const where = reason.includes(address) ? "" : ` at ${address}`;
+    throw new UnreachableError(`Cannot reach the cluster${where}: ${reason}`, { cause: error });
   }
 }
 

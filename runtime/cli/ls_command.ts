@@ -23,11 +23,12 @@ export async function lsCommand(args: readonly string[]): Promise<number> {
     throw new UsageError(`ls: say what to list: ${KINDS.join(", ")}`);
   }
   const after = flags.text("after");
+  const limit = flags.integer("limit", 1, 10_000) ?? 100;
   await withHead(flags, async (head) => {
     const { rows, total } = await head.ask("list", {
       kind,
       filters,
-      limit: flags.integer("limit", 1, 10_000) ?? 100,
+      limit,
       ...(after === null ? {} : { after }),
       detail: flags.isSet("detail"),
     });

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ChildProcess, StdioOptions } from "node:child_process";
+import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { runtimeName, spawnRuntime } from "#platform";
 import type { RuntimeName } from "../common/task_spec.ts";
@@ -18,6 +19,8 @@ const ERROR_TEXT_MAX = 4_000;
 export interface StartOptions {
   /** Stderr of the child: "pipe" (default; its end goes into the error of a failed start) or a file descriptor. */
   readonly stderr?: "pipe" | number;
+  /** Where its stdout goes after the ready line; nowhere by default. */
+  readonly output?: Writable;
   /** Default 30 s. */
   readonly timeoutMs?: number;
 }
@@ -48,12 +51,11 @@ export async function startProcess<R extends { readonly ready: true }>(
   // Writing to a child that just died is not our failure: its exit says so.
   child.stdin!.on("error", () => undefined);
   try {
-    return { process: child, ready: await readyLine<R>(child, options.timeoutMs ?? START_TIMEOUT_MS) };
+    return { process: child, ready: await readyLine<R>(child, options) };
   } catch (error) {
     child.kill("SIGKILL");
-    throw new Error(`Cannot start ${entry.replace("_main.ts", "")}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    const name = entry.replace(/^.*\//, "").replace(/(_main)?\.ts$/, "");
+    throw new Error(`Cannot start ${name}: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -66,7 +68,10 @@ function childEnvironment(config: unknown): Record<string, string | undefined> {
   return env;
 }
 
-function readyLine<R extends { readonly ready: true }>(child: ChildProcess, timeoutMs: number): Promise<R> {
+function readyLine<R extends { readonly ready: true }>(
+  child: ChildProcess,
+  { timeoutMs = START_TIMEOUT_MS, output }: StartOptions,
+): Promise<R> {
   const { promise, resolve, reject } = Promise.withResolvers<R>();
   let out = "";
   let errors = "";
@@ -81,6 +86,11 @@ function readyLine<R extends { readonly ready: true }>(child: ChildProcess, time
     out += new TextDecoder().decode(chunk);
     const end = out.indexOf("\n");
     if (end < 0) return;
+    child.stdout!.off("data", onOutput);
+    output?.write(out.slice(end + 1));
+    // The pipes must be read on, else a child that writes a lot stops.
+    if (output === undefined) child.stdout!.resume();
+    else child.stdout!.pipe(output);
     try {
       const line = JSON.parse(out.slice(0, end)) as R | NotReady;
       if (line.ready) resolve(line);
@@ -102,11 +112,8 @@ function readyLine<R extends { readonly ready: true }>(child: ChildProcess, time
   child.once("close", onClose);
   return promise.finally(() => {
     clearTimeout(timer);
-    child.stdout!.off("data", onOutput);
     child.off("error", reject);
     child.off("close", onClose);
-    // Both pipes must be read on, else a child that writes a lot stops.
-    child.stdout!.resume();
     child.stderr?.off("data", onError).resume();
   });
 }

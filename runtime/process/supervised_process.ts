@@ -12,7 +12,7 @@
  * @module
  */
 import type { ChildProcess } from "node:child_process";
-import { createWriteStream, openSync } from "node:fs";
+import { closeSync, createWriteStream, openSync } from "node:fs";
 import type { RuntimeName } from "../common/task_spec.ts";
 import { RESTART_WINDOW_MS, RestartPolicy, RESTARTS_MAX } from "./restart_policy.ts";
 import { type StartedProcess, startProcess } from "./start_process.ts";
@@ -84,11 +84,17 @@ export class SupervisedProcess<R extends { readonly ready: true }> {
   async #startNow(): Promise<void> {
     const { entry, config, logFile, onReady } = this.#options;
     const stderr = openSync(logFile, "a", 0o600);
-    const started: StartedProcess<R> = await startProcess<R>(entry, config(this.#last), { stderr });
+    const output = createWriteStream(logFile, { flags: "a", mode: 0o600 });
+    let started: StartedProcess<R>;
+    try {
+      started = await startProcess<R>(entry, config(this.#last), { stderr, output });
+    } catch (error) {
+      throw new Error(`${(error as Error).message} (its log is ${logFile})`, { cause: error });
+    } finally {
+      closeSync(stderr); // The child has its own.
+    }
     this.#child = started.process;
     this.#last = started.ready;
-    const log = createWriteStream(logFile, { flags: "a", mode: 0o600 });
-    started.process.stdout!.pipe(log);
     started.process.once("exit", (code, signal) => this.#exited(code, signal));
     onReady(started.ready);
   }

@@ -1,0 +1,135 @@
+/** What the command line says to wrong usage and without a cluster; run as a process, under each runtime. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Runtime, runtimeCommand, RUNTIMES } from "../support/run_program.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "mobula-test-"));
+const sessionDir = join(folder, "session");
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const program = join(import.meta.dirname, "../../runtime/cli/main.ts");
+
+function mobula(runtime: Runtime, args: readonly string[], env: Record<string, string> = {}) {
+  const [binary, ...rest] = runtimeCommand(runtime, program);
+  const clean = {
+    ...process.env,
+    MOBULA_SESSION_DIR: sessionDir,
+    MOBULA_ADDRESS: "",
+    MOBULA_TOKEN: "",
+    ...env,
+  };
+  const child = spawn(binary!, [...rest, ...args], { env: clean, stdio: ["ignore", "pipe", "pipe"] });
+  let out = "";
+  let error = "";
+  child.stdout.on("data", (chunk) => out += chunk);
+  child.stderr.on("data", (chunk) => error += chunk);
+  return new Promise<{ code: number | null; out: string; error: string }>((resolve) =>
+    child.on("close", (code) => resolve({ code, out, error: error.trim() }))
+  );
+}
+
+describe("wrong usage exits with 1 and one line", () => {
+  writeFileSync(join(folder, "empty"), "");
+  const cases: [args: string[], error: string | RegExp][] = [
+    [["frob"], 'Unknown command "frob"; known: start, stop, status, trace, ls, help'],
+    [["status", "--jsn"], /^status: unknown option --jsn; known: --json --address /],
+    [["status", "extra"], 'status: unexpected argument "extra"'],
+    [["status", "--address", "nowhere"], 'address "nowhere" is not HOST:PORT'],
+    [["status", "--address", "h:70000"], "address h:70000: port must be in 1 to 65535"],
+    [
+      ["status", "--address", "127.0.0.1:1", "--token-file", join(folder, "empty")],
+      /^Cannot read the token from .*empty: it is empty$/,
+    ],
+    [["trace"], /^trace: say which task/],
+    [["ls", "things"], "ls: say what to list: tasks, actors, objects, nodes, workers, jobs"],
+    [
+      ["ls", "tasks", "--limit", "0", "--address", "127.0.0.1:1"],
+      'ls: --limit must be a number of at least 1, is "0"',
+    ],
+    [["start"], "start: say either --head or --address HOST:PORT"],
+    [["start", "--head", "--address", "a:1"], "start: say either --head or --address HOST:PORT"],
+    [["start", "--address", "a:1", "--port", "1"], "start: --port goes with --head"],
+    [
+      ["start", "--head", "--port", "70000"],
+      "start: --port must be a whole number from 0 to 65535, is 70000",
+    ],
+    [
+      ["start", "--head", "--num-gpus", "0.5"],
+      "start: --num-gpus must be a whole number of at least 0, is 0.5",
+    ],
+    [
+      ["start", "--head", "--num-cpus", "many"],
+      'start: --num-cpus must be a number of at least 0, is "many"',
+    ],
+    [
+      ["start", "--head", "--resources", "{"],
+      'start: --resources must be a JSON object of quantities of at least 0, is "{"',
+    ],
+    [
+      ["start", "--head", "--resources", '{"a":-1}'],
+      'start: --resources must be a JSON object of quantities of at least 0, is {"a":-1}',
+    ],
+    [["start", "--head", "--resources", '{"CPU":1}'], "start: --resources must not hold CPU: use --num-cpus"],
+    [
+      ["start", "--head", "--labels", '{"a":1}'],
+      'start: --labels must be a JSON object of texts, is {"a":1}',
+    ],
+    [["start", "--head", "--runtime", "python"], 'start: --runtime must be bun, deno or node, is "python"'],
+    [
+      ["start", "--head", "--store", "redis://x"],
+      'start: --store must be file:…, http(s)://… or libsql://…, is "redis://x"',
+    ],
+    [
+      ["start", "--head", "--host", "0.0.0.0"],
+      /^start: --host 0\.0\.0\.0 is reachable from other machines: .*--insecure/,
+    ],
+    [
+      ["start", "--head", "--tls-cert", "x"],
+      "TLS needs all of --tls-cert, --tls-key and --tls-ca: --tls-key is missing",
+    ],
+    [["start", "--address", "127.0.0.1:1"], /^start: no token for 127\.0\.0\.1:1/],
+  ];
+  for (const [args, message] of cases) {
+    test(["mobula", ...args].join(" "), async () => {
+      const { code, out, error } = await mobula("bun", args);
+      expect({ code, out, lines: error.split("\n").length }).toEqual({ code: 1, out: "", lines: 1 });
+      const text = error.replace(/^mobula: /, "");
+      if (typeof message === "string") expect(text).toBe(message);
+      else expect(text).toMatch(message);
+    });
+  }
+});
+
+for (const runtime of RUNTIMES) {
+  describe(`under ${runtime}`, () => {
+    test("without a cluster the exit code is 2, and the line says how to start one", async () => {
+      const { code, error } = await mobula(runtime, ["status"]);
+      expect({ code, error }).toEqual({
+        code: 2,
+        error:
+          `mobula: No cluster runs here (session folder ${sessionDir}); start one with \`mobula start --head\`, ` +
+          "or say which by --address or MOBULA_ADDRESS",
+      });
+    });
+
+    test("an unreachable address is named, and the exit code is 2", async () => {
+      const { code, error } = await mobula(runtime, ["ls", "nodes", "--json"], {
+        MOBULA_ADDRESS: "127.0.0.1:1",
+        MOBULA_TOKEN: "x",
+      });
+      expect(code).toBe(2);
+      expect(error).toMatch(/^mobula: Cannot reach the cluster: .*127\.0\.0\.1:1/);
+    });
+
+    test("help is on stdout, and stop without a cluster is no failure", async () => {
+      const help = await mobula(runtime, ["help", "start"]);
+      expect({ code: help.code, error: help.error }).toEqual({ code: 0, error: "" });
+      expect(help.out).toContain("--object-store-bytes N");
+      const stop = await mobula(runtime, ["stop"]);
+      expect(stop).toEqual({ code: 0, out: `nothing runs here (session ${sessionDir})\n`, error: "" });
+    });
+  });
+}

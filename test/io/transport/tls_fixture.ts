@@ -1,0 +1,27 @@
+/**
+ * A self-signed certificate for 127.0.0.1, made for these tests and worth nothing elsewhere (EC P-256).
+ * @module
+ */
+import type { TlsOptions } from "../../../runtime/io/transport/http2.ts";
+
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBnDCCAUOgAwIBAgIUXMIfKhvg6mZEljYWeyHWt2C4C2kwCgYIKoZIzj0EAwIw
+FjEUMBIGA1UEAwwLbW9idWxhIHRlc3QwHhcNMjYxMTIzMDgwMjQxWhcNMzYxMTIw
+MDgwMjQxWjAWMRQwEgYDVQQDDAttb2J1bGEgdGVzdDBZMBMGByqGSM49AgEGCCqG
+SM49AwEHA0IABEzeDyURKUoPrDhvYNHica+938+8miG9eNmXOOoZBiEs9yatS0C2
+OjEC6MS00QUGMYrvG8LwEOchQ/oTMrWNwK6jbzBtMB0GA1UdDgQWBBTDgMBkwAwe
+fnorkYPybnVjNTRU3jAfBgNVHSMEGDAWgBTDgMBkwAwefnorkYPybnVjNTRU3jAP
+BgNVHRMBAf8EBTADAQH/MBoGA1UdEQQTMBGHBH8AAAGCCWxvY2FsaG9zdDAKBggq
+hkjOPQQDAgNHADBEAiB9x5MspHRswXiksyjA0KnimJiWFunxqxH48i5kG1nE1QIg
+a8+j+yg1wtwM020tpGyD9zxNh+eRskZObBUOWTQdRQc=
+-----END CERTIFICATE-----
+`;
+
+const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgnLLBWemGrBuI7/Fo
+7dONDpvJ97d0NVRpT4C3mPRXPoKhRANCAARM3g8lESlKD6w4b2DR4nGvvd/PvJoh
+vXjZlzjqGQYhLPcmrUtAtjoxAujEtNEFBjGK7xvC8BDnIUP6EzK1jcCu
+-----END PRIVATE KEY-----
+`;
+
+export const TEST_TLS: TlsOptions = { cert: CERTIFICATE, key: KEY, ca: CERTIFICATE };

@@ -90,8 +90,14 @@ export type NodeEffect =
   /** The node became a suspect, or ceased to be one. */
   | { readonly type: "nodeStateChanged"; readonly nodeId: NodeId; readonly state: "ALIVE" | "SUSPECT" }
   | { readonly type: "nodeDied"; readonly nodeId: NodeId; readonly epoch: number; readonly reason: string }
-  /** End this connection: what is behind it is fenced or replaced. */
-  | { readonly type: "closeConnection"; readonly connection: number; readonly reason: string }
+  /** End this connection. `fenced`: what is behind it is dead to the cluster and is told to shut down first; otherwise the
+   *  same agent has another connection by now. */
+  | {
+    readonly type: "closeConnection";
+    readonly connection: number;
+    readonly fenced: boolean;
+    readonly reason: string;
+  }
   /** Members or states changed: every agent gets the list. */
   | { readonly type: "publishNodes" };
 
@@ -345,7 +351,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
     out.push({ type: "persistNode", record: recordOf(node) });
     if (node.connection !== null) {
       this.#byConnection.delete(node.connection);
-      out.push({ type: "closeConnection", connection: node.connection, reason });
+      out.push({ type: "closeConnection", connection: node.connection, fenced: true, reason });
       node.connection = null;
     }
     out.push({ type: "nodeDied", nodeId, epoch, reason });

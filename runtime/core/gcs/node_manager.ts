@@ -240,6 +240,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
       out.push({
         type: "closeConnection",
         connection: known.connection,
+        fenced: false,
         reason: "the agent connected again",
       });
     }

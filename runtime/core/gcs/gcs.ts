@@ -29,7 +29,7 @@ import {
 } from "../scheduler/global_scheduler.ts";
 import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
 import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords } from "./gcs_events.ts";
-import { actorPick, actorPickKey, reply, replyError, send } from "./gcs_replies.ts";
+import { actorPick, actorPickKey, reply, replyCancelled, replyError, send } from "./gcs_replies.ts";
 import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
 import { OpenPicks } from "./open_picks.ts";
 import { lostActors, lostJobs } from "./recovery.ts";
@@ -94,7 +94,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "cancelPick": {
         const key = leasePickKey(event.submitter, event.leaseRequestId);
-        this.#picks.takeTask(key);
+        replyCancelled(this.#picks.takeTask(key), out);
         this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
         break;
       }
@@ -142,6 +142,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   #pickNode(nowMs: number, event: Of<GcsEvent, "pickNode">, out: GcsEffect[]): void {
     const request = pickRequestOf(event.request, event.nodeId, event.exclude);
     const { jobId, taskId } = event.request;
+    // Resent: the first one's answer has no taker.
+    replyCancelled(this.#picks.takeTask(request.key), out);
     this.#picks.addTask(request.key, { requestId: event.requestId, asker: event.nodeId, jobId, taskId });
     this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
   }
@@ -276,7 +278,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "jobEnded": {
         const { jobId, driverId, reason } = effect;
-        this.#picks.dropJob(jobId);
+        for (const pick of this.#picks.takeJob(jobId)) replyCancelled(pick, out);
         this.#stepScheduler(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepActors(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepObjects(

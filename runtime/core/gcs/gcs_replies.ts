@@ -37,6 +37,17 @@ export function replyError(
   out.push({ type: "replyError", requestId, code: error.code, message: error.message, afterCommit });
 }
 
+/** A request that nobody waits for any more is answered too, so that nobody on the way keeps it open. */
+export function replyCancelled(open: { readonly requestId: string } | undefined, out: GcsEffect[]): void {
+  if (open === undefined) return;
+  replyError(
+    open.requestId,
+    { code: "TaskCancelledError", message: "The request was cancelled" },
+    false,
+    out,
+  );
+}
+
 /** The placement of one incarnation of an actor. */
 export function actorPick(spec: ActorSpec, incarnation: number): PickRequest {
   const { actorId, jobId, className, placementResources, strategy, labelSelector, args } = spec;

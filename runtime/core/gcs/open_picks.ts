@@ -20,7 +20,7 @@ export class OpenPicks {
   readonly #tasks: Map<string, TaskPick> = new Map();
   readonly #actors: Map<string, ActorPick> = new Map();
 
-  /** A request that was asked before under this key is replaced: only the newest is answered. */
+  /** The key must be free: take it first. */
   addTask(key: string, pick: TaskPick): void {
     this.#tasks.set(key, pick);
   }
@@ -46,8 +46,11 @@ export class OpenPicks {
     for (const [key, pick] of this.#tasks) if (pick.asker === nodeId) this.#tasks.delete(key);
   }
 
-  dropJob(jobId: JobId): void {
-    for (const [key, pick] of this.#tasks) if (pick.jobId === jobId) this.#tasks.delete(key);
+  /** The job's requests, which are open no longer. */
+  takeJob(jobId: JobId): TaskPick[] {
+    const picks = [...this.#tasks].filter(([, pick]) => pick.jobId === jobId);
+    for (const [key] of picks) this.#tasks.delete(key);
+    return picks.map(([, pick]) => pick);
   }
 
   actors(): ActorPick[] {

@@ -37,6 +37,8 @@ export const WAITERS_MAX: number = 1_000_000;
 /** How long after its owner's death an object that was announced may still appear. */
 export const OWNER_GRACE_MS: number = 2_000;
 
+type LocateErrorCode = "ObjectLostError" | "ObjectFreedError" | "OwnerDiedError";
+
 export type DirectoryEvent =
   /** Changes of a node's store, in order; absolute per object, so a resent report changes nothing. */
   | {
@@ -85,7 +87,7 @@ export type DirectoryEffect =
   | {
     readonly type: "locateFailed";
     readonly requestId: string;
-    readonly code: "ObjectLostError" | "ObjectFreedError" | "OwnerDiedError";
+    readonly code: LocateErrorCode | "TaskCancelledError";
     readonly message: string;
   }
   | { readonly type: "deleteObjects"; readonly nodeId: NodeId; readonly ids: readonly ObjectId[] }
@@ -163,7 +165,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
         this.#locate(nowMs, event, out);
         break;
       case "cancelLocate":
-        this.#waiters.forget(waiterKey(event.nodeId, event.waitId));
+        this.#cancel(waiterKey(event.nodeId, event.waitId), out);
         break;
       case "freeObjects":
         this.#free(event.ids, changes, out);
@@ -309,12 +311,12 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     out: DirectoryEffect[],
   ): void {
     const { requestId, id, home } = event;
-    const fail = (code: "ObjectLostError" | "ObjectFreedError" | "OwnerDiedError", why: string): void => {
+    const fail = (code: LocateErrorCode, why: string): void => {
       out.push({ type: "locateFailed", requestId, code, message: `Cannot find object ${id}: ${why}` });
     };
-    // Resent: only the newest request is answered.
+    // Resent: the first one's answer has no taker.
     const key = waiterKey(event.nodeId, event.waitId);
-    this.#waiters.forget(key);
+    this.#cancel(key, out);
     const entry = this.#objects.get(id);
     if (entry !== undefined) return void out.push(locatedEffect(requestId, entry, false));
     const loss = this.#lost.get(id);
@@ -341,9 +343,22 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     this.#waiters.add(id, { key, requestId, nodeId: event.nodeId, home });
   }
 
+  /** Every request gets an answer, so that nobody on the way keeps it open. */
+  #cancel(key: string, out: DirectoryEffect[]): void {
+    const waiter = this.#waiters.forget(key);
+    if (waiter === undefined) return;
+    const { requestId } = waiter;
+    out.push({
+      type: "locateFailed",
+      requestId,
+      code: "TaskCancelledError",
+      message: "The request was cancelled",
+    });
+  }
+
   #failWaiters(
     id: ObjectId,
-    code: "ObjectLostError" | "ObjectFreedError" | "OwnerDiedError",
+    code: LocateErrorCode,
     why: string,
     out: DirectoryEffect[],
   ): void {

@@ -24,22 +24,25 @@ export class ObjectWaiters {
     return this.#byKey.size;
   }
 
+  /** The key must be free: forget it first. */
   add(id: ObjectId, waiter: Waiter): void {
-    this.forget(waiter.key);
+    assert(!this.#byKey.has(waiter.key), `${waiter.key} waits once`);
     let waiters = this.#byObject.get(id);
     if (waiters === undefined) this.#byObject.set(id, waiters = new Map());
     waiters.set(waiter.key, waiter);
     this.#byKey.set(waiter.key, id);
   }
 
-  /** Answered before, or never arrived: then nothing changes. */
-  forget(key: string): void {
+  /** The request with this key waits no longer; undefined when it was answered before, or never arrived. */
+  forget(key: string): Waiter | undefined {
     const id = this.#byKey.get(key);
-    if (id === undefined) return;
+    if (id === undefined) return undefined;
     this.#byKey.delete(key);
     const waiters = this.#byObject.get(id)!;
+    const waiter = waiters.get(key);
     waiters.delete(key);
     if (waiters.size === 0) this.#byObject.delete(id);
+    return waiter;
   }
 
   forgetNode(nodeId: NodeId): void {

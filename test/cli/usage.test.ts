@@ -1,35 +1,16 @@
 /** What the command line says to wrong usage and without a cluster; run as a process, under each runtime. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Runtime, runtimeCommand, RUNTIMES } from "../support/run_program.ts";
+import { CliSession } from "../support/cli.ts";
+import { type Runtime, RUNTIMES } from "../support/run_program.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "mobula-test-"));
-const sessionDir = join(folder, "session");
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const session = new CliSession();
+const { folder, sessionDir } = session;
+afterAll(() => session.end());
 
-const program = join(import.meta.dirname, "../../runtime/cli/main.ts");
-
-function mobula(runtime: Runtime, args: readonly string[], env: Record<string, string> = {}) {
-  const [binary, ...rest] = runtimeCommand(runtime, program);
-  const clean = {
-    ...process.env,
-    MOBULA_SESSION_DIR: sessionDir,
-    MOBULA_ADDRESS: "",
-    MOBULA_TOKEN: "",
-    ...env,
-  };
-  const child = spawn(binary!, [...rest, ...args], { env: clean, stdio: ["ignore", "pipe", "pipe"] });
-  let out = "";
-  let error = "";
-  child.stdout.on("data", (chunk) => out += chunk);
-  child.stderr.on("data", (chunk) => error += chunk);
-  return new Promise<{ code: number | null; out: string; error: string }>((resolve) =>
-    child.on("close", (code) => resolve({ code, out, error: error.trim() }))
-  );
-}
+const mobula = (runtime: Runtime, args: readonly string[], env: Record<string, string> = {}) =>
+  session.mobula(args, { runtime, env });
 
 describe("wrong usage exits with 1 and one line", () => {
   writeFileSync(join(folder, "empty"), "");

@@ -1,0 +1,63 @@
+/**
+ * Holds back what may leave only after a commit. Whatever goes through one gate keeps its order; what does not have to wait,
+ * and finds nobody waiting, leaves at once.
+ * @module
+ */
+
+import { StoreError } from "../io/storage/store_error.ts";
+
+/** What the gate needs to know of the store. */
+export interface Commits {
+  /** Resolves when everything written before the call is durable. */
+  committed(): Promise<void>;
+}
+
+interface Held {
+  /** Resolves when it may leave; null: as soon as those before it have left. */
+  readonly durable: Promise<void> | null;
+  /** May answer when it has really left; what is behind it waits for that. */
+  readonly leave: () => void | Promise<void>;
+}
+
+/** One ordered way out: the messages to one node, for instance. */
+export class CommitGate {
+  readonly #commits: Commits;
+  readonly #held: Held[] = [];
+  #pumping = false;
+
+  constructor(commits: Commits) {
+    this.#commits = commits;
+  }
+
+  /** How many are held back. */
+  get length(): number {
+    return this.#held.length;
+  }
+
+  /**
+   * Call `leave`, in order: now when it waits for nothing, else after the commit of all that was written before this call.
+   * When the store fails for good it is never called: the head exits.
+   */
+  pass(afterCommit: boolean, leave: Held["leave"]): void {
+    if (!afterCommit && this.#held.length === 0) return void leave();
+    this.#held.push({ durable: afterCommit ? this.#commits.committed() : null, leave });
+    if (!this.#pumping) void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    try {
+      for (let next = this.#held[0]; next !== undefined; next = this.#held[0]) {
+        if (next.durable !== null) await next.durable;
+        await next.leave();
+        this.#held.shift();
+      }
+    } catch (error) {
+      this.#held.length = 0;
+      // The store failed for good: its own listener says so and ends the process. Anything else is our bug.
+      if (!(error instanceof StoreError)) throw error;
+    } finally {
+      this.#pumping = false;
+    }
+  }
+}

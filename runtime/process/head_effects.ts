@@ -1,0 +1,222 @@
+/**
+ * Does what the GCS's machines say: queues writes, answers requests, sends to nodes, and keeps the picture for people in
+ * step. It decides nothing.
+ * @module
+ */
+import { errorOfCode } from "../common/errors.ts";
+import type { ActorId, NodeId } from "../common/ids.ts";
+import type { ActorRecord } from "../core/actor/actor_events.ts";
+import type { Gcs } from "../core/gcs/gcs.ts";
+import type { GcsEffect, GcsEvent } from "../core/gcs/gcs_events.ts";
+import type { GcsStore } from "../io/storage/store_client.ts";
+import type { ClusterView } from "../io/telemetry/cluster_view.ts";
+import type { ActorBytes } from "./head_actors.ts";
+import type { HeadNodes } from "./head_nodes.ts";
+import { actorRow, jobRow, nodeRow } from "./head_records.ts";
+
+type Of<T extends GcsEffect["type"]> = Extract<GcsEffect, { type: T }>;
+
+/** Object rows are only a help for a restart: while the store is away and this much waits, they are left out. */
+const OBJECT_WRITES_QUEUED_MAX = 50_000;
+
+/** A request that waits for the GCS's answer. */
+interface OpenRequest {
+  /** The connection that it came by; null for one of the head's own. */
+  readonly connection: number | null;
+  readonly resolve: (outcome: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface HeadEffectsOptions {
+  readonly gcs: Gcs;
+  readonly store: GcsStore;
+  readonly view: ClusterView;
+  readonly nodes: HeadNodes;
+  readonly actorBytes: ActorBytes;
+  /** Milliseconds since the epoch that never step back. */
+  readonly nowMs: () => number;
+  readonly log: (line: string) => void;
+  /** Where the page is, for the answer to a registration. */
+  readonly dashboardUrl: () => string | null;
+}
+
+export class HeadEffects {
+  readonly #options: HeadEffectsOptions;
+  readonly #open: Map<string, OpenRequest> = new Map();
+  #nextRequest = 1;
+  /** The picture of the nodes is out of date: made new at the next tick, however many heartbeats came. */
+  #nodesChanged = true;
+
+  constructor(options: HeadEffectsOptions) {
+    this.#options = options;
+  }
+
+  /** Requests that the GCS has not answered. */
+  get openRequests(): number {
+    return this.#open.size;
+  }
+
+  /** One event through the machines, and all that follows. */
+  step(event: GcsEvent): void {
+    const { gcs, nowMs } = this.#options;
+    if (event.type === "heartbeatReceived") this.#nodesChanged = true;
+    for (const effect of gcs.step(nowMs(), event)) this.#do(effect);
+    if (event.type === "tick" && this.#nodesChanged) {
+      this.#nodesChanged = false;
+      this.#options.view.applyNodes(gcs.nodes.rows());
+    }
+  }
+
+  /**
+   * A request whose answer is an effect: `event` gets the head's name for it. The promise is answered in the order of the
+   * connection's other messages.
+   */
+  ask(connection: number | null, event: (requestId: string) => GcsEvent): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const requestId = `r${this.#nextRequest++}`;
+      this.#open.set(requestId, { connection, resolve, reject });
+      this.step(event(requestId));
+    });
+  }
+
+  /** The connection is over: nobody can be answered any more. Machines that keep a request replace it when it is resent. */
+  forget(connection: number): void {
+    for (const [requestId, open] of this.#open) {
+      if (open.connection === connection) this.#open.delete(requestId);
+    }
+  }
+
+  #do(effect: GcsEffect): void {
+    const { store, nodes, view } = this.#options;
+    switch (effect.type) {
+      case "persistNode":
+        store.write({ table: "nodes", put: nodeRow(effect.record) });
+        this.#nodesChanged = true;
+        return;
+      case "forgetNode":
+        return store.write({ table: "nodes", remove: [effect.nodeId] });
+      case "nodeConnected":
+        return nodes.connect(effect.nodeId, effect.connection);
+      case "closeConnection":
+        return nodes.close(
+          effect.connection,
+          effect.reason,
+          (peer) => !this.#options.gcs.nodes.isMember(peer.hello.id as NodeId, peer.hello.epoch),
+        );
+      case "persistJob":
+        store.write({ table: "jobs", put: jobRow(effect.job) });
+        view.applyJob(effect.job);
+        if (effect.job.state !== "RUNNING") view.processDied(effect.job.driverId);
+        return;
+      case "forgetJob":
+        return store.write({ table: "jobs", remove: [effect.jobId] });
+      case "persistActor":
+        return this.#persistActor(effect.record);
+      case "persistName":
+        return this.#persistName(effect);
+      case "forgetActor":
+        return this.#forgetActor(effect.actorId);
+      case "persistObjects":
+        return this.#persistObjects(effect);
+      case "objectLost":
+        return this.#options.log(`object ${effect.id} of ${effect.owner} is lost: ${effect.reason}`);
+      case "reply":
+      case "replyError":
+        return this.#answer(effect);
+      case "send":
+        return this.#send(effect);
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #persistActor(record: ActorRecord): void {
+    const { store, view, actorBytes } = this.#options;
+    // The spec first: should the head die between two batches, no actor is without one.
+    actorBytes.persist(record, store);
+    store.write({ table: "actors", put: actorRow(record) });
+    view.applyActor(record.status, record.spec);
+  }
+
+  #persistName({ namespace, name, actorId }: Of<"persistName">): void {
+    this.#options.store.write(
+      actorId === null
+        ? { table: "names", remove: [namespace, name] }
+        : { table: "names", put: { namespace, name, actorId } },
+    );
+  }
+
+  #forgetActor(actorId: ActorId): void {
+    const { store, actorBytes } = this.#options;
+    store.write({ table: "actors", remove: [actorId] });
+    actorBytes.forget(actorId, store);
+  }
+
+  #persistObjects({ added, removed, ended }: Of<"persistObjects">): void {
+    const { store, view } = this.#options;
+    for (const { nodeId, object } of added) view.applyObjects(nodeId, [object], []);
+    for (const { nodeId, id } of removed) view.applyObjects(nodeId, [], [id]);
+    // After a restart the nodes report all that they hold: a row that is missing or stale harms nobody.
+    if (store.counts.queued > OBJECT_WRITES_QUEUED_MAX) return;
+    for (const { nodeId, object } of added) {
+      store.write({
+        table: "objects",
+        put: {
+          objectId: object.id,
+          bytes: object.bytes,
+          home: object.home,
+          owner: object.owner,
+          isError: object.isError ? 1 : 0,
+          producer: object.producer ?? null,
+        },
+      });
+      store.write({
+        table: "objectLocations",
+        put: { objectId: object.id, nodeId, isPrimary: object.primary ? 1 : 0 },
+      });
+    }
+    for (const { nodeId, id } of removed) store.write({ table: "objectLocations", remove: [id, nodeId] });
+    for (const id of ended) {
+      store.write({ table: "objects", remove: [id] });
+      store.write({ table: "objectLocations", remove: [id] });
+    }
+  }
+
+  #answer(effect: Of<"reply" | "replyError">): void {
+    const open = this.#open.get(effect.requestId);
+    // The connection that asked is gone; the agent asks again by its next one.
+    if (open === undefined) return;
+    this.#open.delete(effect.requestId);
+    const settle = () => {
+      if (effect.type === "replyError") open.reject(errorOfCode(effect.code, effect.message));
+      else open.resolve(this.#result(effect.result));
+    };
+    if (!effect.afterCommit) return settle();
+    const gate = open.connection === null ? null : this.#options.nodes.gate(open.connection);
+    const leave = () => {
+      settle();
+      // The answer is written a few microtasks later; messages that come after it must not overtake it.
+      return new Promise<void>((resolve) => setImmediate(resolve));
+    };
+    if (gate !== null) return gate.pass(true, leave);
+    this.#options.store.committed().then(settle, open.reject);
+  }
+
+  /** A registration's answer says where the page is, which is none of the GCS's business. */
+  #result(result: Readonly<Record<string, unknown>>): unknown {
+    if ("endedJobs" in result) return { ...result, dashboardUrl: this.#options.dashboardUrl() };
+    return result;
+  }
+
+  #send(effect: Of<"send">): void {
+    const { nodes, actorBytes } = this.#options;
+    if (effect.method === "startActor") {
+      return nodes.send(effect, [actorBytes.argumentsOf(effect.params.spec.actorId)]);
+    }
+    if (effect.method === "actorStatus" && effect.params.status.hasErrorValue === true) {
+      const error = actorBytes.errorOf(effect.params.status.actorId);
+      return nodes.send(effect, error === null ? [] : [error]);
+    }
+    nodes.send(effect, []);
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * History on its way: what processes report of their tasks goes into the picture for people and, bounded, into the store.
+ * After a restart the picture begins with what the store kept. Nothing depends on any of it.
+ * @module
+ */
+import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+import type { StoredFunctionCounts, StoredTask, StoredTraceStep } from "../io/storage/rows.ts";
+import type { GcsStore } from "../io/storage/store_client.ts";
+import type { ClusterView } from "../io/telemetry/cluster_view.ts";
+import { countsRow, historyRows, reportedCounts, reportedStep, reportedTask } from "./head_records.ts";
+
+/** Counts change with every batch; the store gets the newest ones this often. */
+const COUNTS_INTERVAL_MS = 2_000;
+/** Functions whose newest counts wait; above that they are written at once. */
+const COUNTS_WAITING_MAX = 5_000;
+/** Attempts and counts that a restarted head shows from before. */
+const TASKS_RESTORED = 1_000;
+const STEPS_ANSWERED = 500;
+
+export class TaskHistory {
+  readonly #store: GcsStore;
+  readonly #view: ClusterView;
+  readonly #nowMs: () => number;
+  readonly #counts: Map<string, StoredFunctionCounts> = new Map();
+  #countsWrittenMs = 0;
+
+  constructor(store: GcsStore, view: ClusterView, nowMs: () => number) {
+    this.#store = store;
+    this.#view = view;
+    this.#nowMs = nowMs;
+  }
+
+  /** Before the first batch arrives. What cannot be read is not shown. */
+  async restore(): Promise<void> {
+    const counts = await this.#store.query({ table: "functionCounts", limit: 1_000 });
+    for (const batch of reportedCounts(counts as unknown as StoredFunctionCounts[])) {
+      this.#view.applyTaskEvents(batch);
+    }
+    const tasks = await this.#store.query({ table: "tasks", limit: TASKS_RESTORED });
+    const rows = (tasks as unknown as StoredTask[]).reverse().map(reportedTask);
+    if (rows.length === 0) return;
+    const none = { nodeId: rows[0]!.nodeId!, jobId: null, counts: [], edges: [], steps: [], rowsDropped: 0 };
+    this.#view.applyTaskEvents({ processId: "store", sequence: 1, rows, ...none });
+  }
+
+  take(batches: readonly TaskEventBatch[]): void {
+    for (const batch of batches) {
+      this.#view.applyTaskEvents(batch);
+      for (const row of historyRows(batch)) this.#store.record(row);
+      for (const counts of batch.counts) {
+        const row = countsRow(batch, counts, this.#nowMs());
+        this.#counts.set(`${row.processId}/${row.type}/${row.name}`, row);
+      }
+    }
+    if (this.#counts.size > COUNTS_WAITING_MAX) this.flush();
+  }
+
+  tick(): void {
+    if (this.#nowMs() - this.#countsWrittenMs >= COUNTS_INTERVAL_MS) this.flush();
+  }
+
+  /** Give the store the counts that it does not have. */
+  flush(): void {
+    this.#countsWrittenMs = this.#nowMs();
+    for (const row of this.#counts.values()) this.#store.record({ table: "functionCounts", put: row });
+    this.#counts.clear();
+  }
+
+  /** The steps that a task took, from memory or from the store. */
+  async trace(taskId: string): Promise<TraceStep[]> {
+    const known = this.#view.trace(taskId);
+    if (known.length > 0) return known;
+    const rows = await this.#store.query({
+      table: "traceSteps",
+      filters: [{ property: "taskId", operator: "=", value: String(taskId) }],
+      limit: STEPS_ANSWERED,
+    });
+    return (rows as unknown as StoredTraceStep[]).reverse().map(reportedStep);
+  }
+}

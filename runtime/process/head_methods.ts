@@ -1,0 +1,260 @@
+/**
+ * What the head answers (HeadMethods): each request becomes an event of the GCS, or goes to one of the head's tables. It
+ * checks who asks; it decides nothing else.
+ *
+ * Handlers return the very promise that the GCS's answer settles, so that answers keep their place among the messages of
+ * their connection.
+ * @module
+ */
+import { randomBytes } from "node:crypto";
+import { AuthenticationError, MobulaError, NodeDiedError } from "../common/errors.ts";
+import { hex, jobId as jobIdOf, type NodeId } from "../common/ids.ts";
+import type { Gcs } from "../core/gcs/gcs.ts";
+import type { GcsEvent } from "../core/gcs/gcs_events.ts";
+import type { GcsStore } from "../io/storage/store_client.ts";
+import type { ClusterView } from "../io/telemetry/cluster_view.ts";
+import { type Handlers, Reply } from "../io/transport/rpc.ts";
+import type { DemandRow, HeadMethods } from "../protocol/messages.ts";
+import type { ActorBytes } from "./head_actors.ts";
+import type { HeadEffects } from "./head_effects.ts";
+import type { FunctionTable } from "./head_functions.ts";
+import type { TaskHistory } from "./head_history.ts";
+import type { KeyValueTable } from "./head_kv.ts";
+import type { HeadPeer } from "./head_nodes.ts";
+
+/** Everything that requests are answered from. */
+export interface HeadServices {
+  readonly gcs: Gcs;
+  readonly effects: HeadEffects;
+  readonly store: GcsStore;
+  readonly view: ClusterView;
+  readonly functions: FunctionTable;
+  readonly kv: KeyValueTable;
+  readonly actorBytes: ActorBytes;
+  readonly history: TaskHistory;
+  readonly info: {
+    readonly clusterId: string;
+    readonly address: () => string;
+    readonly dashboardUrl: () => string | null;
+    readonly dashboardLink: () => string | null;
+    readonly sessionDir: string;
+  };
+  /** End the cluster: agents are told, then the head ends. */
+  readonly stop: (reason: string) => void;
+}
+
+const NOTHING: Uint8Array = new Uint8Array(0);
+const OK: Record<string, never> = {};
+
+/** Requests that the command line may make; the others are for agents. */
+export function cliHandlers(services: HeadServices): Handlers<HeadMethods> {
+  return { ...tableHandlers(services), ...peopleHandlers(services), ...stopHandler(services) };
+}
+
+/** What one agent's control connection may ask. Everything but registerNode needs a member of the cluster. */
+export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<HeadMethods> {
+  const all: Handlers<HeadMethods> = {
+    ...nodeHandlers(services, peer),
+    ...objectHandlers(services, peer),
+    ...actorHandlers(services, peer),
+    ...tableHandlers(services),
+    ...peopleHandlers(services),
+  };
+  const guarded: Record<string, unknown> = {};
+  for (const [method, handler] of Object.entries(all)) {
+    guarded[method] = method === "registerNode" ? handler : membersOnly(services.gcs, peer, handler as never);
+  }
+  return guarded as Handlers<HeadMethods>;
+}
+
+/** What an agent's heartbeat connection may say. */
+export function heartbeatHandlers({ effects }: HeadServices, peer: HeadPeer): Handlers<HeadMethods> {
+  return {
+    heartbeat: (heartbeat) => {
+      // Of another node or incarnation than the one that said hello: not its own.
+      if (heartbeat.nodeId !== peer.hello.id || heartbeat.epoch !== peer.hello.epoch) return;
+      effects.step({ type: "heartbeatReceived", heartbeat });
+    },
+  };
+}
+
+type AnyHandler = (params: unknown, sections: readonly Uint8Array[], context: never) => unknown;
+
+/** A fenced incarnation is refused whatever it asks. */
+function membersOnly(gcs: Gcs, { hello }: HeadPeer, handler: AnyHandler): AnyHandler {
+  return (params, sections, context) => {
+    if (!gcs.nodes.isMember(hello.id as NodeId, hello.epoch)) {
+      throw new NodeDiedError(
+        `Node ${hello.id} (epoch ${hello.epoch}) is not a member of the cluster: register first`,
+      );
+    }
+    return handler(params, sections, context);
+  };
+}
+
+function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): Handlers<HeadMethods> {
+  const { number: connection, hello } = peer;
+  const nodeId = hello.id as NodeId;
+  const ask = <R>(event: (requestId: string) => GcsEvent) => effects.ask(connection, event) as Promise<R>;
+  return {
+    registerNode: (registration) => {
+      if (registration.nodeId !== nodeId || registration.epoch !== hello.epoch) {
+        throw new AuthenticationError(
+          `${nodeId} (epoch ${hello.epoch}) cannot register ${registration.nodeId}`,
+        );
+      }
+      return ask((requestId) => ({ type: "registerNode", requestId, connection, registration }));
+    },
+    unregisterNode: ({ reason }) =>
+      ask((requestId) => ({ type: "unregisterNode", requestId, nodeId, epoch: hello.epoch, reason })),
+    addJob: (params) => {
+      refuseWhenFull(store);
+      const newJobId = jobIdOf(hex(randomBytes(6)));
+      return ask((requestId) => ({ type: "addJob", requestId, newJobId, ...params, nodeId }));
+    },
+    endJob: ({ jobId, reason, failed }) =>
+      ask((requestId) => ({ type: "endJob", requestId, jobId, reason, failed })),
+    pickNode: ({ request, exclude }) =>
+      ask((requestId) => ({ type: "pickNode", requestId, nodeId, request, exclude })),
+    cancelPick: ({ submitter, requestId }) =>
+      effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
+    workerExited: (params) => {
+      const answered = ask<Record<string, never>>((requestId) => ({
+        type: "workerExited",
+        requestId,
+        ...params,
+        nodeId,
+      }));
+      view.processDied(params.workerId);
+      return answered;
+    },
+  };
+}
+
+function objectHandlers({ effects }: HeadServices, peer: HeadPeer): Handlers<HeadMethods> {
+  const { number: connection } = peer;
+  const nodeId = peer.hello.id as NodeId;
+  const ask = <R>(event: (requestId: string) => GcsEvent) => effects.ask(connection, event) as Promise<R>;
+  return {
+    reportObjects: ({ added, removed }) =>
+      ask((requestId) => ({ type: "objectsReported", requestId, nodeId, added, removed })),
+    locateObject: ({ requestId: waitId, id, home, wait }) =>
+      ask((requestId) => ({ type: "locateObject", requestId, nodeId, waitId, id, home, wait })),
+    cancelLocate: ({ requestId: waitId }) => effects.step({ type: "cancelLocate", nodeId, waitId }),
+    freeObjects: ({ ids }) => effects.step({ type: "freeObjects", ids }),
+  };
+}
+
+function actorHandlers(
+  { gcs, effects, actorBytes, store }: HeadServices,
+  peer: HeadPeer,
+): Handlers<HeadMethods> {
+  const { number: connection } = peer;
+  const nodeId = peer.hello.id as NodeId;
+  const ask = <R>(event: (requestId: string) => GcsEvent) => effects.ask(connection, event) as Promise<R>;
+  return {
+    createActor: ({ spec, getIfExists }, sections) => {
+      refuseWhenFull(store);
+      actorBytes.offer(spec.actorId, sections[0] ?? NOTHING);
+      const answered = ask<HeadMethods["createActor"]["result"]>((requestId) => ({
+        type: "createActor",
+        requestId,
+        spec,
+        getIfExists,
+      }));
+      if (gcs.actors.record(spec.actorId) === null) actorBytes.withdraw(spec.actorId);
+      return answered;
+    },
+    getActor: ({ name, namespace }) => ask((requestId) => ({ type: "getActor", requestId, name, namespace })),
+    watchActor: ({ actorId }) => effects.step({ type: "watchActor", nodeId, actorId }),
+    unwatchActor: ({ actorId }) => effects.step({ type: "unwatchActor", nodeId, actorId }),
+    killActor: ({ actorId, noRestart }) =>
+      ask((requestId) => ({ type: "killActor", requestId, actorId, noRestart })),
+    actorOutOfScope: ({ actorId }) => effects.step({ type: "actorOutOfScope", actorId }),
+    actorStarted: (params, sections) => {
+      const error = params.failed ? sections[0] : undefined;
+      if (error !== undefined) actorBytes.failed(params.actorId, error);
+      return ask((requestId) => ({
+        type: "actorStarted",
+        requestId,
+        ...params,
+        nodeId,
+        hasErrorValue: error !== undefined,
+      }));
+    },
+  };
+}
+
+function tableHandlers({ functions, kv, store }: HeadServices): Handlers<HeadMethods> {
+  return {
+    exportFunction: async ({ hash, kind, name }, sections) => {
+      refuseWhenFull(store);
+      await functions.export(hash, kind, name, sections[0] ?? NOTHING);
+      return OK;
+    },
+    fetchFunction: async ({ hash }) => {
+      const { kind, name, source } = await functions.fetch(hash);
+      return new Reply({ kind, name }, [source]);
+    },
+    kvPut: async ({ key, overwrite }, sections) => {
+      refuseWhenFull(store);
+      return { existed: await kv.put(key, sections[0] ?? NOTHING, overwrite) };
+    },
+    kvGet: async ({ key }) => {
+      const value = await kv.get(key);
+      return new Reply({ found: value !== null }, value === null ? [] : [value]);
+    },
+    kvDelete: async ({ key }) => {
+      refuseWhenFull(store);
+      return { existed: await kv.delete(key) };
+    },
+    kvList: async ({ prefix }) => ({ keys: await kv.list(String(prefix)) }),
+  };
+}
+
+function peopleHandlers({ gcs, view, history, info, store }: HeadServices): Handlers<HeadMethods> {
+  return {
+    taskEvents: ({ batches }) => {
+      history.take(batches);
+      return OK;
+    },
+    nodes: () => ({ nodes: gcs.nodes.rows() }),
+    list: ({ kind, filters, limit, after, detail }) => {
+      const { rows, total } = view.list(kind, { filters, limit, after, detail });
+      return { rows, total };
+    },
+    trace: async ({ taskId }) => ({ steps: await history.trace(taskId) }),
+    clusterInfo: () => ({
+      clusterId: info.clusterId,
+      address: info.address(),
+      dashboardUrl: info.dashboardUrl(),
+      store: store.url,
+      nodes: gcs.nodes.rows(),
+      demand: pendingDemand(gcs),
+      sessionDir: info.sessionDir,
+    }),
+    dashboardLink: () => ({ url: info.dashboardLink() }),
+  };
+}
+
+function stopHandler({ stop }: HeadServices): Handlers<HeadMethods> {
+  return {
+    stopCluster: ({ reason }) => {
+      // After the answer has left.
+      setImmediate(() => stop(reason));
+      return OK;
+    },
+  };
+}
+
+/** What waits at the nodes and here. */
+function pendingDemand(gcs: Gcs): DemandRow[] {
+  const rows = [...gcs.scheduler.demand()];
+  for (const nodeId of gcs.nodes.members()) rows.push(...gcs.nodes.heartbeat(nodeId)?.demand ?? []);
+  return rows;
+}
+
+function refuseWhenFull(store: GcsStore): void {
+  const refusal = store.refusal;
+  if (refusal !== null) throw new MobulaError(refusal.message, { code: refusal.code });
+}

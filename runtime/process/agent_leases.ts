@@ -247,7 +247,7 @@ export class Leases {
     }
   }
 
-  #pull({ key, args }: EffectOf<"pullArguments">): void {
+  #pull({ key, args, taskId }: EffectOf<"pullArguments">): void {
     const { store } = this.#parts;
     store.pinArguments(key, args).then(
       () => this.step({ type: "argumentsReady", key }),

@@ -26,6 +26,8 @@ export class Tracer {
   /** Not yet acknowledged by the head, in order, with whom to tell when they were taken. */
   readonly #batches: { readonly batch: TaskEventBatch; readonly taken: (() => void) | null }[] = [];
   #sending: boolean = false;
+  /** The last task that asked for each object that is being fetched as an argument. */
+  readonly #argumentTasks: Map<ObjectId, { readonly key: string; readonly taskId: TaskId }> = new Map();
   readonly #timer: ReturnType<typeof setInterval>;
 
   constructor(nodeId: NodeId, head: HeadLink, nowMs: () => number) {
@@ -58,7 +60,23 @@ export class Tracer {
   /** A step of an object's way to its reader. */
   objectStep(id: ObjectId, name: string, step: number, detail: string): void {
     const taskId = taskOfObject(id);
-    if (taskId !== null) this.step({ taskId: taskId as TaskId, journey: "get", step, name, detail }, null);
+    if (taskId !== null) this.step({ taskId, journey: "get", step, name, detail }, null);
+  }
+
+  /** A task's arguments are being fetched under this name; steps on their way are the task's. */
+  argumentsOf(key: string, taskId: TaskId, args: readonly ObjectId[]): void {
+    for (const id of args) this.#argumentTasks.set(id, { key, taskId });
+  }
+
+  argumentsDone(key: string, args: readonly ObjectId[]): void {
+    for (const id of args) if (this.#argumentTasks.get(id)?.key === key) this.#argumentTasks.delete(id);
+  }
+
+  /** A step of an argument's way to the task that needs it. */
+  argumentStep(id: ObjectId, name: string, step: number, detail: string): void {
+    const task = this.#argumentTasks.get(id);
+    if (task === undefined) return;
+    this.step({ taskId: task.taskId, journey: "submit", step, name, detail: `${id} ${detail}` }, null);
   }
 
   /** A process's batch; resolves when it is in good hands, which is at once unless too much waits for the head. */

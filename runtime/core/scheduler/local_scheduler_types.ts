@@ -3,7 +3,7 @@
  * speak the same language. `key` names a request across the machine's life: see {@link requestKey}.
  * @module
  */
-import type { JobId, NodeId, ProcessId } from "../../common/ids.ts";
+import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
 import type { ResourceSet } from "../../common/resources.ts";
 import type { ArgumentRef, DeathCause, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
 
@@ -178,7 +178,12 @@ export type LocalSchedulerEffect =
     readonly discardWorker: boolean;
   }
   /** Bring these objects here and pin them until `releaseArguments` of the same key. */
-  | { readonly type: "pullArguments"; readonly key: string; readonly args: readonly ArgumentRef[] }
+  | {
+    readonly type: "pullArguments";
+    readonly key: string;
+    readonly taskId: TaskId;
+    readonly args: readonly ArgumentRef[];
+  }
   | { readonly type: "releaseArguments"; readonly key: string }
   | {
     readonly type: "startWorker";

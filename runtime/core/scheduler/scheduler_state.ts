@@ -88,7 +88,8 @@ export class SchedulerState {
     if (entry.argumentsReady) return this.enqueue(entry);
     this.dequeue(entry);
     entry.phase = "pulling";
-    this.emit({ type: "pullArguments", key: entry.key, args: entry.request.args });
+    const { taskId, args } = entry.request;
+    this.emit({ type: "pullArguments", key: entry.key, taskId, args });
   }
 
   enqueue(entry: PendingRequest): void {

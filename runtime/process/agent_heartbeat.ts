@@ -1,0 +1,124 @@
+/**
+ * An agent's heartbeats, on a connection of their own: every one carries the node's whole resource view. They also watch
+ * the head: one that holds its connections and answers nothing is connected anew.
+ * @module
+ */
+import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { HEARTBEAT_INTERVAL_MS, NODE_DEAD_AFTER_MS } from "../common/config.ts";
+import type { HeadMethods, Heartbeat, Hello, NodeMethods } from "../protocol/messages.ts";
+import type { TlsOptions } from "../io/transport/http2.ts";
+import { connectHttp2 } from "../io/transport/http2_client.ts";
+import { Rpc } from "../io/transport/rpc.ts";
+
+/** A head that leaves a heartbeat unanswered for this long is taken for stuck. */
+const ANSWER_TIMEOUT_MS = NODE_DEAD_AFTER_MS;
+const CONNECT_TIMEOUT_MS = 3_000;
+/** How often the processors' use is measured. */
+const CPU_INTERVAL_MS = 1_000;
+
+export interface HeartbeatOptions {
+  readonly address: () => string;
+  readonly hello: (purpose: Hello["purpose"]) => Hello;
+  readonly tls: TlsOptions | undefined;
+  /** The node's view, without the sequence number and the machine's figures. */
+  readonly view: () => Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes">;
+  /** The node is registered: heartbeats before that would be those of a stranger. */
+  readonly isRegistered: () => boolean;
+  readonly onStuck: (why: string) => void;
+}
+
+export class HeartbeatSender {
+  readonly #options: HeartbeatOptions;
+  #rpc: Rpc<NodeMethods, HeadMethods> | null = null;
+  #connecting: boolean = false;
+  #closed: boolean = false;
+  #sequence: number = 0;
+  #cpu: { atMs: number; idle: number; total: number; percent: number } = {
+    atMs: 0,
+    idle: 0,
+    total: 0,
+    percent: 0,
+  };
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.beat(), HEARTBEAT_INTERVAL_MS);
+  }
+
+  /** Send one now; also makes the connection when there is none. */
+  beat(): void {
+    const { isRegistered, view, onStuck } = this.#options;
+    if (this.#closed || !isRegistered()) return;
+    const rpc = this.#rpc;
+    if (rpc === null) return void this.#connect();
+    const heartbeat: Heartbeat = {
+      ...view(),
+      sequence: ++this.#sequence,
+      cpuPercent: this.#cpuPercent(),
+      rssBytes: totalmem() - freemem(),
+    };
+    rpc.request("heartbeat", heartbeat, [], { timeoutMs: ANSWER_TIMEOUT_MS }).catch((error: Error) => {
+      if (this.#rpc !== rpc) return;
+      this.#rpc = null;
+      rpc.close();
+      if (!this.#closed && (error as { code?: string }).code === "RequestTimeoutError") {
+        onStuck(error.message);
+      }
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#rpc?.close();
+    this.#rpc = null;
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#connecting) return;
+    this.#connecting = true;
+    const { address, hello, tls } = this.#options;
+    try {
+      const connection = await connectHttp2({
+        address: address(),
+        path: "/heartbeat",
+        hello: hello("heartbeat"),
+        timeoutMs: CONNECT_TIMEOUT_MS,
+        ...(tls === undefined ? {} : { tls }),
+      });
+      const rpc: Rpc<NodeMethods, HeadMethods> = new Rpc(connection);
+      if (this.#closed) return rpc.close();
+      this.#rpc = rpc;
+      rpc.closed.then(() => {
+        if (this.#rpc === rpc) this.#rpc = null;
+      });
+      this.beat();
+    } catch {
+      // The next beat tries again; the control link reports what is wrong.
+    } finally {
+      this.#connecting = false;
+    }
+  }
+
+  /** Of all processors of this host, 0 to 100, over the last second. */
+  #cpuPercent(): number {
+    const nowMs = performance.now();
+    if (nowMs - this.#cpu.atMs < CPU_INTERVAL_MS) return this.#cpu.percent;
+    let idle = 0;
+    let total = 0;
+    for (const { times } of cpus()) {
+      idle += times.idle;
+      total += times.user + times.nice + times.sys + times.idle + times.irq;
+    }
+    const spent = total - this.#cpu.total;
+    const percent = spent <= 0 ? 0 : Math.round(1000 * (1 - (idle - this.#cpu.idle) / spent)) / 10;
+    this.#cpu = { atMs: nowMs, idle, total, percent: this.#cpu.total === 0 ? 0 : percent };
+    return this.#cpu.percent;
+  }
+}
+
+/** CPUs that this process may use. */
+export function usableCpus(): number {
+  return availableParallelism();
+}

@@ -1,0 +1,195 @@
+/**
+ * What a node's object store asks of its agent: the head for locations, other agents for references and bytes.
+ * @module
+ */
+import type { ActorId, NodeId, ObjectId } from "../common/ids.ts";
+import type { NodeRefChange, ObjectStep, StoreHost } from "../io/store/store_host.ts";
+import type { TlsOptions } from "../io/transport/http2.ts";
+import { ObjectClient } from "../io/transport/object_client.ts";
+import type { HeadMethods, ObjectReport } from "../protocol/messages.ts";
+import type { HeadLink } from "./agent_head_link.ts";
+import type { Peers } from "./agent_peers.ts";
+import type { ProcessTable } from "./agent_processes.ts";
+import type { Tracer } from "./agent_tracer.ts";
+
+/** Number of a step in the design's journey "get". */
+const GET_STEPS: Readonly<Record<ObjectStep["name"], number>> = {
+  local: 1,
+  lookup: 2,
+  callback: 3,
+  pull: 4,
+  wake: 4,
+};
+/** And in the journey "submit", for arguments. */
+const ARGUMENT_STEPS: Readonly<Record<string, { step: number; name: string }>> = {
+  local: { step: 5, name: "argsLocal" },
+  lookup: { step: 5, name: "argsLookup" },
+  pull: { step: 6, name: "pull" },
+};
+/** A peer that cannot be told is tried again after this long, until it is declared dead. */
+const RETRY_MS = 200;
+
+export interface StoreHostParts {
+  readonly nodeId: NodeId;
+  readonly clusterId: string;
+  readonly token: string;
+  readonly tls: TlsOptions | undefined;
+  readonly head: HeadLink;
+  readonly peers: Peers;
+  readonly processes: ProcessTable;
+  readonly tracer: Tracer;
+  readonly log: (text: string) => void;
+}
+
+export class AgentStoreHost implements StoreHost {
+  readonly nodeId: NodeId;
+  readonly #parts: StoreHostParts;
+  /** Bulk connections, one a peer, made when first needed. */
+  readonly #clients: Map<NodeId, Promise<ObjectClient>> = new Map();
+  /** Reference changes reach a home in their order: each waits for the one before. */
+  readonly #referenceTails: Map<NodeId, Promise<void>> = new Map();
+  #added: Map<ObjectId, ObjectReport> = new Map();
+  #removed: Set<ObjectId> = new Set();
+  #reporting: boolean = false;
+  #closed: boolean = false;
+
+  constructor(parts: StoreHostParts) {
+    this.nodeId = parts.nodeId;
+    this.#parts = parts;
+  }
+
+  async locate(
+    params: HeadMethods["locateObject"]["params"],
+    signal: AbortSignal,
+  ): Promise<HeadMethods["locateObject"]["result"]> {
+    const { head } = this.#parts;
+    const cancel = (): void => head.notify("cancelLocate", { requestId: params.requestId });
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      return (await head.request("locateObject", params, [], { signal })).result;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** Changes of one tick and of the time that the last report takes go together: the last word on an object counts. */
+  report(added: ObjectReport[], removed: ObjectId[]): void {
+    for (const report of added) {
+      this.#removed.delete(report.id);
+      this.#added.set(report.id, report);
+    }
+    for (const id of removed) {
+      this.#added.delete(id);
+      this.#removed.add(id);
+    }
+    if (this.#reporting) return;
+    this.#reporting = true;
+    queueMicrotask(() => void this.#sendReports());
+  }
+
+  free(ids: ObjectId[]): void {
+    // As a request, so that it is sent again until the head has heard of it.
+    this.#parts.head.request("freeObjects", { ids }, [], { keep: true }).catch(() => undefined);
+  }
+
+  actorOutOfScope(actorId: ActorId): void {
+    this.#parts.head.request("actorOutOfScope", { actorId }, [], { keep: true }).catch(() => undefined);
+  }
+
+  sendReferences(home: NodeId, changes: NodeRefChange[]): Promise<void> {
+    const before = this.#referenceTails.get(home) ?? Promise.resolve();
+    const told = before.then(() => this.#tellHome(home, changes));
+    const tail = told.catch(() => undefined);
+    this.#referenceTails.set(home, tail);
+    tail.then(() => {
+      if (this.#referenceTails.get(home) === tail) this.#referenceTails.delete(home);
+    });
+    return told;
+  }
+
+  async fetchObject(
+    node: NodeId,
+    id: ObjectId,
+    offset: number,
+    sink: (offset: number, bytes: Uint8Array) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const client = await this.#clientOf(node);
+    await client.fetch({ id, offset, sink, signal });
+  }
+
+  collectGarbage(): void {
+    for (const { rpc } of this.#parts.processes.all()) rpc.notify("collectGarbage", {});
+  }
+
+  warn(text: string): void {
+    this.#parts.log(text);
+    this.#parts.processes.message(null, "warning", text);
+  }
+
+  step({ name, id, purpose, detail }: ObjectStep): void {
+    const { tracer } = this.#parts;
+    const argument = ARGUMENT_STEPS[name];
+    if (purpose === "argument" && argument !== undefined) {
+      tracer.argumentStep(id, argument.name, argument.step, detail);
+    } else tracer.objectStep(id, name, GET_STEPS[name], detail);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const client of this.#clients.values()) client.then((open) => open.close(), () => undefined);
+  }
+
+  async #sendReports(): Promise<void> {
+    const { head } = this.#parts;
+    try {
+      while (this.#added.size > 0 || this.#removed.size > 0) {
+        const added = [...this.#added.values()];
+        const removed = [...this.#removed];
+        this.#added = new Map();
+        this.#removed = new Set();
+        await head.request("reportObjects", { nodeId: this.nodeId, added, removed }, [], { keep: true });
+      }
+    } catch (error) {
+      if (!this.#closed) this.#parts.log(`The head refused a report of objects: ${(error as Error).message}`);
+    } finally {
+      this.#reporting = false;
+    }
+  }
+
+  /** Until it is counted or the home is dead. Counting is by (node, object), so that telling twice does no harm. */
+  async #tellHome(home: NodeId, changes: NodeRefChange[]): Promise<void> {
+    const { peers } = this.#parts;
+    for (;;) {
+      peers.addressOf(home); // Throws when it is dead.
+      try {
+        await peers.request(home, "references", { from: this.nodeId, changes });
+        return;
+      } catch (error) {
+        if (this.#closed) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  #clientOf(node: NodeId): Promise<ObjectClient> {
+    const known = this.#clients.get(node);
+    if (known !== undefined) return known;
+    const { peers, token, clusterId, tls } = this.#parts;
+    const forget = (): void => void this.#clients.delete(node);
+    const made = Promise.resolve().then(async () => {
+      const address = peers.addressOf(node);
+      const client = await ObjectClient.connect({
+        address,
+        token,
+        clusterId,
+        ...(tls === undefined ? {} : { tls }),
+      });
+      client.onClose(forget);
+      return client;
+    });
+    this.#clients.set(node, made);
+    made.catch(forget);
+    return made;
+  }
+}

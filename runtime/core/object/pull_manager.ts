@@ -1,0 +1,447 @@
+/**
+ * Brings objects to this node: one transfer an object, however many wait for it. It decides what to pull now; it does not
+ * move bytes, own room or pins, or know where objects are (the GCS does).
+ *
+ * Of one object:
+ *
+ *     locating --1--> located --2--> reserving --3--> fetching --4--> (here)
+ *        ^               |  ^             |              |
+ *        +-------6-------+  +------5------+------5-------+
+ *
+ *   1 The GCS told holders and size (its callback waits for objects that do not exist yet).
+ *   2 A bundle that wants it was admitted.        3 The store has made room.        4 All bytes arrived and were sealed.
+ *   5 Its last admitted bundle is gone or was set back: the transfer stops and the room goes back.
+ *   6 No holder could send it: after a pause, doubled each time, the GCS is asked again, PULL_ROUNDS_MAX times in all.
+ *
+ * Of one bundle (a get, a wait, or the arguments of a lease):
+ *
+ *     waiting --7--> admitted --8--> ready
+ *        ^--------9-----'
+ *
+ *   7 All it misses fits the room that is left, in the order get, wait, argument, first come first served. When nothing
+ *     else moves, one is admitted that does not fit: the store evicts, waits, or says why not. So arguments arrive a lease
+ *     at a time, instead of a part of every lease's until nothing moves.
+ *   8 All of it is here. From its admission on, a bundle pins what is here, so that nothing of it is evicted again.
+ *   9 A bundle of a more urgent purpose needs its room: transfers stop, pins go.
+ * @module
+ */
+import { assert } from "../../common/assert.ts";
+import { PULL_RETRY_MS, PULL_ROUNDS_MAX } from "../../common/config.ts";
+import type { NodeId, ObjectId } from "../../common/ids.ts";
+import type { Core } from "../core.ts";
+import {
+  type Bundle,
+  holdsRoom,
+  isForAdmitted,
+  isLocated,
+  missingBytes,
+  type ObjectState,
+  type Pull,
+  storeBytes,
+  URGENCY,
+} from "./pull_state.ts";
+import type { PullEffect, PullEvent } from "./pull_types.ts";
+
+export class PullManager implements Core<PullEvent, PullEffect> {
+  readonly #node: NodeId;
+  readonly #roomBytes: () => number;
+  readonly #pulls = new Map<ObjectId, Pull>();
+  /** All and only pulls in state paused. */
+  readonly #paused = new Set<Pull>();
+  /** Room that pulls in state reserving will take; the store does not count it as taken yet. */
+  #promisedBytes = 0;
+  /** By key. Bounded by open requests of this node's processes and leases. */
+  readonly #bundles = new Map<string, Bundle>();
+  /** All and only bundles to fetch that are not admitted and miss nothing whose size is unknown. */
+  readonly #candidates = new Set<Bundle>();
+  readonly #admitted = new Set<Bundle>();
+  /** All and only bundles that pin, but not now: what they have here may be evicted. */
+  readonly #unpinned = new Set<Bundle>();
+  #sequence = 0;
+  #timerMs = Infinity;
+
+  /** `roomBytes`: what the store could give to pulls now: free, or evictable. */
+  constructor(node: NodeId, roomBytes: () => number) {
+    this.#node = node;
+    this.#roomBytes = roomBytes;
+  }
+
+  get pullCount(): number {
+    return this.#pulls.size;
+  }
+
+  step(nowMs: number, event: PullEvent): readonly PullEffect[] {
+    const effects: PullEffect[] = [];
+    switch (event.type) {
+      case "wanted":
+        this.#wanted(event, effects);
+        break;
+      case "cancelled":
+        this.#end(event.key, effects);
+        break;
+      case "located":
+        this.#located(nowMs, event, effects);
+        break;
+      case "locateFailed":
+      case "reserveFailed":
+        this.#failAll(event.id, event.code, event.message, effects);
+        break;
+      case "reserved": {
+        const pull = this.#pulls.get(event.id);
+        // Else it was set back, and its release is on the way.
+        if (pull?.state === "reserving") this.#fetchNext(nowMs, pull, effects);
+        break;
+      }
+      case "fetchFailed":
+        this.#fetchFailed(nowMs, event, effects);
+        break;
+      case "sealed":
+        this.#sealed(event.id, effects);
+        break;
+      case "removed":
+        this.#removed(event.id, effects);
+        break;
+      case "nodeDied":
+        this.#nodeDied(nowMs, event.node, effects);
+        break;
+      case "roomChanged":
+        break;
+      case "timer":
+        this.#timerMs = Infinity;
+        break;
+      default:
+        event satisfies never;
+    }
+    this.#askAgain(nowMs, effects);
+    this.#admit(effects);
+    return effects;
+  }
+
+  #wanted(event: Extract<PullEvent, { type: "wanted" }>, effects: PullEffect[]): void {
+    assert(!this.#bundles.has(event.key), `request ${event.key} is new`);
+    const bundle: Bundle = {
+      key: event.key,
+      purpose: event.purpose,
+      fetch: event.fetch,
+      pins: event.bundle,
+      sequence: this.#sequence++,
+      missing: new Map(),
+      here: new Map(),
+      admitted: false,
+    };
+    this.#bundles.set(event.key, bundle);
+    if (bundle.pins) this.#unpinned.add(bundle);
+    for (const { id, home } of event.objects) {
+      if (event.local.has(id)) bundle.here.set(id, home);
+      else this.#miss(bundle, id, home, effects);
+    }
+    for (const pull of [...bundle.missing.values()]) {
+      // It exists; that is all this one asks.
+      if (!bundle.fetch && pull.state !== "locating") this.#arrived(bundle, pull, effects);
+    }
+    if (bundle.missing.size === 0) this.#finish(bundle, effects);
+    else this.#noteCandidate(bundle);
+  }
+
+  #miss(bundle: Bundle, id: ObjectId, home: NodeId, effects: PullEffect[]): void {
+    let pull = this.#pulls.get(id);
+    if (pull === undefined) {
+      pull = {
+        id,
+        home,
+        state: "locating",
+        nodes: [],
+        from: null,
+        bytes: 0,
+        round: 0,
+        retryMs: 0,
+        lastError: "",
+        wantedBy: new Set(),
+      };
+      this.#pulls.set(id, pull);
+      effects.push({ type: "locate", id, home });
+    }
+    pull.wantedBy.add(bundle);
+    bundle.missing.set(id, pull);
+  }
+
+  #located(nowMs: number, event: Extract<PullEvent, { type: "located" }>, effects: PullEffect[]): void {
+    const pull = this.#pulls.get(event.id);
+    if (pull?.state !== "locating") return; // Cancelled, or sealed here meanwhile.
+    pull.bytes = event.bytes;
+    // Our own name is stale news: the copy was evicted, and the report is on its way.
+    pull.nodes = event.nodes.filter((node) => node !== this.#node);
+    this.#setState(pull, "located");
+    for (const bundle of [...pull.wantedBy]) {
+      if (bundle.fetch) this.#noteCandidate(bundle);
+      else this.#arrived(bundle, pull, effects);
+    }
+    if (!this.#pulls.has(pull.id)) return;
+    if (pull.nodes.length === 0) {
+      pull.lastError = "the GCS knows no other node that holds it";
+      this.#pause(nowMs, pull, effects);
+    } else if (isForAdmitted(pull)) {
+      this.#reserve(pull, effects);
+    }
+  }
+
+  #reserve(pull: Pull, effects: PullEffect[]): void {
+    this.#setState(pull, "reserving");
+    effects.push({ type: "reserve", id: pull.id, bytes: pull.bytes });
+  }
+
+  /** From the next holder that was not tried in this round. */
+  #fetchNext(nowMs: number, pull: Pull, effects: PullEffect[]): void {
+    const node = pull.nodes.shift();
+    if (node === undefined) {
+      this.#pause(nowMs, pull, effects);
+      return;
+    }
+    this.#setState(pull, "fetching");
+    pull.from = node;
+    effects.push({ type: "fetch", id: pull.id, node });
+  }
+
+  #fetchFailed(
+    nowMs: number,
+    event: Extract<PullEvent, { type: "fetchFailed" }>,
+    effects: PullEffect[],
+  ): void {
+    const pull = this.#pulls.get(event.id);
+    if (pull?.state !== "fetching" || pull.from !== event.node) return; // Late: it goes on elsewhere already.
+    pull.lastError = event.absent ? `${event.node} does not have it` : `${event.node}: ${event.message}`;
+    this.#fetchNext(nowMs, pull, effects);
+  }
+
+  #nodeDied(nowMs: number, node: NodeId, effects: PullEffect[]): void {
+    for (const pull of [...this.#pulls.values()]) {
+      pull.nodes = pull.nodes.filter((holder) => holder !== node);
+      if (pull.from !== node) continue;
+      effects.push({ type: "cancelFetch", id: pull.id });
+      pull.lastError = `${node} died`;
+      this.#fetchNext(nowMs, pull, effects);
+    }
+  }
+
+  /** No holder is left to try. */
+  #pause(nowMs: number, pull: Pull, effects: PullEffect[]): void {
+    if (holdsRoom(pull)) effects.push({ type: "release", id: pull.id });
+    this.#setState(pull, "paused");
+    pull.round++;
+    if (pull.round >= PULL_ROUNDS_MAX) {
+      const message =
+        `Cannot fetch ${pull.id}: asked for its holders ${pull.round} times; last: ${pull.lastError}`;
+      this.#failAll(pull.id, "ObjectLostError", message, effects);
+      return;
+    }
+    pull.retryMs = nowMs + PULL_RETRY_MS * 2 ** (pull.round - 1);
+    for (const bundle of pull.wantedBy) this.#candidates.delete(bundle);
+  }
+
+  #askAgain(nowMs: number, effects: PullEffect[]): void {
+    let next = Infinity;
+    for (const pull of this.#paused) {
+      if (pull.retryMs <= nowMs) {
+        this.#setState(pull, "locating");
+        effects.push({ type: "locate", id: pull.id, home: pull.home });
+      } else {
+        next = Math.min(next, pull.retryMs);
+      }
+    }
+    if (next < this.#timerMs) {
+      this.#timerMs = next;
+      effects.push({ type: "setTimer", atMs: next });
+    }
+  }
+
+  #sealed(id: ObjectId, effects: PullEffect[]): void {
+    const pull = this.#pulls.get(id);
+    if (pull === undefined) return; // Made here, and nobody asked.
+    for (const bundle of [...pull.wantedBy]) this.#arrived(bundle, pull, effects);
+  }
+
+  /** What a bundle misses is here now (or exists, where that is all). The pull ends when nobody else misses it. */
+  #arrived(bundle: Bundle, pull: Pull, effects: PullEffect[]): void {
+    bundle.missing.delete(pull.id);
+    pull.wantedBy.delete(bundle);
+    bundle.here.set(pull.id, pull.home);
+    if (bundle.admitted && bundle.pins) effects.push({ type: "pin", key: bundle.key, id: pull.id });
+    if (pull.wantedBy.size === 0) this.#stop(pull, effects);
+    if (bundle.missing.size === 0) this.#finish(bundle, effects);
+  }
+
+  #finish(bundle: Bundle, effects: PullEffect[]): void {
+    if (bundle.pins && !bundle.admitted) this.#pinAll(bundle, effects);
+    this.#forget(bundle);
+    effects.push({ type: "ready", key: bundle.key });
+  }
+
+  /** The bundle is over without its objects; what only it wanted is not pulled any more. */
+  #end(key: string, effects: PullEffect[]): void {
+    const bundle = this.#bundles.get(key);
+    if (bundle === undefined) return; // Ready or failed before.
+    this.#forget(bundle);
+    if (bundle.pins && bundle.admitted) this.#unpinAll(bundle, effects);
+    for (const pull of bundle.missing.values()) {
+      pull.wantedBy.delete(bundle);
+      this.#setBackIfUnneeded(pull, effects);
+    }
+  }
+
+  #forget(bundle: Bundle): void {
+    this.#bundles.delete(bundle.key);
+    this.#candidates.delete(bundle);
+    this.#admitted.delete(bundle);
+    this.#unpinned.delete(bundle);
+  }
+
+  #failAll(id: ObjectId, code: string, message: string, effects: PullEffect[]): void {
+    const pull = this.#pulls.get(id);
+    if (pull === undefined) return; // Nobody waits any more.
+    // A refused reservation holds no room, and an answered question is not cancelled.
+    this.#setState(pull, "located");
+    this.#pulls.delete(id);
+    for (const bundle of [...pull.wantedBy]) {
+      effects.push({ type: "failed", key: bundle.key, id, code, message });
+      this.#end(bundle.key, effects);
+    }
+  }
+
+  /** An object is not on this node any more. Bundles that had it, without a pin, miss it again. */
+  #removed(id: ObjectId, effects: PullEffect[]): void {
+    for (const bundle of this.#unpinned) {
+      const home = bundle.here.get(id);
+      if (home === undefined) continue;
+      bundle.here.delete(id);
+      this.#miss(bundle, id, home, effects);
+      this.#candidates.delete(bundle);
+      this.#noteCandidate(bundle);
+    }
+  }
+
+  /** Ends a pull that nobody wants, and the transfer of one that no admitted bundle wants. */
+  #setBackIfUnneeded(pull: Pull, effects: PullEffect[]): void {
+    if (pull.wantedBy.size === 0) {
+      this.#stop(pull, effects);
+    } else if (holdsRoom(pull) && !isForAdmitted(pull)) {
+      if (pull.from !== null) {
+        effects.push({ type: "cancelFetch", id: pull.id });
+        pull.nodes.unshift(pull.from);
+      }
+      effects.push({ type: "release", id: pull.id });
+      this.#setState(pull, "located");
+    }
+  }
+
+  #stop(pull: Pull, effects: PullEffect[]): void {
+    const { id, state } = pull;
+    if (this.#pulls.get(id) !== pull) return; // Failed: it is over already.
+    if (state === "locating") effects.push({ type: "cancelLocate", id });
+    // Both find nothing to do when the object is sealed because this very transfer is complete.
+    if (state === "fetching") effects.push({ type: "cancelFetch", id });
+    if (holdsRoom(pull)) effects.push({ type: "release", id });
+    this.#setState(pull, "located");
+    this.#pulls.delete(id);
+  }
+
+  /** The only place where a pull's state changes. */
+  #setState(pull: Pull, state: ObjectState): void {
+    if (pull.state === "reserving") this.#promisedBytes -= storeBytes(pull);
+    if (state === "reserving") this.#promisedBytes += storeBytes(pull);
+    if (state === "paused") this.#paused.add(pull);
+    else this.#paused.delete(pull);
+    if (state !== "fetching") pull.from = null;
+    pull.state = state;
+  }
+
+  #noteCandidate(bundle: Bundle): void {
+    if (bundle.fetch && !bundle.admitted && isLocated(bundle)) this.#candidates.add(bundle);
+  }
+
+  /** Admits what fits, the most urgent first; sets back less urgent bundles for it. */
+  #admit(effects: PullEffect[]): void {
+    if (this.#candidates.size === 0) return;
+    const waiting = [...this.#candidates].sort((a, b) =>
+      URGENCY[a.purpose] - URGENCY[b.purpose] || a.sequence - b.sequence
+    );
+    let blocked = false;
+    for (const bundle of waiting) {
+      const need = (): number => missingBytes(bundle);
+      const room = (): number => this.#roomBytes() - this.#promisedBytes;
+      // Objects without a size in the store never wait behind large ones.
+      if (blocked && need() > 0) continue;
+      while (need() > room() && this.#setBackFor(bundle, effects));
+      if (need() > room() && this.#admitted.size > 0) blocked = true;
+      if (blocked && need() > 0) continue;
+      bundle.admitted = true;
+      this.#candidates.delete(bundle);
+      this.#unpinned.delete(bundle);
+      this.#admitted.add(bundle);
+      if (bundle.pins) this.#pinAll(bundle, effects);
+      for (const pull of bundle.missing.values()) if (pull.state === "located") this.#reserve(pull, effects);
+    }
+  }
+
+  /** Sets back the least urgent, latest bundle that is less urgent than `bundle`. False when there is none. */
+  #setBackFor(bundle: Bundle, effects: PullEffect[]): boolean {
+    let victim: Bundle | null = null;
+    for (const other of this.#admitted) {
+      if (URGENCY[other.purpose] <= URGENCY[bundle.purpose]) continue;
+      if (
+        victim === null || URGENCY[other.purpose] > URGENCY[victim.purpose] ||
+        (other.purpose === victim.purpose && other.sequence > victim.sequence)
+      ) victim = other;
+    }
+    if (victim === null) return false;
+    victim.admitted = false;
+    this.#admitted.delete(victim);
+    if (victim.pins) {
+      this.#unpinAll(victim, effects);
+      this.#unpinned.add(victim);
+    }
+    for (const pull of victim.missing.values()) this.#setBackIfUnneeded(pull, effects);
+    this.#noteCandidate(victim);
+    return true;
+  }
+
+  #pinAll(bundle: Bundle, effects: PullEffect[]): void {
+    for (const id of bundle.here.keys()) effects.push({ type: "pin", key: bundle.key, id });
+  }
+
+  #unpinAll(bundle: Bundle, effects: PullEffect[]): void {
+    for (const id of bundle.here.keys()) effects.push({ type: "unpin", key: bundle.key, id });
+  }
+
+  check(): void {
+    let promised = 0;
+    for (const bundle of this.#bundles.values()) {
+      assert(bundle.missing.size > 0, `${bundle.key} waits for something`);
+      for (const pull of bundle.missing.values()) {
+        assert(pull.wantedBy.has(bundle), `${pull.id} knows that ${bundle.key} wants it`);
+        assert(this.#pulls.get(pull.id) === pull, `${pull.id} is being pulled`);
+      }
+      assert(bundle.admitted === this.#admitted.has(bundle), `${bundle.key} is known to be admitted`);
+      assert(
+        this.#unpinned.has(bundle) === (bundle.pins && !bundle.admitted),
+        `${bundle.key} is known not to pin`,
+      );
+      assert(
+        this.#candidates.has(bundle) === (bundle.fetch && !bundle.admitted && isLocated(bundle)),
+        `${bundle.key} may be admitted exactly if all it misses is located`,
+      );
+    }
+    for (const pull of this.#pulls.values()) {
+      assert(pull.wantedBy.size > 0, `${pull.id} is wanted`);
+      assert((pull.state === "fetching") === (pull.from !== null), `${pull.id} comes from somewhere`);
+      assert(!holdsRoom(pull) || isForAdmitted(pull), `${pull.id} has room for an admitted bundle`);
+      assert((pull.state === "paused") === this.#paused.has(pull), `${pull.id} is known to be paused`);
+      if (pull.state === "paused") assert(this.#timerMs <= pull.retryMs, `${pull.id} has a timer`);
+      if (pull.state === "reserving") promised += storeBytes(pull);
+    }
+    assert(promised === this.#promisedBytes, "promised bytes add up");
+    assert(
+      this.#candidates.size === 0 || this.#admitted.size > 0,
+      "nobody waits for room while nobody has any",
+    );
+  }
+}

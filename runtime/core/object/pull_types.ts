@@ -1,0 +1,80 @@
+/**
+ * Events and effects of the pull manager (pull_manager.ts).
+ * @module
+ */
+import type { NodeId, ObjectId } from "../../common/ids.ts";
+
+/** Why an object is wanted; in this order when room is short. */
+export type PullPurpose = "get" | "wait" | "argument";
+
+export interface WantedObject {
+  readonly id: ObjectId;
+  readonly home: NodeId;
+}
+
+export type PullEvent =
+  /**
+   * Somebody wants these objects here, all of them (`fetch`), or to exist anywhere (not `fetch`). `key` is unique.
+   * `local`: those that are here now. `bundle`: the objects are pinned under the key before it is ready.
+   */
+  | {
+    readonly type: "wanted";
+    readonly key: string;
+    readonly purpose: PullPurpose;
+    readonly fetch: boolean;
+    readonly bundle: boolean;
+    readonly objects: readonly WantedObject[];
+    readonly local: ReadonlySet<ObjectId>;
+  }
+  /** Nobody waits under this key any more. */
+  | { readonly type: "cancelled"; readonly key: string }
+  | {
+    readonly type: "located";
+    readonly id: ObjectId;
+    readonly nodes: readonly NodeId[];
+    readonly bytes: number;
+  }
+  | { readonly type: "locateFailed"; readonly id: ObjectId; readonly code: string; readonly message: string }
+  | { readonly type: "reserved"; readonly id: ObjectId }
+  | { readonly type: "reserveFailed"; readonly id: ObjectId; readonly code: string; readonly message: string }
+  /** The transfer from that node ended without the whole object. `absent`: it does not have it. */
+  | {
+    readonly type: "fetchFailed";
+    readonly id: ObjectId;
+    readonly node: NodeId;
+    readonly absent: boolean;
+    readonly message: string;
+  }
+  /** The object is complete on this node: pulled, or made here meanwhile. */
+  | { readonly type: "sealed"; readonly id: ObjectId }
+  /** The object was deleted or evicted here. */
+  | { readonly type: "removed"; readonly id: ObjectId }
+  /** A node is dead: nothing can be fetched from it. */
+  | { readonly type: "nodeDied"; readonly node: NodeId }
+  /** There may be more room than before. */
+  | { readonly type: "roomChanged" }
+  | { readonly type: "timer" };
+
+export type PullEffect =
+  /** Ask the GCS, with a callback when the object does not exist yet. Asking again replaces the question. */
+  | { readonly type: "locate"; readonly id: ObjectId; readonly home: NodeId }
+  | { readonly type: "cancelLocate"; readonly id: ObjectId }
+  /** Make room in the store; answered by reserved or reserveFailed. */
+  | { readonly type: "reserve"; readonly id: ObjectId; readonly bytes: number }
+  /** Give the room back (also while it is still being waited for). */
+  | { readonly type: "release"; readonly id: ObjectId }
+  /** Transfer the object, from where the last attempt stopped. Answered by sealed or fetchFailed. */
+  | { readonly type: "fetch"; readonly id: ObjectId; readonly node: NodeId }
+  | { readonly type: "cancelFetch"; readonly id: ObjectId }
+  | { readonly type: "pin"; readonly key: string; readonly id: ObjectId }
+  | { readonly type: "unpin"; readonly key: string; readonly id: ObjectId }
+  /** All that the key wanted is here (or exists). A bundle's pins stay; they belong to the asker now. */
+  | { readonly type: "ready"; readonly key: string }
+  | {
+    readonly type: "failed";
+    readonly key: string;
+    readonly id: ObjectId;
+    readonly code: string;
+    readonly message: string;
+  }
+  | { readonly type: "setTimer"; readonly atMs: number };

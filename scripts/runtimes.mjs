@@ -112,7 +112,9 @@ export function runProgram(file, args = [], { runtimes = ["bun", "deno", "node"]
 
 /** Install the dependencies with what started this script, when node_modules is not there yet. */
 export async function ensureInstalled() {
-  if (existsSync(join(root, "node_modules", "typescript"))) return;
+  // As somebody's dependency it is their package manager's business.
+  const isCheckout = existsSync(join(root, "test"));
+  if (!isCheckout || existsSync(join(root, "node_modules", "typescript"))) return;
   console.error("Installing dependencies (once)");
   const install = {
     bun: [process.execPath, ["install"]],

@@ -67,8 +67,12 @@ describe("the core is pure", () => {
   const core = notTests.filter((file) => file.path.startsWith("runtime/core/"));
 
   test("no clock, randomness, timers, input or output", () => {
-    const impure =
-      /(?<![\w$.#])(Date|performance|setTimeout|setInterval|setImmediate|queueMicrotask|console|process|fetch|crypto|globalThis|Math\.random)\b(?!\s*[:?(]?:)/;
+    const globals =
+      "Date|performance|setTimeout|setInterval|setImmediate|queueMicrotask|console|fetch|crypto|globalThis";
+    // A process is also a noun of the core's; only the runtime's own is meant.
+    const impure = new RegExp(
+      `(?<![\\w$.#])((${globals}|Math\\.random)\\b(?!\\s*[?]?:)|process\\.(env|pid|on|exit|nextTick|hrtime|std\\w+|argv|cwd)\\b)`,
+    );
     expectNone(findWords(core, impure));
   });
 

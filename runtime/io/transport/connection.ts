@@ -171,6 +171,13 @@ export class Connection {
     if (this.#held.length === 0 && this.#state !== "closed") this.#pipe.resume();
   }
 
+  /** Let the process end although the connection is open: a driver lives for its user's work, not for its sockets. */
+  unref(): void {
+    const pipe = this.#pipe as { unref?: () => void; session?: { unref?: () => void } };
+    if (pipe.session?.unref !== undefined) pipe.session.unref();
+    else pipe.unref?.();
+  }
+
   /** Write what is queued, then end. Nothing is delivered after the peer has ended too, or after 2 s. Idempotent. */
   close(): void {
     if (this.#state !== "open") return;

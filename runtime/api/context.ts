@@ -1,0 +1,41 @@
+/**
+ * runtimeContext(): where code runs.
+ * @module
+ */
+import type { ActorHandle, RuntimeContext } from "../common/public_types.ts";
+import { fromUnits } from "../common/resources.ts";
+import { infoOf } from "../io/core_worker/actors.ts";
+import { requireCoreWorker } from "../io/core_worker/current.ts";
+import { workerState } from "../io/core_worker/worker_state.ts";
+
+/**
+ * Where this code runs: job, node, worker, task, actor. In a driver, task and actor are null.
+ * @throws {MobulaError} when this process is not connected.
+ */
+export function runtimeContext(): RuntimeContext {
+  const core = requireCoreWorker();
+  const state = workerState();
+  const task = state?.context.current ?? null;
+  const actor = state?.actor ?? null;
+  const { identity } = core;
+  return {
+    jobId: identity.jobId,
+    nodeId: identity.node,
+    workerId: identity.self,
+    namespace: identity.namespace,
+    get taskId() {
+      return task?.taskId ?? null;
+    },
+    taskName: task?.taskName ?? null,
+    attempt: task?.attempt ?? 0,
+    actorId: actor?.spec.actorId ?? null,
+    actorName: actor?.spec.name ?? null,
+    assignedResources: fromUnits(task?.assigned.resources ?? {}),
+    gpuIds: [...task?.assigned.gpuIds ?? []],
+    wasReconstructed: (actor?.incarnation ?? 1) > 1,
+    actorHandle<T>(): ActorHandle<T> {
+      if (actor === null) throw new TypeError("actorHandle() can be used inside an actor only");
+      return core.actors.handleOf(infoOf(actor.spec)) as unknown as ActorHandle<T>;
+    },
+  };
+}

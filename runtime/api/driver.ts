@@ -1,0 +1,243 @@
+/**
+ * A driver: this process as the user of a cluster. It finds or starts the cluster, attaches to an agent, and ends its job
+ * when it is shut down, when its program ends, or when it is killed.
+ * @module
+ */
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { runtimeName } from "#platform";
+import { PROTOCOL_VERSION } from "../common/config.ts";
+import { installErrorMatching } from "../common/error_matching.ts";
+import { AuthenticationError, MobulaError } from "../common/errors.ts";
+import { driverId, hex, type NodeId, nodeId } from "../common/ids.ts";
+import type { Cluster, InitOptions } from "../common/public_types.ts";
+import { CoreWorker } from "../io/core_worker/core_worker.ts";
+import { setCurrentCoreWorker } from "../io/core_worker/current.ts";
+import { connectWorker } from "../io/core_worker/push_connection.ts";
+import type { Connection } from "../io/transport/connection.ts";
+import { connectHttp2 } from "../io/transport/http2_client.ts";
+import { Rpc } from "../io/transport/rpc.ts";
+import { connectUnix } from "../io/transport/unix.ts";
+import { clusterFilePath, defaultSessionDir, readToken } from "../process/config.ts";
+import { LocalCluster } from "../process/local_cluster.ts";
+import { runningCluster } from "../process/session.ts";
+import type { AgentMethods, CoreMethods, HeadMethods, Hello } from "../protocol/messages.ts";
+import { keepAlive } from "./keep_alive.ts";
+
+/** Where a driver attaches. */
+interface Attachment {
+  readonly token: string;
+  /** The agent's socket on this host, or its address elsewhere. */
+  readonly socketPath: string | null;
+  readonly agentAddress: string | null;
+  readonly local: LocalCluster | null;
+}
+
+/** See the module's header. */
+export class Driver implements Cluster {
+  readonly core: CoreWorker;
+  /** Resolves when attached. */
+  readonly attached: Promise<void>;
+  readonly #options: InitOptions;
+  readonly #nodeId: NodeId | undefined;
+  #local: LocalCluster | null = null;
+  #address = "";
+  #dashboardUrl: string | undefined;
+  #token = "";
+  #clusterId: string | null = null;
+  #ending: Promise<void> | null = null;
+  readonly #onBeforeExit = (): void => void this.end();
+
+  constructor(options: InitOptions) {
+    this.#options = options;
+    const address = options.address ?? process.env.MOBULA_ADDRESS;
+    if (address !== undefined) refuseResources(options);
+    // Of a cluster of our own we choose the first node's id, so that refs know their home before it is there.
+    this.#nodeId = address === undefined ? nodeId(hex(randomBytes(8))) : undefined;
+    installErrorMatching();
+    this.core = new CoreWorker({
+      self: driverId(hex(randomBytes(6))),
+      ...(this.#nodeId !== undefined && { node: this.#nodeId }),
+      ...(options.runtimeEnv !== undefined && { runtimeEnv: options.runtimeEnv }),
+      isRemote: address !== undefined && !isOnThisHost(address),
+      connectWorker: async (worker, core) => {
+        const membership = { token: this.#token, clusterId: this.#clusterId, role: "driver" as const };
+        const channel = await connectWorker(worker, core, membership);
+        (channel as Connection).unref();
+        return channel;
+      },
+      onMessage: (level, text) => {
+        if (options.logToDriver !== false) process.stderr.write(`mobula ${level}: ${text}\n`);
+      },
+    });
+    setCurrentCoreWorker(this.core);
+    this.attached = keepAlive(this.#attach(address)).catch(async (error) => {
+      this.core.fail(error as Error);
+      await this.end();
+      throw error;
+    });
+    this.attached.catch(() => undefined); // init() reports it, and everything that waits fails with it.
+    process.on("beforeExit", this.#onBeforeExit);
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+  get dashboardUrl(): string {
+    return this.#dashboardUrl as string;
+  }
+  /** The cluster that this driver started, or null. */
+  get local(): LocalCluster | null {
+    return this.#local;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+
+  /** End the job, and the cluster when it is this driver's own. Idempotent. */
+  end(): Promise<void> {
+    this.#ending ??= keepAlive(this.#end());
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    process.off("beforeExit", this.#onBeforeExit);
+    const { core } = this;
+    const { jobId } = core.identity;
+    if (core.closedReason === null) {
+      await core.recorder.close().catch(() => undefined);
+      if (jobId) await core.link.request("endJob", { jobId }).catch(() => undefined);
+    }
+    core.close(new MobulaError("The driver was shut down", { code: "ShutDown" }));
+    core.link.close();
+    setCurrentCoreWorker(null);
+    await this.#local?.stop();
+  }
+
+  async #attach(address: string | undefined): Promise<void> {
+    const place = address === undefined ? await this.#startLocal() : await findCluster(address, this.#options.token);
+    this.#local = place.local;
+    this.#token = place.token;
+    const connection = await this.#connect(place);
+    connection.unref();
+    const rpc = new Rpc<CoreMethods, AgentMethods>(connection, this.core.handlers);
+    this.#clusterId = connection.peer?.clusterId ?? null;
+    const { result } = await rpc.request("registerDriver", {
+      namespace: this.#options.namespace ?? process.env.MOBULA_NAMESPACE ?? null,
+      entrypoint: process.argv.slice(1).join(" "),
+    });
+    const { identity } = this.core;
+    identity.node = result.nodeId;
+    identity.jobId = result.jobId;
+    identity.namespace = result.namespace;
+    this.#address = result.address;
+    if (this.#options.dashboard !== false) this.#dashboardUrl = result.dashboardUrl ?? undefined;
+    this.core.open(rpc);
+  }
+
+  async #startLocal(): Promise<Attachment> {
+    const { numCpus, numGpus, resources, objectStoreBytes, dashboard, token } = this.#options;
+    const local = await LocalCluster.start({
+      nodeId: this.#nodeId!,
+      ...(numCpus !== undefined && { numCpus }),
+      ...(numGpus !== undefined && { numGpus }),
+      ...(resources !== undefined && { resources }),
+      ...(objectStoreBytes !== undefined && { objectStoreBytes }),
+      ...(dashboard !== undefined && { dashboard }),
+      ...(token !== undefined && { token }),
+    });
+    return { token: local.token, socketPath: local.agents[0]!.ready.socketPath, agentAddress: null, local };
+  }
+
+  #connect({ token, socketPath, agentAddress }: Attachment): Promise<Connection> {
+    const hello: Hello = {
+      version: PROTOCOL_VERSION,
+      token,
+      role: "driver",
+      id: this.core.identity.self,
+      clusterId: null,
+      epoch: 0,
+      pid: process.pid,
+      runtime: runtimeName,
+      purpose: "control",
+    };
+    if (socketPath !== null) return connectUnix({ path: socketPath, hello });
+    return connectHttp2({ address: agentAddress!, path: "/control", hello });
+  }
+}
+
+/** The cluster of a session here, when `address` is its head's (or "auto"). */
+function clusterHere(address: string): { sessionDir: string; socketPath: string } | null {
+  const sessionDir = defaultSessionDir();
+  const file = runningCluster(sessionDir);
+  if (file === null || (address !== "auto" && file.address !== address)) return null;
+  return { sessionDir, socketPath: file.socketPath };
+}
+
+function isOnThisHost(address: string): boolean {
+  return address === "auto" || clusterHere(address) !== null;
+}
+
+async function findCluster(address: string, givenToken: string | undefined): Promise<Attachment> {
+  const here = clusterHere(address);
+  const explicit = givenToken ?? process.env.MOBULA_TOKEN;
+  if (here !== null) {
+    return { token: explicit ?? readToken(here.sessionDir), socketPath: here.socketPath, agentAddress: null, local: null };
+  }
+  if (address === "auto") {
+    throw new MobulaError(
+      `No cluster is running here (${clusterFilePath(defaultSessionDir())} is missing or stale): run \`mobula start --head\``,
+      { code: "NoCluster" },
+    );
+  }
+  const token = explicit ?? tokenHere();
+  if (token === null) {
+    throw new AuthenticationError(`${address} needs the cluster's token: option token, or MOBULA_TOKEN`);
+  }
+  return { token, socketPath: null, agentAddress: await agentOf(address, token), local: null };
+}
+
+function tokenHere(): string | null {
+  try {
+    return readToken(defaultSessionDir());
+  } catch {
+    return null; // No session here: the token must be given.
+  }
+}
+
+/** An agent of the cluster whose head is at `address`: one on this host if there is one, else the head's own. */
+async function agentOf(address: string, token: string): Promise<string> {
+  const connection = await connectHttp2({
+    address,
+    path: "/control",
+    hello: {
+      version: PROTOCOL_VERSION,
+      token,
+      role: "cli",
+      id: `cli-${hex(randomBytes(6))}`,
+      clusterId: null,
+      epoch: 0,
+      pid: process.pid,
+      runtime: runtimeName,
+      purpose: "control",
+    },
+  });
+  const rpc = new Rpc<Record<never, never>, HeadMethods>(connection);
+  try {
+    const { result } = await rpc.request("nodes", {}, [], { timeoutMs: 10_000 });
+    const alive = result.nodes.filter((node) => node.state === "ALIVE");
+    const agent = alive.find((node) => node.hostname === hostname()) ?? alive.find((node) => node.isHeadNode) ?? alive[0];
+    if (agent === undefined) throw new MobulaError(`The cluster at ${address} has no live node`, { code: "NoNode" });
+    return agent.address;
+  } finally {
+    rpc.close();
+  }
+}
+
+function refuseResources(options: InitOptions): void {
+  for (const name of ["numCpus", "numGpus", "resources", "objectStoreBytes"] as const) {
+    if (options[name] === undefined) continue;
+    throw new RangeError(`Option ${name} is for a new cluster; with an address the cluster's nodes have their own`);
+  }
+}

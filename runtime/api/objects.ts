@@ -1,0 +1,152 @@
+/**
+ * The verbs on objects: get, put, wait, asCompleted, mapTasks, release.
+ * @module
+ */
+import { Deque } from "../common/deque.ts";
+import type { ActorHandle, GetOptions, ObjectRef, RefOr, RemoteFunction } from "../common/public_types.ts";
+import { isActorHandle } from "../io/core_worker/actor_handle.ts";
+import { requireCoreWorker } from "../io/core_worker/current.ts";
+import { entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
+import { keepAlive } from "./keep_alive.ts";
+
+// deno-lint-ignore no-explicit-any -- refs of any type
+type AnyRef = ObjectRef<any>;
+type Values<R extends readonly AnyRef[]> = { -readonly [K in keyof R]: R[K] extends ObjectRef<infer T> ? T : never };
+
+/**
+ * The value of a ref, or of several in order; the first failure that is known rejects at once. Typed arrays come back as
+ * views over shared memory where the runtime can map it: each with a buffer of its own (byteOffset 0), writable, and what
+ * is written stays private to the reader.
+ * @throws {TaskError} what the task threw; also an instance of the user's error class.
+ * @throws {GetTimeoutError} after `timeoutMs`; the task goes on.
+ */
+export function get<T>(ref: ObjectRef<T>, options?: GetOptions): Promise<T>;
+export function get<const R extends readonly AnyRef[]>(refs: R, options?: GetOptions): Promise<Values<R>>;
+export async function get(refs: unknown, options?: GetOptions): Promise<unknown> {
+  checkGetOptions(options);
+  if (isObjectRef(refs)) {
+    const entry = entryOf(refs, "get()'s argument");
+    // What is here already costs no timer.
+    if (entry.state === "value") return entry.payload;
+    return await keepAlive(requireCoreWorker().objects.getOne(entry, options));
+  }
+  if (!Array.isArray(refs)) throw new TypeError(`get() takes a ref or an array of refs, not ${describe(refs)}`);
+  const entries = refs.map((ref, index) => entryOf(ref, `get(): refs[${index}]`));
+  return await keepAlive(requireCoreWorker().objects.getMany(entries, options));
+}
+
+/**
+ * Store a value; the ref is this process's. The value is copied now: later changes to it are not seen.
+ * @throws {TypeError} with the path of what cannot travel (a function, a symbol, an unregistered class).
+ * @throws {ObjectStoreFullError} when it does not fit.
+ */
+export async function put<T>(value: T): Promise<ObjectRef<T>> {
+  return await keepAlive(requireCoreWorker().objects.put(value)) as ObjectRef<T>;
+}
+
+/**
+ * Which refs are ready: at most `numReturns` (default 1), as soon as there are so many, or what is ready at the timeout. A
+ * failed task is ready. Answers the very ref objects that it was given, in their order.
+ * @throws {TypeError | RangeError} for anything but an array of distinct refs, and for numReturns outside 1..length.
+ */
+export async function wait<R extends AnyRef>(
+  refs: readonly R[],
+  options: GetOptions & { numReturns?: number; fetchLocal?: boolean } = {},
+): Promise<[ready: R[], remaining: R[]]> {
+  if (!Array.isArray(refs)) throw new TypeError(`wait() takes an array of refs, not ${describe(refs)}`);
+  const { numReturns = 1, fetchLocal = true } = options;
+  checkGetOptions(options);
+  const entries = refs.map((ref, index) => entryOf(ref, `wait(): refs[${index}]`));
+  if (new Set(entries).size !== entries.length) throw new RangeError("wait() takes distinct refs; one is there twice");
+  if (refs.length === 0) return [[], []];
+  if (!Number.isInteger(numReturns) || numReturns < 1 || numReturns > refs.length) {
+    throw new RangeError(`Option numReturns must be an integer from 1 to ${refs.length} (the number of refs), is ${numReturns}`);
+  }
+  const isReady = await keepAlive(requireCoreWorker().objects.wait(entries, numReturns, fetchLocal, options));
+  const ready: R[] = [];
+  const remaining: R[] = [];
+  for (const [index, ref] of refs.entries()) {
+    if (isReady[index] && ready.length < numReturns) ready.push(ref);
+    else remaining.push(ref);
+  }
+  return [ready, remaining];
+}
+
+/** The refs in the order in which they finish, failed ones included: get(ref) is then immediate. */
+export async function* asCompleted<T>(refs: Iterable<ObjectRef<T>>): AsyncIterableIterator<ObjectRef<T>> {
+  const { objects } = requireCoreWorker();
+  const all = [...refs];
+  const entries = all.map((ref, index) => entryOf(ref, `asCompleted(): refs[${index}]`));
+  const finished: Deque<ObjectRef<T>> = new Deque();
+  let wake: (() => void) | null = null;
+  const stop = objects.watch(entries, (index) => {
+    finished.push(all[index]!);
+    wake?.();
+  });
+  try {
+    for (let left = all.length; left > 0; left--) {
+      if (finished.length === 0) await keepAlive(new Promise<void>((resolve) => wake = resolve));
+      yield finished.shift()!;
+    }
+  } finally {
+    stop();
+  }
+}
+
+/** Tasks that mapTasks has under way unless told otherwise. */
+const MAP_IN_FLIGHT = 1_000;
+
+/**
+ * Map over inputs with at most `maxInFlight` (default 1,000) tasks at once; values in input order. The first failure stops
+ * it and throws. Leaving the loop early stops it too.
+ */
+export async function* mapTasks<A, R>(
+  fn: RemoteFunction<(input: A) => R>,
+  inputs: Iterable<RefOr<A>> | AsyncIterable<RefOr<A>>,
+  options: { maxInFlight?: number } = {},
+): AsyncIterableIterator<Awaited<R>> {
+  const { maxInFlight = MAP_IN_FLIGHT } = options;
+  if (!Number.isInteger(maxInFlight) || maxInFlight < 1) {
+    throw new RangeError(`Option maxInFlight must be an integer of at least 1, is ${maxInFlight}`);
+  }
+  const pending: Deque<AnyRef> = new Deque();
+  try {
+    for await (const input of inputs as AsyncIterable<RefOr<A>>) {
+      pending.push(fn.remote(input as never) as AnyRef);
+      if (pending.length >= maxInFlight) yield await takeFirst(pending);
+    }
+    while (pending.length > 0) yield await takeFirst(pending);
+  } finally {
+    for (const ref of pending) ref.release();
+  }
+}
+
+async function takeFirst(pending: Deque<AnyRef>): Promise<never> {
+  const ref = pending.shift()!;
+  try {
+    return await get(ref) as never;
+  } finally {
+    ref.release();
+  }
+}
+
+/** Drop a ref or handle now; idempotent. Finalizers do the same, late. */
+// deno-lint-ignore no-explicit-any -- refs and handles of any type
+export function release(held: ObjectRef<any> | ActorHandle<any>): void {
+  if (isObjectRef(held)) held.release();
+  else if (isActorHandle(held)) held[Symbol.dispose]();
+  else throw new TypeError(`release() takes a ref or an actor handle, not ${describe(held)}`);
+}
+
+function checkGetOptions(options: GetOptions | undefined): void {
+  const timeoutMs = options?.timeoutMs;
+  if (timeoutMs === undefined) return;
+  if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
+    throw new TypeError(`Option timeoutMs must be a number of milliseconds, is ${describe(timeoutMs)}`);
+  }
+  if (timeoutMs < 0) throw new RangeError(`Option timeoutMs must be at least 0, is ${timeoutMs}`);
+}
+
+function describe(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+}

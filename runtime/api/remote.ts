@@ -1,0 +1,44 @@
+/**
+ * remote(): functions and classes that can be called elsewhere.
+ * @module
+ */
+import { checkActorOptions, checkTaskOptions } from "../common/options.ts";
+import type { ActorOptions, AnyClass, AnyFunction, RemoteClass, RemoteFunction, TaskOptions } from "../common/public_types.ts";
+import { ANONYMOUS, nameFromCallSite } from "../io/function_exporter_names.ts";
+import { exportFunction } from "../io/function_exporter.ts";
+import {
+  RemoteClass as RemoteClassValue,
+  RemoteCode,
+  RemoteFunction as RemoteFunctionValue,
+} from "../io/core_worker/remote_function.ts";
+
+/**
+ * Make a function or class remote. A function gets a task's options, a class an actor's. Its code may use its parameters,
+ * globals and `import()`; anything else that it captures is refused here, by name. A task without a name of its own is
+ * called after the variable that it is assigned to.
+ * @throws {TypeError} for what is neither a function nor a class, for captured variables, and for bad options.
+ */
+export function remote<C extends AnyClass>(cls: C, options?: ActorOptions): RemoteClass<C>;
+export function remote<F extends AnyFunction>(fn: F): RemoteFunction<F>;
+export function remote<F extends AnyFunction, const O extends TaskOptions>(fn: F, options: O): RemoteFunction<F, O>;
+export function remote(code: unknown, options: TaskOptions | ActorOptions = {}): unknown {
+  if (typeof code !== "function") {
+    throw new TypeError(`remote() takes a function or a class, not ${code === null ? "null" : typeof code}`);
+  }
+  const isClass = /^class\b/.test(Function.prototype.toString.call(code));
+  if (isClass) checkActorOptions(options);
+  else checkTaskOptions(options);
+  const captures = options.captures ?? {};
+  const name = code.name || nameFromCallSite(new Error().stack);
+  const exported = exportFunction(code as never, { captures, encodeCaptures: () => new Uint8Array(0), name });
+  if (exported.isGenerator) throw new TypeError(`${name}: generator functions cannot be remote yet; return an array`);
+  const { hash, source, kind, captureNames } = exported;
+  const methods = Object.fromEntries((exported.methods ?? []).map((method) => [method.name, {}]));
+  for (const method of exported.methods ?? []) {
+    if (method.isGenerator) throw new TypeError(`${name}.${method.name}: generator methods cannot be remote yet; return an array`);
+  }
+  const used = captureNames.length === 0 ? null : Object.fromEntries(captureNames.map((key) => [key, captures[key]]));
+  const definition = { hash, source, name: name || ANONYMOUS, methods, captures: used };
+  const remoteCode = new RemoteCode(kind, definition);
+  return kind === "class" ? new RemoteClassValue(remoteCode, options) : new RemoteFunctionValue(remoteCode, options as TaskOptions);
+}

@@ -1,0 +1,73 @@
+/**
+ * What the cluster is and does: nodes, resources, and rows for people.
+ * @module
+ */
+import { addResources, fromUnits } from "../common/resources.ts";
+import { requireCoreWorker } from "../io/core_worker/current.ts";
+import type { HeadMethods, NodeRow } from "../protocol/messages.ts";
+import { keepAlive } from "./keep_alive.ts";
+
+async function ask<M extends keyof HeadMethods>(method: M, params: HeadMethods[M]["params"]): Promise<HeadMethods[M]["result"]> {
+  const core = requireCoreWorker();
+  const { result } = await keepAlive(core.link.request("head", { method, params }));
+  return result as HeadMethods[M]["result"];
+}
+
+/** All nodes, dead ones included for a while. */
+export async function nodes(): Promise<
+  { nodeId: string; alive: boolean; resources: Record<string, number>; labels: Record<string, string> }[]
+> {
+  return (await ask("nodes", {})).nodes.map((node) => ({
+    nodeId: node.nodeId,
+    alive: node.state !== "DEAD",
+    resources: fromUnits(node.resources),
+    labels: { ...node.labels },
+  }));
+}
+
+/** Resources of all live nodes together. */
+export async function clusterResources(): Promise<Record<string, number>> {
+  return await sum((node) => node.resources);
+}
+
+/** Resources that are free now, eventually consistent. A resource of which nothing is free is absent. */
+export async function availableResources(): Promise<Record<string, number>> {
+  const free = await sum((node) => node.available);
+  for (const name of Object.keys(free)) if (free[name]! <= 0) delete free[name];
+  return free;
+}
+
+async function sum(of: (node: NodeRow) => Readonly<Record<string, number>>): Promise<Record<string, number>> {
+  const total: Record<string, number> = {};
+  for (const node of (await ask("nodes", {})).nodes) if (node.state !== "DEAD") addResources(total, of(node));
+  return fromUnits(total);
+}
+
+/** Filters are AND-ed: "state=FAILED", "name~fetch", "durationMs>5000". */
+export interface ListOptions {
+  filters?: string[];
+  limit?: number;
+  /** Rows after the one with this key (the last row of the page before). */
+  after?: string;
+  detail?: boolean;
+}
+
+async function list(kind: string, options: ListOptions = {}): Promise<Record<string, unknown>[]> {
+  return (await ask("list", { kind, ...options })).rows;
+}
+
+export async function listTasks(options?: ListOptions): Promise<Record<string, unknown>[]> {
+  return await list("tasks", options);
+}
+export async function listActors(options?: ListOptions): Promise<Record<string, unknown>[]> {
+  return await list("actors", options);
+}
+export async function listObjects(options?: ListOptions): Promise<Record<string, unknown>[]> {
+  return await list("objects", options);
+}
+export async function listWorkers(options?: ListOptions): Promise<Record<string, unknown>[]> {
+  return await list("workers", options);
+}
+export async function listJobs(options?: ListOptions): Promise<Record<string, unknown>[]> {
+  return await list("jobs", options);
+}

@@ -1,0 +1,216 @@
+/**
+ * Checks of the options that users give: unknown names and wrong types are TypeErrors, values out of range RangeErrors;
+ * each names the option and says what is expected. Pure, so that the call fails before anything is sent.
+ * @module
+ */
+import { toUnits } from "./resources.ts";
+import type { ActorOptions, InitOptions, MethodOptions, PlacedOptions, RuntimeEnv, TaskOptions } from "./public_types.ts";
+import type { NodeId } from "./ids.ts";
+import type { RuntimeEnvSpec, Strategy } from "./task_spec.ts";
+
+type Check = (value: unknown, name: string) => void;
+
+function describe(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  return value === null || typeof value !== "object" ? String(value) : `an ${Array.isArray(value) ? "array" : "object"}`;
+}
+
+function wrongType(name: string, expected: string, value: unknown): never {
+  throw new TypeError(`Option ${name} must be ${expected}, is ${describe(value)}`);
+}
+
+function number(minimum: number, kind: "number" | "integer" = "integer"): Check {
+  return (value, name) => {
+    if (typeof value !== "number" || Number.isNaN(value)) wrongType(name, `a ${kind}`, value);
+    if (kind === "integer" && !Number.isInteger(value)) wrongType(name, "an integer", value);
+    if (value < minimum || value === Infinity) {
+      throw new RangeError(`Option ${name} must be a finite number of at least ${minimum}, is ${value}`);
+    }
+  };
+}
+
+const boolean: Check = (value, name) => {
+  if (typeof value !== "boolean") wrongType(name, "a boolean", value);
+};
+
+const text: Check = (value, name) => {
+  if (typeof value !== "string") wrongType(name, "a string", value);
+  if (value.trim() === "") throw new RangeError(`Option ${name} must not be empty`);
+};
+
+function record(name: string, value: unknown): asserts value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) wrongType(name, "an object", value);
+}
+
+const gpus: Check = (value, name) => {
+  number(0, "number")(value, name);
+  if ((value as number) > 1 && !Number.isInteger(value)) {
+    throw new RangeError(`Option ${name} above 1 must be a whole number, is ${value}`);
+  }
+};
+
+const resources: Check = (value, name) => {
+  record(name, value);
+  for (const key of Object.keys(value)) {
+    if (key === "CPU" || key === "GPU" || key === "memory") {
+      const option = key === "CPU" ? "numCpus" : key === "GPU" ? "numGpus" : "memory";
+      throw new RangeError(`Option ${name} must not hold ${key}: use ${option}`);
+    }
+    if (key === "") throw new RangeError(`Option ${name} has a resource without a name`);
+    number(0, "number")(value[key], `${name}.${key}`);
+  }
+};
+
+const strings: Check = (value, name) => {
+  record(name, value);
+  for (const key of Object.keys(value)) {
+    if (typeof value[key] !== "string") wrongType(`${name}.${key}`, "a string", value[key]);
+  }
+};
+
+const strategy: Check = (value, name) => {
+  if (typeof value === "string") {
+    if (value !== "DEFAULT" && value !== "SPREAD") {
+      throw new RangeError(`Option ${name} must be "DEFAULT", "SPREAD" or { nodeId }, is ${describe(value)}`);
+    }
+    return;
+  }
+  record(name, value);
+  known(value, name, ["nodeId", "soft"]);
+  text(value.nodeId, `${name}.nodeId`);
+  if (value.soft !== undefined) boolean(value.soft, `${name}.soft`);
+};
+
+const runtimeEnv: Check = (value, name) => {
+  record(name, value);
+  known(value, name, ["env", "runtime"]);
+  if (value.env !== undefined) strings(value.env, `${name}.env`);
+  if (value.runtime !== undefined && !["bun", "deno", "node"].includes(value.runtime as string)) {
+    throw new RangeError(`Option ${name}.runtime must be "bun", "deno" or "node", is ${describe(value.runtime)}`);
+  }
+};
+
+const retryExceptions: Check = (value, name) => {
+  if (typeof value === "boolean") return;
+  if (!Array.isArray(value)) wrongType(name, "a boolean or an array of error classes", value);
+  for (const [index, item] of value.entries()) {
+    if (typeof item !== "function" || !(item === Error || item.prototype instanceof Error)) {
+      wrongType(`${name}[${index}]`, "an error class", item);
+    }
+  }
+};
+
+const captures: Check = (value, name) => record(name, value);
+
+const PLACED: Record<string, Check> = {
+  name: text,
+  numCpus: number(0, "number"),
+  numGpus: gpus,
+  memory: number(0, "number"),
+  resources,
+  schedulingStrategy: strategy,
+  labelSelector: strings,
+  runtimeEnv,
+};
+const CALL: Record<string, Check> = { numReturns: number(0), retryExceptions };
+const TASK: Record<string, Check> = { ...PLACED, ...CALL, maxRetries: number(-1), captures };
+const METHOD: Record<string, Check> = { ...CALL, maxTaskRetries: number(-1) };
+const ACTOR: Record<string, Check> = {
+  ...PLACED,
+  namespace: text,
+  getIfExists: boolean,
+  lifetime: (value, name) => {
+    if (value !== "detached" && value !== "non_detached") {
+      throw new RangeError(`Option ${name} must be "detached" or "non_detached", is ${describe(value)}`);
+    }
+  },
+  maxRestarts: number(-1),
+  maxTaskRetries: number(-1),
+  maxConcurrency: number(1),
+  maxPendingCalls: number(-1),
+  methods: (value, name) => {
+    record(name, value);
+    for (const key of Object.keys(value)) checkAll(value[key], `${name}.${key}`, METHOD);
+  },
+  captures,
+};
+const INIT: Record<string, Check> = {
+  address: text,
+  numCpus: number(0, "number"),
+  numGpus: gpus,
+  resources,
+  objectStoreBytes: number(1),
+  numNodes: number(1),
+  namespace: text,
+  runtimeEnv,
+  token: text,
+  dashboard: boolean,
+  logToDriver: boolean,
+};
+
+function known(value: Record<string, unknown>, name: string, keys: readonly string[]): void {
+  for (const key of Object.keys(value)) {
+    if (!keys.includes(key)) throw new TypeError(`Unknown option ${name === "" ? key : `${name}.${key}`}; known: ${keys.join(", ")}`);
+  }
+}
+
+function checkAll(options: unknown, name: string, checks: Record<string, Check>): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TypeError(`${name === "" ? "Options" : `Option ${name}`} must be an object, is ${describe(options)}`);
+  }
+  known(options as Record<string, unknown>, name, Object.keys(checks));
+  for (const [key, value] of Object.entries(options)) {
+    // An option that is present but undefined is as good as absent.
+    if (value !== undefined) checks[key]!(value, name === "" ? key : `${name}.${key}`);
+  }
+}
+
+/** Throw unless these are valid options of a task. */
+export function checkTaskOptions(options: unknown): asserts options is TaskOptions {
+  checkAll(options, "", TASK);
+}
+/** Throw unless these are valid options of an actor method. */
+export function checkMethodOptions(options: unknown): asserts options is MethodOptions {
+  checkAll(options, "", METHOD);
+}
+/** Throw unless these are valid options of an actor class. */
+export function checkActorOptions(options: unknown): asserts options is ActorOptions {
+  checkAll(options, "", ACTOR);
+  const { getIfExists, name, lifetime } = options as ActorOptions;
+  if (getIfExists && name === undefined) throw new RangeError("Option getIfExists needs a name");
+  if (lifetime === "detached" && name === undefined) {
+    throw new RangeError('Option lifetime "detached" needs a name: nobody could find the actor again');
+  }
+}
+/** Throw unless these are valid options of init(). */
+export function checkInitOptions(options: unknown): asserts options is InitOptions {
+  checkAll(options, "", INIT);
+}
+
+/** Resources that placed options ask for, in units. `cpus`: what counts when numCpus is not given. */
+export function resourcesOf(options: PlacedOptions, cpus: number): Record<string, number> {
+  return toUnits({
+    CPU: options.numCpus ?? cpus,
+    GPU: options.numGpus ?? 0,
+    memory: options.memory ?? 0,
+    ...options.resources,
+  });
+}
+
+/** The scheduler's form of a strategy option. */
+export function strategyOf(options: PlacedOptions): Strategy {
+  const given = options.schedulingStrategy ?? "DEFAULT";
+  if (given === "DEFAULT") return { type: "hybrid" };
+  if (given === "SPREAD") return { type: "spread" };
+  return { type: "nodeAffinity", nodeId: given.nodeId as NodeId, soft: given.soft ?? false };
+}
+
+/** A job's runtime environment with a task's on top: variables merge key by key, the rest is replaced. */
+export function runtimeEnvOf(job: RuntimeEnv | undefined, own: RuntimeEnv | undefined): RuntimeEnvSpec {
+  const runtime = own?.runtime ?? job?.runtime;
+  const env = { ...job?.env, ...own?.env };
+  const names = Object.keys(env).sort();
+  if (runtime === undefined && names.length === 0) return { hash: "" };
+  const sorted = Object.fromEntries(names.map((name) => [name, env[name]!]));
+  return { hash: JSON.stringify([runtime ?? "", sorted]), ...(runtime && { runtime }), env: sorted };
+}

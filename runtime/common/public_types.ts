@@ -1,0 +1,201 @@
+/**
+ * The types of the public API: what users see of refs, handles, options and remote functions. Types only; the values
+ * behind them are in io/core_worker and api.
+ * @module
+ */
+
+/**
+ * Handle to a value that exists or will exist. Not a promise: use `get`. Each place that a ref arrives at has a handle of
+ * its own; compare by id. Using a released one is RefReleasedError.
+ */
+export interface ObjectRef<T> {
+  readonly id: string;
+  /** Drop this reference now; idempotent. Finalizers do the same, late. */
+  release(): void;
+  [Symbol.dispose](): void;
+  readonly __value?: T; // phantom
+}
+
+/** A value, or a ref to one: accepted wherever a remote call takes an argument. */
+export type RefOr<T> = T | ObjectRef<T>;
+type Args<A extends readonly unknown[]> = { [K in keyof A]: RefOr<A[K]> };
+// deno-lint-ignore no-explicit-any -- any function: the widest callable type that still infers its parts
+export type AnyFunction = (...args: any[]) => any;
+// deno-lint-ignore no-explicit-any -- any constructor
+export type AnyClass = new (...args: any[]) => any;
+// deno-lint-ignore no-explicit-any -- any error class, abstract ones included
+export type ErrorClass = abstract new (...args: any[]) => Error;
+
+/** Where work may run. Default: local first, then the node with the least expected wait. */
+export type SchedulingStrategy = "DEFAULT" | "SPREAD" | { nodeId: string; soft?: boolean };
+
+/** What a worker needs beside the code. */
+export interface RuntimeEnv {
+  /** Environment variables of the worker, merged key by key with the job's. */
+  env?: Record<string, string>;
+  /** The runtime of the worker; default: the node's (`--runtime`). */
+  runtime?: "bun" | "deno" | "node";
+}
+
+/** Options of everything that is placed on a node. Quantities in maps use Ray's names: CPU, GPU, memory, your own. */
+export interface PlacedOptions {
+  /** A task's display name; an actor's registered name, unique in its namespace. */
+  name?: string;
+  /** CPUs held while it runs. Default: a task 1; an actor needs 1 to be placed and then holds 0. */
+  numCpus?: number;
+  /** GPUs held; above 1 a whole number. Default 0. */
+  numGpus?: number;
+  /** Bytes of memory reserved (a logical reservation). Default none. */
+  memory?: number;
+  /** Custom resources held, by name. */
+  resources?: Record<string, number>;
+  schedulingStrategy?: SchedulingStrategy;
+  /** Node labels that must hold: a value, `!value`, `in(a,b)` or `!in(a,b)` by label. */
+  labelSelector?: Record<string, string>;
+  runtimeEnv?: RuntimeEnv;
+}
+
+/** Options of every call. */
+export interface CallOptions {
+  /** How many refs the call gives: the function then returns that many values in an array. Default 1. */
+  numReturns?: number;
+  /** Retry when the function throws: any error, or instances of these classes. Default false. */
+  retryExceptions?: boolean | readonly ErrorClass[];
+}
+
+export interface TaskOptions extends PlacedOptions, CallOptions {
+  /** Retries after a worker or node died (and after exceptions, with retryExceptions). Default 3; -1 without end. */
+  maxRetries?: number;
+  /** Values that the function uses from an enclosing function's scope, serialized once with the function. */
+  captures?: Record<string, unknown>;
+}
+
+export interface MethodOptions extends CallOptions {
+  /** Retries of a call whose actor died. Default 0: at most once. -1 without end. */
+  maxTaskRetries?: number;
+}
+
+export interface ActorOptions extends PlacedOptions {
+  /** Where the name is looked up. Default: the job's namespace. */
+  namespace?: string;
+  /** With a name: take the live actor of that name, if there is one. Default false. */
+  getIfExists?: boolean;
+  /** "detached": it outlives its creator and its job. */
+  lifetime?: "detached" | "non_detached";
+  /** Restarts after its process or node died. Default 0; -1 without end. */
+  maxRestarts?: number;
+  /** Default of the methods' maxTaskRetries. */
+  maxTaskRetries?: number;
+  /**
+   * Default 1: one call at a time, in order, an async method included until its promise settles. Above 1, calls interleave
+   * at their awaits. Unlike Ray, where `async` alone means 1,000.
+   */
+  maxConcurrency?: number;
+  /** Unanswered calls that one process may have; above it PendingCallsLimitExceededError. Default -1: no limit. */
+  maxPendingCalls?: number;
+  /** Defaults for single methods. */
+  methods?: Record<string, MethodOptions>;
+  captures?: Record<string, unknown>;
+}
+
+type Elements<R> = R extends readonly [unknown, ...unknown[]] ? { -readonly [K in keyof R]: ObjectRef<R[K]> }
+  : R extends readonly (infer E)[] ? ObjectRef<E>[]
+  : ObjectRef<unknown>[];
+type Returned<R, O> = O extends { numReturns: infer N }
+  ? (N extends 1 ? ObjectRef<Awaited<R>> : N extends 0 ? void : Elements<Awaited<R>>)
+  : ObjectRef<Awaited<R>>;
+
+/** What `remote(fn)` gives. */
+// deno-lint-ignore ban-types -- {}: no options given
+export interface RemoteFunction<F extends AnyFunction, O = {}> {
+  /** Submit a call; returns at once. Refs among the arguments are replaced by their values before it runs. */
+  remote(...args: Args<Parameters<F>>): Returned<ReturnType<F>, O>;
+  /** The same function with other options. */
+  options<const P extends TaskOptions>(options: P): RemoteFunction<F, Omit<O, keyof P> & P>;
+}
+
+/** One method of an actor handle. */
+// deno-lint-ignore ban-types -- {}: no options given
+export interface ActorMethod<F extends AnyFunction, O = {}> {
+  remote(...args: Args<Parameters<F>>): Returned<ReturnType<F>, O>;
+  options<const P extends MethodOptions>(options: P): ActorMethod<F, Omit<O, keyof P> & P>;
+}
+
+/**
+ * T's public methods, each with .remote and .options. Nothing else is callable on it (never a `then`); it ends with
+ * release(handle), `using`, or, late, when collected: the last one gone ends an unnamed actor after its submitted calls.
+ */
+export type ActorHandle<T> =
+  & { readonly [K in keyof T as T[K] extends AnyFunction ? K : never]: ActorMethod<Extract<T[K], AnyFunction>> }
+  & { [Symbol.dispose](): void };
+
+/** What `remote(Class)` gives. */
+export interface RemoteClass<C extends AnyClass> {
+  /**
+   * Create an actor; returns at once. For a named actor, what this process submits later waits until the name is
+   * committed; a taken name rejects the first call and ready(handle) with NameTakenError.
+   */
+  remote(...args: Args<ConstructorParameters<C>>): ActorHandle<InstanceType<C>>;
+  options(options: ActorOptions): RemoteClass<C>;
+}
+
+/** The handle type of a remote class: HandleOf<typeof Counter>. */
+export type HandleOf<R> = R extends RemoteClass<infer C> ? ActorHandle<InstanceType<C>> : never;
+
+export interface InitOptions {
+  /** "HOST:PORT", "auto" (the cluster running here), or none: MOBULA_ADDRESS, else an embedded cluster. */
+  address?: string;
+  /** Resources of an embedded cluster's node; refused with an address. Default: the machine's CPUs. */
+  numCpus?: number;
+  numGpus?: number;
+  resources?: Record<string, number>;
+  /** Size of an embedded node's object store in bytes. Default 30 % of memory. */
+  objectStoreBytes?: number;
+  /** Where names of actors are looked up. Default: a random one, or MOBULA_NAMESPACE. */
+  namespace?: string;
+  /** How many nodes (agents on this machine) an embedded cluster has, each with these resources. Default 1. */
+  numNodes?: number;
+  /** For every task and actor of the job. */
+  runtimeEnv?: RuntimeEnv;
+  /** Default: MOBULA_TOKEN, else the session folder's token file. */
+  token?: string;
+  /** Whether an embedded cluster serves the dashboard. Default true. */
+  dashboard?: boolean;
+  /** Whether messages and worker logs of this job are written to stderr. Default true. */
+  logToDriver?: boolean;
+}
+
+/** A connection to a cluster; an embedded one ends with it. */
+export interface Cluster {
+  readonly address: string;
+  readonly dashboardUrl?: string;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface GetOptions {
+  /** GetTimeoutError after this long; 0: what is there now. Default: wait without end. */
+  timeoutMs?: number;
+  /** Aborting rejects with the signal's reason; the task goes on. */
+  signal?: AbortSignal;
+}
+
+/** What a task or actor knows of where it runs. Null fields: not in a task, not in an actor. */
+export interface RuntimeContext {
+  readonly jobId: string;
+  readonly nodeId: string;
+  readonly workerId: string;
+  readonly namespace: string;
+  readonly taskId: string | null;
+  readonly taskName: string | null;
+  /** 0 for the first execution of the task. */
+  readonly attempt: number;
+  readonly actorId: string | null;
+  /** "" for an unnamed actor. */
+  readonly actorName: string | null;
+  readonly assignedResources: Record<string, number>;
+  readonly gpuIds: number[];
+  /** Whether this actor was constructed again after a crash. */
+  readonly wasReconstructed: boolean;
+  /** A handle to this actor; throws outside an actor. */
+  actorHandle<T>(): ActorHandle<T>;
+}

@@ -1,0 +1,175 @@
+/**
+ * The actor queue: one process's calls to one actor, in order.
+ *
+ * It owns: what waits, what is in flight to which incarnation, and what becomes of calls when the actor restarts or dies.
+ * It does not own: connections, values, the actor's life (that is the GCS's actor manager; its word comes as `status`).
+ *
+ *   submitted --1--> waiting --2--> in flight --3--> done
+ *                       ^              |
+ *                       +------4-------+--5--> failed
+ *
+ *   1 submit(). Calls wait while the actor is being created or restarted, or an argument is not ready; with
+ *     maxConcurrency 1 an unready call holds back those behind it (Ray: one order per caller), above 1 it does not.
+ *   2 The actor is alive and its worker connected: all that may go leave at once, in order.
+ *   3 completed().
+ *   4 The incarnation ended and the call may be retried: back to the front, in order.
+ *   5 It may not: "may or may not have run" (ActorUnavailable) when the actor comes back, ActorDied when it does not.
+ * @module
+ */
+import { Deque } from "../../common/deque.ts";
+import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
+
+/** What the queue must know of a call; the caller's own objects extend it. */
+export interface QueuedCall {
+  readonly sequence: number;
+  /** Arguments are known: it may leave. */
+  ready: boolean;
+  /** -1 without end. */
+  retriesLeft: number;
+}
+
+export interface ActorQueueEffects<C extends QueuedCall> {
+  /** Open a connection to the worker of this incarnation, then tell connected() or disconnected(). */
+  connect(status: ActorStatus): void;
+  push(calls: C[]): void;
+  fail(call: C, kind: "died" | "unavailable", cause: DeathCause | null): void;
+  /** A retry was used: the attempt number grows. */
+  retried(call: C): void;
+}
+
+type LinkState = "none" | "connecting" | "connected" | "lost";
+
+/** See the module's header. */
+export class ActorQueue<C extends QueuedCall> {
+  readonly #effects: ActorQueueEffects<C>;
+  readonly #ordered: boolean;
+  readonly #waiting: Deque<C> = new Deque();
+  /** All and only calls pushed to `#incarnation` and not answered. */
+  readonly #inFlight = new Map<number, C>();
+  #status: ActorStatus | null = null;
+  #link: LinkState = "none";
+  /** The incarnation that the link is for. */
+  #incarnation = 0;
+
+  constructor(effects: ActorQueueEffects<C>, options: { ordered: boolean }) {
+    this.#effects = effects;
+    this.#ordered = options.ordered;
+  }
+
+  get status(): ActorStatus | null {
+    return this.#status;
+  }
+  /** Calls without an answer. */
+  get pending(): number {
+    return this.#waiting.length + this.#inFlight.size;
+  }
+  get inFlight(): ReadonlyMap<number, C> {
+    return this.#inFlight;
+  }
+
+  submit(call: C): void {
+    if (this.#status?.state === "DEAD") return this.#effects.fail(call, "died", this.#status.deathCause);
+    this.#waiting.push(call);
+  }
+
+  /** Let go what may leave; once per tick, after any number of the other calls. */
+  pump(): void {
+    if (this.#link !== "connected" || this.#waiting.length === 0) return;
+    const batch: C[] = [];
+    if (this.#ordered) {
+      while (this.#waiting.peek()?.ready) batch.push(this.#waiting.shift()!);
+    } else {
+      batch.push(...this.#waiting.removeWhere((call) => call.ready));
+    }
+    if (batch.length === 0) return;
+    for (const call of batch) this.#inFlight.set(call.sequence, call);
+    this.#effects.push(batch);
+  }
+
+  completed(sequence: number): C | undefined {
+    const call = this.#inFlight.get(sequence);
+    this.#inFlight.delete(sequence); // Unknown: a late answer of an incarnation that was given up.
+    return call;
+  }
+
+  /** Run it again (its exception is to be retried): before everything that waits. */
+  requeue(call: C): void {
+    if (this.#status?.state === "DEAD") return this.#effects.fail(call, "died", this.#status.deathCause);
+    this.#effects.retried(call);
+    this.#waiting.unshift(call);
+  }
+
+  /** Remove a call that has not left. False when it is in flight or done. */
+  cancelQueued(call: C): boolean {
+    return this.#waiting.removeWhere((other) => other === call).length > 0;
+  }
+
+  /** The GCS's word on the actor. Old news (a lower incarnation, or anything after DEAD) is ignored. */
+  updated(status: ActorStatus): void {
+    const known = this.#status;
+    if (known !== null && (known.state === "DEAD" || status.incarnation < known.incarnation)) return;
+    this.#status = status;
+    if (status.state === "ALIVE") {
+      if (this.#link !== "none" && this.#incarnation === status.incarnation) {
+        // The same incarnation is still said to be alive although the link broke: try it again.
+        if (this.#link === "lost") this.#connect(status);
+        return;
+      }
+      this.#settleInFlight("unavailable", null);
+      this.#connect(status);
+      return;
+    }
+    if (status.state === "DEAD") {
+      this.#link = "none";
+      for (const call of this.#takeInFlight()) this.#effects.fail(call, "died", status.deathCause);
+      let call: C | undefined;
+      while ((call = this.#waiting.shift()) !== undefined) this.#effects.fail(call, "died", status.deathCause);
+      return;
+    }
+    // Being created, or restarting: what was in flight belonged to an incarnation that is gone.
+    if (this.#link !== "none" && status.state === "RESTARTING") {
+      this.#link = "none";
+      this.#settleInFlight("unavailable", status.deathCause);
+    }
+  }
+
+  connected(incarnation: number): void {
+    if (incarnation === this.#incarnation && this.#link === "connecting") this.#link = "connected";
+  }
+
+  /** The link broke (or could not be opened): the GCS will say whether the actor restarts or is dead. Calls in flight
+   *  wait for that word, because it decides their error. */
+  disconnected(incarnation: number): void {
+    if (incarnation === this.#incarnation && this.#link !== "none") this.#link = "lost";
+  }
+
+  check(): void {
+    if (this.#link === "none" && this.#inFlight.size > 0) throw new Error("calls in flight without a link");
+    if (this.#status?.state === "DEAD" && this.pending > 0) throw new Error("calls of a dead actor");
+  }
+
+  #connect(status: ActorStatus): void {
+    this.#link = "connecting";
+    this.#incarnation = status.incarnation;
+    this.#effects.connect(status);
+  }
+
+  #takeInFlight(): C[] {
+    const calls = [...this.#inFlight.values()];
+    this.#inFlight.clear();
+    return calls;
+  }
+
+  #settleInFlight(kind: "died" | "unavailable", cause: DeathCause | null): void {
+    const calls = this.#takeInFlight();
+    for (let i = calls.length - 1; i >= 0; i--) {
+      const call = calls[i]!;
+      if (call.retriesLeft === 0) continue;
+      if (call.retriesLeft > 0) call.retriesLeft--;
+      this.#effects.retried(call);
+      this.#waiting.unshift(call);
+      calls.splice(i, 1);
+    }
+    for (const call of calls) this.#effects.fail(call, kind, cause);
+  }
+}

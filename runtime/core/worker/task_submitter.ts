@@ -1,0 +1,434 @@
+/**
+ * The task submitter: a process's queue of tasks, the leases it holds, and which task goes to which leased worker.
+ *
+ * It owns: queues per scheduling class, open lease requests, granted leases with what is in flight on them, retry
+ * decisions after a lost worker. It does not own: values, references, connections, argument resolution (a task comes here
+ * when its arguments are ready), or when a worker may be granted (that is the agent's local scheduler).
+ *
+ *   submitted --1--> queued --2--> in flight --3--> done
+ *                      ^              |
+ *                      +------4-------+
+ *
+ *   1 submit(): into the queue of its class; leases are requested for the work that the queue holds.
+ *   2 A lease has room: the worker is expected to be done with what it has within PIPELINE_US. Only functions that have
+ *     measured short share a worker's pipeline; a task whose run time is unknown, or that must not be repeated
+ *     (`exclusive`), goes alone.
+ *   3 completed().
+ *   4 handedBack(): not started, costs nothing. workerLost(): costs a retry if it may have started.
+ *
+ * A task with stored arguments has a class of its own: its lease request carries the arguments, so that the scheduler can
+ * choose the node by where they are and pin them before the grant.
+ * @module
+ */
+import { Deque } from "../../common/deque.ts";
+import type { ArgumentRef, Grant, RuntimeEnvSpec, Strategy } from "../../common/task_spec.ts";
+import type { ResourceSet } from "../../common/resources.ts";
+
+/** Work that a leased worker should have in its pipeline, in microseconds of expected run time. */
+const PIPELINE_US = 2_000;
+/** Tasks in flight on one worker, at most. */
+const PIPELINE_TASKS_MAX = 1024;
+/** What a function is expected to take before it was measured: long enough to go alone. */
+const UNKNOWN_US = PIPELINE_US;
+/** Expected work per lease that is worth asking for another one. */
+const WORK_PER_LEASE_US = 2_000;
+
+/** What leases are interchangeable for: equal keys, equal everything. */
+export interface SchedulingShape {
+  readonly key: string;
+  readonly resources: ResourceSet;
+  readonly strategy: Strategy;
+  readonly labelSelector?: Readonly<Record<string, string>>;
+  readonly runtimeEnv: RuntimeEnvSpec;
+}
+
+/** Run-time estimate of one function in this process; shared by all of its tasks. */
+export interface FunctionTiming {
+  /** Moving average of run times in microseconds; 0 when never measured. */
+  estimateUs: number;
+}
+
+/** What the submitter must know of a task; the caller's own task objects extend it. */
+export interface SubmittedTask {
+  readonly sequence: number;
+  readonly shape: SchedulingShape;
+  readonly timing: FunctionTiming;
+  /** Never more than once: nothing else may be in flight beside it. */
+  readonly exclusive: boolean;
+  readonly storedArgs: readonly ArgumentRef[];
+  /** System failures that may still be retried; -1 without end. */
+  retriesLeft: number;
+  cancelled: boolean;
+  /** What its run was expected to take when it was pushed, in microseconds: what its lease's load counts. */
+  expectedUs: number;
+}
+
+/** One granted worker, with the tasks that it has. */
+export interface Lease<T extends SubmittedTask> {
+  readonly grant: Grant;
+  readonly requestId: string;
+  readonly queue: ClassQueue<T>;
+  readonly inFlight: Map<number, T>;
+  /** Expected run time of what is in flight. */
+  loadUs: number;
+  /** Give it back when what is in flight is done. */
+  reclaimed: boolean;
+  /** Its task waits in get or wait: nothing more goes there until it has answered. */
+  blocked: boolean;
+  idleSinceMs: number;
+}
+
+/** All tasks of one scheduling class that wait, and the leases for them. */
+export interface ClassQueue<T extends SubmittedTask> {
+  readonly key: string;
+  readonly shape: SchedulingShape;
+  readonly waiting: Deque<T>;
+  /** Moving average of the class's run times, in microseconds. */
+  estimateUs: number;
+  readonly leases: Set<Lease<T>>;
+  readonly requests: Set<string>;
+}
+
+/** What the submitter asks of its surroundings. Called in the order in which things must happen. */
+export interface SubmitterEffects<T extends SubmittedTask> {
+  requestLease(requestId: string, queue: ClassQueue<T>, first: T, backlog: number): void;
+  cancelLease(requestId: string): void;
+  returnLease(lease: Lease<T>): void;
+  push(lease: Lease<T>, tasks: T[]): void;
+  /** Out of retries: `maybeStarted` tells a crash from a worker that never saw it. */
+  lost(task: T, lease: Lease<T>): void;
+  /** A retry was used up: the attempt number grows. */
+  retried(task: T): void;
+}
+
+export interface SubmitterLimits {
+  readonly requestsPerClass: number;
+  readonly leaseIdleMs: number;
+  /** Open lease requests of tasks with stored arguments, all classes together. */
+  readonly argumentRequests: number;
+}
+
+/** See the module's header. One per process and job. */
+export class TaskSubmitter<T extends SubmittedTask> {
+  readonly #effects: SubmitterEffects<T>;
+  readonly #limits: SubmitterLimits;
+  readonly #queues = new Map<string, ClassQueue<T>>();
+  /** All and only open requests, with their class. */
+  readonly #requests = new Map<string, ClassQueue<T>>();
+  /** All and only held leases. */
+  readonly #leases = new Map<string, Lease<T>>();
+  /** Tasks with stored arguments that wait for a free request slot. */
+  readonly #gated: Deque<T> = new Deque();
+  #argumentRequests = 0;
+  #nextRequest = 1;
+  /** Classes that changed since the last pump. */
+  readonly #dirty = new Set<ClassQueue<T>>();
+
+  constructor(effects: SubmitterEffects<T>, limits: SubmitterLimits) {
+    this.#effects = effects;
+    this.#limits = limits;
+  }
+
+  get leases(): ReadonlyMap<string, Lease<T>> {
+    return this.#leases;
+  }
+  get queues(): ReadonlyMap<string, ClassQueue<T>> {
+    return this.#queues;
+  }
+
+  /** Queue a task whose arguments are ready. Nothing is sent before pump(). */
+  submit(task: T): void {
+    if (task.storedArgs.length > 0 && this.#argumentRequests >= this.#limits.argumentRequests) {
+      this.#gated.push(task);
+      return;
+    }
+    this.#enqueue(task, false);
+  }
+
+  /** Push what fits and ask for what is missing: once per tick, after any number of the other calls. */
+  pump(nowMs: number): void {
+    for (const queue of this.#dirty) {
+      this.#fill(queue, nowMs);
+      this.#request(queue);
+      this.#forget(queue);
+    }
+    this.#dirty.clear();
+  }
+
+  granted(nowMs: number, requestId: string, grant: Grant): void {
+    const queue = this.#requests.get(requestId);
+    const lease: Lease<T> = {
+      grant,
+      requestId,
+      queue: queue ?? UNUSED as unknown as ClassQueue<T>,
+      inFlight: new Map(),
+      loadUs: 0,
+      reclaimed: false,
+      blocked: false,
+      idleSinceMs: nowMs,
+    };
+    // A grant that crossed its cancellation is not wanted any more.
+    if (queue === undefined) return this.#effects.returnLease(lease);
+    this.#closeRequest(requestId, queue);
+    this.#leases.set(grant.leaseId, lease);
+    queue.leases.add(lease);
+    this.#dirty.add(queue);
+  }
+
+  /** The scheduler refused the class for good: its waiting tasks come back, to be failed by the caller. */
+  rejected(requestId: string): T[] {
+    const queue = this.#requests.get(requestId);
+    if (queue === undefined) return []; // Crossed its cancellation.
+    this.#closeRequest(requestId, queue);
+    const tasks = [...queue.waiting];
+    queue.waiting.clear();
+    this.#dirty.add(queue);
+    return tasks;
+  }
+
+  completed(nowMs: number, leaseId: string, sequence: number, runUs: number): T | undefined {
+    const lease = this.#leases.get(leaseId);
+    const task = lease?.inFlight.get(sequence);
+    if (lease === undefined || task === undefined) return undefined; // Late: the lease was given up as lost.
+    this.#land(lease, task, nowMs);
+    lease.blocked = false;
+    const timing = task.timing;
+    timing.estimateUs = timing.estimateUs === 0 ? Math.max(1, runUs) : average(timing.estimateUs, runUs);
+    lease.queue.estimateUs = average(lease.queue.estimateUs, runUs);
+    return task;
+  }
+
+  /** A worker's task blocks: it gives back tasks (perhaps none) that it has not started; they go to the front, in order. */
+  handedBack(nowMs: number, leaseId: string, sequences: readonly number[]): void {
+    const lease = this.#leases.get(leaseId);
+    if (lease === undefined) return;
+    lease.blocked = true;
+    for (let i = sequences.length - 1; i >= 0; i--) {
+      const task = lease.inFlight.get(sequences[i]!);
+      if (task === undefined) continue;
+      this.#land(lease, task, nowMs);
+      this.#enqueue(task, true);
+    }
+    if (lease.inFlight.size === 0) lease.blocked = false;
+  }
+
+  /** The worker is gone. Tasks it had are retried while they may be. */
+  workerLost(nowMs: number, leaseId: string): void {
+    const lease = this.#leases.get(leaseId);
+    if (lease === undefined) return;
+    this.#leases.delete(leaseId);
+    lease.queue.leases.delete(lease);
+    this.#dirty.add(lease.queue);
+    const tasks = [...lease.inFlight.values()];
+    lease.inFlight.clear();
+    lease.loadUs = 0;
+    lease.idleSinceMs = nowMs;
+    for (let i = tasks.length - 1; i >= 0; i--) {
+      const task = tasks[i]!;
+      if (task.cancelled || task.retriesLeft === 0) {
+        this.#effects.lost(task, lease);
+        continue;
+      }
+      if (task.retriesLeft > 0) task.retriesLeft--;
+      this.#effects.retried(task);
+      this.#enqueue(task, true);
+    }
+  }
+
+  /** Others wait for workers: this lease goes back as soon as what is in flight is done. */
+  reclaim(leaseId: string): void {
+    const lease = this.#leases.get(leaseId);
+    if (lease === undefined) return;
+    lease.reclaimed = true;
+    this.#dirty.add(lease.queue);
+  }
+
+  /** Remove a task that has not been pushed. False when it is in flight or unknown. */
+  cancelQueued(task: T): boolean {
+    const gated = this.#gated.removeWhere((other) => other === task);
+    if (gated.length > 0) return true;
+    const queue = this.#queues.get(this.#keyOf(task));
+    if (queue === undefined || queue.waiting.removeWhere((other) => other === task).length === 0) return false;
+    this.#dirty.add(queue);
+    return true;
+  }
+
+  /** Give back leases that have been idle for long. Returns when to look again, or null when nothing is idle. */
+  reapIdle(nowMs: number): number | null {
+    let next: number | null = null;
+    for (const lease of this.#leases.values()) {
+      if (lease.inFlight.size > 0) continue;
+      const due = lease.idleSinceMs + this.#limits.leaseIdleMs;
+      if (due <= nowMs) this.#giveBack(lease);
+      else if (next === null || due < next) next = due;
+    }
+    return next;
+  }
+
+  /** The job ends: leases go back. Answers every task that was not done. */
+  close(): T[] {
+    const tasks = [...this.#gated];
+    for (const queue of this.#queues.values()) tasks.push(...queue.waiting);
+    for (const lease of this.#leases.values()) tasks.push(...lease.inFlight.values());
+    for (const requestId of this.#requests.keys()) this.#effects.cancelLease(requestId);
+    for (const lease of this.#leases.values()) this.#effects.returnLease(lease);
+    this.#requests.clear();
+    this.#leases.clear();
+    this.#queues.clear();
+    this.#gated.clear();
+    this.#argumentRequests = 0;
+    this.#dirty.clear();
+    return tasks;
+  }
+
+  /** Throw when an invariant is broken. */
+  check(): void {
+    let argumentRequests = 0;
+    for (const [requestId, queue] of this.#requests) {
+      if (!queue.requests.has(requestId)) throw new Error(`request ${requestId} is unknown to its class`);
+      if (isArgumentKey(queue.key)) argumentRequests++;
+    }
+    if (argumentRequests > this.#limits.argumentRequests) throw new Error("more argument requests than allowed");
+    for (const lease of this.#leases.values()) {
+      if (!lease.queue.leases.has(lease)) throw new Error(`lease ${lease.grant.leaseId} is unknown to its class`);
+      let load = 0;
+      let exclusive = 0;
+      for (const task of lease.inFlight.values()) {
+        load += task.expectedUs;
+        if (task.exclusive) exclusive++;
+      }
+      if (Math.abs(load - lease.loadUs) > 1) throw new Error(`load is ${lease.loadUs}, its tasks sum to ${load}`);
+      if (exclusive > 0 && lease.inFlight.size > 1) throw new Error("an exclusive task shares its worker");
+    }
+    for (const queue of this.#queues.values()) {
+      if (queue.requests.size > this.#limits.requestsPerClass) throw new Error("too many requests for one class");
+    }
+  }
+
+  #keyOf(task: T): string {
+    return task.storedArgs.length > 0 ? `${task.shape.key}#${task.sequence}` : task.shape.key;
+  }
+
+  #enqueue(task: T, front: boolean): void {
+    const key = this.#keyOf(task);
+    let queue = this.#queues.get(key);
+    if (queue === undefined) {
+      queue = {
+        key,
+        shape: task.shape,
+        waiting: new Deque(),
+        estimateUs: UNKNOWN_US,
+        leases: new Set(),
+        requests: new Set(),
+      };
+      this.#queues.set(key, queue);
+      if (isArgumentKey(key)) this.#argumentRequests++;
+    }
+    if (front) queue.waiting.unshift(task);
+    else queue.waiting.push(task);
+    this.#dirty.add(queue);
+  }
+
+  /** Push waiting tasks to leases with room, evenly, so that no worker gets all of a short burst. */
+  #fill(queue: ClassQueue<T>, nowMs: number): void {
+    for (const lease of queue.leases) {
+      if (lease.reclaimed && lease.inFlight.size === 0) this.#giveBack(lease);
+    }
+    let usable = 0;
+    for (const lease of queue.leases) if (!lease.reclaimed && !lease.blocked) usable++;
+    for (const lease of queue.leases) {
+      if (queue.waiting.length === 0) return;
+      if (lease.reclaimed || lease.blocked) continue;
+      const share = Math.ceil(queue.waiting.length / usable);
+      usable--;
+      const batch: T[] = [];
+      while (batch.length < share && this.#hasRoom(lease, queue.waiting.peek()!)) {
+        const task = queue.waiting.shift()!;
+        task.expectedUs = expected(task);
+        lease.inFlight.set(task.sequence, task);
+        lease.loadUs += task.expectedUs;
+        batch.push(task);
+        if (queue.waiting.length === 0) break;
+      }
+      if (batch.length > 0) this.#effects.push(lease, batch);
+      else if (lease.inFlight.size === 0) lease.idleSinceMs = nowMs;
+    }
+  }
+
+  #hasRoom(lease: Lease<T>, task: T): boolean {
+    if (lease.inFlight.size === 0) return true;
+    if (task.exclusive || lease.inFlight.size >= PIPELINE_TASKS_MAX) return false;
+    if (lease.loadUs + expected(task) > PIPELINE_US) return false;
+    for (const first of lease.inFlight.values()) return !first.exclusive;
+    return true;
+  }
+
+  /** Keep as many requests open as there is work beyond what the held leases can take. */
+  #request(queue: ClassQueue<T>): void {
+    const waiting = queue.waiting.length;
+    const wanted = Math.min(
+      waiting,
+      Math.max(queue.leases.size === 0 ? 1 : 0, Math.floor(waiting * queue.estimateUs / WORK_PER_LEASE_US)),
+      this.#limits.requestsPerClass,
+    );
+    for (const requestId of queue.requests) {
+      if (queue.requests.size <= wanted) break;
+      this.#closeRequest(requestId, queue);
+      this.#effects.cancelLease(requestId);
+    }
+    while (queue.requests.size < wanted) {
+      const requestId = `r${this.#nextRequest++}`;
+      queue.requests.add(requestId);
+      this.#requests.set(requestId, queue);
+      this.#effects.requestLease(requestId, queue, queue.waiting.peek()!, waiting);
+    }
+  }
+
+  #closeRequest(requestId: string, queue: ClassQueue<T>): void {
+    this.#requests.delete(requestId);
+    queue.requests.delete(requestId);
+  }
+
+  #land(lease: Lease<T>, task: T, nowMs: number): void {
+    lease.inFlight.delete(task.sequence);
+    lease.loadUs = lease.inFlight.size === 0 ? 0 : lease.loadUs - task.expectedUs;
+    if (lease.inFlight.size === 0) lease.idleSinceMs = nowMs;
+    this.#dirty.add(lease.queue);
+  }
+
+  #giveBack(lease: Lease<T>): void {
+    this.#leases.delete(lease.grant.leaseId);
+    lease.queue.leases.delete(lease);
+    this.#dirty.add(lease.queue);
+    this.#effects.returnLease(lease);
+  }
+
+  /** A class of one task ends with it; ordinary classes stay, there are few. */
+  #forget(queue: ClassQueue<T>): void {
+    if (!isArgumentKey(queue.key) || queue.waiting.length > 0 || queue.requests.size > 0) return;
+    for (const lease of queue.leases) {
+      if (lease.inFlight.size > 0) return;
+      this.#giveBack(lease);
+    }
+    if (!this.#queues.delete(queue.key)) return;
+    this.#argumentRequests--;
+    const next = this.#gated.shift();
+    if (next !== undefined) this.#enqueue(next, false);
+  }
+}
+
+const UNUSED = Object.freeze({ key: "", leases: new Set(), requests: new Set() });
+
+/** What one more run time makes of a moving average; never 0, which means unknown. */
+function average(estimateUs: number, runUs: number): number {
+  return Math.max(1, estimateUs * 0.8 + runUs * 0.2);
+}
+
+/** Expected run time of a task, in microseconds. */
+function expected(task: SubmittedTask): number {
+  return task.timing.estimateUs === 0 ? UNKNOWN_US : task.timing.estimateUs;
+}
+
+function isArgumentKey(key: string): boolean {
+  return key.includes("#");
+}

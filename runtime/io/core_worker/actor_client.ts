@@ -1,0 +1,453 @@
+/**
+ * One actor as one process uses it: its calls in order, its connection, and its handles here. What becomes of calls when
+ * the actor restarts or dies is decided by the actor queue (core/worker/actor_queue.ts).
+ * @module
+ */
+import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
+import {
+  ActorDiedError,
+  ActorUnavailableError,
+  ActorUnschedulableError,
+  PendingCallsLimitExceededError,
+} from "../../common/errors.ts";
+import { setClassNames, userClassNames } from "../../common/error_matching.ts";
+import { type ActorId, type NodeId, type TaskId, taskId } from "../../common/ids.ts";
+import type { TaskRow } from "../../common/task_event.ts";
+import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
+import { ActorQueue } from "../../core/worker/actor_queue.ts";
+import { PushType, writePush } from "../../protocol/push.ts";
+import { ByteWriter } from "../../protocol/serialization/mod.ts";
+import { ArgumentList } from "./arguments.ts";
+import type { CoreContext } from "./core_context.ts";
+import type { Entry } from "./entry.ts";
+import type { ObjectRef } from "./object_ref.ts";
+import type { FunctionStats } from "./recorder.ts";
+import { type Reply, readReplies, settleReply } from "./replies.ts";
+import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
+
+/** Defaults of one method, as they travel with a handle. */
+export interface MethodInfo {
+  readonly numReturns?: number;
+  readonly maxTaskRetries?: number;
+  /** True, or names of error classes. */
+  readonly retryExceptions?: boolean | readonly string[];
+}
+
+/** What a handle is, wherever it goes. */
+export interface HandleInfo {
+  readonly actorId: ActorId;
+  readonly home: NodeId;
+  readonly className: string;
+  readonly methods: Readonly<Record<string, MethodInfo>>;
+  /** One order per caller: maxConcurrency is 1. */
+  readonly ordered: boolean;
+  readonly maxTaskRetries: number;
+  readonly maxPendingCalls: number;
+  /** Its handles are counted: the last one gone ends it. False for named actors. */
+  readonly counted: boolean;
+}
+
+const PUSH_FRAME_BYTES = 1024 * 1024;
+/** How often a lost connection asks whether the actor is really gone. */
+const RECHECK_MS = 1_000;
+
+interface OwnCall {
+  readonly sequence: number;
+  readonly method: string;
+  readonly args: ArgumentList;
+  readonly returns: Entry[];
+  readonly stats: FunctionStats;
+  readonly id: () => TaskId;
+  readonly parent: TaskId | null;
+  readonly depth: number;
+  readonly retryExceptions: boolean | readonly string[];
+  readonly submittedMs: number;
+  ready: boolean;
+  retriesLeft: number;
+  attempt: number;
+  pushedMs: number;
+}
+
+/** What a client needs of the process's actors. */
+export interface ActorRegistry {
+  /** The client has calls under way (true) or none (false): it must not be collected meanwhile. */
+  busy(client: ActorClient, isBusy: boolean): void;
+}
+
+/** See the module's header. */
+export class ActorClient implements WorkerLinkObserver {
+  info: HandleInfo;
+  /** Unreleased handles in this process. */
+  handles = 0;
+  readonly #core: CoreContext;
+  readonly #registry: ActorRegistry;
+  readonly #queue: ActorQueue<OwnCall>;
+  readonly #writer = new ByteWriter();
+  readonly #watchers = new Set<() => void>();
+  readonly #stats = new Map<string, FunctionStats>();
+  #link: WorkerLink | null = null;
+  #linkIncarnation = 0;
+  #pumpScheduled = false;
+  #recheck: ReturnType<typeof setTimeout> | null = null;
+  /** Why it could not be created (a taken name, unreachable GCS), or its constructor's error. */
+  #creationError: Error | null = null;
+
+  constructor(core: CoreContext, registry: ActorRegistry, info: HandleInfo) {
+    this.#core = core;
+    this.#registry = registry;
+    this.info = info;
+    this.#queue = new ActorQueue<OwnCall>({
+      connect: (status) => this.#connect(status),
+      push: (calls) => this.#push(calls),
+      fail: (call, kind, cause) => this.#failCall(call, kind, cause),
+      retried: (call) => {
+        call.attempt++;
+        call.stats.submitted--;
+        call.stats.pendingNode++;
+      },
+    }, { ordered: info.ordered });
+  }
+
+  get status(): ActorStatus | null {
+    return this.#queue.status;
+  }
+  get pending(): number {
+    return this.#queue.pending;
+  }
+
+  /** Submit a call; answers its refs at once. */
+  call(method: string, options: MethodInfo, values: readonly unknown[]): ObjectRef<unknown>[] {
+    const { info } = this;
+    if (info.maxPendingCalls >= 0 && this.#queue.pending >= info.maxPendingCalls) {
+      throw new PendingCallsLimitExceededError(
+        `${info.className} (${info.actorId}) has ${this.#queue.pending} calls pending from here, the limit (maxPendingCalls)`,
+      );
+    }
+    const core = this.#core;
+    const name = `${info.className}.${method}`;
+    const args = ArgumentList.encode(core, values, name);
+    const sequence = core.nextSequence();
+    let id: TaskId | null = null;
+    const idOf = (): TaskId => id ??= taskId(core.identity.self, sequence);
+    const returns: Entry[] = [];
+    const refs: ObjectRef<unknown>[] = [];
+    for (let index = 0; index < (options.numReturns ?? 1); index++) {
+      const entry = core.objects.newReturn(idOf, index, name);
+      returns.push(entry);
+      refs.push(core.objects.refOf(entry));
+    }
+    const current = core.currentTask();
+    const call: OwnCall = {
+      sequence,
+      method,
+      args,
+      returns,
+      stats: this.#statsOf(name),
+      id: idOf,
+      parent: current?.taskId ?? null,
+      depth: current === null ? 0 : current.depth + 1,
+      retryExceptions: options.retryExceptions ?? false,
+      submittedMs: core.nowMs(),
+      ready: false,
+      retriesLeft: options.maxTaskRetries ?? info.maxTaskRetries,
+      attempt: 0,
+      pushedMs: 0,
+    };
+    core.recorder.touch();
+    if (this.#queue.pending === 0) this.#registry.busy(this, true);
+    core.afterNames(() => this.#submit(call));
+    return refs;
+  }
+
+  /** The GCS's word on the actor. `errorValue`: its constructor's error. */
+  updated(status: ActorStatus, errorValue: Uint8Array | null): void {
+    if (errorValue !== null) this.#creationError ??= this.#constructorError(status, errorValue);
+    this.#queue.updated(status);
+    if (status.state === "DEAD") this.#dropLink();
+    this.#schedulePump();
+    for (const watcher of [...this.#watchers]) watcher();
+  }
+
+  /** It could not be created at all. */
+  creationFailed(error: Error): void {
+    this.#creationError = error;
+    const cause: DeathCause = { code: "CREATION_FAILED", message: error.message };
+    this.updated({
+      actorId: this.info.actorId,
+      state: "DEAD",
+      incarnation: Number.MAX_SAFE_INTEGER,
+      nodeId: null,
+      workerId: null,
+      socketPath: null,
+      pid: null,
+      restartsLeft: 0,
+      deathCause: cause,
+    }, null);
+  }
+
+  /** Resolves when its constructor has run; rejects when it is dead. */
+  ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): boolean => {
+        const status = this.status;
+        if (status?.state === "ALIVE") resolve();
+        else if (status?.state === "DEAD") reject(this.#diedError(status.deathCause));
+        else return false;
+        this.#watchers.delete(look);
+        this.#registry.busy(this, this.pending > 0 || this.#watchers.size > 0);
+        return true;
+      };
+      if (look()) return;
+      this.#watchers.add(look);
+      this.#registry.busy(this, true);
+    });
+  }
+
+  close(reason: Error): void {
+    this.creationFailed(reason);
+    this.#dropLink();
+  }
+
+  // ---- calls -------------------------------------------------------------------------------------------------------------
+
+  #submit(call: OwnCall): void {
+    const { args, stats } = call;
+    if (args.isReady) {
+      call.ready = true;
+      stats.pendingNode++;
+    } else {
+      stats.pendingArgs++;
+      args.whenReady((failed) => {
+        stats.pendingArgs--;
+        stats.pendingNode++;
+        if (failed === null) call.ready = true;
+        else if (this.#queue.cancelQueued(call)) {
+          this.#fail(call, this.#core.argumentError(failed, stats.name, call.id()));
+        }
+        this.#schedulePump();
+      });
+    }
+    this.#queue.submit(call);
+    this.#schedulePump();
+  }
+
+  #schedulePump(): void {
+    if (this.#pumpScheduled) return;
+    this.#pumpScheduled = true;
+    queueMicrotask(() => {
+      this.#pumpScheduled = false;
+      this.#queue.pump();
+    });
+  }
+
+  #push(calls: OwnCall[]): void {
+    const link = this.#link!;
+    const writer = this.#writer;
+    const nowMs = this.#core.nowMs();
+    writer.reset();
+    for (const call of calls) {
+      if (writer.position > PUSH_FRAME_BYTES) {
+        link.send(PushType.pushCalls, writer.bytes());
+        writer.reset();
+      }
+      call.pushedMs = nowMs;
+      call.stats.pendingNode--;
+      call.stats.submitted++;
+      const { sequence, method: target, attempt, depth } = call;
+      writePush(writer, { sequence, target, attempt, numReturns: call.returns.length, depth }, call.args.block());
+      for (const argument of call.args.resolved) {
+        this.#core.recorder.edge(argument.producer, call.stats.name, argument.bytes);
+      }
+    }
+    link.send(PushType.pushCalls, writer.bytes());
+  }
+
+  replies(link: WorkerLink, header: Uint8Array): void {
+    if (link !== this.#link) return; // Of an incarnation that was given up.
+    const returned: number[] = [];
+    for (const reply of readReplies(header)) {
+      const call = this.#queue.completed(reply.sequence);
+      if (call !== undefined && this.#completed(call, reply)) returned.push(reply.sequence);
+    }
+    if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
+    this.#queue.pump();
+    this.#settleBusy();
+  }
+
+  #completed(call: OwnCall, reply: Reply): boolean {
+    const { stats } = call;
+    if (reply.error !== null && call.retryExceptions !== false && call.retriesLeft !== 0) {
+      if (this.#core.isRetried(reply.error, call.retryExceptions)) {
+        if (call.retriesLeft > 0) call.retriesLeft--;
+        this.#recordRow(call, "FAILED", reply, null);
+        this.#queue.requeue(call);
+        return false;
+      }
+    }
+    stats.submitted--;
+    stats.runMs += reply.runUs / 1000;
+    if (reply.error === null) stats.finished++;
+    else stats.failed++;
+    this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
+    const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
+    call.args.release();
+    return holds;
+  }
+
+  handedBack(): void {}
+
+  // ---- connection ----------------------------------------------------------------------------------------------------------
+
+  #connect(status: ActorStatus): void {
+    this.#dropLink();
+    const { nodeId, workerId, socketPath, incarnation } = status;
+    const address = { nodeId: nodeId!, workerId: workerId!, socketPath: socketPath! };
+    this.#linkIncarnation = incarnation;
+    this.#link = new WorkerLink(address.workerId, address.nodeId, this.#core.openWorker(address), this);
+  }
+
+  #dropLink(): void {
+    const link = this.#link;
+    this.#link = null;
+    link?.close();
+    if (this.#recheck !== null) clearTimeout(this.#recheck);
+    this.#recheck = null;
+  }
+
+  opened(link: WorkerLink): void {
+    if (link !== this.#link) return;
+    this.#queue.connected(this.#linkIncarnation);
+    this.#queue.pump();
+  }
+
+  lost(link: WorkerLink): void {
+    if (link !== this.#link) return;
+    this.#link = null;
+    this.#queue.disconnected(this.#linkIncarnation);
+    this.#askAgain();
+  }
+
+  /** Whether the actor died or only the connection broke is the GCS's to say; ask until it says something new. */
+  #askAgain(): void {
+    this.#recheck = setTimeout(() => {
+      this.#core.link.notify("watchActor", { actorId: this.info.actorId });
+      if (this.#link === null && this.status?.state !== "DEAD") this.#askAgain();
+    }, RECHECK_MS);
+    (this.#recheck as { unref?: () => void }).unref?.();
+  }
+
+  // ---- ends ----------------------------------------------------------------------------------------------------------------
+
+  #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
+    if (call.pushedMs > 0) call.stats.submitted--;
+    else if (call.ready) call.stats.pendingNode--;
+    const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
+      `${this.#describe()} was lost while ${call.method} was under way; the call may or may not have run` +
+        (cause === null ? "" : `: ${cause.message}`),
+      { actorId: this.info.actorId },
+    );
+    this.#fail(call, this.#core.objects.encodeError(error));
+    this.#settleBusy();
+  }
+
+  #fail(call: OwnCall, encoded: Uint8Array): void {
+    call.stats.failed++;
+    this.#recordRow(call, "FAILED", null, encoded);
+    for (const entry of call.returns) this.#core.objects.settleError(entry, encoded);
+    call.args.release();
+  }
+
+  #settleBusy(): void {
+    if (this.pending === 0) this.#registry.busy(this, this.#watchers.size > 0);
+  }
+
+  #describe(): string {
+    return `Actor ${this.info.className} (${this.info.actorId})`;
+  }
+
+  #diedError(cause: DeathCause | null): Error {
+    if (this.#creationError !== null) return this.#creationError;
+    const message = `${this.#describe()} is dead: ${cause?.message ?? "unknown cause"}`;
+    const fields = { actorId: this.info.actorId, actorInitFailed: cause?.code === "CREATION_FAILED" };
+    return cause?.code === "UNSCHEDULABLE"
+      ? new ActorUnschedulableError(message, fields)
+      : new ActorDiedError(message, fields);
+  }
+
+  /** Its constructor threw: also an instance of the user's class. */
+  #constructorError(status: ActorStatus, errorValue: Uint8Array): Error {
+    const cause = this.#core.codec.decodeError(errorValue);
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const error = new ActorDiedError(`${this.#describe()} could not be created: ${message}`, {
+      actorId: status.actorId,
+      actorInitFailed: true,
+      cause: (cause as { cause?: unknown })?.cause ?? cause,
+    });
+    if (cause instanceof Error) setClassNames(error, userClassNames(cause));
+    return error;
+  }
+
+  // ---- history ---------------------------------------------------------------------------------------------------------------
+
+  #statsOf(name: string): FunctionStats {
+    let stats = this.#stats.get(name);
+    if (stats === undefined) this.#stats.set(name, stats = this.#core.recorder.stats(name, "ACTOR_TASK"));
+    return stats;
+  }
+
+  #recordRow(call: OwnCall, state: "FINISHED" | "FAILED", reply: Reply | null, encoded: Uint8Array | null): void {
+    const { recorder } = this.#core;
+    recorder.touch();
+    if (state === "FINISHED" && !recorder.wantsRow) return;
+    const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
+    const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
+    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, reply?.bytes ?? 0, error));
+  }
+
+  #row(
+    call: OwnCall,
+    state: TaskRow["state"],
+    startMs: number | null,
+    endMs: number | null,
+    resultBytes: number,
+    error: TaskRow["error"],
+  ): TaskRow {
+    return {
+      taskId: call.id(),
+      attempt: call.attempt,
+      jobId: this.#core.identity.jobId,
+      name: call.stats.name,
+      type: "ACTOR_TASK",
+      state,
+      parentTaskId: call.parent,
+      actorId: this.info.actorId,
+      nodeId: this.status?.nodeId ?? null,
+      workerId: this.status?.workerId ?? null,
+      submittedMs: call.submittedMs,
+      pushedMs: call.pushedMs === 0 ? null : call.pushedMs,
+      startMs,
+      endMs,
+      args: call.args.ids(),
+      resultBytes,
+      error,
+    };
+  }
+
+  /** What runs at the actor now, as far as this process knows. */
+  running(): FunctionStats | null {
+    const first = this.#queue.inFlight.values().next();
+    return first.done ? null : first.value.stats;
+  }
+
+  /** Append rows of calls that have been under way for longer than a batch's interval, at most `limit`. */
+  longRunning(limit: number, rows: TaskRow[]): void {
+    const before = this.#core.nowMs() - TASK_EVENT_INTERVAL_MS;
+    let isFirst = true;
+    for (const call of this.#queue.inFlight.values()) {
+      if (limit-- <= 0 || call.pushedMs > before) return;
+      const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
+      rows.push(this.#row(call, state, isFirst ? call.pushedMs : null, null, 0, null));
+      isFirst = false;
+    }
+  }
+}

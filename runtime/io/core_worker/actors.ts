@@ -1,0 +1,281 @@
+/**
+ * The actors that one process uses: creation, handles and their counting, lookup by name, and status from the GCS.
+ * @module
+ */
+import { type ActorId, actorId } from "../../common/ids.ts";
+import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
+import type { TaskRow } from "../../common/task_event.ts";
+import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
+import type { RefTarget } from "../../protocol/messages.ts";
+import { ActorClient, type ActorRegistry, type HandleInfo, type MethodInfo } from "./actor_client.ts";
+import { type ActorHandle, clientOf, type HandleOwner, makeHandle, methodInfo } from "./actor_handle.ts";
+import { ArgumentList } from "./arguments.ts";
+import type { CoreContext } from "./core_context.ts";
+import type { FunctionRecord } from "./functions.ts";
+import type { FunctionStats, RunningSource } from "./recorder.ts";
+import type { RemoteClass } from "./remote_function.ts";
+
+/** What actors need of the core worker besides the shared context. */
+export interface ActorHost {
+  randomHex(bytes: number): string;
+  recordOf(remoteClass: RemoteClass): FunctionRecord;
+}
+
+type RefOp = "disown" | "drop";
+
+/** See the module's header. */
+export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
+  readonly #core: CoreContext;
+  readonly #host: ActorHost;
+  readonly #clients = new Map<ActorId, WeakRef<ActorClient>>();
+  /** Clients with calls under way: nobody else may hold them. */
+  readonly #busy = new Set<ActorClient>();
+  /** Arguments of actors that this process created and that may be constructed again. */
+  readonly #creationArgs = new WeakMap<ActorClient, ArgumentList>();
+  readonly #owned = new WeakSet<ActorClient>();
+  readonly #ended = new WeakSet<ActorClient>();
+  readonly #collected: FinalizationRegistry<{ target: RefTarget; op: RefOp }>;
+  /** Names that are being registered, and what waits for them. */
+  #naming = 0;
+  #afterNames: (() => void)[] = [];
+  #creations = new WeakMap<ActorClient, Promise<void>>();
+
+  constructor(core: CoreContext, host: ActorHost) {
+    this.#core = core;
+    this.#host = host;
+    core.recorder.addSource(this);
+    this.#collected = new FinalizationRegistry(({ target, op }) => {
+      this.#clients.delete(target.id as ActorId);
+      core.link.reference({ op, ...target });
+    });
+  }
+
+  get namesPending(): boolean {
+    return this.#naming > 0;
+  }
+
+  afterNames(run: () => void): void {
+    if (this.#naming === 0) run();
+    else this.#afterNames.push(run);
+  }
+
+  busy(client: ActorClient, isBusy: boolean): void {
+    if (isBusy) this.#busy.add(client);
+    else if (this.#busy.delete(client) && client.handles === 0) this.#end(client);
+  }
+
+  /** Create an actor; answers its handle at once. */
+  create(remoteClass: RemoteClass, values: readonly unknown[]): ActorHandle {
+    const core = this.#core;
+    const { givenOptions: options, code } = remoteClass;
+    const { name: className } = code.definition;
+    const args = ArgumentList.encode(core, values, `new ${className}`);
+    const methods: Record<string, MethodInfo> = {};
+    for (const [method, info] of Object.entries(code.definition.methods)) {
+      const given = options.methods?.[method];
+      methods[method] = given === undefined ? info : { ...info, ...methodInfo(given) };
+    }
+    for (const method of Object.keys(options.methods ?? {})) {
+      if (!Object.hasOwn(methods, method)) throw new TypeError(`Option methods.${method}: ${className} has no such method`);
+    }
+    const isNamed = options.name !== undefined;
+    const info: HandleInfo = {
+      actorId: actorId(this.#host.randomHex(8)),
+      home: core.identity.node,
+      className,
+      methods,
+      ordered: (options.maxConcurrency ?? 1) === 1,
+      maxTaskRetries: options.maxTaskRetries ?? 0,
+      maxPendingCalls: options.maxPendingCalls ?? -1,
+      counted: !isNamed && options.lifetime !== "detached",
+    };
+    const client = this.#newClient(info);
+    this.#owned.add(client);
+    this.#creationArgs.set(client, args);
+    const handle = makeHandle(client, this);
+    if (isNamed) this.#naming++;
+    const created = this.#create(client, remoteClass, args).finally(() => {
+      if (isNamed) this.#named();
+      this.busy(client, client.pending > 0);
+    });
+    this.#creations.set(client, created);
+    this.busy(client, true);
+    return handle;
+  }
+
+  async #create(client: ActorClient, remoteClass: RemoteClass, args: ArgumentList): Promise<void> {
+    const core = this.#core;
+    try {
+      await core.connected;
+      if (client.info.home === "") client.info = { ...client.info, home: core.identity.node };
+      this.#count(client, "own");
+      const failed = await new Promise<unknown>((resolve) => args.whenReady(resolve));
+      if (failed !== null) throw core.codec.decodeError(core.argumentError(failed as never, `new ${client.info.className}`, "" as never));
+      const record = this.#host.recordOf(remoteClass);
+      await core.functions.export(record);
+      const spec = this.#specOf(client, remoteClass, record, args);
+      const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
+      const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
+      if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
+      core.link.notify("watchActor", { actorId: result.actorId });
+    } catch (error) {
+      args.release();
+      client.creationFailed(error as Error);
+    }
+  }
+
+  /** getIfExists found another one: the handle now stands for that. */
+  #adopt(client: ActorClient, spec: ActorSpec): void {
+    this.#clients.delete(client.info.actorId);
+    client.info = infoOf(spec);
+    this.#clients.set(spec.actorId, new WeakRef(client));
+    this.#creationArgs.get(client)?.release();
+  }
+
+  #named(): void {
+    if (--this.#naming > 0) return;
+    const waiting = this.#afterNames;
+    this.#afterNames = [];
+    for (const run of waiting) run();
+  }
+
+  #specOf(client: ActorClient, remoteClass: RemoteClass, record: FunctionRecord, args: ArgumentList): ActorSpec {
+    const { givenOptions: options } = remoteClass;
+    const { identity, runtimeEnv } = this.#core;
+    const { info } = client;
+    return {
+      actorId: info.actorId,
+      jobId: identity.jobId,
+      owner: identity.self,
+      ownerNode: identity.node,
+      className: info.className,
+      classHash: record.hash,
+      name: options.name ?? "",
+      namespace: options.namespace ?? identity.namespace,
+      detached: options.lifetime === "detached",
+      maxRestarts: options.maxRestarts ?? 0,
+      maxTaskRetries: info.maxTaskRetries,
+      maxConcurrency: options.maxConcurrency ?? 1,
+      maxPendingCalls: info.maxPendingCalls,
+      resources: resourcesOf(options, 0),
+      placementResources: resourcesOf(options, 1),
+      strategy: strategyOf(options),
+      ...(options.labelSelector && { labelSelector: options.labelSelector }),
+      runtimeEnv: runtimeEnvOf(runtimeEnv, options.runtimeEnv),
+      args: args.stored,
+      methods: info.methods,
+    };
+  }
+
+  // ---- handles -----------------------------------------------------------------------------------------------------------
+
+  /** A handle for an actor that came from elsewhere: inside a value, or by name. */
+  handleOf(info: HandleInfo): ActorHandle {
+    let client = this.#clients.get(info.actorId)?.deref();
+    if (client === undefined || this.#ended.has(client)) {
+      client = this.#newClient(info);
+      this.#count(client, "hold");
+      this.#core.link.notify("watchActor", { actorId: info.actorId });
+    }
+    return makeHandle(client, this);
+  }
+
+  async get(name: string, namespace: string | undefined): Promise<ActorHandle> {
+    await this.#core.connected;
+    await new Promise<void>((resolve) => this.afterNames(resolve));
+    const { result } = await this.#core.link.request("getActor", { name, namespace: namespace ?? this.#core.identity.namespace });
+    return this.handleOf(infoOf(result.spec));
+  }
+
+  async kill(handle: unknown, noRestart: boolean): Promise<void> {
+    const client = clientOf(handle, "kill()'s argument");
+    await this.#creations.get(client);
+    await this.#core.link.request("killActor", { actorId: client.info.actorId, noRestart });
+  }
+
+  async ready(handle: unknown): Promise<void> {
+    await clientOf(handle, "ready()'s argument").ready();
+  }
+
+  /** HandleOwner: the last handle of this process is gone. */
+  handleReleased(client: ActorClient): void {
+    // Submitted calls finish first.
+    if (!this.#busy.has(client)) this.#end(client);
+  }
+
+  #end(client: ActorClient): void {
+    if (this.#ended.has(client)) return;
+    this.#ended.add(client);
+    this.#clients.delete(client.info.actorId);
+    this.#collected.unregister(client);
+    this.#creationArgs.get(client)?.release();
+    if (client.info.counted) {
+      const { actorId: id, home } = client.info;
+      this.#core.link.reference({ op: this.#owned.has(client) ? "disown" : "drop", id, home });
+    }
+  }
+
+  #count(client: ActorClient, op: "own" | "hold"): void {
+    const { counted, actorId: id, home } = client.info;
+    if (!counted) return;
+    this.#core.link.reference(op === "own" ? { op, id, home, at: null } : { op, id, home });
+    const target = { id, home };
+    this.#collected.register(client, { target, op: op === "own" ? "disown" : "drop" }, client);
+  }
+
+  #newClient(info: HandleInfo): ActorClient {
+    const client = new ActorClient(this.#core, this, info);
+    this.#clients.set(info.actorId, new WeakRef(client));
+    return client;
+  }
+
+  // ---- status ------------------------------------------------------------------------------------------------------------
+
+  updated(status: ActorStatus, errorValue: Uint8Array | null): void {
+    const client = this.#clients.get(status.actorId)?.deref();
+    if (client === undefined) return; // Its handles are gone; a late word.
+    client.updated(status, errorValue);
+    if (status.state === "DEAD") this.#creationArgs.get(client)?.release();
+  }
+
+  // ---- history -----------------------------------------------------------------------------------------------------------
+
+  running(): Map<FunctionStats, number> {
+    const counts = new Map<FunctionStats, number>();
+    for (const client of this.#busy) {
+      const stats = client.running();
+      if (stats !== null) counts.set(stats, (counts.get(stats) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  longRunning(limit: number): TaskRow[] {
+    const rows: TaskRow[] = [];
+    for (const client of this.#busy) {
+      if (rows.length >= limit) break;
+      client.longRunning(limit - rows.length, rows);
+    }
+    return rows;
+  }
+
+  close(reason: Error): void {
+    for (const ref of this.#clients.values()) ref.deref()?.close(reason);
+    this.#clients.clear();
+    this.#busy.clear();
+  }
+}
+
+/** A handle for an actor as the GCS knows it. */
+export function infoOf(spec: ActorSpec): HandleInfo {
+  return {
+    actorId: spec.actorId,
+    home: spec.ownerNode,
+    className: spec.className,
+    methods: spec.methods as Record<string, MethodInfo>,
+    ordered: spec.maxConcurrency === 1,
+    maxTaskRetries: spec.maxTaskRetries,
+    maxPendingCalls: spec.maxPendingCalls,
+    counted: spec.name === "" && !spec.detached,
+  };
+}
+

@@ -1,0 +1,210 @@
+/**
+ * The arguments of one call: values as bytes, taken when the call is made, and refs whose values it must wait for. When all
+ * are known they become one block: small values inline, stored ones as refs that the worker's node pulls and pins.
+ * @module
+ */
+import type { ObjectId } from "../../common/ids.ts";
+import type { ArgumentRef } from "../../common/task_spec.ts";
+import { ValueKind, writeRef } from "../../protocol/push.ts";
+import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
+import type { CoreContext } from "./core_context.ts";
+import type { Entry, EntryWaiter } from "./entry.ts";
+import { ObjectRef } from "./object_ref.ts";
+import type { RefSink } from "./value_codec.ts";
+
+const NOTHING: readonly never[] = Object.freeze([]);
+const NO_ARGUMENTS = new Uint8Array([0]);
+
+/** Inline arguments of one call, together. Larger single values are stored by themselves; these are many small ones. */
+const INLINE_SUM_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Shared scratch: a call's arguments are encoded in one go. */
+const scratch = new ByteWriter();
+
+/** See the module's header. */
+export class ArgumentList implements EntryWaiter {
+  /** Stored arguments, once ready. */
+  stored: readonly ArgumentRef[] = NOTHING;
+  /** Entries of the refs among the arguments, for the task graph. */
+  resolved: readonly Entry[] = NOTHING;
+  readonly #core: CoreContext;
+  /** Encoded values and entries in order; null once the block is made. */
+  #parts: (Uint8Array | Entry)[] | null;
+  #block: Uint8Array | null;
+  /** Everything kept alive until the call ends. */
+  #held: readonly Entry[];
+  #waiting = 0;
+  #failed: Entry | null = null;
+  #whenReady: ((failed: Entry | null) => void) | null = null;
+  readonly #requests = new Set<string>();
+
+  private constructor(core: CoreContext, parts: (Uint8Array | Entry)[] | null, block: Uint8Array | null, held: readonly Entry[]) {
+    this.#core = core;
+    this.#parts = parts;
+    this.#block = block;
+    this.#held = held;
+    for (const entry of held) entry.count++;
+    if (parts !== null) this.#await(parts);
+  }
+
+  /** Encode `values`. Throws TypeError with the path of what cannot travel; then nothing was submitted. */
+  static encode(core: CoreContext, values: readonly unknown[], name: string): ArgumentList {
+    if (values.length === 0) return new ArgumentList(core, null, NO_ARGUMENTS, NOTHING);
+    const writer = scratch;
+    writer.reset();
+    writer.varint(values.length);
+    const sink: RefSink = { refs: [], held: [] };
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index];
+      if (value instanceof ObjectRef) return ArgumentList.#encodeParts(core, values, name);
+      writer.u8(ValueKind.inline);
+      const large = core.codec.append(writer, value, pathOf(index), sink);
+      if (large !== null) return ArgumentList.#encodeParts(core, values, name);
+      checkSize(writer.position, name);
+    }
+    return new ArgumentList(core, null, writer.buffer.slice(0, writer.position), sink.held);
+  }
+
+  static #encodeParts(core: CoreContext, values: readonly unknown[], name: string): ArgumentList {
+    const parts: (Uint8Array | Entry)[] = [];
+    let inlineBytes = 0;
+    const sink: RefSink = { refs: [], held: [] };
+    for (const [index, value] of values.entries()) {
+      if (value instanceof ObjectRef) {
+        const entry = core.objects.entryOf(value, `${name}: ${pathOf(index)}`);
+        parts.push(entry);
+        sink.held.push(entry);
+        continue;
+      }
+      scratch.reset();
+      const large = core.codec.append(scratch, value, pathOf(index), sink);
+      inlineBytes += scratch.position;
+      checkSize(inlineBytes, name);
+      if (large === null) parts.push(scratch.buffer.slice(0, scratch.position));
+      else {
+        const entry = core.objects.putArgument(large);
+        parts.push(entry);
+        sink.held.push(entry);
+      }
+    }
+    return new ArgumentList(core, parts, null, sink.held);
+  }
+
+  get isReady(): boolean {
+    return this.#waiting === 0 && this.#failed === null;
+  }
+
+  /** Called once, when all arguments are known, or with the first one that failed. */
+  whenReady(callback: (failed: Entry | null) => void): void {
+    if (this.#failed !== null) callback(this.#failed);
+    else if (this.#waiting === 0) callback(null);
+    else this.#whenReady = callback;
+  }
+
+  /** The arguments as bytes (see push.ts); only when ready. */
+  block(): Uint8Array {
+    this.#block ??= this.#build(this.#parts!);
+    return this.#block;
+  }
+
+  ids(): ObjectId[] {
+    return this.resolved.map((entry) => entry.id);
+  }
+
+  /** The call has ended: what it kept alive may go. Idempotent. */
+  release(): void {
+    const held = this.#held;
+    this.#held = NOTHING;
+    this.#parts = null;
+    this.#block = null;
+    this.resolved = NOTHING;
+    this.#core.objects.cancelRequests(this.#requests);
+    for (const entry of held) this.#core.objects.drop(entry);
+  }
+
+  #await(parts: readonly (Uint8Array | Entry)[]): void {
+    const entries = parts.filter((part): part is Entry => !(part instanceof Uint8Array));
+    this.resolved = entries;
+    for (const entry of entries) {
+      if (entry.isPending) {
+        this.#waiting++;
+        entry.onSettled(this);
+      } else if (entry.state === "remote") {
+        this.#waiting++;
+        this.#core.objects.waitRemote(entry, false, this.#requests).then(
+          () => this.entrySettled(entry),
+          // Lost: the worker's get will say why.
+          () => this.entrySettled(entry),
+        );
+      } else if (entry.state === "error") this.#failed ??= entry;
+    }
+    if (this.#waiting === 0 && this.#failed === null) this.#collectStored();
+  }
+
+  entrySettled(entry: Entry): void {
+    this.#waiting--;
+    if (entry.state === "error") this.#failed ??= entry;
+    const callback = this.#whenReady;
+    if (callback === null || (this.#waiting > 0 && this.#failed === null)) return;
+    this.#whenReady = null;
+    if (this.#failed === null) this.#collectStored();
+    callback(this.#failed);
+  }
+
+  #collectStored(): void {
+    this.stored = this.resolved
+      .filter((entry) => entry.state === "stored" || entry.state === "remote")
+      .map((entry) => ({ id: entry.id, home: entry.home, bytes: entry.bytes }));
+  }
+
+  #build(parts: readonly (Uint8Array | Entry)[]): Uint8Array {
+    const writer = new ByteWriter();
+    const sink: RefSink = { refs: [], held: [] };
+    writer.varint(parts.length);
+    for (const part of parts) {
+      if (part instanceof Uint8Array) {
+        writer.u8(ValueKind.inline);
+        writer.raw(part);
+      } else if (part.state === "value") {
+        writer.u8(ValueKind.inline);
+        this.#core.codec.append(writer, part.payload, "argument", sink);
+      } else if (part.state === "bytes") {
+        writer.u8(ValueKind.inline);
+        writer.raw(part.payload as Uint8Array);
+        // What the value contains travels with it: its refs must be where others find them.
+        for (const inner of part.contained ?? []) this.#core.objects.lend(inner);
+      } else {
+        writer.u8(ValueKind.stored);
+        writeRef(writer, part.id, part.home);
+      }
+    }
+    return writer.buffer.slice(0, writer.position);
+  }
+}
+
+/** One argument as the worker reads it: a value, or a ref that it must fetch. */
+export type ReceivedArgument = { readonly value: unknown } | { readonly id: ObjectId; readonly home: string };
+
+/** Read an arguments' block. Throws MissingCodecError before anything ran, so it can be tried again. */
+export function readArguments(core: CoreContext, block: Uint8Array): ReceivedArgument[] {
+  const reader = new ByteReader(block);
+  const count = reader.varint();
+  const received: ReceivedArgument[] = [];
+  for (let index = 0; index < count; index++) {
+    if (reader.u8() === ValueKind.inline) received.push({ value: core.codec.read(reader, null) });
+    else received.push({ id: reader.string() as ObjectId, home: reader.string() });
+  }
+  return received;
+}
+
+function checkSize(bytes: number, name: string): void {
+  if (bytes <= INLINE_SUM_BYTES_MAX) return;
+  const limit = `${INLINE_SUM_BYTES_MAX / 1024 / 1024} MiB`;
+  throw new RangeError(`${name}: the arguments of one call are more than ${limit} of small values; put() them together first`);
+}
+
+const PATHS = Array.from({ length: 16 }, (_, index) => `args[${index}]`);
+function pathOf(index: number): string {
+  return PATHS[index] ?? `args[${index}]`;
+}
+

@@ -1,0 +1,161 @@
+/**
+ * One submitter as a worker sees it: its push connection, the functions that it has defined, the replies that wait to
+ * leave together, and refs in results that stay held until the submitter counts them.
+ * @module
+ */
+import type { NodeId, ProcessId } from "../../common/ids.ts";
+import type { Hello } from "../../protocol/messages.ts";
+import { ProtocolError } from "../../protocol/protocol_error.ts";
+import { type Assignment, type FunctionDefinition, type PushHead, PushType, readPush, readSequences, writeSequences } from "../../protocol/push.ts";
+import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
+import { loadFunction } from "../function_loader.ts";
+import type { Connection } from "../transport/connection.ts";
+import type { CoreWorker } from "./core_worker.ts";
+import type { Entry } from "./entry.ts";
+import type { WorkItem } from "./executor.ts";
+import type { ObjectManager } from "./objects.ts";
+
+// deno-lint-ignore no-explicit-any -- user code: any arguments, any result
+type Callable = (...args: any[]) => unknown;
+
+/** A function that a caller defined here; loaded when it is first called. */
+export class LoadedFunction {
+  readonly name: string;
+  /** Null until it is loaded. */
+  callable: Callable | null = null;
+  readonly #core: CoreWorker;
+  readonly #definition: FunctionDefinition;
+  readonly #sections: readonly Uint8Array[];
+  #loading: Promise<Callable> | null = null;
+
+  constructor(core: CoreWorker, definition: FunctionDefinition, sections: readonly Uint8Array[]) {
+    this.#core = core;
+    this.#definition = definition;
+    this.#sections = sections.map((section) => section.slice());
+    this.name = definition.name;
+  }
+
+  load(): Promise<Callable> {
+    this.#loading ??= loadCode(this.#core, this.#definition, this.#sections).then((code) => this.callable = code as Callable);
+    return this.#loading;
+  }
+}
+
+/** Code from its source (empty: it is in the function table) and captures. A class for kind "class". */
+export async function loadCode(
+  core: CoreWorker,
+  { hash, kind, name }: Omit<FunctionDefinition, "index">,
+  sections: readonly Uint8Array[],
+): Promise<unknown> {
+  let source = sections[0] === undefined ? "" : new TextDecoder().decode(sections[0]);
+  let captured: Uint8Array | null = sections[1] ?? null;
+  if (source === "") ({ source, captures: captured } = await core.functions.fetch(hash));
+  for (;;) {
+    try {
+      const captures = captured === null ? {} : core.codec.decode(captured, null) as Record<string, unknown>;
+      return await loadFunction({ source, kind, hash, name, captures });
+    } catch (error) {
+      if (!await core.codec.recover(error)) throw error;
+    }
+  }
+}
+
+/** Functions that one connection may define. */
+const FUNCTIONS_MAX = 100_000;
+
+/** See the module's header. */
+export class Caller {
+  readonly id: ProcessId;
+  readonly node: NodeId;
+  /** Replies that wait for the next flush. */
+  readonly replies: ByteWriter = new ByteWriter();
+  /** What the caller's present lease holds. */
+  assigned: Assignment = { resources: {}, gpuIds: [] };
+  readonly #core: CoreWorker;
+  readonly #connection: Connection;
+  readonly #functions: LoadedFunction[] = [];
+  readonly #lent = new Map<number, { entries: readonly Entry[]; objects: ObjectManager }>();
+  readonly #receive: (items: WorkItem[]) => void;
+
+  constructor(core: CoreWorker, connection: Connection, hello: Hello, receive: (items: WorkItem[]) => void) {
+    if (hello.nodeId === undefined) throw new ProtocolError("a push connection must name its node");
+    this.id = hello.id as ProcessId;
+    this.node = hello.nodeId;
+    this.#core = core;
+    this.#connection = connection;
+    this.#receive = receive;
+  }
+
+  /** One frame of the push connection. */
+  frame(type: number, header: Uint8Array, sections: readonly Uint8Array[]): void {
+    switch (type) {
+      case PushType.define:
+        return this.#define(JSON.parse(new TextDecoder().decode(header)) as FunctionDefinition, sections);
+      case PushType.assign:
+        this.assigned = JSON.parse(new TextDecoder().decode(header)) as Assignment;
+        return;
+      case PushType.pushTasks:
+        return this.#receive(this.#readItems(header, false));
+      case PushType.pushCalls:
+        return this.#receive(this.#readItems(header, true));
+      case PushType.returned:
+        for (const sequence of readSequences(new ByteReader(header))) this.#release(sequence);
+        return;
+      default:
+        throw new ProtocolError(`frame of type ${type} on a push connection`);
+    }
+  }
+
+  sendReplies(): void {
+    if (this.replies.position === 0) return;
+    this.#connection.send(PushType.replies, this.replies.bytes());
+    this.replies.reset();
+  }
+
+  handBack(sequences: readonly number[]): void {
+    const writer = new ByteWriter();
+    writeSequences(writer, sequences);
+    this.#connection.send(PushType.handBack, writer.bytes());
+  }
+
+  /** Refs in the results of this task are on their way: keep them until the caller says that it counts them. */
+  lend(sequence: number, entries: readonly Entry[], objects: ObjectManager): void {
+    for (const entry of entries) entry.count++;
+    this.#lent.set(sequence, { entries, objects });
+  }
+
+  /** The connection is over. */
+  closed(): void {
+    for (const sequence of [...this.#lent.keys()]) this.#release(sequence);
+  }
+
+  #release(sequence: number): void {
+    const lent = this.#lent.get(sequence);
+    if (lent === undefined) return;
+    this.#lent.delete(sequence);
+    for (const entry of lent.entries) lent.objects.drop(entry);
+  }
+
+  #define(definition: FunctionDefinition, sections: readonly Uint8Array[]): void {
+    const { index, kind } = definition;
+    if (index !== this.#functions.length || index >= FUNCTIONS_MAX || kind !== "function") {
+      throw new ProtocolError(`function ${index} defined out of turn`);
+    }
+    this.#functions.push(new LoadedFunction(this.#core, definition, sections));
+  }
+
+  #readItems(header: Uint8Array, isCall: boolean): WorkItem[] {
+    const reader = new ByteReader(header);
+    const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0 };
+    const items: WorkItem[] = [];
+    while (reader.remaining > 0) {
+      const args = readPush(reader, head, isCall);
+      const target = isCall ? null : this.#functions[head.target as number];
+      if (target === undefined) throw new ProtocolError(`task of the unknown function ${head.target}`);
+      const { sequence, attempt, numReturns, depth } = head;
+      const method = isCall ? head.target as string : "";
+      items.push({ caller: this, sequence, attempt, numReturns, depth, target, method, args });
+    }
+    return items;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What the parts of a core worker share: who this process is, its link to the agent, and its objects, codec, functions
+ * and history. Made by core_worker.ts.
+ * @module
+ */
+import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
+import type { RuntimeEnv } from "../../common/public_types.ts";
+import type { DeathCause } from "../../common/task_spec.ts";
+import type { AgentLink } from "./agent_link.ts";
+import type { Entry } from "./entry.ts";
+import type { FunctionTable } from "./functions.ts";
+import type { ObjectManager } from "./objects.ts";
+import type { PushChannel } from "./push_channel.ts";
+import type { TaskRecorder } from "./recorder.ts";
+import type { ValueCodec } from "./value_codec.ts";
+import type { WorkerLink } from "./worker_link.ts";
+
+/** The task or call that user code runs in right now. */
+export interface CurrentTask {
+  readonly taskId: TaskId;
+  readonly depth: number;
+}
+
+/** Where a worker can be reached: a grant, or an actor's status. */
+export interface WorkerAddress {
+  readonly nodeId: NodeId;
+  readonly workerId: ProcessId;
+  readonly socketPath: string;
+}
+
+/** Who this process is. Node, job and namespace are "" until it is connected. */
+export interface Identity {
+  readonly self: ProcessId;
+  node: NodeId;
+  jobId: JobId;
+  namespace: string;
+}
+
+/** See the module's header. */
+export interface CoreContext {
+  readonly identity: Identity;
+  /** Resolves when the identity is known. */
+  readonly connected: Promise<void>;
+  readonly runtimeEnv: RuntimeEnv | undefined;
+  readonly link: AgentLink;
+  readonly codec: ValueCodec;
+  readonly objects: ObjectManager;
+  readonly functions: FunctionTable;
+  readonly recorder: TaskRecorder;
+  /** Milliseconds since the epoch, monotonic within the process. */
+  nowMs(): number;
+  currentTask(): CurrentTask | null;
+  openWorker(address: WorkerAddress): Promise<PushChannel>;
+  nextSequence(): number;
+  /** Runs now, or when the names that this process is registering are committed. */
+  afterNames(run: () => void): void;
+  readonly namesPending: boolean;
+  /** Tell the worker that the refs in these results are counted here, once they are. */
+  acknowledgeReturned(link: WorkerLink, sequences: readonly number[]): void;
+  /** Whether an error may be retried under this option. */
+  isRetried(error: Uint8Array, retryExceptions: boolean | readonly string[]): boolean;
+  workerFate(address: WorkerAddress): Promise<DeathCause>;
+  /** The error of a call that cannot run because an argument failed. */
+  argumentError(failed: Entry, name: string, task: TaskId): Uint8Array;
+  /** Type and message of an encoded error, for people. */
+  describeError(error: Uint8Array | null): { type: string; message: string };
+}

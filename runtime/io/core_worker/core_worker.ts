@@ -1,0 +1,285 @@
+/**
+ * The core worker: what every driver and worker process has to be part of a cluster. It joins the parts (objects, tasks,
+ * actors, functions, history) over one link to the node's agent. One at a time per process (current.ts).
+ *
+ *   connecting --open()--> connected --close()--> closed
+ *        \---fail()----------------\-----------------^
+ *
+ * Calls may be submitted while it is connecting: messages wait in the link.
+ * @module
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { MobulaError, TaskError } from "../../common/errors.ts";
+import { userClassNames } from "../../common/error_matching.ts";
+import { hex, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
+import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
+import { TASK_MAX_RETRIES } from "../../common/config.ts";
+import type { RuntimeEnv } from "../../common/public_types.ts";
+import type { DeathCause } from "../../common/task_spec.ts";
+import type { CoreMethods } from "../../protocol/messages.ts";
+import { PushType, writeSequences } from "../../protocol/push.ts";
+import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
+import type { Handlers } from "../transport/rpc.ts";
+import { AgentLink, type AgentRpc } from "./agent_link.ts";
+import { ActorManager } from "./actors.ts";
+import { exceptionNames } from "./actor_handle.ts";
+import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
+import type { Entry } from "./entry.ts";
+import { FunctionRecord, FunctionTable } from "./functions.ts";
+import type { ExportedCodec } from "../function_exporter.ts";
+import { loadCodec } from "../function_loader.ts";
+import { registeredCodecs } from "./class_codecs.ts";
+import { type BlockingObserver, ObjectManager } from "./objects.ts";
+import { type PushChannel, RelayTable } from "./push_channel.ts";
+import { TaskRecorder } from "./recorder.ts";
+import type { RemoteClass, RemoteCode, RemoteFunction } from "./remote_function.ts";
+import { StoreAccess } from "./store_access.ts";
+import { type CallShape, TaskManager, UNKNOWN_DEATH } from "./tasks.ts";
+import { isInline, ValueCodec } from "./value_codec.ts";
+import { valueExtension } from "./value_extension.ts";
+import type { WorkerLink } from "./worker_link.ts";
+
+export interface CoreWorkerOptions {
+  readonly self: ProcessId;
+  /** Known ahead where the cluster is this process's own; else "" until connected. */
+  readonly node?: NodeId;
+  readonly runtimeEnv?: RuntimeEnv;
+  /** This process cannot reach its node's memory or sockets. */
+  readonly isRemote?: boolean;
+  /** Opens a worker's own socket (workers of this node). */
+  readonly connectWorker: (address: WorkerAddress, core: CoreWorker) => Promise<PushChannel>;
+  /** The task that user code runs in; a driver has none. */
+  readonly currentTask?: () => CurrentTask | null;
+  readonly blocking?: BlockingObserver;
+  /** One line for the user. */
+  readonly onMessage?: (level: "info" | "warning" | "error", text: string) => void;
+}
+
+const NOT_BLOCKING: BlockingObserver = { enter: () => () => {} };
+
+/** See the module's header. */
+export class CoreWorker implements CoreContext {
+  readonly identity: Identity;
+  readonly runtimeEnv: RuntimeEnv | undefined;
+  readonly link: AgentLink = new AgentLink();
+  readonly codec: ValueCodec = new ValueCodec();
+  readonly functions: FunctionTable;
+  readonly recorder: TaskRecorder;
+  readonly objects: ObjectManager;
+  readonly tasks: TaskManager;
+  readonly actors: ActorManager;
+  readonly connected: Promise<void>;
+  readonly store: StoreAccess;
+  readonly #relays: RelayTable;
+  readonly #options: CoreWorkerOptions;
+  readonly #connect = Promise.withResolvers<void>();
+  readonly #clockMs = performance.timeOrigin;
+  #sequence = 1;
+  #closed: Error | null = null;
+
+  constructor(options: CoreWorkerOptions) {
+    this.#options = options;
+    this.identity = { self: options.self, node: options.node ?? "" as NodeId, jobId: "" as JobId, namespace: "" };
+    this.runtimeEnv = options.runtimeEnv;
+    this.connected = this.#connect.promise;
+    this.connected.catch(() => undefined); // Whoever waits hears of it.
+    const identity = this.identity;
+    this.functions = new FunctionTable(this.link);
+    this.store = new StoreAccess(this.link, { isRemote: options.isRemote ?? false });
+    this.#relays = new RelayTable(this.link, identity.self);
+    this.recorder = new TaskRecorder(
+      { processId: identity.self, get nodeId() { return identity.node; }, jobId: () => identity.jobId || null },
+      (batch) => this.connected.then(() => this.link.request("taskEvents", { batch })),
+    );
+    this.objects = new ObjectManager({
+      identity,
+      link: this.link,
+      store: this.store,
+      codec: this.codec,
+      recorder: this.recorder,
+      blocking: options.blocking ?? NOT_BLOCKING,
+    });
+    this.tasks = new TaskManager(this);
+    this.actors = new ActorManager(this, {
+      randomHex: (bytes) => hex(randomBytes(bytes)),
+      recordOf: (remoteClass: RemoteClass) => remoteClass.code.recordIn(this),
+    });
+    const parts = { codec: this.codec, objects: this.objects, actors: this.actors };
+    this.codec.connect(valueExtension(this, parts), (hash) => this.#loadCodec(hash));
+  }
+
+  /** What the agent may ask of every process; a worker adds its own. */
+  get handlers(): Handlers<CoreMethods> {
+    return {
+      reclaimLease: ({ leaseId }) => this.tasks.reclaim(leaseId),
+      leaseLost: ({ leaseId }) => this.tasks.leaseLost(leaseId),
+      actorStatus: ({ status }, sections) => this.actors.updated(status, sections[0]?.slice() ?? null),
+      relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
+      closeRelay: ({ relayId }) => this.#relays.closed(relayId),
+      message: ({ level, text }) => this.#options.onMessage?.(level, text),
+    };
+  }
+
+  /** The link to the agent is there and the identity is set. */
+  open(rpc: AgentRpc): void {
+    this.link.open(rpc);
+    for (const codec of registeredCodecs()) this.exportCodec(codec);
+    this.#connect.resolve();
+    void rpc.closed.then(() => {
+      this.close(new MobulaError(`The connection to the node agent of ${this.identity.node} is lost`, { code: "AgentLost" }));
+    });
+  }
+
+  /** It cannot be connected: everything that waits fails. */
+  fail(error: Error): void {
+    this.link.fail(error);
+    this.#connect.reject(error);
+    this.close(error);
+  }
+
+  get closedReason(): Error | null {
+    return this.#closed;
+  }
+
+  /** End this process's part: pending work fails with `reason`. Idempotent. */
+  close(reason: Error): void {
+    if (this.#closed !== null) return;
+    this.#closed = reason;
+    this.tasks.close(reason);
+    this.actors.close(reason);
+    this.#relays.closeAll(reason);
+    this.objects.close(reason);
+    this.store.close();
+  }
+
+  // ---- CoreContext -------------------------------------------------------------------------------------------------------
+
+  nowMs(): number {
+    return this.#clockMs + performance.now();
+  }
+
+  nextSequence(): number {
+    return this.#sequence++;
+  }
+
+  currentTask(): CurrentTask | null {
+    return this.#options.currentTask?.() ?? null;
+  }
+
+  get namesPending(): boolean {
+    return this.actors.namesPending;
+  }
+
+  afterNames(run: () => void): void {
+    this.actors.afterNames(run);
+  }
+
+  openWorker(address: WorkerAddress): Promise<PushChannel> {
+    if (address.nodeId === this.identity.node && !this.#options.isRemote) {
+      return this.#options.connectWorker(address, this);
+    }
+    return this.#relays.open(address.nodeId, address.workerId);
+  }
+
+  acknowledgeReturned(link: WorkerLink, sequences: readonly number[]): void {
+    const writer = new ByteWriter();
+    writeSequences(writer, sequences);
+    this.link.confirmHolds().then(
+      () => link.send(PushType.returned, writer.bytes()),
+      () => undefined, // The agent is gone; the worker lets go when the connection ends.
+    );
+  }
+
+  isRetried(error: Uint8Array, retryExceptions: boolean | readonly string[]): boolean {
+    if (typeof retryExceptions === "boolean") return retryExceptions;
+    const thrown = this.codec.decodeError(error);
+    if (typeof thrown !== "object" || thrown === null) return false;
+    const names = userClassNames(thrown);
+    return retryExceptions.some((name) => names.includes(name));
+  }
+
+  async workerFate({ workerId, nodeId }: WorkerAddress): Promise<DeathCause> {
+    try {
+      const { result } = await this.link.request("workerFate", { workerId, nodeId });
+      return result.cause ?? (result.alive ? { code: "WORKER_DIED", message: "the connection to its worker broke" } : UNKNOWN_DEATH);
+    } catch (error) {
+      return { code: "NODE_DIED", message: `its node cannot be reached (${(error as Error).message})` };
+    }
+  }
+
+  argumentError(failed: Entry, name: string, task: TaskId): Uint8Array {
+    const cause = this.codec.decodeError(failed.payload as Uint8Array);
+    const said = cause instanceof Error ? cause.message : String(cause);
+    // The reason keeps its kind: a chain of tasks shows the first failure.
+    if (cause instanceof MobulaError && !(cause instanceof TaskError)) return failed.payload as Uint8Array;
+    return this.codec.encodeError(
+      cause instanceof TaskError ? cause : new MobulaError(`${name} (${task}) did not run: ${failed.id} failed: ${said}`, { cause }),
+    );
+  }
+
+  describeError(error: Uint8Array | null): { type: string; message: string } {
+    const thrown = error === null ? null : this.codec.decodeError(error);
+    if (!(thrown instanceof Error)) return { type: "Error", message: String(thrown) };
+    return { type: thrown.name, message: thrown.message.slice(0, 1_000) };
+  }
+
+  // ---- code --------------------------------------------------------------------------------------------------------------
+
+  defineCode(code: RemoteCode): FunctionRecord {
+    const { name, source, captures } = code.definition;
+    // A function that arrived as a value has no source here; workers take it from the function table.
+    const encoded = captures === null ? null : this.#encodeCaptures(captures, name);
+    const hash = encoded === null
+      ? code.definition.hash
+      : createHash("sha256").update(code.definition.hash).update(encoded).digest("hex");
+    const record = new FunctionRecord({ hash, kind: code.kind, name, source: source ?? "", captures: encoded });
+    if (source !== null) void this.functions.export(record).catch(() => undefined);
+    return record;
+  }
+
+  /** Refs in captures stay counted as long as this process lives: the function may be called at any time. */
+  #encodeCaptures(captures: Readonly<Record<string, unknown>>, name: string): Uint8Array {
+    const encoded = this.codec.encode(captures, "captures");
+    if (!isInline(encoded)) {
+      throw new RangeError(`${name}: captures of ${encoded.bytes} bytes are too large to travel with the code; put() them`);
+    }
+    for (const entry of encoded.held) entry.count++;
+    return encoded.body;
+  }
+
+  /** A registered class's codec into the function table: receivers fetch it when they meet an instance. */
+  exportCodec({ hash, name, source }: ExportedCodec): void {
+    this.functions.exportCodec(hash, name, source).catch(() => undefined); // A lost agent is found out elsewhere.
+  }
+
+  /** A remote function's options, resolved for this cluster. */
+  callShape(remote: RemoteFunction): CallShape {
+    const { givenOptions: options, code } = remote;
+    const resources = resourcesOf(options, 1);
+    const strategy = strategyOf(options);
+    const runtimeEnv = runtimeEnvOf(this.runtimeEnv, options.runtimeEnv);
+    const { labelSelector } = options;
+    const key = JSON.stringify([resources, strategy, labelSelector ?? null, runtimeEnv.hash]).replaceAll("#", "%23");
+    const name = options.name ?? code.definition.name;
+    return {
+      record: code.recordIn(this),
+      shape: { key, resources, strategy, ...(labelSelector && { labelSelector }), runtimeEnv },
+      stats: this.recorder.stats(name, "NORMAL_TASK"),
+      name,
+      maxRetries: options.maxRetries ?? defaultMaxRetries(),
+      numReturns: options.numReturns ?? 1,
+      retryExceptions: exceptionNames(options.retryExceptions ?? false),
+    };
+  }
+
+  async #loadCodec(hash: string): Promise<void> {
+    const { name, source } = await this.functions.fetchCodec(hash);
+    const { cls, codec } = loadCodec({ source, hash, name });
+    registerClass(cls, codec, hash, name);
+  }
+}
+
+function defaultMaxRetries(): number {
+  const given = Number(process.env.MOBULA_TASK_MAX_RETRIES ?? TASK_MAX_RETRIES);
+  return Number.isInteger(given) && given >= -1 ? given : TASK_MAX_RETRIES;
+}

@@ -1,0 +1,101 @@
+/**
+ * Code by content hash, as one process knows it: what it defined itself, and what arrived as a RemoteFunction or an
+ * actor's class. Definitions go to the GCS function table once; pushes carry them too, so that no task waits for it.
+ * @module
+ */
+import { MobulaError } from "../../common/errors.ts";
+import type { AgentLink } from "./agent_link.ts";
+
+/** One function or class. */
+export class FunctionRecord {
+  readonly hash: string;
+  readonly kind: "function" | "class";
+  readonly name: string;
+  readonly source: string;
+  /** Encoded captures, or null when it has none. */
+  readonly captures: Uint8Array | null;
+  /** Run time of its tasks in this process, for pipelining. */
+  readonly timing: { estimateUs: number } = { estimateUs: 0 };
+  #sections: Uint8Array[] | null = null;
+
+  constructor(
+    init: { hash: string; kind: "function" | "class"; name: string; source: string; captures: Uint8Array | null },
+  ) {
+    this.hash = init.hash;
+    this.kind = init.kind;
+    this.name = init.name;
+    this.source = init.source;
+    this.captures = init.captures;
+  }
+
+  /** Source and captures as they travel. */
+  sections(): Uint8Array[] {
+    this.#sections ??= [new TextEncoder().encode(this.source), ...(this.captures === null ? [] : [this.captures])];
+    return this.#sections;
+  }
+}
+
+/** See the module's header. */
+export class FunctionTable {
+  readonly #link: AgentLink;
+  readonly #exports = new Map<string, Promise<void>>();
+  readonly #fetches = new Map<string, Promise<FunctionRecord>>();
+
+  constructor(link: AgentLink) {
+    this.#link = link;
+  }
+
+  /** Send a definition to the function table, once; resolves when it is committed there. */
+  export(record: FunctionRecord): Promise<void> {
+    let exported = this.#exports.get(record.hash);
+    if (exported === undefined) {
+      const { hash, kind, name } = record;
+      exported = this.#link.request("exportFunction", { hash, kind, name }, record.sections()).then(() => undefined);
+      // Who needs it awaits it; for tasks the push carries the code, so a lost agent is found out elsewhere.
+      exported.catch(() => this.#exports.delete(hash));
+      this.#exports.set(hash, exported);
+    }
+    return exported;
+  }
+
+  /** A definition from the function table. */
+  fetch(hash: string): Promise<FunctionRecord> {
+    let fetched = this.#fetches.get(hash);
+    if (fetched === undefined) {
+      fetched = this.#fetch(hash);
+      fetched.catch(() => this.#fetches.delete(hash));
+      this.#fetches.set(hash, fetched);
+    }
+    return fetched;
+  }
+
+  async #fetch(hash: string): Promise<FunctionRecord> {
+    const { result, sections } = await this.#link.request("fetchFunction", { hash });
+    if (result.kind === "codec") throw new MobulaError(`${result.name} (${hash}) is a codec, not a function`);
+    return new FunctionRecord({
+      hash,
+      kind: result.kind,
+      name: result.name,
+      source: new TextDecoder().decode(sections[0]!),
+      captures: sections[1]?.slice() ?? null,
+    });
+  }
+
+  /** The codec of a registered class, from the function table. */
+  async fetchCodec(hash: string): Promise<{ name: string; source: string }> {
+    const { result, sections } = await this.#link.request("fetchFunction", { hash });
+    return { name: result.name, source: new TextDecoder().decode(sections[0]!) };
+  }
+
+  exportCodec(hash: string, name: string, source: string): Promise<void> {
+    const kind = "codec" as const;
+    let exported = this.#exports.get(hash);
+    if (exported === undefined) {
+      const bytes = new TextEncoder().encode(source);
+      exported = this.#link.request("exportFunction", { hash, kind, name }, [bytes]).then(() => undefined);
+      exported.catch(() => this.#exports.delete(hash));
+      this.#exports.set(hash, exported);
+    }
+    return exported;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * ObjectRef: the user's handle to an entry. Each ref counts once until it is released or collected.
+ * @module
+ */
+import { RefReleasedError } from "../../common/errors.ts";
+import type { ObjectRef as PublicRef } from "../../common/public_types.ts";
+import type { Entry } from "./entry.ts";
+
+/** Who is told that an entry's last use ended. */
+export interface EntryTable {
+  unused(entry: Entry): void;
+}
+
+let tableOf: (ref: ObjectRef<unknown>) => EntryTable;
+let heldEntry: (ref: ObjectRef<unknown>) => Entry | null;
+
+/** See the module's header. Users see the interface of the same name. */
+export class ObjectRef<T> implements PublicRef<T> {
+  #entry: Entry | null;
+  readonly #table: EntryTable;
+  #releasedId: string | null = null;
+
+  static {
+    heldEntry = (ref) => ref.#entry;
+    tableOf = (ref) => ref.#table;
+  }
+
+  constructor(entry: Entry, table: EntryTable) {
+    entry.count++;
+    this.#entry = entry;
+    this.#table = table;
+  }
+
+  get id(): string {
+    return this.#entry?.id ?? this.#releasedId!;
+  }
+
+  release(): void {
+    const entry = this.#entry;
+    if (entry === null) return;
+    this.#releasedId = entry.id;
+    this.#entry = null;
+    if (--entry.count === 0) this.#table.unused(entry);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "ObjectRef";
+  }
+
+  toString(): string {
+    return `ObjectRef(${this.id})`;
+  }
+
+  /** A ref in JSON would silently lose what it stands for. */
+  toJSON(): never {
+    throw new TypeError(`Cannot turn ${this.id} into JSON: pass the ref itself, or get() its value first`);
+  }
+}
+
+export function isObjectRef(value: unknown): value is ObjectRef<unknown> {
+  return value instanceof ObjectRef;
+}
+
+/** The entry behind a ref. TypeError for anything else (`what` names it), RefReleasedError for a released one. */
+export function entryOf(value: unknown, what: string): Entry {
+  if (!(value instanceof ObjectRef)) {
+    throw new TypeError(`${what} must be an ObjectRef, is ${value === null ? "null" : typeof value}`);
+  }
+  const entry = heldEntry(value);
+  if (entry === null) throw new RefReleasedError(`${value.id} was released here and cannot be used any more`);
+  return entry;
+}
+
+/** The table that a ref belongs to: refs of an ended cluster are of no use to the next one. */
+export function entryTableOf(ref: ObjectRef<unknown>): EntryTable {
+  return tableOf(ref);
+}

@@ -1,0 +1,557 @@
+/**
+ * The objects that one process knows: entries behind refs, put, get and wait. Small values stay in the process until their
+ * ref leaves it; large ones live in the node's store. Every entry that is stored or has left is counted at its home.
+ * @module
+ */
+import { INLINE_BYTES_MAX } from "../../common/config.ts";
+import { GetTimeoutError, MobulaError } from "../../common/errors.ts";
+import type { NodeId, ObjectId, ProcessId, TaskId } from "../../common/ids.ts";
+import { putId, taskOfObject } from "../../common/ids.ts";
+import type { GetOptions } from "../../common/public_types.ts";
+import type { RefTarget } from "../../protocol/messages.ts";
+import { type Encoded, isInline, type ValueCodec } from "./value_codec.ts";
+import type { AgentLink } from "./agent_link.ts";
+import type { Identity } from "./core_context.ts";
+import { Entry, type EntryWaiter } from "./entry.ts";
+import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
+import type { StoredBytes, StoreAccess } from "./store_access.ts";
+import type { TaskRecorder } from "./recorder.ts";
+
+/** Told when a get or wait really has to wait: a worker gives its CPU back meanwhile. */
+export interface BlockingObserver {
+  /** Answers what to call when the wait is over. */
+  enter(): () => void;
+}
+
+/** See the module's header. */
+export class ObjectManager implements EntryTable {
+  readonly #identity: Identity;
+  readonly link: AgentLink;
+  readonly #store: StoreAccess;
+  readonly #codec: ValueCodec;
+  readonly #recorder: TaskRecorder;
+  readonly #blocking: BlockingObserver;
+  /** Entries whose ids others know (stored, lent, borrowed): one entry per object in this process. */
+  readonly #known = new Map<ObjectId, WeakRef<Entry>>();
+  readonly #collected: FinalizationRegistry<{ id: ObjectId; home: NodeId; op: "disown" | "drop" }>;
+  #nextPut = 1;
+  #nextRequest = 1;
+  #closed: Error | null = null;
+
+  constructor(
+    init: {
+      identity: Identity;
+      link: AgentLink;
+      store: StoreAccess;
+      codec: ValueCodec;
+      recorder: TaskRecorder;
+      blocking: BlockingObserver;
+    },
+  ) {
+    this.#identity = init.identity;
+    this.link = init.link;
+    this.#store = init.store;
+    this.#codec = init.codec;
+    this.#recorder = init.recorder;
+    this.#blocking = init.blocking;
+    this.#collected = new FinalizationRegistry((target) => this.#forgetCollected(target));
+  }
+
+  get self(): ProcessId {
+    return this.#identity.self;
+  }
+  get node(): NodeId {
+    return this.#identity.node;
+  }
+
+  // ---- refs ----------------------------------------------------------------------------------------------------------
+
+  refOf(entry: Entry): ObjectRef<unknown> {
+    return new ObjectRef(entry, this);
+  }
+
+  entryOf(ref: unknown, what: string): Entry {
+    return entryOf(ref, what);
+  }
+
+  /** A ref arrived inside a value: the entry that this process has for it, or a borrowed one. */
+  arrived(target: RefTarget): Entry {
+    const id = target.id as ObjectId;
+    const known = this.#known.get(id)?.deref();
+    if (known !== undefined && !known.released) return known;
+    const entry = new Entry({ id, state: "remote", at: { node: target.home }, owned: false, producer: "borrowed" });
+    entry.registered = true;
+    this.link.reference({ op: "hold", id, home: target.home });
+    this.#watch(entry);
+    return entry;
+  }
+
+  /** A ref leaves this process: its home must count it, and its value must be where others can find it. */
+  lend(entry: Entry): RefTarget {
+    if (entry.home === "") throw new MobulaError("await init() before a ref is passed inside a value");
+    if (entry.owned && !entry.registered) this.#register(entry);
+    return { id: entry.id, home: entry.home };
+  }
+
+  /** EntryTable: the last use of an entry ended. */
+  unused(entry: Entry): void {
+    if (entry.released) return;
+    entry.released = true;
+    if (entry.registered) this.#unregister(entry);
+    this.dropContained(entry);
+    if (!entry.isPending) entry.payload = null;
+  }
+
+  dropContained(entry: Entry): void {
+    const contained = entry.contained;
+    entry.contained = null;
+    if (contained !== null) { for (const inner of contained) this.drop(inner); }
+  }
+
+  drop(entry: Entry): void {
+    if (--entry.count === 0) this.unused(entry);
+  }
+
+  // ---- results of own tasks --------------------------------------------------------------------------------------------
+
+  newReturn(task: () => TaskId, index: number, producer: string): Entry {
+    return new Entry({ id: null, task, index, state: "pending", at: this.#identity, owned: true, producer });
+  }
+
+  /** A pending entry has its value inline. A view of a received chunk is copied, or it would keep the chunk alive. */
+  settleInline(entry: Entry, encoded: Uint8Array, contained: Entry[] | null): void {
+    entry.contained = contained;
+    const primitive = this.#codec.primitive(encoded);
+    if (primitive !== undefined) entry.settle("value", primitive.value, encoded.length);
+    else {
+      const own = encoded.byteLength === encoded.buffer.byteLength ? encoded : encoded.slice();
+      entry.settle("bytes", own, own.length);
+    }
+    this.#settled(entry);
+  }
+
+  /** A pending entry's value is in the store of `node`. */
+  settleStored(entry: Entry, node: NodeId, size: number, contained: Entry[] | null): void {
+    // The store's agent holds what the stored value contains.
+    if (contained !== null) { for (const inner of contained) this.drop(inner); }
+    entry.location = node;
+    if (!entry.registered) this.#register(entry, node);
+    else this.link.reference({ op: "own", id: entry.id, home: entry.home, at: node });
+    entry.settle("stored", null, size);
+    if (entry.released) this.#unregister(entry);
+  }
+
+  /** A pending entry's task failed; `encoded` is the error. */
+  settleError(entry: Entry, encoded: Uint8Array): void {
+    if (encoded.byteLength !== encoded.buffer.byteLength) encoded = encoded.slice();
+    entry.settle("error", encoded, encoded.length);
+    this.#settled(entry);
+  }
+
+  encodeError(error: unknown): Uint8Array {
+    return this.#codec.encodeError(error);
+  }
+
+  #settled(entry: Entry): void {
+    if (entry.released) {
+      entry.payload = null;
+      this.dropContained(entry);
+    } else if (entry.registered) {
+      // Its ref left before the value was there ("publish"): others wait for it in the store.
+      void this.#publish(entry);
+    }
+  }
+
+  // ---- put -------------------------------------------------------------------------------------------------------------
+
+  /** Put a value; answers when others can find it as soon as they are given the ref. */
+  async put(value: unknown): Promise<ObjectRef<unknown>> {
+    if (value instanceof ObjectRef) throw new TypeError("put() takes a value, not a ref: the ref is one already");
+    const encoded = this.#codec.encode(value, "value");
+    const entry = this.#newPut();
+    const ref = this.refOf(entry);
+    await this.#fillPut(entry, encoded);
+    return ref;
+  }
+
+  /** An argument that is too large to travel inline; its entry settles when it is stored. */
+  putArgument(encoded: Encoded): Entry {
+    const entry = this.#newPut();
+    entry.count++;
+    // The caller may change its arrays after the call: take the bytes now.
+    const copied = { ...encoded, buffers: encoded.buffers.map((buffer) => buffer.slice()) };
+    this.#fillPut(entry, copied).then(
+      () => this.drop(entry),
+      (error) => {
+        this.settleError(entry, this.encodeError(error));
+        this.drop(entry);
+      },
+    );
+    return entry;
+  }
+
+  #newPut(): Entry {
+    const id = putId(this.self, this.#nextPut++);
+    return new Entry({ id, state: "pending", at: this.#identity, owned: true, producer: "put" });
+  }
+
+  async #fillPut(entry: Entry, encoded: Encoded): Promise<void> {
+    const contained = encoded.held.length > 0 ? encoded.held : null;
+    if (contained !== null) { for (const inner of contained) inner.count++; }
+    if (isInline(encoded)) return this.settleInline(entry, encoded.body, contained);
+    this.#register(entry, this.node);
+    const size = await this.#store.write(entry.id, encoded, {
+      home: this.node,
+      owner: this.self,
+      isError: false,
+      contains: encoded.refs,
+    });
+    this.settleStored(entry, this.node, size, contained);
+  }
+
+  // ---- get and wait ------------------------------------------------------------------------------------------------------
+
+  async getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown> {
+    if (entry.state === "value") return entry.payload;
+    return (await this.getMany([entry], options))[0];
+  }
+
+  /** Values in order; the first failure known rejects at once. */
+  async getMany(entries: readonly Entry[], options: GetOptions | undefined): Promise<unknown[]> {
+    for (;;) {
+      try {
+        return await this.#getAll(entries, options);
+      } catch (error) {
+        // A registered class that this process has not met: with its codec the same bytes decode.
+        if (!await this.#codec.recover(error)) throw error;
+      }
+    }
+  }
+
+  async #getAll(entries: readonly Entry[], options: GetOptions | undefined): Promise<unknown[]> {
+    const values: unknown[] = new Array(entries.length);
+    let waiting = 0;
+    for (const [index, entry] of entries.entries()) {
+      if (entry.isPending || entry.state === "stored" || entry.state === "remote") waiting++;
+      else values[index] = this.#here(entry);
+    }
+    if (waiting === 0) return values;
+    const batch = new GetBatch(this, entries, values);
+    const leave = this.#blocking.enter();
+    try {
+      await bounded(batch.start(), options, () => `${waiting} of ${entries.length} objects were not ready`);
+    } finally {
+      batch.stop();
+      leave();
+    }
+    return values;
+  }
+
+  /** Which entries are ready: as soon as `wanted` are, or at the timeout, or when `signal` says so. */
+  async wait(
+    entries: readonly Entry[],
+    wanted: number,
+    fetchLocal: boolean,
+    options: GetOptions | undefined,
+  ): Promise<boolean[]> {
+    const ready = entries.map((entry) => this.isReady(entry, fetchLocal));
+    let missing = wanted;
+    for (const is of ready) if (is) missing--;
+    if (missing <= 0) return ready;
+    if (options?.timeoutMs === 0) return ready;
+    const batch = new WaitBatch(this, entries, ready, missing, fetchLocal);
+    const leave = this.#blocking.enter();
+    try {
+      await bounded(batch.start(), options, () => "");
+    } catch (error) {
+      if (!(error instanceof GetTimeoutError)) throw error; // Running out of time is an answer, not an error.
+    } finally {
+      batch.stop();
+      leave();
+    }
+    return ready;
+  }
+
+  /** Tell each entry's index once it is ready; answers how to stop. */
+  watch(entries: readonly Entry[], ready: (index: number) => void): () => void {
+    const isReady = entries.map(() => false);
+    const batch = new WaitBatch(this, entries, isReady, entries.length, true, ready);
+    for (const [index, entry] of entries.entries()) {
+      if (!this.isReady(entry, true)) continue;
+      isReady[index] = true;
+      ready(index);
+    }
+    void batch.start();
+    return () => batch.stop();
+  }
+
+  isReady(entry: Entry, fetchLocal: boolean): boolean {
+    if (entry.isPending || entry.state === "remote") return false;
+    return entry.state !== "stored" || !fetchLocal || entry.location === this.node;
+  }
+
+  /** The value of an entry that is in this process. Throws when it is an error. */
+  #here(entry: Entry): unknown {
+    switch (entry.state) {
+      case "value":
+        return entry.payload;
+      case "bytes":
+        return this.#codec.decode(entry.payload as Uint8Array, null);
+      case "error":
+        throw this.#codec.decodeError(entry.payload as Uint8Array);
+      default:
+        throw new Error(`${entry.id} is ${entry.state}, not here`);
+    }
+  }
+
+  /** The value of an entry that is settled, wherever it is. */
+  async valueOf(entry: Entry, requests: Set<string>): Promise<unknown> {
+    if (entry.state !== "stored" && entry.state !== "remote") return this.#here(entry);
+    const stored = await this.fetch({ id: entry.id, home: entry.home }, "get", requests);
+    if (entry.state === "remote" && stored.size <= INLINE_BYTES_MAX) this.#keepSmall(entry, stored);
+    if (stored.isError) throw this.#codec.decodeError(stored.body);
+    return this.#codec.decode(stored.body, stored.buffers);
+  }
+
+  /** The stored bytes of an object, brought to this node if need be. */
+  async fetch(target: RefTarget, purpose: "get" | "argument", requests: Set<string>): Promise<StoredBytes> {
+    const id = target.id as ObjectId;
+    const requestId = `${this.self}:g${this.#nextRequest++}`;
+    requests.add(requestId);
+    try {
+      this.#traceGet(id);
+      return await this.#store.read(requestId, id, target.home, purpose);
+    } finally {
+      requests.delete(requestId);
+    }
+  }
+
+  #traceGet(id: ObjectId): void {
+    const task = taskOfObject(id);
+    if (task !== null) this.#recorder.step(task, "get", 1, "ask", `${this.self} asks its node's store for ${id}`);
+  }
+
+  /** Borrowed small values are kept: the next get costs nothing. */
+  #keepSmall(entry: Entry, stored: StoredBytes): void {
+    if (stored.buffers.length > 0) return;
+    entry.state = stored.isError ? "error" : "bytes";
+    entry.payload = stored.body.slice();
+    entry.bytes = stored.body.length;
+  }
+
+  waitRemote(entry: Entry, fetchLocal: boolean, requests: Set<string>): Promise<unknown> {
+    const requestId = `${this.self}:w${this.#nextRequest++}`;
+    requests.add(requestId);
+    return this.link.request("waitObject", { requestId, id: entry.id, home: entry.home, fetchLocal })
+      .finally(() => requests.delete(requestId));
+  }
+
+  cancelRequests(requests: Set<string>): void {
+    for (const requestId of requests) this.link.notify("cancelGet", { requestId });
+    requests.clear();
+  }
+
+  // ---- counting ------------------------------------------------------------------------------------------------------------
+
+  #register(entry: Entry, at: NodeId | null = null): void {
+    entry.registered = true;
+    this.#watch(entry);
+    this.link.reference({ op: "own", id: entry.id, home: entry.home, at });
+    if (at === null && !entry.isPending && entry.state !== "stored") void this.#publish(entry);
+  }
+
+  #unregister(entry: Entry): void {
+    this.#known.delete(entry.id);
+    this.#collected.unregister(entry);
+    this.link.reference({ op: entry.owned ? "disown" : "drop", id: entry.id, home: entry.home });
+  }
+
+  #watch(entry: Entry): void {
+    const { id, home, owned } = entry;
+    this.#known.set(id, new WeakRef(entry));
+    this.#collected.register(entry, { id, home, op: owned ? "disown" : "drop" }, entry);
+  }
+
+  #forgetCollected({ id, home, op }: { id: ObjectId; home: NodeId; op: "disown" | "drop" }): void {
+    if (this.#closed !== null) return;
+    // The same object may have arrived again since: that entry counts for itself.
+    if (this.#known.get(id)?.deref() === undefined) this.#known.delete(id);
+    this.link.reference({ op, id, home });
+  }
+
+  /** Copy a small value of this process to the node's store, for others. */
+  async #publish(entry: Entry): Promise<void> {
+    const isError = entry.state === "error";
+    const body = entry.state === "value" ? this.#codec.encode(entry.payload, "value").body : entry.payload as Uint8Array;
+    const contains = (entry.contained ?? []).map((inner) => this.lend(inner));
+    try {
+      await this.#store.writeSmall(entry.id, body, { home: entry.home, owner: this.self, isError, contains });
+    } catch (error) {
+      // The agent is gone, and with it everybody who could have asked.
+      if (this.#closed === null && !(error instanceof MobulaError)) throw error;
+    }
+  }
+
+  /** The cluster is gone for this process: what waits fails with `reason`. */
+  close(reason: Error): void {
+    this.#closed = reason;
+    this.#known.clear();
+  }
+}
+
+/** One get of several entries: settles when all values are there, or the first one has failed. */
+class GetBatch implements EntryWaiter {
+  readonly #objects: ObjectManager;
+  readonly #entries: readonly Entry[];
+  readonly #values: unknown[];
+  readonly #requests = new Set<string>();
+  #remaining = 0;
+  readonly #done = Promise.withResolvers<void>();
+  /** Entries that are asked for more than once in the batch. */
+  readonly #indices = new Map<Entry, number[]>();
+
+  constructor(objects: ObjectManager, entries: readonly Entry[], values: unknown[]) {
+    this.#objects = objects;
+    this.#entries = entries;
+    this.#values = values;
+  }
+
+  start(): Promise<void> {
+    for (const [index, entry] of this.#entries.entries()) {
+      const isAway = entry.state === "stored" || entry.state === "remote";
+      if (!entry.isPending && !isAway) continue; // Filled in by the caller.
+      this.#remaining++;
+      if (isAway) {
+        void this.#fetch(entry, index);
+        continue;
+      }
+      const indices = this.#indices.get(entry);
+      if (indices !== undefined) indices.push(index);
+      else {
+        this.#indices.set(entry, [index]);
+        entry.onSettled(this);
+      }
+    }
+    return this.#done.promise;
+  }
+
+  entrySettled(entry: Entry): void {
+    const indices = this.#indices.get(entry)!;
+    this.#indices.delete(entry);
+    for (const index of indices) void this.#fetch(entry, index);
+  }
+
+  stop(): void {
+    for (const entry of this.#indices.keys()) entry.offSettled(this);
+    this.#objects.cancelRequests(this.#requests);
+  }
+
+  async #fetch(entry: Entry, index: number): Promise<void> {
+    try {
+      this.#values[index] = entry.state === "value" ? entry.payload : await this.#objects.valueOf(entry, this.#requests);
+      if (--this.#remaining === 0) this.#done.resolve();
+    } catch (error) {
+      this.#done.reject(error);
+    }
+  }
+}
+
+/** One wait: settles when enough entries are ready. A failed one is ready too. */
+class WaitBatch implements EntryWaiter {
+  readonly #objects: ObjectManager;
+  readonly #entries: readonly Entry[];
+  readonly #ready: boolean[];
+  readonly #fetchLocal: boolean;
+  readonly #requests = new Set<string>();
+  readonly #indices = new Map<Entry, number>();
+  readonly #done = Promise.withResolvers<void>();
+  #missing: number;
+  #stopped = false;
+
+  readonly #onReady: ((index: number) => void) | undefined;
+
+  constructor(
+    objects: ObjectManager,
+    entries: readonly Entry[],
+    ready: boolean[],
+    missing: number,
+    fetchLocal: boolean,
+    onReady?: (index: number) => void,
+  ) {
+    this.#onReady = onReady;
+    this.#objects = objects;
+    this.#entries = entries;
+    this.#ready = ready;
+    this.#missing = missing;
+    this.#fetchLocal = fetchLocal;
+  }
+
+  start(): Promise<void> {
+    for (const [index, entry] of this.#entries.entries()) {
+      if (this.#ready[index]) continue;
+      this.#indices.set(entry, index);
+      if (entry.isPending) entry.onSettled(this);
+      else void this.#await(entry);
+    }
+    return this.#done.promise;
+  }
+
+  entrySettled(entry: Entry): void {
+    if (this.#objects.isReady(entry, this.#fetchLocal)) this.#mark(entry);
+    else void this.#await(entry);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const entry of this.#indices.keys()) if (entry.isPending) entry.offSettled(this);
+    this.#objects.cancelRequests(this.#requests);
+  }
+
+  async #await(entry: Entry): Promise<void> {
+    try {
+      await this.#objects.waitRemote(entry, this.#fetchLocal, this.#requests);
+    } catch {
+      // Lost, or its agent is gone: get() will say why; for wait it is settled.
+    }
+    this.#mark(entry);
+  }
+
+  #mark(entry: Entry): void {
+    if (this.#stopped) return;
+    const index = this.#indices.get(entry)!;
+    this.#ready[index] = true;
+    this.#onReady?.(index);
+    if (--this.#missing === 0) this.#done.resolve();
+  }
+}
+
+/** Wait for `work` within the options' time and signal. */
+function bounded(work: Promise<void>, options: GetOptions | undefined, what: () => string): Promise<void> {
+  const timeoutMs = options?.timeoutMs;
+  const signal = options?.signal;
+  if (timeoutMs === undefined && signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", aborted);
+    };
+    const aborted = (): void => {
+      stop();
+      reject(signal!.reason);
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
+      stop();
+      const cause = new DOMException(`timed out after ${timeoutMs} ms`, "TimeoutError");
+      reject(new GetTimeoutError(`get timed out after ${timeoutMs} ms: ${what()}`, { cause }));
+    }, timeoutMs);
+    if (signal?.aborted) return aborted();
+    signal?.addEventListener("abort", aborted, { once: true });
+    work.then(() => {
+      stop();
+      resolve();
+    }, (error) => {
+      stop();
+      reject(error);
+    });
+  });
+}

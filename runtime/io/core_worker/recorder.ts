@@ -1,0 +1,170 @@
+/**
+ * The task recorder: what a submitting process tells the head about its tasks, for people. Counts are exact and cost an
+ * increment; rows of short tasks are sent once, in their final state, and sampled past a rate; failed ones never are.
+ * @module
+ */
+import { TASK_EVENT_INTERVAL_MS, TASK_ROWS_PER_BATCH } from "../../common/config.ts";
+import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
+import type { FunctionCounts, FunctionEdge, TaskEventBatch, TaskRow, TaskType, TraceStep } from "../../common/task_event.ts";
+
+/** Failed rows and trace steps that wait for the next batch; beyond it they are dropped and counted. */
+const PENDING_MAX = 20_000;
+
+/** Counters of one function in this process; absolute, changed in place by the submitters. */
+export class FunctionStats {
+  readonly name: string;
+  readonly type: TaskType;
+  pendingArgs = 0;
+  pendingNode = 0;
+  submitted = 0;
+  finished = 0;
+  failed = 0;
+  runMs = 0;
+
+  constructor(name: string, type: TaskType) {
+    this.name = name;
+    this.type = type;
+  }
+}
+
+/** Where the recorder learns what is under way when it makes a batch. */
+export interface RunningSource {
+  /** Functions with a task at the head of a worker's pipeline: how many each. */
+  running(): Map<FunctionStats, number>;
+  /** Rows of tasks that have been under way for longer than one interval, at most `limit`. */
+  longRunning(limit: number): TaskRow[];
+}
+
+/** See the module's header. */
+export class TaskRecorder {
+  readonly #identity: { processId: ProcessId; nodeId: NodeId; jobId: () => JobId | null };
+  readonly #send: (batch: TaskEventBatch) => Promise<unknown>;
+  readonly #stats = new Map<string, FunctionStats>();
+  readonly #edges = new Map<string, { from: string; to: string; count: number; bytes: number }>();
+  readonly #sources: RunningSource[] = [];
+  #rows: TaskRow[] = [];
+  #urgentRows: TaskRow[] = [];
+  #steps: TraceStep[] = [];
+  #dropped = 0;
+  #sequence = 0;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #flushing: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(
+    identity: { processId: ProcessId; nodeId: NodeId; jobId: () => JobId | null },
+    send: (batch: TaskEventBatch) => Promise<unknown>,
+  ) {
+    this.#identity = identity;
+    this.#send = send;
+  }
+
+  addSource(source: RunningSource): void {
+    this.#sources.push(source);
+  }
+
+  stats(name: string, type: TaskType): FunctionStats {
+    const key = `${type} ${name}`;
+    let stats = this.#stats.get(key);
+    if (stats === undefined) this.#stats.set(key, stats = new FunctionStats(name, type));
+    return stats;
+  }
+
+  /** Something changed: a batch leaves within one interval. */
+  touch(): void {
+    if (this.#timer !== null || this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      void this.flush();
+    }, TASK_EVENT_INTERVAL_MS);
+    (this.#timer as { unref?: () => void }).unref?.();
+  }
+
+  /** Whether a row of a finished task would still be taken in this interval: asked before one is built. */
+  get wantsRow(): boolean {
+    if (this.#rows.length < TASK_ROWS_PER_BATCH) return true;
+    this.#dropped++;
+    return false;
+  }
+
+  row(row: TaskRow): void {
+    if (row.state !== "FAILED") this.#rows.push(row);
+    else if (this.#urgentRows.length < PENDING_MAX) this.#urgentRows.push(row);
+    else this.#dropped++;
+    this.touch();
+  }
+
+  step(taskId: TaskId, journey: "submit" | "get", step: number, name: string, detail: string): void {
+    if (this.#steps.length >= PENDING_MAX) return;
+    const { nodeId, processId } = this.#identity;
+    const atMs = performance.timeOrigin + performance.now();
+    this.#steps.push({ taskId, journey, step, name, nodeId, processId, atMs, detail });
+    this.touch();
+  }
+
+  edge(from: string, to: string, bytes: number): void {
+    const key = `${from}\n${to}`;
+    const edge = this.#edges.get(key);
+    if (edge === undefined) this.#edges.set(key, { from, to, count: 1, bytes });
+    else {
+      edge.count++;
+      edge.bytes += bytes;
+    }
+  }
+
+  /** Send what there is; resolves when the agent has it. Batches leave one after the other. */
+  flush(): Promise<void> {
+    this.#flushing = (this.#flushing ?? Promise.resolve()).then(() => this.#sendBatch());
+    return this.#flushing;
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  async #sendBatch(): Promise<void> {
+    const running = new Map<FunctionStats, number>();
+    let long: TaskRow[] = [];
+    for (const source of this.#sources) {
+      for (const [stats, count] of source.running()) running.set(stats, (running.get(stats) ?? 0) + count);
+      long = long.concat(source.longRunning(TASK_ROWS_PER_BATCH));
+    }
+    const rows = [...this.#urgentRows, ...this.#rows, ...long];
+    const batch: TaskEventBatch = {
+      processId: this.#identity.processId,
+      nodeId: this.#identity.nodeId,
+      jobId: this.#identity.jobId(),
+      sequence: ++this.#sequence,
+      counts: [...this.#stats.values()].map((stats) => countsOf(stats, running.get(stats) ?? 0)),
+      edges: [...this.#edges.values()] as FunctionEdge[],
+      rows,
+      steps: this.#steps,
+      rowsDropped: this.#dropped,
+    };
+    this.#rows = [];
+    this.#urgentRows = [];
+    this.#steps = [];
+    if (long.length > 0) this.touch(); // Under way: the next batch tells how it went on.
+    try {
+      await this.#send(batch);
+    } catch {
+      // The agent is gone; history is never needed for correctness, and the process learns of the loss elsewhere.
+    }
+  }
+}
+
+function countsOf(stats: FunctionStats, running: number): FunctionCounts {
+  return {
+    name: stats.name,
+    type: stats.type,
+    pendingArgs: stats.pendingArgs,
+    pendingNode: stats.pendingNode,
+    submitted: Math.max(0, stats.submitted - running),
+    running,
+    finished: stats.finished,
+    failed: stats.failed,
+    runMs: stats.runMs,
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * RemoteFunction and RemoteClass: code that can be called elsewhere. They are values themselves: they may be passed to
+ * tasks, where they work as here.
+ * @module
+ */
+import { checkActorOptions, checkTaskOptions } from "../../common/options.ts";
+import type { ActorOptions, TaskOptions } from "../../common/public_types.ts";
+import type { MethodInfo } from "./actor_client.ts";
+import type { ActorHandle } from "./actor_handle.ts";
+import { refsOf } from "./actor_handle.ts";
+import type { CoreWorker } from "./core_worker.ts";
+import { requireCoreWorker } from "./current.ts";
+import type { FunctionRecord } from "./functions.ts";
+import type { ObjectRef } from "./object_ref.ts";
+import type { CallShape } from "./tasks.ts";
+
+/** Where a definition comes from: made here, or known by hash until it is first used. */
+export interface Definition {
+  readonly hash: string;
+  readonly name: string;
+  /** Public methods of a class, with their defaults. */
+  readonly methods: Readonly<Record<string, MethodInfo>>;
+  /** Values captured with it; encoded when first used, for one cluster. */
+  readonly captures: Readonly<Record<string, unknown>> | null;
+  /** Null: it arrived as a value and its source is in the function table. */
+  readonly source: string | null;
+}
+
+/** What every form of the same definition shares. */
+export class RemoteCode {
+  readonly definition: Definition;
+  readonly kind: "function" | "class";
+  /** Of the cluster that it was last used in. */
+  #record: { core: CoreWorker; record: FunctionRecord } | null = null;
+
+  constructor(kind: "function" | "class", definition: Definition) {
+    this.kind = kind;
+    this.definition = definition;
+  }
+
+  /** The record in this cluster; exported when first asked for. */
+  recordIn(core: CoreWorker): FunctionRecord {
+    if (this.#record?.core !== core) this.#record = { core, record: core.defineCode(this) };
+    return this.#record.record;
+  }
+}
+
+/** See the module's header. */
+export class RemoteFunction {
+  readonly code: RemoteCode;
+  readonly givenOptions: TaskOptions;
+  #shape: { core: CoreWorker; call: CallShape } | null = null;
+
+  constructor(code: RemoteCode, options: TaskOptions) {
+    this.code = code;
+    this.givenOptions = options;
+  }
+
+  remote(...args: unknown[]): unknown {
+    const core = requireCoreWorker();
+    if (this.#shape?.core !== core) this.#shape = { core, call: core.callShape(this) };
+    const { call } = this.#shape;
+    return refsOf(core.tasks.submit(call, args) as ObjectRef<unknown>[], call.numReturns);
+  }
+
+  options(options: TaskOptions): RemoteFunction {
+    checkTaskOptions(options);
+    if (options.captures !== undefined) {
+      throw new TypeError("Option captures belongs to remote(fn, { captures }): they are part of the function");
+    }
+    return new RemoteFunction(this.code, { ...this.givenOptions, ...options });
+  }
+}
+
+/** See the module's header. */
+export class RemoteClass {
+  readonly code: RemoteCode;
+  readonly givenOptions: ActorOptions;
+
+  constructor(code: RemoteCode, options: ActorOptions) {
+    this.code = code;
+    this.givenOptions = options;
+  }
+
+  remote(...args: unknown[]): ActorHandle {
+    return requireCoreWorker().actors.create(this, args);
+  }
+
+  options(options: ActorOptions): RemoteClass {
+    checkActorOptions(options);
+    if (options.captures !== undefined) {
+      throw new TypeError("Option captures belongs to remote(Class, { captures }): they are part of the class");
+    }
+    return new RemoteClass(this.code, { ...this.givenOptions, ...options });
+  }
+}

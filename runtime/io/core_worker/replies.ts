@@ -1,0 +1,75 @@
+/**
+ * Replies of workers, read from their frames and settled into entries: the same for tasks and actor calls.
+ * @module
+ */
+import type { NodeId } from "../../common/ids.ts";
+import { readReplyHead, readResults, type ReplyHead, type ReplyRef, type ReplyResult, ReplyStatus, ValueKind } from "../../protocol/push.ts";
+import { ByteReader } from "../../protocol/serialization/mod.ts";
+import type { CoreContext } from "./core_context.ts";
+import type { Entry } from "./entry.ts";
+
+/** One reply. Bytes are views of the frame: copied where they stay. */
+export interface Reply {
+  readonly sequence: number;
+  readonly startMs: number;
+  readonly runUs: number;
+  readonly value: Uint8Array | null;
+  readonly error: Uint8Array | null;
+  readonly results: readonly ReplyResult[] | null;
+  /** Size of all results. */
+  readonly bytes: number;
+}
+
+/** The replies of one frame, in order. */
+export function readReplies(header: Uint8Array): Reply[] {
+  const reader = new ByteReader(header);
+  const replies: Reply[] = [];
+  const head: ReplyHead = { sequence: 0, status: 0, startMs: 0, runUs: 0 };
+  while (reader.remaining > 0) {
+    readReplyHead(reader, head);
+    const { sequence, startMs, runUs } = head;
+    if (head.status === ReplyStatus.results) {
+      const results = readResults(reader);
+      let bytes = 0;
+      for (const result of results) bytes += result.kind === ValueKind.inline ? result.bytes.length : result.size;
+      replies.push({ sequence, startMs, runUs, value: null, error: null, results, bytes });
+    } else {
+      const block = reader.raw(reader.varint());
+      const isValue = head.status === ReplyStatus.value;
+      const value = isValue ? block : null;
+      const error = isValue ? null : block;
+      replies.push({ sequence, startMs, runUs, value, error, results: null, bytes: block.length });
+    }
+  }
+  return replies;
+}
+
+/** Put a reply's results into its entries. True when the worker holds refs inside them until they are counted here. */
+export function settleReply(core: CoreContext, returns: readonly Entry[], reply: Reply, node: NodeId): boolean {
+  const { objects } = core;
+  if (reply.error !== null) {
+    for (const entry of returns) objects.settleError(entry, reply.error);
+    return false;
+  }
+  if (reply.value !== null) {
+    // Without returns (numReturns 0) the worker answers an empty list, never a value.
+    objects.settleInline(returns[0]!, reply.value, null);
+    return false;
+  }
+  let holds = false;
+  for (const [index, result] of reply.results!.entries()) {
+    const entry = returns[index];
+    if (entry === undefined) break;
+    if (result.contains.length > 0) holds = true;
+    const contained = result.contains.length === 0 ? null : result.contains.map((ref) => hold(core, ref));
+    if (result.kind === ValueKind.inline) objects.settleInline(entry, result.bytes, contained);
+    else objects.settleStored(entry, node, result.size, contained);
+  }
+  return holds;
+}
+
+function hold(core: CoreContext, ref: ReplyRef): Entry {
+  const entry = core.objects.arrived(ref as never);
+  entry.count++;
+  return entry;
+}

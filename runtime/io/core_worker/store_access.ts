@@ -1,0 +1,122 @@
+/**
+ * How a driver or worker reaches its node's object store: through shared memory where it can, through messages where it
+ * cannot (a driver elsewhere). Space is granted and objects are found by the agent.
+ * @module
+ */
+import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { ObjectPlace, RefTarget } from "../../protocol/messages.ts";
+import { decodeObject, encodeObject, layoutSize, type ObjectParts } from "../../protocol/object_layout.ts";
+import { ObjectReader } from "../store/object_reader.ts";
+import { ObjectWriter } from "../store/object_writer.ts";
+import { PoolFiles } from "../store/pool_files.ts";
+import type { AgentLink } from "./agent_link.ts";
+
+/** Bytes of a stored object, taken apart. */
+export interface StoredBytes {
+  readonly isError: boolean;
+  /** As stored, header included. */
+  readonly size: number;
+  readonly body: Uint8Array;
+  readonly buffers: readonly ArrayBuffer[];
+}
+
+/** Who counts a stored object, and what it holds. */
+export interface SealInfo {
+  readonly home: NodeId;
+  readonly owner: ProcessId;
+  readonly isError: boolean;
+  readonly contains: readonly RefTarget[];
+}
+
+/** Bytes of a remote read or write that travel in one message. */
+const REMOTE_CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** See the module's header. */
+export class StoreAccess {
+  readonly #link: AgentLink;
+  readonly #files = new PoolFiles();
+  readonly #reader = new ObjectReader(this.#files);
+  readonly #writer = new ObjectWriter(this.#files);
+  /** This process cannot reach the node's memory. */
+  readonly #isRemote: boolean;
+  #unpins = new Map<ObjectId, number>();
+
+  constructor(link: AgentLink, options: { isRemote: boolean }) {
+    this.#link = link;
+    this.#isRemote = options.isRemote;
+  }
+
+  /** Store a value; resolves with its size when the agent knows that it is complete. */
+  async write(id: ObjectId, parts: ObjectParts, info: SealInfo): Promise<number> {
+    const size = layoutSize(parts);
+    const { result: place } = await this.#link.request("createObject", { id, size });
+    try {
+      if (this.#isRemote) await this.#sendBytes(id, encodeObject(parts));
+      else this.#writer.write(place, parts);
+    } catch (error) {
+      this.#link.notify("abortObject", { id });
+      throw error;
+    }
+    await this.#link.request("sealObject", { id, ...info, contains: [...info.contains] });
+    return size;
+  }
+
+  /** Store a small value with one message. */
+  async writeSmall(id: ObjectId, body: Uint8Array, info: SealInfo): Promise<void> {
+    const bytes = encodeObject({ body, buffers: [] });
+    await this.#link.request("putInline", { id, ...info, contains: [...info.contains] }, [bytes]);
+  }
+
+  /** Bring an object here and take it apart. Large buffers are views of shared memory where the runtime can map it. */
+  async read(requestId: string, id: ObjectId, home: NodeId, purpose: "get" | "argument"): Promise<StoredBytes> {
+    const { result, sections } = await this.#link.request("getObject", { requestId, id, home, purpose });
+    const { place, isError } = result;
+    if (place.type === "inline") {
+      // The section is a view of a received chunk, and what is decoded from it may stay.
+      const bytes = sections[0]!.slice();
+      return { isError, size: bytes.length, ...decodeObject(bytes) };
+    }
+    if (place.type === "remote") return { isError, size: place.size, ...await this.#receive(id, place.size) };
+    return { isError, size: place.size, ...this.#readShared(id, place) };
+  }
+
+  #readShared(id: ObjectId, place: ObjectPlace & { type: "shm" }): { body: Uint8Array; buffers: ArrayBuffer[] } {
+    return this.#reader.read(place, () => this.#unpin(id));
+  }
+
+  async #receive(id: ObjectId, size: number): Promise<{ body: Uint8Array; buffers: ArrayBuffer[] }> {
+    const bytes = new Uint8Array(size);
+    try {
+      for (let offset = 0; offset < size; offset += REMOTE_CHUNK_BYTES) {
+        const length = Math.min(REMOTE_CHUNK_BYTES, size - offset);
+        const { sections } = await this.#link.request("readObject", { id, offset, length });
+        bytes.set(sections[0]!, offset);
+      }
+    } finally {
+      this.#unpin(id);
+    }
+    return decodeObject(bytes);
+  }
+
+  async #sendBytes(id: ObjectId, bytes: Uint8Array): Promise<void> {
+    for (let offset = 0; offset < bytes.length; offset += REMOTE_CHUNK_BYTES) {
+      await this.#link.request("writeObject", { id, offset }, [bytes.subarray(offset, offset + REMOTE_CHUNK_BYTES)]);
+    }
+  }
+
+  /** Finalizers come in crowds: one message each per tick and object. */
+  #unpin(id: ObjectId): void {
+    if (this.#unpins.size === 0) queueMicrotask(() => this.#sendUnpins());
+    this.#unpins.set(id, (this.#unpins.get(id) ?? 0) + 1);
+  }
+
+  #sendUnpins(): void {
+    const unpins = this.#unpins;
+    this.#unpins = new Map();
+    for (const [id, count] of unpins) this.#link.notify("unpin", { id, count });
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+}

@@ -1,0 +1,489 @@
+/**
+ * The tasks that one process submits: arguments in, refs out, pushes to leased workers, replies back, retries, and the
+ * history of it all. The decisions are the task submitter's (core/worker/task_submitter.ts).
+ * @module
+ */
+import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS, PENDING_TASKS_MAX, TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
+import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
+import { type TaskId, taskId } from "../../common/ids.ts";
+import type { DeathCause, Grant, LeaseRequest } from "../../common/task_spec.ts";
+import type { TaskRow } from "../../common/task_event.ts";
+import { type ClassQueue, type Lease, type SchedulingShape, TaskSubmitter } from "../../core/worker/task_submitter.ts";
+import { PushType, readSequences, writePush } from "../../protocol/push.ts";
+import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
+import { ArgumentList } from "./arguments.ts";
+import type { CoreContext } from "./core_context.ts";
+import type { Entry } from "./entry.ts";
+import type { FunctionRecord } from "./functions.ts";
+import type { ObjectRef } from "./object_ref.ts";
+import type { FunctionStats, RunningSource } from "./recorder.ts";
+import { type Reply, readReplies, settleReply } from "./replies.ts";
+import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
+
+/** Pushes above this go in several frames. */
+const PUSH_FRAME_BYTES = 1024 * 1024;
+
+/** A remote function's options, resolved once and shared by its calls. */
+export interface CallShape {
+  readonly record: FunctionRecord;
+  readonly shape: SchedulingShape;
+  readonly stats: FunctionStats;
+  readonly name: string;
+  readonly maxRetries: number;
+  readonly numReturns: number;
+  readonly retryExceptions: boolean | readonly string[];
+}
+
+/** One submitted task, from remote() until its results are settled. */
+export class OwnTask {
+  readonly sequence: number;
+  readonly call: CallShape;
+  readonly args: ArgumentList;
+  readonly returns: Entry[];
+  readonly depth: number;
+  readonly parent: TaskId | null;
+  readonly submittedMs: number;
+  retriesLeft: number;
+  cancelled = false;
+  expectedUs = 0;
+  attempt = 0;
+  pushedMs = 0;
+  grant: Grant | null = null;
+  readonly id: () => TaskId;
+
+  constructor(init: {
+    sequence: number;
+    call: CallShape;
+    args: ArgumentList;
+    returns: Entry[];
+    depth: number;
+    parent: TaskId | null;
+    submittedMs: number;
+    id: () => TaskId;
+  }) {
+    this.sequence = init.sequence;
+    this.call = init.call;
+    this.args = init.args;
+    this.returns = init.returns;
+    this.depth = init.depth;
+    this.parent = init.parent;
+    this.submittedMs = init.submittedMs;
+    this.id = init.id;
+    this.retriesLeft = init.call.maxRetries;
+  }
+
+  get shape(): SchedulingShape {
+    return this.call.shape;
+  }
+  get timing(): { estimateUs: number } {
+    return this.call.record.timing;
+  }
+  get exclusive(): boolean {
+    return this.call.maxRetries === 0;
+  }
+  get storedArgs(): ArgumentList["stored"] {
+    return this.args.stored;
+  }
+}
+
+/** See the module's header. */
+export class TaskManager implements WorkerLinkObserver, RunningSource {
+  readonly #core: CoreContext;
+  readonly #submitter: TaskSubmitter<OwnTask>;
+  readonly #links = new Map<string, { link: WorkerLink; lease: Lease<OwnTask> | null }>();
+  readonly #writer = new ByteWriter();
+  readonly #pendingMax: number;
+  #pending = 0;
+  #pumpScheduled = false;
+  #idleTimer: ReturnType<typeof setTimeout> | null = null;
+  #closed: Error | null = null;
+
+  constructor(core: CoreContext) {
+    this.#core = core;
+    this.#pendingMax = Number(process.env.MOBULA_MAX_PENDING_TASKS ?? PENDING_TASKS_MAX);
+    this.#submitter = new TaskSubmitter<OwnTask>({
+      requestLease: (requestId, queue, first, backlog) => void this.#requestLease(requestId, queue, first, backlog),
+      cancelLease: (requestId) => core.link.notify("cancelLease", { requestId }),
+      returnLease: (lease) => this.#returnLease(lease),
+      push: (lease, tasks) => this.#push(lease, tasks),
+      lost: (task, lease) => void this.#failLost(task, lease.grant),
+      retried: (task) => {
+        task.attempt++;
+        task.call.stats.submitted--;
+        task.call.stats.pendingNode++;
+      },
+    }, {
+      requestsPerClass: LEASES_PENDING_PER_CLASS,
+      leaseIdleMs: LEASE_IDLE_MS,
+      argumentRequests: 64,
+    });
+    core.recorder.addSource(this);
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Submit one call; answers its refs at once. */
+  submit(call: CallShape, values: readonly unknown[]): ObjectRef<unknown>[] {
+    if (this.#closed !== null) throw this.#closed;
+    if (this.#pending >= this.#pendingMax) {
+      throw new PendingCallsLimitExceededError(
+        `This process has ${this.#pending} tasks pending, the limit (MOBULA_MAX_PENDING_TASKS): get or wait for some first`,
+      );
+    }
+    const core = this.#core;
+    const sequence = core.nextSequence();
+    const args = ArgumentList.encode(core, values, call.name);
+    let id: TaskId | null = null;
+    const idOf = (): TaskId => id ??= taskId(core.identity.self, sequence);
+    const returns: Entry[] = [];
+    const refs: ObjectRef<unknown>[] = [];
+    for (let index = 0; index < call.numReturns; index++) {
+      const entry = core.objects.newReturn(idOf, index, call.name);
+      returns.push(entry);
+      refs.push(core.objects.refOf(entry));
+    }
+    const current = core.currentTask();
+    const task = new OwnTask({
+      sequence,
+      call,
+      args,
+      returns,
+      depth: current === null ? 0 : current.depth + 1,
+      parent: current?.taskId ?? null,
+      submittedMs: core.nowMs(),
+      id: idOf,
+    });
+    this.#pending++;
+    core.recorder.touch();
+    if (args.isReady && !core.namesPending) this.#enqueue(task);
+    else {
+      call.stats.pendingArgs++;
+      core.afterNames(() =>
+        args.whenReady((failed) => {
+          call.stats.pendingArgs--;
+          if (failed !== null) this.#failArgument(task, failed);
+          else this.#enqueue(task);
+        })
+      );
+    }
+    return refs;
+  }
+
+  #enqueue(task: OwnTask): void {
+    if (this.#closed !== null) return this.#fail(task, this.#core.objects.encodeError(this.#closed));
+    task.call.stats.pendingNode++;
+    for (const argument of task.args.resolved) {
+      this.#core.recorder.edge(argument.producer, task.call.name, argument.bytes);
+    }
+    this.#submitter.submit(task);
+    this.#schedulePump();
+  }
+
+  #schedulePump(): void {
+    if (this.#pumpScheduled) return;
+    this.#pumpScheduled = true;
+    queueMicrotask(() => {
+      this.#pumpScheduled = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    this.#submitter.pump(this.#core.nowMs());
+    if (this.#idleTimer === null && this.#submitter.leases.size > 0) this.#armIdleTimer(LEASE_IDLE_MS);
+  }
+
+  #armIdleTimer(ms: number): void {
+    this.#idleTimer = setTimeout(() => {
+      this.#idleTimer = null;
+      const nowMs = this.#core.nowMs();
+      const next = this.#submitter.reapIdle(nowMs);
+      if (this.#submitter.leases.size > 0) this.#armIdleTimer(next === null ? LEASE_IDLE_MS : Math.max(10, next - nowMs));
+    }, ms);
+    (this.#idleTimer as { unref?: () => void }).unref?.();
+  }
+
+  // ---- leases ----------------------------------------------------------------------------------------------------------
+
+  async #requestLease(requestId: string, queue: ClassQueue<OwnTask>, first: OwnTask, backlog: number): Promise<void> {
+    const core = this.#core;
+    const { shape } = queue;
+    await core.connected;
+    const request: LeaseRequest = {
+      requestId,
+      kind: "task",
+      jobId: core.identity.jobId,
+      submitter: core.identity.self,
+      submitterNode: core.identity.node,
+      taskId: first.id(),
+      name: first.call.name,
+      classKey: shape.key,
+      resources: shape.resources,
+      strategy: shape.strategy,
+      ...(shape.labelSelector && { labelSelector: shape.labelSelector }),
+      runtimeEnv: shape.runtimeEnv,
+      args: first.storedArgs,
+      backlog,
+      depth: first.depth,
+    };
+    core.recorder.step(first.id(), "submit", 2, "leaseRequest", `${first.call.name}: asks its local scheduler, backlog ${backlog}`);
+    try {
+      const { result } = await core.link.request("requestLease", request);
+      if ("grant" in result) this.#granted(requestId, result.grant);
+    } catch (error) {
+      const encoded = core.objects.encodeError(error);
+      for (const task of this.#submitter.rejected(requestId)) {
+        task.call.stats.pendingNode--;
+        this.#fail(task, encoded);
+      }
+    }
+    this.#schedulePump();
+  }
+
+  #granted(requestId: string, grant: Grant): void {
+    const held = this.#links.get(grant.workerId);
+    if (held === undefined || held.link.isLost) {
+      const link = new WorkerLink(grant.workerId, grant.nodeId, this.#core.openWorker(grant), this);
+      this.#links.set(grant.workerId, { link, lease: null });
+    }
+    this.#submitter.granted(this.#core.nowMs(), requestId, grant);
+    const lease = this.#submitter.leases.get(grant.leaseId);
+    if (lease === undefined) return;
+    const current = this.#links.get(grant.workerId)!;
+    current.lease = lease;
+    const { resources, gpuIds } = grant;
+    current.link.send(PushType.assign, JSON.stringify({ resources, gpuIds }));
+  }
+
+  #returnLease(lease: Lease<OwnTask>): void {
+    const { leaseId, nodeId, workerId } = lease.grant;
+    const held = this.#links.get(workerId);
+    if (held !== undefined && (held.lease === lease || held.lease === null)) held.lease = null;
+    this.#core.link.notify("returnLease", { leaseId, nodeId, workerId });
+  }
+
+  reclaim(leaseId: string): void {
+    this.#submitter.reclaim(leaseId);
+    this.#schedulePump();
+  }
+
+  leaseLost(leaseId: string): void {
+    const lease = this.#submitter.leases.get(leaseId);
+    if (lease !== undefined) this.#links.get(lease.grant.workerId)?.link.close();
+    this.#submitter.workerLost(this.#core.nowMs(), leaseId);
+    this.#schedulePump();
+  }
+
+  // ---- pushes and replies --------------------------------------------------------------------------------------------
+
+  #push(lease: Lease<OwnTask>, tasks: OwnTask[]): void {
+    const { link } = this.#links.get(lease.grant.workerId)!;
+    const writer = this.#writer;
+    const nowMs = this.#core.nowMs();
+    writer.reset();
+    for (const task of tasks) {
+      if (writer.position > PUSH_FRAME_BYTES) {
+        link.send(PushType.pushTasks, writer.bytes());
+        writer.reset();
+      }
+      task.grant = lease.grant;
+      task.pushedMs = nowMs;
+      task.call.stats.pendingNode--;
+      task.call.stats.submitted++;
+      const head = {
+        sequence: task.sequence,
+        target: link.indexOf(task.call.record),
+        attempt: task.attempt,
+        numReturns: task.call.numReturns,
+        depth: task.depth,
+      };
+      writePush(writer, head, task.args.block());
+    }
+    link.send(PushType.pushTasks, writer.bytes());
+  }
+
+  replies(link: WorkerLink, header: Uint8Array): void {
+    const lease = this.#links.get(link.workerId)?.lease;
+    if (lease === null || lease === undefined) return; // Late: the lease was given up as lost.
+    const nowMs = this.#core.nowMs();
+    const returned: number[] = [];
+    for (const reply of readReplies(header)) {
+      const task = this.#submitter.completed(nowMs, lease.grant.leaseId, reply.sequence, reply.runUs);
+      if (task === undefined) continue;
+      if (this.#completed(task, reply, lease.grant)) returned.push(reply.sequence);
+    }
+    if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
+    this.#pump();
+  }
+
+  /** True when the worker holds refs of the results until it is told that they are counted here. */
+  #completed(task: OwnTask, reply: Reply, grant: Grant): boolean {
+    const { stats } = task.call;
+    stats.submitted--;
+    if (reply.error !== null && this.#retriesException(task, reply.error)) {
+      task.attempt++;
+      if (task.retriesLeft > 0) task.retriesLeft--;
+      stats.pendingNode++;
+      this.#submitter.submit(task);
+      this.#recordRow(task, "FAILED", reply, null);
+      return false;
+    }
+    stats.runMs += reply.runUs / 1000;
+    if (reply.error === null) stats.finished++;
+    else stats.failed++;
+    this.#recordRow(task, reply.error === null ? "FINISHED" : "FAILED", reply, null);
+    const holds = settleReply(this.#core, task.returns, reply, grant.nodeId);
+    this.#end(task);
+    return holds;
+  }
+
+  #retriesException(task: OwnTask, error: Uint8Array): boolean {
+    const { retryExceptions } = task.call;
+    if (retryExceptions === false || task.retriesLeft === 0 || task.cancelled) return false;
+    return this.#core.isRetried(error, retryExceptions);
+  }
+
+  handedBack(link: WorkerLink, header: Uint8Array): void {
+    const lease = this.#links.get(link.workerId)?.lease;
+    if (lease === null || lease === undefined) return;
+    const sequences = readSequences(new ByteReader(header));
+    for (const sequence of sequences) {
+      const task = lease.inFlight.get(sequence);
+      if (task === undefined) continue;
+      task.call.stats.submitted--;
+      task.call.stats.pendingNode++;
+    }
+    this.#submitter.handedBack(this.#core.nowMs(), lease.grant.leaseId, sequences);
+    this.#pump();
+  }
+
+  opened(): void {}
+
+  lost(link: WorkerLink): void {
+    const held = this.#links.get(link.workerId);
+    if (held?.link !== link) return;
+    this.#links.delete(link.workerId);
+    const { lease } = held;
+    if (lease === null) return;
+    const { leaseId, nodeId, workerId } = lease.grant;
+    this.#core.link.notify("returnLease", { leaseId, nodeId, workerId, workerLost: true });
+    this.#submitter.workerLost(this.#core.nowMs(), leaseId);
+    this.#schedulePump();
+  }
+
+  // ---- ends ------------------------------------------------------------------------------------------------------------
+
+  async #failLost(task: OwnTask, grant: Grant): Promise<void> {
+    task.call.stats.submitted--;
+    const cause = await this.#core.workerFate(grant);
+    const { name } = task.call;
+    const attempts = `${task.attempt + 1} ${task.attempt === 0 ? "execution" : "executions"}`;
+    const message = `${name} (${task.id()}) died or was killed while executing, after ${attempts}: ${cause.message}`;
+    const error = cause.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);
+    this.#fail(task, this.#core.objects.encodeError(error));
+  }
+
+  /** An argument failed: the task fails without running, for the argument's reason. */
+  #failArgument(task: OwnTask, failed: Entry): void {
+    this.#fail(task, this.#core.argumentError(failed, task.call.name, task.id()));
+  }
+
+  #fail(task: OwnTask, encoded: Uint8Array): void {
+    task.call.stats.failed++;
+    this.#recordRow(task, "FAILED", null, encoded);
+    for (const entry of task.returns) this.#core.objects.settleError(entry, encoded);
+    this.#end(task);
+  }
+
+  #end(task: OwnTask): void {
+    this.#pending--;
+    task.args.release();
+  }
+
+  // ---- history -----------------------------------------------------------------------------------------------------------
+
+  #recordRow(task: OwnTask, state: "FINISHED" | "FAILED", reply: Reply | null, encoded: Uint8Array | null): void {
+    const { recorder } = this.#core;
+    recorder.touch();
+    if (state === "FINISHED" && !recorder.wantsRow) return;
+    const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
+    const startMs = reply === null ? null : reply.startMs;
+    recorder.row(this.#row(task, state, startMs, reply === null ? this.#core.nowMs() : startMs! + reply.runUs / 1000, reply?.bytes ?? 0, error));
+  }
+
+  #row(
+    task: OwnTask,
+    state: TaskRow["state"],
+    startMs: number | null,
+    endMs: number | null,
+    resultBytes: number,
+    error: TaskRow["error"],
+  ): TaskRow {
+    return {
+      taskId: task.id(),
+      attempt: task.attempt,
+      jobId: this.#core.identity.jobId,
+      name: task.call.name,
+      type: "NORMAL_TASK",
+      state,
+      parentTaskId: task.parent,
+      actorId: null,
+      nodeId: task.grant?.nodeId ?? null,
+      workerId: task.grant?.workerId ?? null,
+      submittedMs: task.submittedMs,
+      pushedMs: task.pushedMs === 0 ? null : task.pushedMs,
+      startMs,
+      endMs,
+      args: task.args.ids(),
+      resultBytes,
+      error,
+    };
+  }
+
+  running(): Map<FunctionStats, number> {
+    const counts = new Map<FunctionStats, number>();
+    for (const lease of this.#submitter.leases.values()) {
+      const first = lease.inFlight.values().next();
+      if (!first.done) counts.set(first.value.call.stats, (counts.get(first.value.call.stats) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  longRunning(limit: number): TaskRow[] {
+    const rows: TaskRow[] = [];
+    const before = this.#core.nowMs() - TASK_EVENT_INTERVAL_MS;
+    for (const lease of this.#submitter.leases.values()) {
+      let isFirst = true;
+      for (const task of lease.inFlight.values()) {
+        if (rows.length >= limit) return rows;
+        if (task.pushedMs > before) break;
+        const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
+        rows.push(this.#row(task, state, isFirst ? task.pushedMs : null, null, 0, null));
+        isFirst = false;
+      }
+    }
+    for (const queue of this.#submitter.queues.values()) {
+      for (const task of queue.waiting) {
+        if (rows.length >= limit || task.submittedMs > before) break;
+        rows.push(this.#row(task, "PENDING_NODE_ASSIGNMENT", null, null, 0, null));
+      }
+    }
+    return rows;
+  }
+
+  /** The cluster is gone for this process: everything pending fails with `reason`. */
+  close(reason: Error): void {
+    this.#closed = reason;
+    const encoded = this.#core.objects.encodeError(reason);
+    const tasks = this.#submitter.close();
+    for (const { link } of this.#links.values()) link.close();
+    this.#links.clear();
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    for (const task of tasks) this.#fail(task, encoded);
+  }
+}
+
+/** Why a worker is gone when nobody can tell. */
+export const UNKNOWN_DEATH: DeathCause = { code: "WORKER_DIED", message: "its worker process has died" };

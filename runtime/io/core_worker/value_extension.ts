@@ -1,0 +1,85 @@
+/**
+ * What travels inside values beside data: refs, actor handles and remote functions. Encoding one counts it at its home;
+ * decoding one makes the receiver a holder.
+ * @module
+ */
+import type { NodeId, ObjectId } from "../../common/ids.ts";
+import type { ActorOptions, TaskOptions } from "../../common/public_types.ts";
+import type { ValueExtension } from "../../protocol/serialization/mod.ts";
+import type { HandleInfo, MethodInfo } from "./actor_client.ts";
+import { clientOf, isActorHandle } from "./actor_handle.ts";
+import type { ActorManager } from "./actors.ts";
+import { isObjectRef } from "./object_ref.ts";
+import type { ObjectManager } from "./objects.ts";
+import { RemoteClass, RemoteCode, RemoteFunction } from "./remote_function.ts";
+import type { ValueCodec } from "./value_codec.ts";
+import type { CoreWorker } from "./core_worker.ts";
+
+interface CodeData {
+  readonly kind: "function" | "class";
+  readonly hash: string;
+  readonly name: string;
+  readonly methods: Readonly<Record<string, MethodInfo>>;
+  readonly options: TaskOptions | ActorOptions;
+}
+
+/** The extension for one core worker. */
+export function valueExtension(
+  core: CoreWorker,
+  parts: { codec: ValueCodec; objects: ObjectManager; actors: ActorManager },
+): ValueExtension {
+  const { codec, objects, actors } = parts;
+  const encodeCode = (value: RemoteFunction | RemoteClass): CodeData => {
+    const record = value.code.recordIn(core);
+    // Whoever receives it finds the source in the function table.
+    void core.functions.export(record).catch(() => undefined);
+    const { name, methods } = value.code.definition;
+    return { kind: value.code.kind, hash: record.hash, name, methods, options: travelling(value.givenOptions) };
+  };
+  return {
+    encode(value) {
+      if (isObjectRef(value)) {
+        const entry = objects.entryOf(value, "a ref inside a value");
+        const target = objects.lend(entry);
+        codec.met(target, entry);
+        return { tag: "ref", data: [target.id, target.home] };
+      }
+      if (isActorHandle(value)) {
+        const { info } = clientOf(value, "an actor handle inside a value");
+        if (info.counted) codec.met({ id: info.actorId, home: info.home }, null);
+        return { tag: "actor", data: info };
+      }
+      if (value instanceof RemoteFunction || value instanceof RemoteClass) {
+        return { tag: "code", data: encodeCode(value) };
+      }
+      return undefined;
+    },
+    decode(tag, data) {
+      if (tag === "ref") {
+        const [id, home] = data as [ObjectId, NodeId];
+        if (typeof id !== "string" || typeof home !== "string") throw new TypeError("a ref without id or home");
+        return objects.refOf(objects.arrived({ id, home }));
+      }
+      if (tag === "actor") return actors.handleOf(data as HandleInfo);
+      if (tag === "code") return decodeCode(data as CodeData);
+      throw new TypeError(`a value of unknown kind ${JSON.stringify(tag)}`);
+    },
+  };
+}
+
+function decodeCode(data: CodeData): RemoteFunction | RemoteClass {
+  const { hash, name, methods, kind } = data;
+  const code = new RemoteCode(kind, { hash, name, methods, captures: null, source: null });
+  return kind === "function"
+    ? new RemoteFunction(code, data.options as TaskOptions)
+    : new RemoteClass(code, data.options as ActorOptions);
+}
+
+/** Error classes do not travel; their names are matched instead, which `retryExceptions: true` cannot express. */
+function travelling(options: TaskOptions | ActorOptions): TaskOptions | ActorOptions {
+  const { captures: _captures, ...rest } = options as TaskOptions;
+  if (Array.isArray(rest.retryExceptions)) {
+    return { ...rest, retryExceptions: rest.retryExceptions.map((cls) => typeof cls === "string" ? cls : cls.name) as never };
+  }
+  return rest;
+}

@@ -1,0 +1,83 @@
+/**
+ * This process's push connection to one worker: opened when first needed, shared by the leases and actors that the worker
+ * serves one after the other. What is sent while it opens waits in order.
+ * @module
+ */
+import type { NodeId, ProcessId } from "../../common/ids.ts";
+import { PushType } from "../../protocol/push.ts";
+import type { PushChannel } from "./push_channel.ts";
+import type { FunctionRecord } from "./functions.ts";
+
+/** Who hears of replies and of the end. */
+export interface WorkerLinkObserver {
+  replies(link: WorkerLink, header: Uint8Array): void;
+  handedBack(link: WorkerLink, header: Uint8Array): void;
+  opened(link: WorkerLink): void;
+  /** Once: it broke, or could not be opened. */
+  lost(link: WorkerLink, error: Error | null): void;
+}
+
+/** See the module's header. */
+export class WorkerLink {
+  readonly workerId: ProcessId;
+  readonly nodeId: NodeId;
+  readonly #observer: WorkerLinkObserver;
+  #channel: PushChannel | null = null;
+  #waiting: [type: number, header: Uint8Array | string, sections: readonly Uint8Array[] | undefined][] = [];
+  readonly #defined = new Map<FunctionRecord, number>();
+  #lost = false;
+
+  constructor(workerId: ProcessId, nodeId: NodeId, open: Promise<PushChannel>, observer: WorkerLinkObserver) {
+    this.workerId = workerId;
+    this.nodeId = nodeId;
+    this.#observer = observer;
+    open.then((channel) => this.#opened(channel), (error) => this.#end(error as Error));
+  }
+
+  get isLost(): boolean {
+    return this.#lost;
+  }
+
+  /** The function's index on this connection; its code goes ahead of the first use. */
+  indexOf(record: FunctionRecord): number {
+    let index = this.#defined.get(record);
+    if (index === undefined) {
+      index = this.#defined.size;
+      this.#defined.set(record, index);
+      const { hash, kind, name } = record;
+      this.send(PushType.define, JSON.stringify({ index, hash, kind, name }), record.sections());
+    }
+    return index;
+  }
+
+  send(type: number, header: Uint8Array | string, sections?: readonly Uint8Array[]): void {
+    if (this.#channel !== null) this.#channel.send(type, header, sections);
+    // A writer's buffer is reused by the next batch: what waits needs bytes of its own.
+    else if (!this.#lost) this.#waiting.push([type, typeof header === "string" ? header : header.slice(), sections]);
+  }
+
+  close(): void {
+    this.#lost = true;
+    this.#channel?.close();
+  }
+
+  #opened(channel: PushChannel): void {
+    if (this.#lost) return channel.close();
+    this.#channel = channel;
+    channel.onClose = (error) => this.#end(error);
+    channel.onFrame = (type, _flags, header) => {
+      if (type === PushType.replies) this.#observer.replies(this, header);
+      else if (type === PushType.handBack) this.#observer.handedBack(this, header);
+    };
+    for (const [type, header, sections] of this.#waiting) channel.send(type, header, sections);
+    this.#waiting = [];
+    this.#observer.opened(this);
+  }
+
+  #end(error: Error | null): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.#waiting = [];
+    this.#observer.lost(this, error);
+  }
+}

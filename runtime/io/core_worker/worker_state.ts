@@ -1,0 +1,22 @@
+/**
+ * What only a worker process has, for runtimeContext(): the task that runs and the actor that it hosts.
+ * @module
+ */
+import type { ActorSpec } from "../../common/task_spec.ts";
+import type { ExecutionContext } from "./execution_context.ts";
+
+export interface WorkerState {
+  readonly context: ExecutionContext;
+  actor: { readonly spec: ActorSpec; readonly incarnation: number } | null;
+}
+
+let state: WorkerState | null = null;
+
+/** Null in a driver. */
+export function workerState(): WorkerState | null {
+  return state;
+}
+
+export function setWorkerState(worker: WorkerState): void {
+  state = worker;
+}

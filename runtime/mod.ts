@@ -1,0 +1,67 @@
+/**
+ * mobula: Ray's programming model for TypeScript. Remote functions, actors and a distributed object store on Bun, Deno and
+ * Node. This is the whole public API.
+ * @module
+ */
+export { init, isInitialized, shutdown } from "./api/init.ts";
+export { remote } from "./api/remote.ts";
+export { asCompleted, get, mapTasks, put, release, wait } from "./api/objects.ts";
+export { getActor, kill, ready } from "./api/actors.ts";
+export { runtimeContext } from "./api/context.ts";
+export { registerClass } from "./api/classes.ts";
+export {
+  availableResources,
+  clusterResources,
+  listActors,
+  listJobs,
+  listObjects,
+  type ListOptions,
+  listTasks,
+  listWorkers,
+  nodes,
+} from "./api/state.ts";
+export {
+  ActorDiedError,
+  ActorError,
+  ActorUnavailableError,
+  ActorUnschedulableError,
+  AuthenticationError,
+  GetTimeoutError,
+  MobulaError,
+  NameTakenError,
+  NodeDiedError,
+  ObjectFreedError,
+  ObjectLostError,
+  ObjectReconstructionFailedError,
+  ObjectStoreFullError,
+  OutOfDiskError,
+  OutOfMemoryError,
+  OwnerDiedError,
+  PendingCallsLimitExceededError,
+  PlacementGroupRemovedError,
+  RefReleasedError,
+  RuntimeEnvSetupError,
+  TaskCancelledError,
+  TaskError,
+  TaskUnschedulableError,
+  WorkerCrashedError,
+} from "./common/errors.ts";
+export type {
+  ActorHandle,
+  ActorMethod,
+  ActorOptions,
+  Cluster,
+  ErrorClass,
+  GetOptions,
+  HandleOf,
+  InitOptions,
+  MethodOptions,
+  ObjectRef,
+  RefOr,
+  RemoteClass,
+  RemoteFunction,
+  RuntimeContext,
+  RuntimeEnv,
+  SchedulingStrategy,
+  TaskOptions,
+} from "./common/public_types.ts";

@@ -1,0 +1,194 @@
+/**
+ * An embedded cluster: a head and agents that this process starts, owns and takes with it. Their lifeline is their stdin,
+ * a pipe from here: when this process ends in any way, the pipe closes and they end too, shared memory and all.
+ * @module
+ */
+import type { ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runtimeName } from "#platform";
+import { findRuntime } from "../platform/spawn.ts";
+import type { RuntimeName } from "../common/task_spec.ts";
+import {
+  type AgentConfig,
+  type AgentReady,
+  type HeadConfig,
+  type HeadReady,
+  tokenPath,
+} from "./config.ts";
+import { type StartedProcess, startProcess } from "./start_process.ts";
+
+/** How long a process may take to end by itself once its lifeline is cut. */
+const STOP_TIMEOUT_MS = 5_000;
+
+export interface LocalNodeOptions {
+  readonly numCpus?: number;
+  readonly numGpus?: number;
+  readonly resources?: Readonly<Record<string, number>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly objectStoreBytes?: number;
+  readonly objectStoreDir?: string;
+  /** Of the agent, and of its workers unless `workerRuntime` says otherwise. */
+  readonly runtime?: RuntimeName;
+  readonly workerRuntime?: RuntimeName;
+  readonly prestart?: number;
+  /** Chosen by the caller where it must know the id before the node is there. */
+  readonly nodeId?: string;
+}
+
+export interface LocalClusterOptions extends LocalNodeOptions {
+  readonly dashboard?: boolean;
+  /** First port to try for the dashboard; 0: any. Default 8265. */
+  readonly dashboardPort?: number;
+  readonly store?: string;
+  readonly headRuntime?: RuntimeName;
+  readonly token?: string;
+  /** Default: a temporary folder, removed at the end. */
+  readonly sessionDir?: string;
+}
+
+/** See the module's header. */
+export class LocalCluster {
+  readonly sessionDir: string;
+  readonly token: string;
+  #head: StartedProcess<HeadReady> | null = null;
+  readonly #agents: StartedProcess<AgentReady>[] = [];
+  readonly #options: LocalClusterOptions;
+  readonly #ephemeral: boolean;
+
+  private constructor(options: LocalClusterOptions) {
+    this.#options = options;
+    this.#ephemeral = options.sessionDir === undefined;
+    this.sessionDir = options.sessionDir ?? mkdtempSync(join(tmpdir(), "mobula-"));
+    this.token = options.token ?? randomBytes(32).toString("hex");
+    writeFileSync(tokenPath(this.sessionDir), this.token + "\n", { mode: 0o600 });
+  }
+
+  /** Start a head and one agent; resolves when drivers can attach. */
+  static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+    const cluster = new LocalCluster(options);
+    try {
+      await cluster.startHead();
+      await cluster.addAgent({ ...options, isHeadNode: true });
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  get head(): StartedProcess<HeadReady> {
+    if (this.#head === null) throw new Error("The head is not running");
+    return this.#head;
+  }
+  get agents(): readonly StartedProcess<AgentReady>[] {
+    return this.#agents;
+  }
+  get address(): string {
+    return this.head.ready.address;
+  }
+  get dashboardUrl(): string | null {
+    return this.head.ready.dashboardUrl;
+  }
+
+  /** Start the head, or start it again on the same store, at the same address. */
+  async startHead(): Promise<void> {
+    const options = this.#options;
+    const previous = this.#head?.ready.address;
+    const dashboardPort = options.dashboard === false ? null : options.dashboardPort ?? 8265;
+    const config: HeadConfig = {
+      sessionDir: this.sessionDir,
+      host: "127.0.0.1",
+      port: previous === undefined ? 0 : Number(previous.slice(previous.lastIndexOf(":") + 1)),
+      dashboardPort,
+      store: options.store ?? null,
+      runtime: options.headRuntime ?? defaultRuntime(),
+      lifeline: true,
+      ephemeral: this.#ephemeral,
+    };
+    this.#head = await startProcess<HeadReady>("head_main.ts", config);
+    release(this.#head.process);
+  }
+
+  /** Start one more node. */
+  async addAgent(
+    options: LocalNodeOptions & { isHeadNode?: boolean } = {},
+  ): Promise<StartedProcess<AgentReady>> {
+    const runtime = options.runtime ?? defaultRuntime();
+    const config: AgentConfig = {
+      sessionDir: this.sessionDir,
+      headAddress: this.address,
+      ...(options.nodeId !== undefined && { nodeId: options.nodeId }),
+      host: "127.0.0.1",
+      port: 0,
+      resources: {
+        numCpus: options.numCpus ?? null,
+        numGpus: options.numGpus ?? 0,
+        resources: options.resources ?? {},
+        labels: options.labels ?? {},
+      },
+      objectStoreBytes: options.objectStoreBytes ?? null,
+      objectStoreDir: options.objectStoreDir ?? null,
+      runtime,
+      workerRuntime: options.workerRuntime ?? runtime,
+      isHeadNode: options.isHeadNode ?? false,
+      lifeline: true,
+      ephemeral: this.#ephemeral,
+      prestart: options.prestart ?? 2,
+    };
+    const started = await startProcess<AgentReady>("agent_main.ts", config);
+    release(started.process);
+    this.#agents.push(started);
+    return started;
+  }
+
+  /** End everything, agents first so that they can say good-bye; waits until all are gone. Idempotent. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#agents.splice(0).map(({ process }) => end(process)));
+    if (this.#head !== null) await end(this.#head.process);
+    this.#head = null;
+    if (this.#ephemeral) rmSync(this.sessionDir, { recursive: true, force: true });
+  }
+}
+
+/** Bun starts fastest; it comes with mobula's development install, else the driver's own runtime serves. */
+function defaultRuntime(): RuntimeName {
+  const chosen = process.env.MOBULA_RUNTIME;
+  if (chosen === "bun" || chosen === "deno" || chosen === "node") return chosen;
+  return bunIsThere() ? "bun" : runtimeName;
+}
+
+let bunFound: boolean | null = null;
+function bunIsThere(): boolean {
+  if (bunFound === null) {
+    try {
+      findRuntime("bun", { name: runtimeName, path: process.execPath });
+      bunFound = true;
+    } catch {
+      bunFound = false;
+    }
+  }
+  return bunFound;
+}
+
+/** A process that serves must not keep its driver alive. */
+function release(child: ChildProcess): void {
+  child.unref();
+  for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as unknown as { unref?: () => void })?.unref?.();
+}
+
+/** Cut the lifeline and wait; by force when it takes too long. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    child.ref();
+    child.once("exit", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    child.stdin!.end();
+  });
+}

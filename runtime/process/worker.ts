@@ -1,0 +1,186 @@
+/**
+ * A worker process: a core worker that also executes. It listens for pushes on its own socket, registers with its agent,
+ * and then runs tasks, or is one actor. It ends when its agent says so or is gone.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { runtimeName } from "#platform";
+import { PROTOCOL_VERSION } from "../common/config.ts";
+import { taskErrorOf } from "../common/errors.ts";
+import { installErrorMatching } from "../common/error_matching.ts";
+import { creationTaskId, type JobId, type NodeId, type ProcessId } from "../common/ids.ts";
+import type { ActorSpec, DeathCause } from "../common/task_spec.ts";
+import type { AgentMethods, CoreMethods, Hello } from "../protocol/messages.ts";
+import type { Connection } from "../io/transport/connection.ts";
+import { Gate } from "../io/transport/handshake.ts";
+import { Reply, Rpc } from "../io/transport/rpc.ts";
+import { connectUnix, listenUnix, type UnixListener } from "../io/transport/unix.ts";
+import { readArguments } from "../io/core_worker/arguments.ts";
+import { Caller, loadCode } from "../io/core_worker/caller.ts";
+import { CoreWorker } from "../io/core_worker/core_worker.ts";
+import { setCurrentCoreWorker } from "../io/core_worker/current.ts";
+import { ExecutionContext } from "../io/core_worker/execution_context.ts";
+import { Executor } from "../io/core_worker/executor.ts";
+import { connectWorker } from "../io/core_worker/push_connection.ts";
+import { setWorkerState, type WorkerState } from "../io/core_worker/worker_state.ts";
+
+/** What the agent tells a worker that it starts, in MOBULA_PROCESS_CONFIG. */
+export interface WorkerConfig {
+  readonly sessionDir: string;
+  readonly agentSocket: string;
+  /** Where it listens for pushes. */
+  readonly socketPath: string;
+  readonly workerId: ProcessId;
+  readonly nodeId: NodeId;
+  readonly clusterId: string;
+  readonly tokenPath: string;
+}
+
+/** See the module's header. */
+export class Worker {
+  readonly #config: WorkerConfig;
+  readonly #token: string;
+  readonly #context = new ExecutionContext();
+  readonly #core: CoreWorker;
+  readonly #executor: Executor;
+  readonly #state: WorkerState;
+  #listener: UnixListener | null = null;
+  #exiting = false;
+
+  private constructor(config: WorkerConfig) {
+    this.#config = config;
+    this.#token = readFileSync(config.tokenPath, "utf8").trim();
+    const membership = { token: this.#token, clusterId: config.clusterId, role: "worker" as const };
+    this.#core = new CoreWorker({
+      self: config.workerId,
+      node: config.nodeId,
+      connectWorker: (address, core) => connectWorker(address, core, membership),
+      currentTask: () => this.#context.current,
+      blocking: { enter: () => this.#executor.enter() },
+      onMessage: (level, text) => console.error(`mobula ${level}: ${text}`),
+    });
+    this.#executor = new Executor(this.#core, this.#context);
+    this.#state = { context: this.#context, actor: null };
+  }
+
+  /** Start; resolves when the agent knows that it is ready. */
+  static async start(config: WorkerConfig): Promise<Worker> {
+    const worker = new Worker(config);
+    installErrorMatching();
+    setCurrentCoreWorker(worker.#core);
+    setWorkerState(worker.#state);
+    await worker.#listen();
+    await worker.#join();
+    return worker;
+  }
+
+  async #listen(): Promise<void> {
+    const { clusterId, workerId, nodeId, socketPath } = this.#config;
+    const gate = new Gate({
+      token: this.#token,
+      clusterId,
+      accept: (hello) =>
+        hello.purpose === "push"
+          ? { version: PROTOCOL_VERSION, clusterId, id: workerId, nodeId }
+          : new Error(`a worker takes pushes only, not ${hello.purpose}`),
+    });
+    this.#listener = await listenUnix({ path: socketPath, gate, onConnection: (...args) => this.#accept(...args) });
+  }
+
+  #accept(connection: Connection, hello: Hello): void {
+    const caller = new Caller(this.#core, connection, hello, (items) => this.#executor.receive(items));
+    connection.onFrame = (type, _flags, header, sections) => caller.frame(type, header, sections);
+    connection.onClose = () => {
+      this.#executor.forget(caller);
+      caller.closed();
+    };
+  }
+
+  async #join(): Promise<void> {
+    const { agentSocket, workerId, nodeId, clusterId, socketPath } = this.#config;
+    const connection = await connectUnix({
+      path: agentSocket,
+      hello: {
+        version: PROTOCOL_VERSION,
+        token: this.#token,
+        role: "worker",
+        id: workerId,
+        clusterId,
+        epoch: 0,
+        pid: process.pid,
+        runtime: runtimeName,
+        purpose: "control",
+        nodeId,
+      },
+    });
+    const rpc = new Rpc<CoreMethods, AgentMethods>(connection, {
+      ...this.#core.handlers,
+      assignJob: ({ jobId, namespace }) => this.#assignJob(jobId, namespace),
+      startActor: (params, sections) => this.#startActor(params, sections[0]!),
+      exitWorker: ({ reason }) => void this.#exitGracefully(reason),
+    });
+    // Nothing of a worker outlives its agent.
+    void rpc.closed.then(() => this.#exit(1));
+    this.#core.open(rpc);
+    await this.#core.link.request("registerWorker", { socketPath });
+  }
+
+  #assignJob(jobId: JobId, namespace: string): void {
+    this.#core.identity.jobId = jobId;
+    this.#core.identity.namespace = namespace;
+  }
+
+  async #startActor(
+    { spec, incarnation, gpuIds }: CoreMethods["startActor"]["params"],
+    args: Uint8Array,
+  ): Promise<CoreMethods["startActor"]["result"] | Reply<CoreMethods["startActor"]["result"]>> {
+    this.#assignJob(spec.jobId, spec.namespace);
+    this.#state.actor = { spec, incarnation };
+    const taskId = creationTaskId(spec.actorId);
+    const assigned = { resources: spec.resources, gpuIds };
+    const context = { taskId, taskName: `new ${spec.className}`, attempt: incarnation - 1, depth: 0, assigned };
+    try {
+      const instance = await this.#construct(spec, args.slice(), context);
+      const { className, methods, maxConcurrency } = spec;
+      this.#executor.host({ instance, className, methods, maxConcurrency, assigned });
+      return { failed: false, message: "" };
+    } catch (thrown) {
+      const { nodeId } = this.#config;
+      const error = taskErrorOf(thrown, { taskName: context.taskName, taskId, nodeId, attempt: context.attempt });
+      return new Reply({ failed: true, message: error.message }, [this.#core.codec.encodeError(error)]);
+    } finally {
+      this.#context.leave();
+    }
+  }
+
+  async #construct(spec: ActorSpec, args: Uint8Array, context: Parameters<ExecutionContext["enter"]>[0]) {
+    const { classHash: hash, className: name } = spec;
+    // deno-lint-ignore no-explicit-any -- user code: a class with any constructor
+    const cls = await loadCode(this.#core, { hash, kind: "class", name }, []) as new (...values: any[]) => object;
+    for (;;) {
+      try {
+        const values = await this.#executor.resolveArguments(readArguments(this.#core, args));
+        this.#context.enter(context);
+        return new cls(...values) as Record<string, unknown>;
+      } catch (error) {
+        if (!await this.#core.codec.recover(error)) throw error;
+      }
+    }
+  }
+
+  /** End after what runs now; histories and replies leave first. */
+  async #exitGracefully(_reason: DeathCause): Promise<void> {
+    if (this.#exiting) return;
+    this.#exiting = true;
+    await this.#executor.idle();
+    await this.#core.recorder.close().catch(() => undefined);
+    this.#executor.flush();
+    this.#core.link.close();
+    await this.#listener?.close();
+    this.#exit(0);
+  }
+
+  #exit(code: number): void {
+    process.exit(code);
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Entry of worker processes; started by the agent with a WorkerConfig in the environment.
+ * @module
+ */
+import process from "node:process";
+import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
+import { Worker, type WorkerConfig } from "./worker.ts";
+
+const config = JSON.parse(process.env[PROCESS_CONFIG_VARIABLE] ?? "null") as WorkerConfig | null;
+if (config === null) {
+  console.error(`${PROCESS_CONFIG_VARIABLE} is not set: workers are started by an agent`);
+  process.exit(64);
+}
+// User code sees the environment that it was given, not our own.
+delete process.env[PROCESS_CONFIG_VARIABLE];
+
+// A promise that user code forgot is the task's mistake, not the end of the worker.
+process.on("unhandledRejection", (reason) => console.error("mobula: unhandled rejection in user code:", reason));
+// The agent's end of the pipe closes when the agent is gone, however it went.
+process.stdin.on("end", () => process.exit(1)).on("error", () => process.exit(1)).resume();
+
+Worker.start(config).catch((error) => {
+  console.error(`worker ${config.workerId} cannot start: ${(error as Error).stack}`);
+  process.exit(1);
+});

@@ -1,0 +1,191 @@
+/**
+ * The hot messages, between a submitter and a worker: task pushes and their replies, in binary, many in a frame. Nothing
+ * here allocates per field; values inside are encoded values (serialization/), written and skipped as they are.
+ *
+ *   submitter -> worker   define  assign  pushTasks  pushCalls  returned
+ *   worker -> submitter   replies  handBack
+ *
+ * Order matters and is kept: `define` comes before the first push that uses its index.
+ * @module
+ */
+import type { NodeId, ObjectId } from "../common/ids.ts";
+import type { ByteReader, ByteWriter } from "./serialization/mod.ts";
+import { ProtocolError } from "./protocol_error.ts";
+
+/** Frame types on push connections. */
+export const PushType = {
+  /** Header JSON FunctionDefinition, section 0 the source, section 1 the encoded captures. */
+  define: 32,
+  pushTasks: 33,
+  pushCalls: 34,
+  replies: 35,
+  /** Sequence numbers of tasks that were not started. */
+  handBack: 36,
+  /** Sequence numbers whose results' refs are now held by the submitter. */
+  returned: 37,
+  /** Header JSON Assignment: what the lease holds, before its first push. */
+  assign: 38,
+} as const;
+
+/** What a lease's tasks may use, for runtimeContext(). In resource units. */
+export interface Assignment {
+  readonly resources: Readonly<Record<string, number>>;
+  readonly gpuIds: readonly number[];
+}
+
+/** Code that rides with the first push: `index` is its name on this connection. */
+export interface FunctionDefinition {
+  readonly index: number;
+  readonly hash: string;
+  readonly kind: "function" | "class";
+  readonly name: string;
+}
+
+/** How one argument or result travels. */
+export const ValueKind = { inline: 0, stored: 1 } as const;
+
+const HAS_DETAILS = 1;
+
+/** What a worker is told of one task or actor call, before its arguments. */
+export interface PushHead {
+  sequence: number;
+  /** Index of the function (tasks), or the method's name (calls). */
+  target: number | string;
+  attempt: number;
+  numReturns: number;
+  depth: number;
+}
+
+/** Write one task or call: head, then the arguments' bytes as one block. */
+export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Uint8Array): void {
+  writer.varint(head.sequence);
+  if (typeof head.target === "number") writer.varint(head.target);
+  else writer.string(head.target);
+  const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0;
+  writer.u8(plain ? 0 : HAS_DETAILS);
+  if (!plain) {
+    writer.varint(head.attempt);
+    writer.varint(head.numReturns);
+    writer.varint(head.depth);
+  }
+  writer.varint(args.length);
+  writer.raw(args);
+}
+
+/** Read into `head` (reused); answers the arguments' block, a view. */
+export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): Uint8Array {
+  head.sequence = reader.varint();
+  head.target = isCall ? reader.string() : reader.varint();
+  if (reader.u8() === 0) {
+    head.attempt = 0;
+    head.numReturns = 1;
+    head.depth = 0;
+  } else {
+    head.attempt = reader.varint();
+    head.numReturns = reader.varint();
+    head.depth = reader.varint();
+  }
+  return reader.raw(reader.varint());
+}
+
+/** How a task ended. */
+export const ReplyStatus = {
+  /** One inline value: the short form. */
+  value: 0,
+  /** An encoded error. */
+  error: 1,
+  /** Any number of results, inline or stored, and refs inside them. */
+  results: 2,
+  /** As `error`; the worker cannot start the task at all (code or arguments missing): system failures, not the user's. */
+  systemError: 3,
+} as const;
+
+/** One result in the long form. */
+export type ReplyResult =
+  | { readonly kind: typeof ValueKind.inline; readonly bytes: Uint8Array; readonly contains: readonly ReplyRef[] }
+  | { readonly kind: typeof ValueKind.stored; readonly size: number; readonly contains: readonly ReplyRef[] };
+export interface ReplyRef {
+  readonly id: string;
+  readonly home: NodeId;
+}
+
+/** The part that all replies share. */
+export interface ReplyHead {
+  sequence: number;
+  status: number;
+  /** When user code began, milliseconds since the epoch. */
+  startMs: number;
+  runUs: number;
+}
+
+export function writeReplyHead(writer: ByteWriter, head: Readonly<ReplyHead>): void {
+  writer.varint(head.sequence);
+  writer.u8(head.status);
+  writer.f64(head.startMs);
+  writer.varint(head.runUs);
+}
+
+export function readReplyHead(reader: ByteReader, head: ReplyHead): void {
+  head.sequence = reader.varint();
+  head.status = reader.u8();
+  head.startMs = reader.f64();
+  head.runUs = reader.varint();
+}
+
+export function writeResults(writer: ByteWriter, results: readonly ReplyResult[]): void {
+  writer.varint(results.length);
+  for (const result of results) {
+    writer.u8(result.kind);
+    if (result.kind === ValueKind.inline) {
+      writer.varint(result.bytes.length);
+      writer.raw(result.bytes);
+    } else {
+      writer.varint(result.size);
+    }
+    writer.varint(result.contains.length);
+    for (const ref of result.contains) writeRef(writer, ref.id, ref.home);
+  }
+}
+
+export function readResults(reader: ByteReader): ReplyResult[] {
+  const count = boundedCount(reader);
+  const results: ReplyResult[] = [];
+  for (let i = 0; i < count; i++) {
+    const kind = reader.u8();
+    if (kind !== ValueKind.inline && kind !== ValueKind.stored) throw new ProtocolError(`result of kind ${kind}`);
+    const bytes = kind === ValueKind.inline ? reader.raw(reader.varint()) : null;
+    const size = bytes === null ? reader.varint() : 0;
+    const contains: ReplyRef[] = [];
+    const refs = boundedCount(reader);
+    for (let j = 0; j < refs; j++) contains.push({ id: reader.string(), home: reader.string() as NodeId });
+    results.push(
+      bytes !== null ? { kind: ValueKind.inline, bytes, contains } : { kind: ValueKind.stored, size, contains },
+    );
+  }
+  return results;
+}
+
+/** A stored argument inside an arguments' block. */
+export function writeRef(writer: ByteWriter, id: ObjectId | string, home: NodeId): void {
+  writer.string(id);
+  writer.string(home);
+}
+
+export function writeSequences(writer: ByteWriter, sequences: readonly number[]): void {
+  writer.varint(sequences.length);
+  for (const sequence of sequences) writer.varint(sequence);
+}
+
+export function readSequences(reader: ByteReader): number[] {
+  const count = boundedCount(reader);
+  const sequences: number[] = [];
+  for (let i = 0; i < count; i++) sequences.push(reader.varint());
+  return sequences;
+}
+
+/** A count of things that take at least a byte each: never more than bytes are left. */
+function boundedCount(reader: ByteReader): number {
+  const count = reader.varint();
+  if (count > reader.remaining) throw new ProtocolError(`${count} things announced, ${reader.remaining} bytes left`);
+  return count;
+}

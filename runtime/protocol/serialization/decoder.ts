@@ -145,7 +145,10 @@ export class Decoder {
       case tags.TAG_BINARY: {
         const kind = reader.u8();
         const bytes = reader.raw(reader.varint());
-        return binaryOf(kind, bytes.slice().buffer as ArrayBuffer, bytes.length);
+        // Not slice(): that of a Buffer is a view.
+        const copy = new Uint8Array(bytes.length);
+        copy.set(bytes);
+        return binaryOf(kind, copy.buffer, bytes.length);
       }
       case tags.TAG_BINARY_OUT: {
         const kind = reader.u8();

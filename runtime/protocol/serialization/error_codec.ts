@@ -32,11 +32,8 @@ const NATIVE = {
 
 /** Own properties that have their own place on the wire, or are the engine's notes on where it was made. */
 const NOT_FIELDS: ReadonlySet<string> = new Set([
-  "name",
   "message",
   "stack",
-  "cause",
-  "errors",
   "line",
   "column",
   "sourceURL",

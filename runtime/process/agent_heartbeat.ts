@@ -3,7 +3,7 @@
  * the head: one that holds its connections and answers nothing is connected anew.
  * @module
  */
-import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { cpus, freemem, totalmem } from "node:os";
 import { HEARTBEAT_INTERVAL_MS, NODE_DEAD_AFTER_MS } from "../common/config.ts";
 import type { HeadMethods, Heartbeat, Hello, NodeMethods } from "../protocol/messages.ts";
 import type { TlsOptions } from "../io/transport/http2.ts";
@@ -17,7 +17,8 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const CPU_INTERVAL_MS = 1_000;
 
 export interface HeartbeatOptions {
-  readonly address: () => string;
+  /** HOST:PORT of the head. */
+  readonly address: string;
   readonly hello: (purpose: Hello["purpose"]) => Hello;
   readonly tls: TlsOptions | undefined;
   /** The node's view, without the sequence number and the machine's figures. */
@@ -81,7 +82,7 @@ export class HeartbeatSender {
     const { address, hello, tls } = this.#options;
     try {
       const connection = await connectHttp2({
-        address: address(),
+        address,
         path: "/heartbeat",
         hello: hello("heartbeat"),
         timeoutMs: CONNECT_TIMEOUT_MS,
@@ -116,9 +117,4 @@ export class HeartbeatSender {
     this.#cpu = { atMs: nowMs, idle, total, percent: this.#cpu.total === 0 ? 0 : percent };
     return this.#cpu.percent;
   }
-}
-
-/** CPUs that this process may use. */
-export function usableCpus(): number {
-  return availableParallelism();
 }

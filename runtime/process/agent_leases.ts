@@ -260,6 +260,8 @@ export class Leases {
   async #bindWorker(workerId: ProcessId, request: LeaseRequest): Promise<void> {
     const process = this.#parts.processes.get(workerId);
     if (process === undefined) return;
+    const worker = this.#parts.workers.get(workerId);
+    if (worker !== undefined) worker.jobId = request.jobId;
     process.jobId = request.jobId;
     process.namespace = request.namespace ?? "";
     const { jobId, namespace } = process;

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnRuntime } from "#platform";
 import { WORKER_START_TIMEOUT_MS } from "../common/config.ts";
-import { hex, type ProcessId, workerId } from "../common/ids.ts";
+import { hex, type JobId, type ProcessId, workerId } from "../common/ids.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
 
@@ -59,6 +59,8 @@ export interface WorkerProcess {
   readonly startedMs: number;
   /** It said that it is ready. */
   ready: boolean;
+  /** The job that it is bound to; null until its first lease. */
+  jobId: JobId | null;
   /** Why we ended it; null when we did not. */
   ending: DeathCause | null;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -122,6 +124,7 @@ export class WorkerProcesses {
       runtime,
       startedMs: Date.now(),
       ready: false,
+      jobId: null,
       ending: null,
       timer: undefined,
     };

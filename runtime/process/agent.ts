@@ -1,0 +1,416 @@
+/**
+ * The node agent, wired together: the local scheduler and its workers, this node's part of the object store, and the
+ * connections to processes, head and other agents. It decides nothing itself.
+ *
+ *   meeting the head -> listening -> registered -> serving -> stopping
+ *                                                    |
+ *                                                    +-- fenced, or told to end: onEnd
+ * @module
+ */
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { hostname } from "node:os";
+import { runtimeName } from "#platform";
+import { PROTOCOL_VERSION } from "../common/config.ts";
+import { AuthenticationError } from "../common/errors.ts";
+import { hex, type NodeId, nodeId as makeNodeId, type ProcessId } from "../common/ids.ts";
+import type { ResourceSet } from "../common/resources.ts";
+import type { DeathCause } from "../common/task_spec.ts";
+import type { ObjectStore, StoreHost } from "../io/store/store_host.ts";
+import type { Connection } from "../io/transport/connection.ts";
+import { Gate } from "../io/transport/handshake.ts";
+import type { PipePath, TlsOptions } from "../io/transport/http2.ts";
+import { type Http2Listener, listenHttp2 } from "../io/transport/http2_server.ts";
+import { Rpc } from "../io/transport/rpc.ts";
+import { listenUnix, type UnixListener } from "../io/transport/unix.ts";
+import type { Heartbeat, Hello, NodeRegistration, NodeRow, Welcome } from "../protocol/messages.ts";
+import { Actors } from "./agent_actors.ts";
+import { FunctionCache } from "./agent_functions.ts";
+import { type AgentParts, nodeHandlers, peerHandlers, processHandlers } from "./agent_handlers.ts";
+import { HeadLink, type RegisterAnswer } from "./agent_head_link.ts";
+import { HeartbeatSender } from "./agent_heartbeat.ts";
+import { Jobs } from "./agent_jobs.ts";
+import { Leases } from "./agent_leases.ts";
+import { AgentStoreHost } from "./agent_objects.ts";
+import { type PeerRpc, Peers } from "./agent_peers.ts";
+import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
+import { Relays } from "./agent_relays.ts";
+import { type AgentPaths, agentPaths, prepareAgentDir, resourcesOf } from "./agent_session.ts";
+import { Tracer } from "./agent_tracer.ts";
+import { type WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
+import { type AgentConfig, readTlsFiles, readToken, tokenPath } from "./config.ts";
+
+/** The head hears of a clean leave if it answers within this long. */
+const GOODBYE_MS = 1_000;
+
+export interface AgentOptions {
+  /** Opens this node's object store on behalf of the host. */
+  readonly openStore: (host: StoreHost) => Promise<ObjectStore>;
+  /** The node is fenced or the cluster ends: stop() and exit. */
+  readonly onEnd: (reason: string) => void;
+  readonly log: (text: string) => void;
+}
+
+/** Milliseconds since the epoch from a clock that never steps back. */
+function nowMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+export class Agent {
+  readonly nodeId: NodeId;
+  /** This run of the node: a later one has a higher number. */
+  readonly #epoch: number = Date.now();
+  readonly #startedMs: number = Date.now();
+  readonly #config: AgentConfig;
+  readonly #options: AgentOptions;
+  readonly #token: string;
+  readonly #tls: TlsOptions | undefined;
+  readonly #paths: AgentPaths;
+  readonly #resources: ResourceSet;
+  readonly #processes: ProcessTable = new ProcessTable();
+  readonly #head: HeadLink;
+  readonly #peers: Peers;
+  #parts: AgentParts | null = null;
+  #storeHost: AgentStoreHost | null = null;
+  #clusterId: string = "";
+  #dashboardUrl: string | null = null;
+  #http2: Http2Listener | null = null;
+  #unix: UnixListener | null = null;
+  #heartbeats: HeartbeatSender | null = null;
+  #stopping: Promise<void> | null = null;
+
+  /** Starts an agent; resolves when the head has registered it. Rejects, with nothing left behind, when that fails. */
+  static async start(config: AgentConfig, options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(config, options);
+    try {
+      await agent.#start();
+      return agent;
+    } catch (error) {
+      await agent.stop();
+      throw error;
+    }
+  }
+
+  private constructor(config: AgentConfig, options: AgentOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.nodeId = (config.nodeId ?? makeNodeId(hex(randomBytes(8)))) as NodeId;
+    this.#token = readToken(config.sessionDir);
+    this.#tls = config.tls === undefined ? undefined : readTlsFiles(config.tls);
+    this.#paths = agentPaths(config.sessionDir, this.nodeId);
+    this.#resources = resourcesOf(config.resources);
+    const hello = (purpose: Hello["purpose"]): Hello => this.#hello(purpose);
+    const parts = (): AgentParts => this.#parts!;
+    this.#head = new HeadLink({
+      address: config.headAddress,
+      hello,
+      tls: this.#tls,
+      handlers: nodeHandlers(parts, { nodes: (rows) => this.#nodesChanged(rows), shutdown: options.onEnd }),
+      registration: () => this.#registration(),
+      onRegistered: (answer) => this.#registered(answer),
+      onFenced: (reason) => options.onEnd(`The head does not accept this node any more: ${reason}`),
+      log: options.log,
+    });
+    this.#peers = new Peers({
+      nodeId: this.nodeId,
+      hello,
+      tls: this.#tls,
+      handlers: (peer) => peerHandlers(peer, parts),
+      onLost: (peer, direction, rpc) => this.#peerLost(peer, direction, rpc),
+    });
+  }
+
+  get clusterId(): string {
+    return this.#clusterId;
+  }
+  /** HOST:PORT where other agents and remote drivers reach it. */
+  get address(): string {
+    return this.#http2?.address ?? "";
+  }
+  get socketPath(): string {
+    return this.#paths.socket;
+  }
+
+  /** Leave the cluster: end all workers, remove sockets and the store. Idempotent. */
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  async #start(): Promise<void> {
+    this.#clusterId = await this.#head.meet();
+    prepareAgentDir(this.#paths);
+    this.#parts = await this.#build();
+    const gate = new Gate({
+      token: this.#token,
+      clusterId: this.#clusterId,
+      accept: (hello) => this.#accept(hello),
+    });
+    this.#http2 = await listenHttp2({
+      host: this.#config.host,
+      port: this.#config.port,
+      gate,
+      onConnection: (connection, hello, path) => this.#connected(connection, hello, path),
+      objects: (id) => this.#parts!.store.openRead(id),
+      ...(this.#tls === undefined ? {} : { tls: this.#tls }),
+    });
+    this.#unix = await listenUnix({
+      path: this.#paths.socket,
+      gate,
+      onConnection: (connection, hello) => this.#attach(connection, hello, false),
+    });
+    await this.#head.start();
+    this.#heartbeats = new HeartbeatSender({
+      address: this.#config.headAddress,
+      hello: (purpose) => this.#hello(purpose),
+      tls: this.#tls,
+      view: () => this.#view(),
+      isRegistered: () => this.#head.isUp,
+      onStuck: (why) => this.#head.reconnect(why),
+    });
+    this.#heartbeats.beat();
+    this.#parts.leases.step({ type: "prestart", count: this.#config.prestart });
+  }
+
+  async #build(): Promise<AgentParts> {
+    const { nodeId } = this;
+    const head = this.#head;
+    const peers = this.#peers;
+    const processes = this.#processes;
+    const { log } = this.#options;
+    const tracer = new Tracer(nodeId, head, nowMs);
+    const clusterId = this.#clusterId;
+    const shared = { nodeId, head, peers, processes, tracer, log };
+    const storeHost = new AgentStoreHost({ ...shared, clusterId, token: this.#token, tls: this.#tls });
+    this.#storeHost = storeHost;
+    const store = await this.#options.openStore(storeHost);
+    const workers = this.#buildWorkers(clusterId);
+    const leases = new Leases({
+      nodeId,
+      leaseIdPrefix: `l-${nodeId.slice(2, 10)}-${this.#epoch.toString(36)}-`,
+      resources: this.#resources,
+      labels: this.#config.resources.labels,
+    }, { ...shared, workers, store, nowMs });
+    const headAddress = this.#config.headAddress;
+    return {
+      nodeId,
+      headAddress,
+      head,
+      peers,
+      processes,
+      workers,
+      leases,
+      actors: new Actors({ ...shared, leases, workers }),
+      jobs: new Jobs({
+        nodeId,
+        headAddress,
+        resources: this.#resources,
+        head,
+        leases,
+        dashboardUrl: () => this.#dashboardUrl,
+        prestart: this.#config.prestart,
+      }),
+      relays: new Relays({
+        nodeId,
+        peers,
+        hello: (purpose) => this.#hello(purpose),
+        socketOf: (workerId) => {
+          const worker = workers.get(workerId);
+          return worker?.ready === true ? worker.socketPath : null;
+        },
+      }),
+      functions: new FunctionCache(head),
+      store,
+      tracer,
+    };
+  }
+
+  #buildWorkers(clusterId: string): WorkerProcesses {
+    const { sessionDir, workerRuntime } = this.#config;
+    return new WorkerProcesses({
+      config: {
+        sessionDir,
+        agentSocket: this.#paths.socket,
+        nodeId: this.nodeId,
+        clusterId,
+        tokenPath: tokenPath(sessionDir),
+      },
+      socketDir: this.#paths.dir,
+      logDir: this.#paths.logs,
+      runtime: workerRuntime,
+      onStartFailed: (startId, message) => {
+        this.#parts?.leases.step({ type: "workerStartFailed", startId, message });
+      },
+      onExit: (worker, cause, intended) => this.#workerExited(worker, cause, intended),
+      askToExit: (id, reason) => this.#processes.notify(id, "exitWorker", { reason }),
+    });
+  }
+
+  #hello(purpose: Hello["purpose"]): Hello {
+    return {
+      version: PROTOCOL_VERSION,
+      token: this.#token,
+      role: "agent",
+      id: this.nodeId,
+      clusterId: this.#clusterId === "" ? null : this.#clusterId,
+      epoch: this.#epoch,
+      pid: process.pid,
+      runtime: runtimeName,
+      purpose,
+      nodeId: this.nodeId,
+    };
+  }
+
+  #accept(hello: Hello): Welcome | Error {
+    const welcome: Welcome = {
+      version: PROTOCOL_VERSION,
+      clusterId: this.#clusterId,
+      id: this.nodeId,
+      nodeId: this.nodeId,
+    };
+    const { id, role } = hello;
+    if (role === "agent") {
+      const row = this.#peers.row(id as NodeId);
+      // A node that joined just now may be unknown here until the head's news arrive; a dead one is not let in.
+      return row?.state === "DEAD" ? new AuthenticationError(`${id} was declared dead.`) : welcome;
+    }
+    if (role !== "driver" && role !== "worker") {
+      return new AuthenticationError(`An agent has no use for a ${role}.`);
+    }
+    if (this.#processes.get(id as ProcessId) !== undefined) {
+      return new AuthenticationError(`${id} is attached already.`);
+    }
+    if (this.#processes.isFull) return new Error(`Too many processes are attached to ${this.nodeId}.`);
+    const expected = role === "driver" || this.#parts!.workers.get(id as ProcessId) !== undefined;
+    return expected ? welcome : new AuthenticationError(`${id} was not started by ${this.nodeId}.`);
+  }
+
+  #connected(connection: Connection, hello: Hello, path: PipePath): void {
+    if (path !== "/control") return connection.close();
+    if (hello.role === "agent") this.#peers.accept(hello.id as NodeId, connection);
+    else this.#attach(connection, hello, true);
+  }
+
+  #attach(connection: Connection, hello: Hello, remote: boolean): void {
+    const attached: AttachedProcess = {
+      id: hello.id as ProcessId,
+      role: hello.role === "worker" ? "worker" : "driver",
+      rpc: new Rpc(connection),
+      pid: hello.pid,
+      runtime: hello.runtime,
+      remote,
+      jobId: null,
+      namespace: "",
+      owned: 0,
+      ended: false,
+      watching: new Set(),
+    };
+    attached.rpc.handle(processHandlers(attached, this.#parts!));
+    this.#processes.add(attached);
+    attached.rpc.closed.then(() => this.#detach(attached));
+  }
+
+  /** A process's connection is over; everything that it held here goes. Once. */
+  #detach(attached: AttachedProcess): void {
+    if (this.#processes.get(attached.id) !== attached || this.#parts === null) return;
+    this.#processes.delete(attached.id);
+    const { relays, store, actors, leases, jobs, workers } = this.#parts;
+    relays.processDied(attached);
+    actors.processDied(attached);
+    leases.step({ type: "submitterDied", submitter: attached.id });
+    if (attached.role === "driver") jobs.driverGone(attached);
+    else workers.disconnected(attached.id);
+    store.processDied(attached.id);
+  }
+
+  #workerExited(worker: WorkerProcess, cause: DeathCause, intended: boolean): void {
+    if (this.#parts === null) return;
+    const attached = this.#processes.get(worker.id);
+    if (attached !== undefined) {
+      this.#detach(attached);
+      attached.rpc.connection.destroy(null);
+    }
+    this.#parts.leases.step({ type: "workerExited", workerId: worker.id, cause });
+    this.#parts.actors.workerExited(worker, cause, intended);
+  }
+
+  #registration(): NodeRegistration {
+    const { actors, store } = this.#parts!;
+    return {
+      nodeId: this.nodeId,
+      epoch: this.#epoch,
+      address: this.address,
+      hostname: hostname(),
+      pid: process.pid,
+      runtime: runtimeName,
+      sessionDir: this.#config.sessionDir,
+      isHeadNode: this.#config.isHeadNode,
+      resources: this.#resources,
+      labels: this.#config.resources.labels,
+      objectStoreBytes: store.usage().capacity,
+      objects: store.objects(),
+      actors: actors.statuses(),
+      drivers: this.#processes.drivers(),
+    };
+  }
+
+  #registered(answer: RegisterAnswer): void {
+    const { jobs, actors } = this.#parts!;
+    this.#dashboardUrl = answer.dashboardUrl;
+    this.#nodesChanged(answer.nodes);
+    for (const jobId of answer.endedJobs) jobs.ended(jobId);
+    actors.ended(answer.endedActors);
+    actors.watchAgain();
+  }
+
+  #nodesChanged(rows: readonly NodeRow[]): void {
+    if (this.#parts === null) return;
+    const died = this.#peers.setNodes(rows);
+    this.#parts.leases.step({ type: "peersChanged", alive: this.#peers.alive });
+    for (const node of died) this.#parts.store.nodeDied(node);
+  }
+
+  #peerLost(peer: NodeId, direction: "outgoing" | "incoming", rpc: PeerRpc): void {
+    this.#parts?.relays.peerLost(rpc);
+    this.#parts?.leases.step({ type: "peerLost", nodeId: peer, direction });
+  }
+
+  #view(): Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes"> {
+    const { leases: { scheduler }, store, actors } = this.#parts!;
+    const usage = store.usage();
+    return {
+      nodeId: this.nodeId,
+      epoch: this.#epoch,
+      available: scheduler.available,
+      demand: scheduler.demand(),
+      storeUsedBytes: usage.used,
+      storeObjects: usage.objects,
+      workers: scheduler.workerCount,
+      ...scheduler.load(),
+      waitingActors: actors.waiting(),
+      bandwidth: store.bandwidth(),
+    };
+  }
+
+  async #stop(): Promise<void> {
+    this.#heartbeats?.close();
+    const parts = this.#parts;
+    if (this.#head.isUp) {
+      const goodbye = { nodeId: this.nodeId, epoch: this.#epoch, reason: "it left" };
+      const said = this.#head.request("unregisterNode", goodbye).catch(() => undefined);
+      await Promise.race([said, new Promise<void>((resolve) => setTimeout(resolve, GOODBYE_MS).unref())]);
+    }
+    await parts?.workers.close();
+    parts?.leases.close();
+    parts?.relays.close();
+    parts?.tracer.close();
+    this.#head.close();
+    this.#peers.close();
+    for (const { rpc } of this.#processes.all()) rpc.close();
+    await Promise.all([this.#unix?.close(), this.#http2?.close()]);
+    this.#storeHost?.close();
+    parts?.store.close();
+    rmSync(this.#paths.dir, { recursive: true, force: true });
+    const lifetimeMs = Math.round(Date.now() - this.#startedMs);
+    this.#options.log(`The agent ${this.nodeId} ended after ${lifetimeMs} ms.`);
+  }
+}

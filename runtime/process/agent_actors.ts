@@ -1,0 +1,307 @@
+/**
+ * Actors on this node: a lease, then the constructor in the leased worker, then the outcome to the head. And the fan-out
+ * of actor states to the processes here that hold handles. What an actor's life means is decided by the head.
+ *
+ *   leasing --granted--> constructing --answered--> running
+ *      |                      |                        |
+ *      +----------------------+------------------------+--> (gone), told to the head as actorStarted or workerExited
+ * @module
+ */
+import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
+import type { ActorSpec, ActorStatus, DeathCause, Grant, LeaseRequest } from "../common/task_spec.ts";
+import type { HeadMethods } from "../protocol/messages.ts";
+import type { HeadLink } from "./agent_head_link.ts";
+import type { Leases } from "./agent_leases.ts";
+import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
+import type { WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
+
+/** An actor that the head told this node to run. */
+interface LocalActor {
+  readonly spec: ActorSpec;
+  readonly incarnation: number;
+  state: "leasing" | "constructing" | "running";
+  grant: Grant | null;
+  /** The head told it to end; its worker's end is meant then. */
+  stopping: DeathCause | null;
+}
+
+/** The last known state of an actor that somebody here watches. */
+interface Watched {
+  status: ActorStatus | null;
+  sections: readonly Uint8Array[];
+  readonly watchers: Set<AttachedProcess>;
+}
+
+export interface ActorsParts {
+  readonly nodeId: NodeId;
+  readonly head: HeadLink;
+  readonly leases: Leases;
+  readonly workers: WorkerProcesses;
+  readonly processes: ProcessTable;
+  readonly log: (text: string) => void;
+}
+
+export class Actors {
+  readonly #parts: ActorsParts;
+  /** All and only actors that run here or are about to. */
+  readonly #actors: Map<ActorId, LocalActor> = new Map();
+  readonly #byWorker: Map<ProcessId, LocalActor> = new Map();
+  readonly #watched: Map<ActorId, Watched> = new Map();
+
+  constructor(parts: ActorsParts) {
+    this.#parts = parts;
+  }
+
+  // ---- life ----------------------------------------------------------------------------------------------------------
+
+  /** NodeMethods.startActor. A repeated order, and one for an older incarnation, change nothing. */
+  start(spec: ActorSpec, incarnation: number, args: Uint8Array): void {
+    const known = this.#actors.get(spec.actorId);
+    if (known !== undefined) {
+      if (known.incarnation >= incarnation) return;
+      // The head knows better: what ran here is over for it.
+      this.stop(spec.actorId, known.incarnation, false, {
+        code: "KILLED",
+        message: "A newer incarnation took its place.",
+      });
+    }
+    const actor: LocalActor = { spec, incarnation, state: "leasing", grant: null, stopping: null };
+    this.#actors.set(spec.actorId, actor);
+    const bytes = args.slice();
+    this.#parts.leases.request(leaseRequest(spec, incarnation), "head").then((answer) => {
+      if ("grant" in answer) return this.#construct(actor, answer.grant, bytes);
+      this.#forget(actor);
+    }, (error: Error) => {
+      this.#forget(actor);
+      if (actor.stopping === null) this.#notPlaced(actor, error);
+    });
+  }
+
+  /** NodeMethods.stopActor: at once, or after the calls that were submitted. Late orders find another incarnation. */
+  stop(actorId: ActorId, incarnation: number, graceful: boolean, cause: DeathCause): void {
+    const actor = this.#actors.get(actorId);
+    if (actor === undefined || actor.incarnation !== incarnation) return;
+    actor.stopping ??= cause;
+    if (actor.grant === null) {
+      const { owner: submitter } = actor.spec;
+      this.#forget(actor);
+      return this.#parts.leases.step({
+        type: "leaseCancelled",
+        submitter,
+        requestId: leaseRequestId(actorId, incarnation),
+      });
+    }
+    this.#parts.workers.stop(actor.grant.workerId, { force: !graceful, idle: false, cause });
+  }
+
+  /** The head says that these are over (they ended while this node was away). */
+  ended(actorIds: readonly ActorId[]): void {
+    for (const actorId of actorIds) {
+      const actor = this.#actors.get(actorId);
+      const cause: DeathCause = { code: "KILLED", message: "It ended while its node was away." };
+      if (actor !== undefined) this.stop(actorId, actor.incarnation, false, cause);
+    }
+  }
+
+  /** A worker is gone: the head must know, for its actor and for all that it owned. */
+  workerExited(
+    worker: WorkerProcess,
+    cause: DeathCause,
+    intended: boolean,
+  ): void {
+    const { head, nodeId } = this.#parts;
+    const actor = this.#byWorker.get(worker.id);
+    if (actor !== undefined) this.#forget(actor);
+    const params: HeadMethods["workerExited"]["params"] = {
+      nodeId,
+      workerId: worker.id,
+      jobId: worker.jobId,
+      actorId: actor?.spec.actorId ?? null,
+      incarnation: actor?.incarnation ?? 0,
+      // A killed actor may be restarted: whether it is, the head has decided before.
+      intended: intended && actor?.stopping?.code !== "KILLED",
+      cause: actor?.stopping ?? cause,
+    };
+    head.request("workerExited", params, [], { keep: true }).catch(() => undefined);
+  }
+
+  /** For (re)registration: what runs here, and what is on its way. */
+  statuses(): ActorStatus[] {
+    return [...this.#actors.values()].filter(({ stopping }) => stopping === null).map((actor) => {
+      const { spec, incarnation, grant, state } = actor;
+      return {
+        actorId: spec.actorId,
+        state: state === "running" ? "ALIVE" : "PENDING_CREATION",
+        incarnation,
+        nodeId: this.#parts.nodeId,
+        workerId: grant?.workerId ?? null,
+        socketPath: grant?.socketPath ?? null,
+        pid: grant === null ? null : this.#pidOf(grant.workerId),
+        restartsLeft: spec.maxRestarts,
+        deathCause: null,
+      };
+    });
+  }
+
+  /** For heartbeats: actors that still wait for resources here. */
+  waiting(): { actorId: ActorId; incarnation: number }[] {
+    const waiting: { actorId: ActorId; incarnation: number }[] = [];
+    for (const { spec, incarnation, state } of this.#actors.values()) {
+      if (state === "leasing" && waiting.length < 1_000) waiting.push({ actorId: spec.actorId, incarnation });
+    }
+    return waiting;
+  }
+
+  // ---- watching ------------------------------------------------------------------------------------------------------
+
+  /** AgentMethods.watchActor: the present state at once, where it is known, then every change. */
+  watch(process: AttachedProcess, actorId: ActorId): void {
+    const { head } = this.#parts;
+    let watched = this.#watched.get(actorId);
+    if (watched === undefined) {
+      watched = { status: null, sections: [], watchers: new Set() };
+      this.#watched.set(actorId, watched);
+      head.notify("watchActor", { actorId });
+    }
+    watched.watchers.add(process);
+    process.watching.add(actorId);
+    if (watched.status !== null) {
+      process.rpc.notify("actorStatus", { status: watched.status }, watched.sections);
+    }
+  }
+
+  /** NodeMethods.actorStatus. */
+  published(status: ActorStatus, sections: readonly Uint8Array[]): void {
+    const watched = this.#watched.get(status.actorId);
+    // Late: the last watcher is gone.
+    if (watched === undefined) return;
+    watched.status = status;
+    watched.sections = sections.map((section) => section.slice());
+    for (const { rpc } of watched.watchers) rpc.notify("actorStatus", { status }, watched.sections);
+  }
+
+  /** After a registration: the head may be a new one that knows no watchers. */
+  watchAgain(): void {
+    for (const actorId of this.#watched.keys()) this.#parts.head.notify("watchActor", { actorId });
+  }
+
+  processDied(process: AttachedProcess): void {
+    for (const actorId of process.watching) {
+      const watched = this.#watched.get(actorId);
+      watched?.watchers.delete(process);
+      if (watched?.watchers.size !== 0) continue;
+      this.#watched.delete(actorId);
+      this.#parts.head.notify("unwatchActor", { actorId });
+    }
+  }
+
+  // ---- within --------------------------------------------------------------------------------------------------------
+
+  async #construct(actor: LocalActor, grant: Grant, args: Uint8Array): Promise<void> {
+    const { processes, workers, leases } = this.#parts;
+    const { workerId, leaseId, gpuIds } = grant;
+    const process = processes.get(workerId);
+    if (this.#actors.get(actor.spec.actorId) !== actor || process === undefined) {
+      // Stopped, or its worker died, while the grant was on its way.
+      return leases.step({ type: "leaseReturned", leaseId, discardWorker: true });
+    }
+    actor.grant = grant;
+    actor.state = "constructing";
+    this.#byWorker.set(workerId, actor);
+    const { spec, incarnation } = actor;
+    try {
+      const { result, sections } = await process.rpc.request(
+        "startActor",
+        { spec, incarnation, leaseId, gpuIds: [...gpuIds] },
+        [args],
+      );
+      if (!result.failed) actor.state = "running";
+      this.#tellStarted(actor, grant, result, sections);
+      if (!result.failed) return;
+      // Its end is told already.
+      this.#forget(actor);
+      workers.stop(workerId, {
+        force: true,
+        idle: false,
+        cause: { code: "CREATION_FAILED", message: result.message },
+      });
+    } catch (error) {
+      // The worker is gone or going; its exit tells the head.
+      this.#parts.log(`Constructing ${spec.actorId} failed: ${(error as Error).message}`);
+      const cause: DeathCause = { code: "WORKER_DIED", message: (error as Error).message };
+      workers.stop(workerId, { force: true, idle: false, cause });
+    }
+  }
+
+  #tellStarted(
+    actor: LocalActor,
+    grant: Grant,
+    { failed, message }: { failed: boolean; message: string },
+    sections: readonly Uint8Array[],
+  ): void {
+    const params: HeadMethods["actorStarted"]["params"] = {
+      actorId: actor.spec.actorId,
+      incarnation: actor.incarnation,
+      nodeId: this.#parts.nodeId,
+      workerId: grant.workerId,
+      socketPath: grant.socketPath,
+      pid: this.#pidOf(grant.workerId) ?? 0,
+      failed,
+      message,
+    };
+    const owned = sections.map((section) => section.slice());
+    this.#parts.head.request("actorStarted", params, owned, { keep: true }).catch(() => undefined);
+  }
+
+  /** This node could not even begin: the head places it anew or lets it die. */
+  #notPlaced(actor: LocalActor, error: Error): void {
+    const { head, nodeId } = this.#parts;
+    const { actorId, jobId } = actor.spec;
+    const message = `${nodeId} could not start it: ${error.message}`;
+    const params: HeadMethods["workerExited"]["params"] = {
+      nodeId,
+      workerId: `w-none-${actorId.slice(2)}` as ProcessId,
+      jobId,
+      actorId,
+      incarnation: actor.incarnation,
+      intended: false,
+      cause: { code: "WORKER_DIED", message },
+    };
+    head.request("workerExited", params, [], { keep: true }).catch(() => undefined);
+  }
+
+  #forget(actor: LocalActor): void {
+    if (this.#actors.get(actor.spec.actorId) === actor) this.#actors.delete(actor.spec.actorId);
+    if (actor.grant !== null) this.#byWorker.delete(actor.grant.workerId);
+  }
+
+  #pidOf(workerId: ProcessId): number | null {
+    return this.#parts.workers.get(workerId)?.child.pid ?? null;
+  }
+}
+
+function leaseRequestId(actorId: ActorId, incarnation: number): string {
+  return `actor-${actorId}-${incarnation}`;
+}
+
+function leaseRequest(spec: ActorSpec, incarnation: number): LeaseRequest {
+  return {
+    requestId: leaseRequestId(spec.actorId, incarnation),
+    kind: "actor",
+    jobId: spec.jobId,
+    submitter: spec.owner,
+    submitterNode: spec.ownerNode,
+    taskId: creationTaskId(spec.actorId),
+    name: spec.className,
+    classKey: `actor:${JSON.stringify(spec.resources)}:${spec.runtimeEnv.hash}`,
+    resources: spec.resources,
+    // The head has chosen: here.
+    strategy: { type: "hybrid" },
+    runtimeEnv: spec.runtimeEnv,
+    args: spec.args,
+    backlog: 1,
+    depth: 0,
+    actorId: spec.actorId,
+    namespace: spec.namespace,
+  };
+}

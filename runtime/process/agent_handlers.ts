@@ -1,0 +1,256 @@
+/**
+ * Which part of the agent answers which message: of a driver or worker, of another agent, of the head.
+ * @module
+ */
+import type { NodeId } from "../common/ids.ts";
+import { type Handlers, Reply } from "../io/transport/rpc.ts";
+import type { ObjectStore } from "../io/store/store_host.ts";
+import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../protocol/messages.ts";
+import type { Actors } from "./agent_actors.ts";
+import type { FunctionCache } from "./agent_functions.ts";
+import type { HeadLink } from "./agent_head_link.ts";
+import type { Jobs } from "./agent_jobs.ts";
+import type { Leases } from "./agent_leases.ts";
+import type { Peers } from "./agent_peers.ts";
+import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
+import type { Relays } from "./agent_relays.ts";
+import type { Tracer } from "./agent_tracer.ts";
+import type { WorkerProcesses } from "./agent_workers.ts";
+
+/** What the handlers hand over to. */
+export interface AgentParts {
+  readonly nodeId: NodeId;
+  readonly headAddress: string;
+  readonly head: HeadLink;
+  readonly peers: Peers;
+  readonly processes: ProcessTable;
+  readonly workers: WorkerProcesses;
+  readonly leases: Leases;
+  readonly actors: Actors;
+  readonly jobs: Jobs;
+  readonly relays: Relays;
+  readonly functions: FunctionCache;
+  readonly store: ObjectStore;
+  readonly tracer: Tracer;
+}
+
+/** Head methods that only agents may use for themselves: no process may speak for a node. */
+const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
+  "registerNode",
+  "heartbeat",
+  "unregisterNode",
+  "addJob",
+  "endJob",
+  "reportObjects",
+  "freeObjects",
+  "actorOutOfScope",
+  "actorStarted",
+  "workerExited",
+  "taskEvents",
+  "pickNode",
+  "cancelPick",
+  "locateObject",
+  "cancelLocate",
+  "watchActor",
+  "unwatchActor",
+  "stopCluster",
+]);
+
+const EMPTY: Record<string, never> = {};
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+/** Messages of one driver or worker. */
+export function processHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
+  return {
+    ...jobHandlers(process, parts),
+    ...leaseHandlers(process, parts),
+    ...objectHandlers(process, parts),
+    ...actorHandlers(process, parts),
+    ...relayHandlers(process, parts),
+  };
+}
+
+function jobHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
+  const { jobs, functions, tracer, head, leases, workers, nodeId, headAddress } = parts;
+  return {
+    registerDriver: (params) => jobs.registerDriver(process, params),
+    registerWorker: () => {
+      const worker = workers.ready(process.id);
+      if (worker === null) throw new Error(`${process.id} is not expected as a worker here.`);
+      leases.step({ type: "workerReady", startId: worker.startId, workerId: worker.id });
+      return { nodeId, address: headAddress };
+    },
+    endJob: ({ jobId }) => jobs.endJob(process, jobId),
+    exportFunction: (params, sections) => functions.export(params, sections),
+    fetchFunction: ({ hash }) => functions.fetch(hash),
+    taskEvents: async ({ batch }) => {
+      await tracer.taskEvents(batch);
+      return EMPTY;
+    },
+    head: async ({ method, params }, sections) => {
+      if (AGENT_ONLY.has(method)) throw new TypeError(`${method} is not for processes.`);
+      const answer = await head.request(method as keyof HeadMethods, params as never, sections);
+      return new Reply(answer.result as unknown, answer.sections);
+    },
+  };
+}
+
+function leaseHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
+  const { leases, peers, nodeId, workers } = parts;
+  const submitter = process.id;
+  return {
+    requestLease: (request) => {
+      if (request.submitter !== submitter) {
+        throw new TypeError(`${submitter} cannot lease for ${request.submitter}.`);
+      }
+      return leases.request({ ...request, submitterNode: nodeId }, "own");
+    },
+    cancelLease: ({ requestId }) => leases.step({ type: "leaseCancelled", submitter, requestId }),
+    leaseBacklog: ({ requestId, backlog }) =>
+      leases.step({ type: "backlogChanged", submitter, requestId, backlog }),
+    returnLease: ({ leaseId, nodeId: at, workerId, workerLost }) => {
+      if (at === nodeId) {
+        leases.step({ type: "leaseReturned", leaseId, discardWorker: workerLost === true });
+        return;
+      }
+      leases.step({ type: "remoteLeaseReturned", leaseId });
+      peers.notify(at, "returnLease", {
+        leaseId,
+        nodeId: at,
+        workerId,
+        ...(workerLost === true ? { workerLost } : {}),
+      });
+    },
+    workerFate: async (params) => {
+      if (params.nodeId === nodeId) return await fateOf(workers, params);
+      try {
+        return (await peers.request(params.nodeId, "workerFate", params)).result;
+      } catch (error) {
+        return { alive: false, cause: { code: "NODE_DIED", message: (error as Error).message } };
+      }
+    },
+    blocked: ({ blocked }) =>
+      leases.step({ type: blocked ? "workerBlocked" : "workerUnblocked", workerId: submitter }),
+  };
+}
+
+/** A worker whose connection broke is usually just about to be seen exiting: give that a moment, for the better cause. */
+async function fateOf(
+  workers: WorkerProcesses,
+  { workerId }: AgentMethods["workerFate"]["params"],
+): Promise<AgentMethods["workerFate"]["result"]> {
+  const worker = workers.get(workerId);
+  if (worker !== undefined) {
+    await Promise.race([
+      new Promise<void>((resolve) => worker.child.once("exit", () => queueMicrotask(resolve))),
+      new Promise<void>((resolve) => setTimeout(resolve, 500)),
+    ]);
+  }
+  return { alive: workers.get(workerId) !== undefined, cause: workers.fateOf(workerId) };
+}
+
+function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
+  const { store, leases } = parts;
+  const { id, remote } = process;
+  return {
+    createObject: (params) => store.createObject(id, params),
+    sealObject: (params) => store.sealObject(id, params),
+    abortObject: (params) => store.abortObject(id, params),
+    putInline: (params, [bytes]) => store.putInline(id, params, bytes ?? NO_BYTES),
+    writeObject: (params, [bytes]) => store.writeObject(id, params, bytes ?? NO_BYTES),
+    getObject: async (params) => {
+      const { place, isError, bytes } = await store.getObject(id, params, { remote });
+      return new Reply({ place, isError }, bytes === null ? [] : [bytes]);
+    },
+    waitObject: (params) => store.waitObject(id, params),
+    cancelGet: (params) => store.cancelGet(id, params),
+    unpin: (params) => store.unpin(id, params),
+    readObject: (params) => new Reply(EMPTY, [store.readObject(id, params)]),
+    references: (params) => {
+      store.references(id, params);
+      const before = process.owned;
+      for (const { op } of params.changes) {
+        if (op === "own") process.owned++;
+        else if (op === "disown") process.owned--;
+      }
+      if (process.role !== "worker" || (before > 0) === (process.owned > 0)) return;
+      leases.step({ type: "workerOwns", workerId: id, owns: process.owned > 0 });
+    },
+    flushReferences: () => store.flushReferences(id),
+  };
+}
+
+function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
+  const { head, actors } = parts;
+  return {
+    createActor: async (params, sections) => (await head.request("createActor", params, sections)).result,
+    getActor: async (params) => (await head.request("getActor", params)).result,
+    watchActor: ({ actorId }) => actors.watch(process, actorId),
+    killActor: async (params) => (await head.request("killActor", params)).result,
+  };
+}
+
+function relayHandlers(process: AttachedProcess, { relays }: AgentParts): Handlers<AgentMethods> {
+  return {
+    openRelay: (params) => relays.openFor(process, params),
+    relayFrame: ({ relayId }, frames) => relays.framesFrom(process, relayId, frames),
+    closeRelay: ({ relayId }) => relays.closedFrom(process, relayId),
+  };
+}
+
+/** Messages of another agent, over either connection. */
+export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<PeerMethods> {
+  return {
+    requestLease: (request) => {
+      if (request.submitterNode !== peer) {
+        throw new TypeError(`${peer} cannot lease for ${request.submitterNode}.`);
+      }
+      return parts().leases.request(request, "peer");
+    },
+    cancelLease: ({ submitter, requestId }) =>
+      parts().leases.step({ type: "leaseCancelled", submitter, requestId }),
+    leaseBacklog: ({ submitter, requestId, backlog }) =>
+      parts().leases.step({ type: "backlogChanged", submitter, requestId, backlog }),
+    returnLease: ({ leaseId, workerLost }) =>
+      parts().leases.step({ type: "leaseReturned", leaseId, discardWorker: workerLost === true }),
+    reclaimLease: ({ leaseId, submitter }) =>
+      parts().processes.notify(submitter, "reclaimLease", { leaseId }),
+    leaseLost: ({ leaseId, submitter, workerId, cause }) => {
+      parts().leases.step({ type: "remoteLeaseReturned", leaseId });
+      parts().processes.notify(submitter, "leaseLost", { leaseId, workerId, cause });
+    },
+    workerFate: (params) => fateOf(parts().workers, params),
+    references: ({ from, changes }) => {
+      if (from !== peer) throw new TypeError(`${peer} cannot count for ${from}.`);
+      parts().store.peerReferences(from, changes);
+      return EMPTY;
+    },
+    openRelay: (params, _sections, { rpc }) => parts().relays.openHere(rpc, params),
+    relayFrame: ({ relayId }, frames) => parts().relays.frames(relayId, frames),
+    closeRelay: ({ relayId }) => parts().relays.closed(relayId),
+  };
+}
+
+/** Orders and news of the head. `onNodes`, `onShutdown`: what concerns the agent as a whole. */
+export function nodeHandlers(
+  parts: () => AgentParts,
+  on: {
+    readonly nodes: (nodes: NodeMethods["nodesChanged"]["params"]["nodes"]) => void;
+    readonly shutdown: (reason: string) => void;
+  },
+): Handlers<NodeMethods> {
+  return {
+    nodesChanged: ({ nodes }) => on.nodes(nodes),
+    startActor: ({ spec, incarnation }, [args]) => {
+      parts().actors.start(spec, incarnation, args ?? NO_BYTES);
+      return EMPTY;
+    },
+    stopActor: ({ actorId, incarnation, graceful, cause }) =>
+      parts().actors.stop(actorId, incarnation, graceful, cause),
+    actorStatus: ({ status }, sections) => parts().actors.published(status, sections),
+    deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
+    jobEnded: ({ jobId }) => parts().jobs.ended(jobId),
+    message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),
+    shutdown: ({ reason }) => on.shutdown(reason),
+  };
+}

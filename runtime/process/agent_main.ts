@@ -1,0 +1,54 @@
+/**
+ * Entry of an agent process: config from the environment, one ready line on stdout, then its log. Ends on SIGTERM, on the
+ * end of its stdin when that is its lifeline, and when the head ends or fences it.
+ * @module
+ */
+import { rmSync } from "node:fs";
+import { openLocalStore } from "../io/store/local_store.ts";
+import { Agent } from "./agent.ts";
+import { type AgentConfig, type AgentReady, type NotReady, readProcessConfig } from "./config.ts";
+
+function say(line: AgentReady | NotReady): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(`${JSON.stringify(line)}\n`, () => resolve()));
+}
+
+function log(line: string): void {
+  console.error(`${new Date().toISOString()} agent ${line}`);
+}
+
+async function main(): Promise<void> {
+  let config: AgentConfig;
+  let agent: Agent | null = null;
+  let ending = false;
+  const end = async (why: string): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    log(`ends: ${why}`);
+    await agent?.stop().catch((error: Error) => log(`stopping failed: ${error.stack}`));
+    if (config.ephemeral) rmSync(config.sessionDir, { recursive: true, force: true });
+    process.exit(0);
+  };
+  try {
+    config = readProcessConfig<AgentConfig>();
+    // Before the start: a driver that dies meanwhile must not leave an agent behind.
+    process.on("SIGTERM", () => void end("SIGTERM"));
+    process.on("SIGINT", () => void end("SIGINT"));
+    if (config.lifeline) {
+      const cut = (): void => void end("its lifeline was cut");
+      process.stdin.on("end", cut).on("close", cut).on("error", cut).resume();
+    }
+    agent = await Agent.start(config, {
+      openStore: (host) => openLocalStore(host, config),
+      onEnd: (reason) => void end(reason),
+      log,
+    });
+  } catch (error) {
+    await say({ ready: false, error: (error as Error).message });
+    process.exit(1);
+  }
+  if (ending) return await agent.stop();
+  const { nodeId, clusterId, address, socketPath } = agent;
+  await say({ ready: true, nodeId, clusterId, address, socketPath, pid: process.pid });
+}
+
+await main();

@@ -105,6 +105,13 @@ export class PoolFile {
     return this.#region.view(offset, length);
   }
 
+  /** A view of a range whose bytes were all written, by whomever; null where this runtime cannot map. For reading only, and
+   *  only until `close`. */
+  readableView(offset: number, length: number): Uint8Array | null {
+    if (this.#region === undefined) this.#region = mapShared(this.fd, this.size);
+    return this.#region?.view(offset, length) ?? null;
+  }
+
   /** A range was written by `write`: its pages exist. */
   noteWritten(offset: number, length: number): void {
     if (this.#rangeState(offset, length) === UNSEEN) this.#setRangeState(offset, length, WRITTEN);

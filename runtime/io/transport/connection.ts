@@ -53,6 +53,9 @@ export class Connection {
   peer: Hello | Welcome | null = null;
   readonly counters: ConnectionCounters = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0, writes: 0 };
   readonly name: string;
+  /** Resolves once, after onClose was told, with what it was told. */
+  readonly closed: Promise<Error | null>;
+  readonly #resolveClosed: (error: Error | null) => void;
   readonly #pipe: Duplex;
   readonly #writer = new FrameWriter();
   readonly #parser: FrameParser;
@@ -75,6 +78,7 @@ export class Connection {
   constructor(pipe: Duplex, options: ConnectionOptions = {}) {
     this.#pipe = pipe;
     this.name = options.name ?? "peer";
+    ({ promise: this.closed, resolve: this.#resolveClosed } = Promise.withResolvers<Error | null>());
     this.#queueBytesMax = options.queueBytesMax ?? SEND_QUEUE_BYTES_MAX;
     this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#lastReceivedMs = this.#nowMs();
@@ -292,6 +296,7 @@ export class Connection {
     clearTimeout(this.#closeTimer);
     this.#destroyPipe();
     if (this.#onClose !== null) this.#tellClosed();
+    this.#resolveClosed(error);
   }
 
   #destroyPipe(): void {

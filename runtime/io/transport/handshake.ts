@@ -77,11 +77,10 @@ export class Gate {
     return timingSafeEqual(this.#tokenHash, hashToken(token));
   }
 
-  /** Whether a request that carries its credentials in headers (object transfers) is one of this cluster. */
-  checkRequest(token: string, clusterId: string): boolean {
-    const isGood = this.checkToken(token) && clusterId === this.#options.clusterId;
-    if (!isGood) this.failures += 1;
-    return isGood;
+  /** Credentials of a request that has them in headers (object transfers). `throttled`: wrong, and not to be answered. */
+  checkRequest(token: string, clusterId: string): "good" | "wrong" | "throttled" {
+    if (this.checkToken(token) && clusterId === this.#options.clusterId) return "good";
+    return this.#countFailure() ? "wrong" : "throttled";
   }
 
   /**
@@ -93,7 +92,7 @@ export class Gate {
       () => connection.destroy(new ProtocolError("no hello in time")),
       this.#options.helloTimeoutMs ?? HELLO_TIMEOUT_MS,
     );
-    connection.onClose = () => clearTimeout(timer);
+    connection.closed.then(() => clearTimeout(timer));
     let answered = false;
     connection.onFrame = (type, _flags, header) => {
       if (answered) throw new ProtocolError("a frame before the welcome");
@@ -150,7 +149,8 @@ export class Gate {
     }
   }
 
-  #refuse(connection: Connection, error: Error): void {
+  /** True while failures are few enough to be answered at once. */
+  #countFailure(): boolean {
     this.failures += 1;
     const nowMs = this.#nowMs();
     if (nowMs - this.#windowStartMs >= 1_000) {
@@ -158,7 +158,11 @@ export class Gate {
       this.#failuresInWindow = 0;
     }
     this.#failuresInWindow += 1;
-    if (this.#failuresInWindow <= FAILURES_PER_SECOND) return refuseNow(connection, error);
+    return this.#failuresInWindow <= FAILURES_PER_SECOND;
+  }
+
+  #refuse(connection: Connection, error: Error): void {
+    if (this.#countFailure()) return refuseNow(connection, error);
     if (this.#lateRefusals >= LATE_REFUSALS_MAX) return connection.destroy(error);
     this.#lateRefusals += 1;
     const timer = setTimeout(() => {

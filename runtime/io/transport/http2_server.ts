@@ -10,6 +10,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { createServer as createTlsServer } from "node:tls";
 import type { Hello } from "../../protocol/messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { ConnectionSet } from "./connection_set.ts";
 import { GoawayGuard, NEEDS_GOAWAY_GUARD } from "./goaway_guard.ts";
 import { type Gate, HANDSHAKE_LIMITS, HELLO_TIMEOUT_MS } from "./handshake.ts";
 import {
@@ -58,6 +59,7 @@ export interface Http2ListenOptions {
 /** Listen. ConnectError that names the address when the port is taken. */
 export async function listenHttp2(options: Http2ListenOptions): Promise<Http2Listener> {
   const host = options.host ?? "127.0.0.1";
+  const connections = new ConnectionSet();
   const sockets = new SocketTable(options.helloTimeoutMs ?? HELLO_TIMEOUT_MS);
   const { server, listening } = NEEDS_GOAWAY_GUARD ? makeGuardedServer(options.tls) : makeServer(options.tls);
   listening.on("connection", (socket: Socket) => sockets.add(socket));
@@ -68,7 +70,7 @@ export async function listenHttp2(options: Http2ListenOptions): Promise<Http2Lis
   server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     ignoreErrors(stream);
     sockets.track(stream);
-    accept(stream, headers, options, () => sockets.authenticated(stream));
+    accept(stream, headers, options, connections, () => sockets.authenticated(stream));
   });
   server.on("sessionError", () => undefined);
   await listen(listening, host, options.port);
@@ -79,7 +81,7 @@ export async function listenHttp2(options: Http2ListenOptions): Promise<Http2Lis
     host,
     port,
     address: formatAddress({ host, port }),
-    close: () => closing ??= closeServer(listening, sockets),
+    close: () => closing ??= closeServer(listening, connections, sockets),
   };
 }
 
@@ -87,6 +89,7 @@ function accept(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   options: Http2ListenOptions,
+  connections: ConnectionSet,
   authenticated: () => void,
 ): void {
   const path = headers[":path"] ?? "";
@@ -95,6 +98,7 @@ function accept(
     stream.respond({ ":status": 200 });
     const name = `peer on ${path}`;
     const connection = new Connection(stream, { name, ...options.connection, limits: HANDSHAKE_LIMITS });
+    connections.add(connection);
     options.gate.admit(connection, (connection, hello) => {
       authenticated();
       options.onConnection(connection, hello, path as PipePath);
@@ -148,13 +152,14 @@ interface Peer {
 class SocketTable {
   readonly #helloTimeoutMs: number;
   readonly #peers = new Map<string, Peer>();
+  #isEnding = false;
 
   constructor(helloTimeoutMs: number) {
     this.#helloTimeoutMs = helloTimeoutMs;
   }
 
   add(socket: Socket): void {
-    if (this.#peers.size >= SOCKETS_MAX) {
+    if (this.#isEnding || this.#peers.size >= SOCKETS_MAX) {
       socket.destroy();
       return;
     }
@@ -186,8 +191,9 @@ class SocketTable {
     clearTimeout(this.#peerOf(stream)?.timer);
   }
 
-  /** End all; resolves when all are closed. */
+  /** End all, take no more; resolves when all are closed. */
   async end(): Promise<void> {
+    this.#isEnding = true;
     await Promise.all([...this.#peers.values()].map(({ socket }) => {
       const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
       endSocket(socket);
@@ -223,8 +229,9 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-/** Sockets first: a server that closes with sessions left would send them GOAWAY (see http2.ts). */
-async function closeServer(server: Server, sockets: SocketTable): Promise<void> {
+/** Sockets before the server: one that closes with sessions left would send them GOAWAY (see http2.ts). */
+async function closeServer(server: Server, connections: ConnectionSet, sockets: SocketTable): Promise<void> {
+  await connections.close();
   await sockets.end();
   await new Promise<void>((resolve) => {
     server.close(() => resolve());

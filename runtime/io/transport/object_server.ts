@@ -31,7 +31,9 @@ export function serveObject(
 ): void {
   stream.resume();
   const token = /^Bearer (.+)$/.exec(headers.authorization ?? "")?.[1] ?? "";
-  if (!gate.checkRequest(token, headerText(headers[CLUSTER_HEADER]))) return refuse(stream, 401);
+  const credentials = gate.checkRequest(token, headerText(headers[CLUSTER_HEADER]));
+  if (credentials === "throttled") return void stream.destroy();
+  if (credentials === "wrong") return refuse(stream, 401);
   authenticated();
   const id = (headers[":path"] ?? "").slice(OBJECT_PATH.length) as ObjectId;
   if (id.length > ID_LENGTH_MAX) return refuse(stream, 404);

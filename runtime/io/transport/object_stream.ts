@@ -89,7 +89,7 @@ export class ChunkParser {
         continue;
       }
       const taken = Math.min(bytes.length - at, this.#chunkEnd - this.#at);
-      const piece = bytes.subarray(at, at + taken);
+      const piece = taken === bytes.length ? bytes : bytes.subarray(at, at + taken);
       this.#crc = crc32(piece, this.#crc);
       const outcome = this.#takePiece(piece);
       if (outcome !== undefined) waiting = waiting === undefined ? outcome : waiting.then(() => outcome);

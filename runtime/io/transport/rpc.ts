@@ -100,12 +100,8 @@ export class Rpc<Local extends MethodTable<Local>, Remote extends MethodTable<Re
     this.#requestsOpenMax = options.requestsOpenMax ?? REQUESTS_OPEN_MAX;
     this.#onError = options.onError ?? reportError;
     this.handle(handlers);
-    const { promise, resolve } = Promise.withResolvers<Error | null>();
-    this.closed = promise;
-    connection.onClose = (error) => {
-      this.#rejectAll(error);
-      resolve(error);
-    };
+    this.closed = connection.closed;
+    connection.onClose = (error) => this.#rejectAll(error);
     connection.onFrame = (type, flags, header, sections) => this.#receive(type, flags, header, sections);
   }
 

@@ -10,6 +10,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Hello } from "../../protocol/messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { ConnectionSet } from "./connection_set.ts";
 import { CONNECT_TIMEOUT_MS, type Gate, HANDSHAKE_LIMITS, sayHello } from "./handshake.ts";
 import { ConnectError, toError } from "./transport_error.ts";
 
@@ -39,12 +40,11 @@ export async function listenUnix(options: UnixListenOptions): Promise<UnixListen
   checkPath(path);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await removeStale(path);
-  const sockets = new Set<Socket>();
+  const connections = new ConnectionSet();
   const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
     const limits = HANDSHAKE_LIMITS;
     const connection = new Connection(socket, { name: `peer on ${path}`, ...options.connection, limits });
+    connections.add(connection);
     gate.admit(connection, options.onConnection);
   });
   // Between bind and chmod the folder's mode protects the socket.
@@ -53,7 +53,7 @@ export async function listenUnix(options: UnixListenOptions): Promise<UnixListen
   let closing: Promise<void> | null = null;
   return {
     path,
-    close: () => closing ??= closeServer(server, sockets, path),
+    close: () => closing ??= closeServer(server, connections, path),
   };
 }
 
@@ -112,9 +112,9 @@ function listening(server: Server, path: string): Promise<void> {
   });
 }
 
-async function closeServer(server: Server, sockets: Set<Socket>, path: string): Promise<void> {
+async function closeServer(server: Server, connections: ConnectionSet, path: string): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  for (const socket of sockets) socket.destroy();
+  await connections.close();
   await closed;
   await unlink(path).catch(() => undefined);
 }

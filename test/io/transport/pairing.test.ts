@@ -1,3 +1,7 @@
+/**
+ * Every use of a connection between every pair of runtimes, as programs of their own.
+ * @module
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -28,17 +28,15 @@ export function remote(code: unknown, options: TaskOptions | ActorOptions = {}):
   const isClass = /^class\b/.test(Function.prototype.toString.call(code));
   if (isClass) checkActorOptions(options);
   else checkTaskOptions(options);
-  const captures = options.captures ?? {};
   const name = code.name || nameFromCallSite(new Error().stack);
-  const exported = exportFunction(code as never, { captures, encodeCaptures: () => new Uint8Array(0), name });
+  const exported = exportFunction(code as never, { captures: options.captures, name });
   if (exported.isGenerator) throw new TypeError(`${name}: generator functions cannot be remote yet; return an array`);
-  const { hash, source, kind, captureNames } = exported;
-  const methods = Object.fromEntries((exported.methods ?? []).map((method) => [method.name, {}]));
   for (const method of exported.methods ?? []) {
     if (method.isGenerator) throw new TypeError(`${name}.${method.name}: generator methods cannot be remote yet; return an array`);
   }
-  const used = captureNames.length === 0 ? null : Object.fromEntries(captureNames.map((key) => [key, captures[key]]));
-  const definition = { hash, source, name: name || ANONYMOUS, methods, captures: used };
+  const { hash, source, kind, captures } = exported;
+  const methods = Object.fromEntries((exported.methods ?? []).map((method) => [method.name, {}]));
+  const definition = { hash, source, name: name || ANONYMOUS, methods, captures };
   const remoteCode = new RemoteCode(kind, definition);
   return kind === "class" ? new RemoteClassValue(remoteCode, options) : new RemoteFunctionValue(remoteCode, options as TaskOptions);
 }

@@ -33,6 +33,9 @@ const UNKNOWN_US = PIPELINE_US;
 /** Expected work per lease that is worth asking for another one. */
 const WORK_PER_LEASE_US = 2_000;
 
+/** A worker that has not answered for this long is not counted on for what waits: another one is asked for. */
+export const STALL_MS = 10;
+
 /** What leases are interchangeable for: equal keys, equal everything. */
 export interface SchedulingShape {
   readonly key: string;
@@ -76,6 +79,8 @@ export interface Lease<T extends SubmittedTask> {
   /** Its task waits in get or wait: nothing more goes there until it has answered. */
   blocked: boolean;
   idleSinceMs: number;
+  /** When something was last pushed to the idle worker, or came back: a worker without progress is not counted on. */
+  progressMs: number;
 }
 
 /** All tasks of one scheduling class that wait, and the leases for them. */
@@ -145,11 +150,23 @@ export class TaskSubmitter<T extends SubmittedTask> {
     this.#enqueue(task, false);
   }
 
+  /** Whether some tasks wait without an open request: pump() should be called again after STALL_MS. */
+  get isWaiting(): boolean {
+    for (const queue of this.#queues.values()) if (queue.waiting.length > 0 && queue.requests.size === 0) return true;
+    return false;
+  }
+
+  /** Look at every class again, for those whose workers make no progress. */
+  pumpAll(nowMs: number): void {
+    for (const queue of this.#queues.values()) if (queue.waiting.length > 0) this.#dirty.add(queue);
+    this.pump(nowMs);
+  }
+
   /** Push what fits and ask for what is missing: once per tick, after any number of the other calls. */
   pump(nowMs: number): void {
     for (const queue of this.#dirty) {
       this.#fill(queue, nowMs);
-      this.#request(queue);
+      this.#request(queue, nowMs);
       this.#forget(queue);
     }
     this.#dirty.clear();
@@ -166,6 +183,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
       reclaimed: false,
       blocked: false,
       idleSinceMs: nowMs,
+      progressMs: nowMs,
     };
     // A grant that crossed its cancellation is not wanted any more.
     if (queue === undefined) return this.#effects.returnLease(lease);
@@ -345,6 +363,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
       while (batch.length < share && this.#hasRoom(lease, queue.waiting.peek()!)) {
         const task = queue.waiting.shift()!;
         task.expectedUs = expected(task);
+        if (lease.inFlight.size === 0) lease.progressMs = nowMs;
         lease.inFlight.set(task.sequence, task);
         lease.loadUs += task.expectedUs;
         batch.push(task);
@@ -364,11 +383,15 @@ export class TaskSubmitter<T extends SubmittedTask> {
   }
 
   /** Keep as many requests open as there is work beyond what the held leases can take. */
-  #request(queue: ClassQueue<T>): void {
+  #request(queue: ClassQueue<T>, nowMs: number): void {
     const waiting = queue.waiting.length;
+    let helpful = 0;
+    for (const lease of queue.leases) {
+      if (!lease.blocked && !lease.reclaimed && nowMs - lease.progressMs < STALL_MS) helpful++;
+    }
     const wanted = Math.min(
       waiting,
-      Math.max(queue.leases.size === 0 ? 1 : 0, Math.floor(waiting * queue.estimateUs / WORK_PER_LEASE_US)),
+      Math.max(helpful === 0 ? 1 : 0, Math.floor(waiting * queue.estimateUs / WORK_PER_LEASE_US)),
       this.#limits.requestsPerClass,
     );
     for (const requestId of queue.requests) {
@@ -391,6 +414,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
 
   #land(lease: Lease<T>, task: T, nowMs: number): void {
     lease.inFlight.delete(task.sequence);
+    lease.progressMs = nowMs;
     lease.loadUs = lease.inFlight.size === 0 ? 0 : lease.loadUs - task.expectedUs;
     if (lease.inFlight.size === 0) lease.idleSinceMs = nowMs;
     this.#dirty.add(lease.queue);

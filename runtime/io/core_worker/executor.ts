@@ -31,6 +31,9 @@ const REPLY_BATCH_BYTES = 256 * 1024;
 /** Synchronous tasks run in a row for this long before the event loop has a turn. */
 const TURN_MS = 5;
 
+/** Tasks behind one that has been waiting for this long go back to their submitters. */
+const HAND_BACK_MS = 10;
+
 const NOTHING = (): void => {};
 
 /** One pushed task or call. */
@@ -161,7 +164,7 @@ export class Executor implements BlockingObserver {
       if (waiting !== null) {
         this.flush();
         if (limit === 1) {
-          await waiting;
+          await this.#handingBack(waiting);
           turnMs = performance.now();
         } else {
           void waiting.then(() => {
@@ -178,6 +181,18 @@ export class Executor implements BlockingObserver {
     this.#draining = false;
     this.flush();
     if (this.#running === 0 && this.#queue.length === 0) { for (const resolve of this.#whenIdle.splice(0)) resolve(); }
+  }
+
+  /** What waits behind a task that takes its time may run elsewhere. */
+  async #handingBack(waiting: Promise<void>): Promise<void> {
+    if (this.#actor !== null || this.#queue.length === 0) return await waiting;
+    const timer = setTimeout(() => {
+      const unstarted = [...this.#queue];
+      this.#queue.clear();
+      this.#handBack(unstarted);
+    }, HAND_BACK_MS);
+    await waiting;
+    clearTimeout(timer);
   }
 
   /** Run an item as far as it goes without waiting: null when it is done, else its end. */

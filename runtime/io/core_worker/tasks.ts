@@ -8,7 +8,7 @@ import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } fro
 import { type TaskId, taskId } from "../../common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest } from "../../common/task_spec.ts";
 import type { TaskRow } from "../../common/task_event.ts";
-import { type ClassQueue, type Lease, type SchedulingShape, TaskSubmitter } from "../../core/worker/task_submitter.ts";
+import { type ClassQueue, type Lease, type SchedulingShape, STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { ArgumentList } from "./arguments.ts";
@@ -96,6 +96,7 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
   #pending = 0;
   #pumpScheduled = false;
   #idleTimer: ReturnType<typeof setTimeout> | null = null;
+  #stallTimer: ReturnType<typeof setTimeout> | null = null;
   #closed: Error | null = null;
 
   constructor(core: CoreContext) {
@@ -193,6 +194,16 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
   #pump(): void {
     this.#submitter.pump(this.#core.nowMs());
     if (this.#idleTimer === null && this.#submitter.leases.size > 0) this.#armIdleTimer(LEASE_IDLE_MS);
+    if (this.#stallTimer === null && this.#submitter.isWaiting) this.#armStallTimer();
+  }
+
+  /** Tasks wait for workers that we hold: look whether those get on. */
+  #armStallTimer(): void {
+    this.#stallTimer = setTimeout(() => {
+      this.#stallTimer = null;
+      this.#submitter.pumpAll(this.#core.nowMs());
+      if (this.#submitter.isWaiting) this.#armStallTimer();
+    }, STALL_MS);
   }
 
   #armIdleTimer(ms: number): void {
@@ -481,6 +492,7 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
     for (const task of tasks) this.#fail(task, encoded);
   }
 }

@@ -1,0 +1,294 @@
+/**
+ * Goal: the task submitter asks for leases, shares work out and survives lost workers as its header says.
+ * Method: effects are written down and compared whole; check() after every step; then random worlds with a printed seed.
+ * @module
+ */
+import { describe, expect, test } from "bun:test";
+import { Prng } from "../../../runtime/common/prng.ts";
+import type { Grant } from "../../../runtime/common/task_spec.ts";
+import { type SchedulingShape, type SubmittedTask, TaskSubmitter } from "../../../runtime/core/worker/task_submitter.ts";
+
+interface Task extends SubmittedTask {
+  attempt: number;
+}
+
+const SHAPE: SchedulingShape = {
+  key: "cpu1",
+  resources: { CPU: 10_000 },
+  strategy: { type: "hybrid" },
+  runtimeEnv: { hash: "" },
+};
+
+function world(limits: Partial<{ requestsPerClass: number; leaseIdleMs: number; argumentRequests: number }> = {}) {
+  const log: string[] = [];
+  const submitter = new TaskSubmitter<Task>({
+    requestLease: (id, queue, first, backlog) => log.push(`request ${id} ${queue.key} for ${first.sequence} of ${backlog}`),
+    cancelLease: (id) => log.push(`cancel ${id}`),
+    returnLease: (lease) => log.push(`return ${lease.grant.leaseId}`),
+    push: (lease, tasks) => log.push(`push ${lease.grant.leaseId} ${tasks.map((task) => task.sequence).join(",")}`),
+    lost: (task) => log.push(`lost ${task.sequence}`),
+    retried: (task) => {
+      task.attempt++;
+      log.push(`retried ${task.sequence}`);
+    },
+  }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 2, ...limits });
+  const take = (): string[] => {
+    submitter.check();
+    return log.splice(0);
+  };
+  return { submitter, take };
+}
+
+function task(sequence: number, overrides: Partial<Task> = {}): Task {
+  return {
+    sequence,
+    shape: SHAPE,
+    timing: { estimateUs: 0 },
+    exclusive: false,
+    storedArgs: [],
+    retriesLeft: 3,
+    cancelled: false,
+    expectedUs: 0,
+    attempt: 0,
+    ...overrides,
+  };
+}
+
+function grant(id: number): Grant {
+  return {
+    leaseId: `l${id}`,
+    nodeId: "n-1" as never,
+    workerId: `w-${id}` as never,
+    socketPath: "",
+    resources: SHAPE.resources,
+    gpuIds: [],
+  };
+}
+
+describe("task submitter", () => {
+  test("asks for one lease for one task, pushes when granted, and keeps the lease for the next task", () => {
+    const { submitter, take } = world();
+    submitter.submit(task(1));
+    submitter.pump(0);
+    expect(take()).toEqual(["request r1 cpu1 for 1 of 1"]);
+    submitter.granted(1, "r1", grant(1));
+    submitter.pump(1);
+    expect(take()).toEqual(["push l1 1"]);
+    expect(submitter.completed(2, "l1", 1, 50)?.sequence).toBe(1);
+    submitter.submit(task(2));
+    submitter.pump(2);
+    expect(take()).toEqual(["push l1 2"]);
+  });
+
+  test("gives an idle lease back after its time, not before", () => {
+    const { submitter, take } = world();
+    submitter.submit(task(1));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    submitter.completed(10, "l1", 1, 50);
+    submitter.pump(10);
+    take();
+    expect(submitter.reapIdle(400)).toBe(510);
+    expect(take()).toEqual([]);
+    expect(submitter.reapIdle(510)).toBeNull();
+    expect(take()).toEqual(["return l1"]);
+  });
+
+  test("tasks of unknown length go one at a time; short ones share the pipeline, evenly between workers", () => {
+    const { submitter, take } = world({ requestsPerClass: 2 });
+    const timing = { estimateUs: 0 };
+    for (let i = 1; i <= 9; i++) submitter.submit(task(i, { timing }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.granted(0, "r2", grant(2));
+    submitter.pump(0);
+    expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 1", "push l2 2"]);
+    submitter.completed(1, "l1", 1, 10);
+    submitter.completed(1, "l2", 2, 10);
+    submitter.pump(1);
+    expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 3,4,5,6", "push l2 7,8,9"]);
+  });
+
+  test("an exclusive task never shares its worker", () => {
+    const { submitter, take } = world({ requestsPerClass: 1 });
+    const timing = { estimateUs: 5 };
+    submitter.submit(task(1, { timing }));
+    submitter.submit(task(2, { timing, exclusive: true, retriesLeft: 0 }));
+    submitter.submit(task(3, { timing }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 1"]);
+    submitter.completed(1, "l1", 1, 5);
+    submitter.pump(1);
+    expect(take()).toEqual(["push l1 2"]);
+    submitter.completed(2, "l1", 2, 5);
+    submitter.pump(2);
+    expect(take()).toEqual(["push l1 3"]);
+  });
+
+  test("a blocked worker's unstarted tasks go elsewhere and cost no retry", () => {
+    const { submitter, take } = world({ requestsPerClass: 1 });
+    const timing = { estimateUs: 5 };
+    const tasks = [1, 2, 3].map((i) => task(i, { timing }));
+    for (const each of tasks) submitter.submit(each);
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    take();
+    submitter.handedBack(1, "l1", [2, 3]);
+    submitter.pump(1);
+    // The blocked task may be waiting for them: another worker is needed.
+    expect(take()).toEqual(["request r2 cpu1 for 2 of 2"]);
+    expect(tasks.map((each) => each.retriesLeft)).toEqual([3, 3, 3]);
+    submitter.granted(2, "r2", grant(2));
+    submitter.pump(2);
+    expect(take()).toEqual(["push l2 2,3"]);
+  });
+
+  test("a worker without progress is not counted on: another is asked for", () => {
+    const { submitter, take } = world();
+    const timing = { estimateUs: 5 };
+    submitter.submit(task(100, { timing }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    for (let i = 101; i < 120; i++) { // The class has measured short.
+      submitter.pump(0);
+      submitter.completed(0, "l1", i - 1, 5);
+      submitter.submit(task(i, { timing }));
+    }
+    submitter.pump(0);
+    submitter.completed(0, "l1", 119, 5);
+    for (let i = 1; i <= 3; i++) submitter.submit(task(i, { timing, exclusive: true }));
+    submitter.pump(0);
+    take();
+    expect(submitter.isWaiting).toBe(true);
+    submitter.pumpAll(5);
+    expect(take()).toEqual([]);
+    submitter.pumpAll(20);
+    expect(take()).toEqual(["request r2 cpu1 for 2 of 2"]);
+  });
+
+  test("a lost worker's tasks are retried in order, and fail when no retry is left", () => {
+    const { submitter, take } = world({ requestsPerClass: 1 });
+    const timing = { estimateUs: 5 };
+    submitter.submit(task(1, { timing }));
+    submitter.submit(task(2, { timing, retriesLeft: 1 }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    take();
+    submitter.workerLost(1, "l1");
+    submitter.pump(1);
+    expect(take()).toEqual(["retried 2", "retried 1", "request r2 cpu1 for 1 of 2"]);
+    submitter.granted(2, "r2", grant(2));
+    submitter.pump(2);
+    expect(take()).toEqual(["push l2 1,2"]);
+    submitter.workerLost(3, "l2");
+    submitter.pump(3);
+    expect(take()).toEqual(["lost 2", "retried 1", "request r3 cpu1 for 1 of 1"]);
+  });
+
+  test("a task with stored arguments asks for a lease of its own, and only so many at once", () => {
+    const { submitter, take } = world();
+    const storedArgs = [{ id: "o-1" as never, home: "n-1" as never, bytes: 1e6 }];
+    for (let i = 1; i <= 3; i++) submitter.submit(task(i, { storedArgs }));
+    submitter.pump(0);
+    expect(take()).toEqual(["request r1 cpu1#1 for 1 of 1", "request r2 cpu1#2 for 2 of 1"]);
+    submitter.granted(1, "r1", grant(1));
+    submitter.pump(1);
+    submitter.completed(2, "l1", 1, 50);
+    submitter.pump(2);
+    expect(take()).toEqual(["push l1 1", "return l1", "request r3 cpu1#3 for 3 of 1"]);
+  });
+
+  test("a grant that crossed its cancellation goes back at once", () => {
+    const { submitter, take } = world();
+    const only = task(1);
+    submitter.submit(only);
+    submitter.pump(0);
+    expect(submitter.cancelQueued(only)).toBe(true);
+    submitter.pump(0);
+    submitter.granted(1, "r1", grant(1));
+    expect(take()).toEqual(["request r1 cpu1 for 1 of 1", "cancel r1", "return l1"]);
+  });
+
+  test("a reclaimed lease goes back after what it runs", () => {
+    const { submitter, take } = world({ requestsPerClass: 1 });
+    submitter.submit(task(1));
+    submitter.submit(task(2));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    submitter.reclaim("l1");
+    submitter.pump(1);
+    take();
+    submitter.completed(2, "l1", 1, 50);
+    submitter.pump(2);
+    expect(take()).toEqual(["return l1"]);
+    submitter.pump(3);
+    expect(take()).toEqual([]);
+  });
+
+  test("whatever happens, every task ends exactly once", () => {
+    const seed = Date.now() >>> 0;
+    console.log(`task submitter: seed ${seed}`);
+    const prng = new Prng(seed);
+    for (let round = 0; round < 200; round++) runRandomWorld(prng);
+  });
+});
+
+function runRandomWorld(prng: Prng): void {
+  const open = new Map<string, true>();
+  const leases = new Map<string, Set<Task>>();
+  const ended = new Map<number, number>();
+  const end = (each: Task): void => void ended.set(each.sequence, (ended.get(each.sequence) ?? 0) + 1);
+  const submitter = new TaskSubmitter<Task>({
+    requestLease: (id) => void open.set(id, true),
+    cancelLease: (id) => void open.delete(id),
+    returnLease: (lease) => void leases.delete(lease.grant.leaseId),
+    push: (lease, tasks) => {
+      for (const each of tasks) leases.get(lease.grant.leaseId)!.add(each);
+    },
+    lost: end,
+    retried: (each) => void each.attempt++,
+  }, { requestsPerClass: 3, leaseIdleMs: 50, argumentRequests: 3 });
+  const timings = [{ estimateUs: 0 }, { estimateUs: 10 }];
+  const count = 1 + prng.below(30);
+  let submitted = 0;
+  let nextLease = 1;
+  for (let nowMs = 0; nowMs < 4_000 && ended.size < count; nowMs++) {
+    const pick = prng.below(8);
+    if (submitted < count && pick < 3) {
+      const storedArgs = prng.below(4) === 0 ? [{ id: "o" as never, home: "n" as never, bytes: 1 }] : [];
+      const retriesLeft = prng.below(4) - 1;
+      submitter.submit(task(++submitted, { timing: timings[prng.below(2)]!, storedArgs, retriesLeft, exclusive: retriesLeft === 0 }));
+    } else if (pick < 5 && open.size > 0) {
+      const [requestId] = [...open.keys()];
+      open.delete(requestId!);
+      const lease = grant(nextLease++);
+      leases.set(lease.leaseId, new Set());
+      submitter.granted(nowMs, requestId!, lease);
+    } else if (leases.size > 0) {
+      const [leaseId, tasks] = [...leases][prng.below(leases.size)]!;
+      const [first, ...rest] = tasks;
+      if (first === undefined) submitter.reclaim(leaseId);
+      else if (pick === 5 && prng.below(6) === 0) {
+        leases.delete(leaseId);
+        submitter.workerLost(nowMs, leaseId);
+      } else if (pick === 6 && rest.length > 0) {
+        for (const each of rest) tasks.delete(each);
+        submitter.handedBack(nowMs, leaseId, rest.map((each) => each.sequence));
+      } else {
+        tasks.delete(first);
+        if (submitter.completed(nowMs, leaseId, first.sequence, 1 + prng.below(100)) !== undefined) end(first);
+      }
+    }
+    submitter.pump(nowMs);
+    if (nowMs % 60 === 0) submitter.reapIdle(nowMs);
+    submitter.check();
+  }
+  expect(ended.size).toBe(count);
+  for (const times of ended.values()) expect(times).toBe(1);
+}

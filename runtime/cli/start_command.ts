@@ -179,6 +179,9 @@ async function runDetached(config: SupervisorConfig): Promise<ClusterFile> {
   const { process: child, ready } = await startProcess<SupervisorReady>("supervisor_main.ts", config, {
     stderr: log,
     timeoutMs: 90_000,
+  }).catch((error: Error) => {
+    // What the supervisor said, without that it was the supervisor that said it.
+    throw error.cause ?? error;
   });
   closeSync(log);
   child.stdin!.destroy();

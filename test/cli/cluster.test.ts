@@ -192,12 +192,13 @@ test("--block stays in the foreground until it is interrupted, and ends all of i
   });
   let out = "";
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
-  await new Promise<void>((resolve) =>
+  const announced = new Promise<void>((resolve) =>
     child.stdout.on("data", (chunk) => {
       out += chunk;
       if (out.includes("end it")) resolve();
     })
   );
+  await Promise.race([announced, ended]);
   expect(out).toContain("Ctrl-C");
   expect((await session.json<Status>("status")).nodes).toHaveLength(1);
   child.kill("SIGINT");

@@ -4,7 +4,7 @@
  * @module
  */
 import { errorOfCode } from "../common/errors.ts";
-import type { ActorId, NodeId } from "../common/ids.ts";
+import type { ActorId } from "../common/ids.ts";
 import type { ActorRecord } from "../core/actor/actor_events.ts";
 import type { Gcs } from "../core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../core/gcs/gcs_events.ts";
@@ -98,11 +98,7 @@ export class HeadEffects {
       case "nodeConnected":
         return nodes.connect(effect.nodeId, effect.connection);
       case "closeConnection":
-        return nodes.close(
-          effect.connection,
-          effect.reason,
-          (peer) => !this.#options.gcs.nodes.isMember(peer.hello.id as NodeId, peer.hello.epoch),
-        );
+        return nodes.close(effect.connection, effect.reason, effect.fenced);
       case "persistJob":
         store.write({ table: "jobs", put: jobRow(effect.job) });
         view.applyJob(effect.job);

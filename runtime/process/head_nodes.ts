@@ -79,11 +79,11 @@ export class HeadNodes {
   }
 
   /** End a connection, after what is queued for it. A fenced agent is told to end; one that connected anew is not. */
-  close(connection: number, reason: string, isFenced: (peer: HeadPeer) => boolean): void {
+  close(connection: number, reason: string, fenced: boolean): void {
     const peer = this.#peers.get(connection);
     if (peer === undefined) return;
     this.#gates.get(connection)!.pass(false, () => {
-      if (isFenced(peer)) peer.rpc.notify("shutdown", { reason });
+      if (fenced) peer.rpc.notify("shutdown", { reason });
       peer.rpc.close();
     });
   }

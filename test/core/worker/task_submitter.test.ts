@@ -122,10 +122,10 @@ describe("task submitter", () => {
     expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 1"]);
     submitter.completed(1, "l1", 1, 5);
     submitter.pump(1);
-    expect(take()).toEqual(["push l1 2"]);
+    expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 2"]);
     submitter.completed(2, "l1", 2, 5);
     submitter.pump(2);
-    expect(take()).toEqual(["push l1 3"]);
+    expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 3"]);
   });
 
   test("a blocked worker's unstarted tasks go elsewhere and cost no retry", () => {

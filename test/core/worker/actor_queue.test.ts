@@ -1,0 +1,144 @@
+/**
+ * Goal: calls to an actor leave in order, and a restart or death does with them what the actor queue's header says.
+ * Method: effects are written down and compared whole; check() after every step.
+ * @module
+ */
+import { describe, expect, test } from "bun:test";
+import type { ActorState, ActorStatus, DeathCause } from "../../../runtime/common/task_spec.ts";
+import { ActorQueue, type QueuedCall } from "../../../runtime/core/worker/actor_queue.ts";
+
+const CAUSE: DeathCause = { code: "WORKER_DIED", message: "its worker process has died" };
+
+function world(ordered = true) {
+  const log: string[] = [];
+  const queue = new ActorQueue<QueuedCall>({
+    connect: (status) => log.push(`connect ${status.incarnation}`),
+    push: (calls) => log.push(`push ${calls.map((call) => call.sequence).join(",")}`),
+    fail: (call, kind) => log.push(`${kind} ${call.sequence}`),
+    retried: (call) => log.push(`retried ${call.sequence}`),
+  }, { ordered });
+  const take = (): string[] => {
+    queue.check();
+    return log.splice(0);
+  };
+  const alive = (incarnation = 1): void => {
+    queue.updated(status("ALIVE", incarnation));
+    queue.connected(incarnation);
+    queue.pump();
+  };
+  return { queue, take, alive };
+}
+
+function status(state: ActorState, incarnation: number): ActorStatus {
+  return {
+    actorId: "a-1" as never,
+    state,
+    incarnation,
+    nodeId: "n-1" as never,
+    workerId: `w-${incarnation}` as never,
+    socketPath: "",
+    pid: 1,
+    restartsLeft: 1,
+    deathCause: state === "DEAD" || state === "RESTARTING" ? CAUSE : null,
+  };
+}
+
+function call(sequence: number, retriesLeft = 0, ready = true): QueuedCall {
+  return { sequence, retriesLeft, ready };
+}
+
+describe("actor queue", () => {
+  test("calls wait for the actor, then leave together and in order", () => {
+    const { queue, take, alive } = world();
+    for (const sequence of [1, 2, 3]) queue.submit(call(sequence));
+    queue.pump();
+    expect(take()).toEqual([]);
+    alive();
+    expect(take()).toEqual(["connect 1", "push 1,2,3"]);
+    expect(queue.completed(1)?.sequence).toBe(1);
+    expect(queue.completed(1)).toBeUndefined();
+    expect(queue.pending).toBe(2);
+  });
+
+  test("an unready call holds back those behind it, unless calls may interleave", () => {
+    const ordered = world();
+    const free = world(false);
+    for (const { queue, alive } of [ordered, free]) {
+      queue.submit(call(1, 0, false));
+      queue.submit(call(2));
+      alive();
+    }
+    expect(ordered.take()).toEqual(["connect 1"]);
+    expect(free.take()).toEqual(["connect 1", "push 2"]);
+  });
+
+  test("a restart fails calls without retries as unavailable and repeats the others in order", () => {
+    const { queue, take, alive } = world();
+    queue.submit(call(1, -1));
+    queue.submit(call(2, 0));
+    queue.submit(call(3, 1));
+    alive();
+    queue.submit(call(4));
+    take();
+    queue.disconnected(1);
+    queue.pump();
+    expect(take()).toEqual([]); // Whether it restarts or is dead is the GCS's word.
+    queue.updated(status("RESTARTING", 1));
+    expect(take()).toEqual(["retried 3", "retried 1", "unavailable 2"]);
+    alive(2);
+    expect(take()).toEqual(["connect 2", "push 1,3,4"]);
+  });
+
+  test("news of the next incarnation settles what was in flight to the one before", () => {
+    const { queue, take, alive } = world();
+    queue.submit(call(1));
+    alive();
+    take();
+    alive(2);
+    expect(take()).toEqual(["unavailable 1", "connect 2"]);
+  });
+
+  test("death fails everything, later calls too; later news is ignored", () => {
+    const { queue, take, alive } = world();
+    queue.submit(call(1, 5));
+    alive();
+    queue.submit(call(2, 0, false));
+    take();
+    queue.updated(status("DEAD", 1));
+    expect(take()).toEqual(["died 1", "died 2"]);
+    queue.submit(call(3));
+    expect(take()).toEqual(["died 3"]);
+    alive(2);
+    expect(take()).toEqual([]);
+  });
+
+  test("a broken link to a living incarnation is opened again", () => {
+    const { queue, take, alive } = world();
+    alive();
+    take();
+    queue.disconnected(1);
+    queue.updated(status("ALIVE", 1));
+    expect(take()).toEqual(["connect 1"]);
+  });
+
+  test("old news is ignored", () => {
+    const { queue, take, alive } = world();
+    alive(2);
+    take();
+    queue.updated(status("RESTARTING", 1));
+    queue.submit(call(1));
+    queue.pump();
+    expect(take()).toEqual(["push 1"]);
+  });
+
+  test("a call that is retried after its exception goes before those that wait", () => {
+    const { queue, take, alive } = world();
+    queue.submit(call(1, 1));
+    alive();
+    const first = queue.completed(1)!;
+    queue.submit(call(2));
+    queue.requeue(first);
+    queue.pump();
+    expect(take()).toEqual(["connect 1", "push 1", "retried 1", "push 1,2"]);
+  });
+});

@@ -51,8 +51,12 @@ export interface ExportOptions {
 
 /** Read the source of `fn`. TypeError for code that cannot run elsewhere; it names each captured variable. */
 export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): ExportedFunction {
+  if (typeof fn !== "function") {
+    throw new TypeError(`remote() takes a function or a class, not ${fn === null ? "null" : typeof fn}`);
+  }
   const label = fn.name || options.name || "anonymous function";
-  const parsed = parseCallable(fn, label);
+  const subject = `remote(${label})`;
+  const parsed = parseCallable(fn, subject);
   const captures = options.captures ?? {};
   const used: Record<string, unknown> = {};
   const missing: string[] = [];
@@ -64,7 +68,7 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
     else if (name === fn.name && parsed.isNamedByVariable) isSelfReferring = true;
     else missing.push(name);
   }
-  if (missing.length > 0) refuseCapture(parsed.node, label, missing);
+  if (missing.length > 0) refuseCapture(parsed.node, subject, missing);
   const source = isSelfReferring
     ? `(() => { const ${fn.name} = ${parsed.source}; return ${fn.name}; })()`
     : parsed.source;
@@ -102,20 +106,20 @@ export function exportCodec(
     throw new TypeError("registerClass: the class needs a name, which its codec and messages use");
   }
   const isGlobal = (globalThis as Record<string, unknown>)[name] === cls;
-  const classSource = isGlobal ? `globalThis.${name}` : exportPart(cls, name, name);
-  const encode = exportPart(codec.encode, `codec of ${name}: encode`, name);
-  const decode = exportPart(codec.decode, `codec of ${name}: decode`, name);
+  const classSource = isGlobal ? `globalThis.${name}` : exportPart(cls, `registerClass(${name})`, name);
+  const encode = exportPart(codec?.encode, `registerClass(${name}, { encode })`, name);
+  const decode = exportPart(codec?.decode, `registerClass(${name}, { decode })`, name);
   const source =
     `(() => { const ${name} = ${classSource};\nreturn { cls: ${name}, codec: { encode: ${encode},\n` +
     `decode: ${decode} } }; })()`;
   return { kind: "codec", source, hash: hashSource("codec", source), name };
 }
 
-function exportPart(part: AnyCallable, label: string, className: string): string {
-  if (typeof part !== "function") throw new TypeError(`registerClass: ${label} is not a function`);
-  const parsed = parseCallable(part, label);
+function exportPart(part: AnyCallable | undefined, subject: string, className: string): string {
+  if (typeof part !== "function") throw new TypeError(`${subject}: it must be a function`);
+  const parsed = parseCallable(part, subject);
   const missing = [...parsed.uses.names].filter((name) => name !== className && !isKnownGlobal(name));
-  if (missing.length > 0) refuseCapture(parsed.node, label, missing);
+  if (missing.length > 0) refuseCapture(parsed.node, subject, missing);
   return parsed.source;
 }
 
@@ -130,21 +134,21 @@ interface Parsed {
   readonly isNamedByVariable: boolean;
 }
 
-function parseCallable(fn: AnyCallable, label: string): Parsed {
+function parseCallable(fn: AnyCallable, subject: string): Parsed {
   const text = Function.prototype.toString.call(fn);
   if (/\{\s*\[native code\]\s*\}\s*$/.test(text)) {
     throw new TypeError(
-      `remote(${label}) cannot take this function: it is native or bound, so it has no source. Wrap it: ` +
+      `${subject} cannot take this function: it is native or bound, so it has no source. Wrap it: ` +
         `remote((...args) => …) with what it is bound to as an argument.`,
     );
   }
   const found = parseExpression(text) ?? parseMethod(text);
-  if (found instanceof Error) throw unreadable(label, found);
+  if (found instanceof Error) throw unreadable(subject, found);
   const { expression, node } = found;
   const uses = analyseScope(node);
-  refuseOuterBindings(label, uses);
+  refuseOuterBindings(subject, uses);
   if (uses.identifiers.has(IMPORT_NAME)) {
-    throw new TypeError(`remote(${label}): the name ${IMPORT_NAME} is reserved`);
+    throw new TypeError(`${subject}: the name ${IMPORT_NAME} is reserved`);
   }
   let source = "";
   let from = 0;
@@ -157,12 +161,12 @@ function parseCallable(fn: AnyCallable, label: string): Parsed {
   return { source: source + expression.slice(from), node, uses, isNamedByVariable };
 }
 
-function unreadable(label: string, cause: Error): TypeError {
+function unreadable(subject: string, cause: Error): TypeError {
   const hint = /private/i.test(cause.message)
     ? " A method that uses private names cannot leave its class: make the class remote instead."
     : "";
   return new TypeError(
-    `remote(${label}) cannot take this function: its source cannot be read: ${cause.message}.${hint}`,
+    `${subject} cannot take this function: its source cannot be read: ${cause.message}.${hint}`,
     {
       cause,
     },

@@ -10,6 +10,7 @@ export const ANONYMOUS = "anonymous";
 
 /** Source files whose lines were asked for; small programs define all of their tasks in a few files. */
 const FILES_MAX = 64;
+const LINE_CHARS_MAX = 1000;
 const FILE_BYTES_MAX = 2 * 1024 * 1024;
 const files = new Map<string, readonly string[]>();
 
@@ -25,7 +26,8 @@ export function nameFromCallSite(stack: string | undefined): string {
   if (frame === undefined) return ANONYMOUS;
   const lines = linesOf(frame.path);
   const line = lines?.[frame.line - 1];
-  if (lines === undefined || line === undefined) return ANONYMOUS;
+  // Nobody reads lines this long, and matching them takes long.
+  if (lines === undefined || line === undefined || line.length > LINE_CHARS_MAX) return ANONYMOUS;
   // V8 points at the callee, JavaScriptCore at its parenthesis or behind: the nearest assignment up to there counts.
   return assignedName(line, frame.column) ??
     assignedName(`${lines[frame.line - 2] ?? ""} ${line}`, Infinity) ?? ANONYMOUS;
@@ -51,16 +53,24 @@ function toPath(location: string): string | undefined {
   }
 }
 
-/** `const NAME = …remote(`, `NAME: remote(`, `this.NAME = remote(`: the last one that begins before the column. */
+/**
+ * Of the last call that begins before the column: `remote(NAME` (Bun puts a constant that is used once into its place, and
+ * with it the name is gone), else `const NAME = …remote(`, `NAME: remote(`, `this.NAME = remote(`.
+ */
 function assignedName(text: string, column: number): string | undefined {
-  const pattern =
-    /([A-Za-z_$][\w$]*)\s*(?::[^=]*?)?(?:=|:)\s*(?:await\s+)?(?:[A-Za-z_$][\w$]*\s*\.\s*)*remote\s*(?:<[^(]*>)?\s*\(/g;
   let name: string | undefined;
-  for (const match of text.matchAll(pattern)) {
-    if (match.index < column) name = match[1];
+  for (const match of text.matchAll(CALL)) {
+    if (match.index < column) name = match[2] ?? match[1] ?? name;
   }
   return name;
 }
+
+const NAME = "[A-Za-z_$][\\w$]*";
+const CALL = new RegExp(
+  `(?:(${NAME})\\s*(?::(?:[^=]|=>)*?)?[=:]\\s*(?:await\\s+)?)?(?:\\b${NAME}\\s*\\.\\s*)*\\bremote\\s*(?:<[^(]*>)?\\s*\\(` +
+    `(?:\\s*(${NAME})\\s*[,)])?`,
+  "g",
+);
 
 function linesOf(path: string): readonly string[] | undefined {
   let lines = files.get(path);

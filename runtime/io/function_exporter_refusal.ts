@@ -10,21 +10,21 @@ function list(names: readonly string[]): string {
 }
 
 /** Throws the TypeError for variables from outside; the base of a class is a case of its own. */
-export function refuseCapture(node: acorn.AnyNode, label: string, names: readonly string[]): never {
+export function refuseCapture(node: acorn.AnyNode, subject: string, names: readonly string[]): never {
   const isClass = node.type === "ClassExpression";
   const base = isClass && node.superClass?.type === "Identifier" ? node.superClass.name : undefined;
   if (base !== undefined && names.includes(base)) {
     const others = names.filter((name) => name !== base);
     throw new TypeError(
-      `remote(${label}) cannot take this class: it extends ${base}, which is declared outside of it` +
+      `${subject} cannot take this class: it extends ${base}, which is declared outside of it` +
         (others.length > 0 ? `, and it uses ${list(others)} from outside` : "") +
         `. A remote class may extend built-in classes only. Ways out: declare ${base} in place ` +
-        `(class ${label} extends (class ${base} { … }) { … }), or hold one in a field instead of extending it.`,
+        `(class … extends (class ${base} { … }) { … }), or hold one in a field instead of extending it.`,
     );
   }
   const [it, them] = names.length === 1 ? ["it", "which is"] : ["them", "which are"];
   throw new TypeError(
-    `remote(${label}) cannot take this ${isClass ? "class" : "function"}: it uses ${
+    `${subject} cannot take this ${isClass ? "class" : "function"}: it uses ${
       list(names)
     }, ${them} declared ` +
       `outside of it. Remote code may use its parameters, its own variables, globals and import(). Ways out: pass ` +
@@ -39,9 +39,9 @@ export function refuseCapture(node: acorn.AnyNode, label: string, names: readonl
 }
 
 /** Throws for `this` and its kind where they belong to whatever surrounds the code. */
-export function refuseOuterBindings(label: string, uses: FreeUse): void {
+export function refuseOuterBindings(subject: string, uses: FreeUse): void {
   const refuse = (what: string, wayOut: string): never => {
-    throw new TypeError(`remote(${label}) cannot take this function: it uses ${what}. ${wayOut}`);
+    throw new TypeError(`${subject} cannot take this function: it uses ${what}. ${wayOut}`);
   };
   if (uses.usesThis) {
     refuse(

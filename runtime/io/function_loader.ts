@@ -105,22 +105,24 @@ function evaluate(
   captures: Readonly<Record<string, unknown>>,
   workingDir: string,
 ): unknown {
-  const names = Object.keys(captures);
   const file = `${label.replace(/[^\w$.-]/g, "_")}.${hash.slice(0, 8)}.js`;
   const body = (mode: string): string => `${mode}return (${source}\n);\n//# sourceURL=mobula/${file}`;
-  const parameters = [IMPORT_NAME, "require", "__name", ...names];
-  const values = names.map((name) => captures[name]);
-  const requireFrom = createRequire(join(workingDir, "mobula_task.js"));
+  const values: Record<string, unknown> = {
+    [IMPORT_NAME]: importerFor(workingDir, label),
+    require: createRequire(join(workingDir, "mobula_task.js")),
+    __name: nameFunction,
+    ...captures,
+  };
   let make: (...values: unknown[]) => unknown;
   try {
-    make = compile(parameters, body);
+    make = compile(Object.keys(values), body);
   } catch (cause) {
     const said = cause instanceof Error ? cause.message : String(cause);
     throw new SyntaxError(`cannot load ${label} (${hash.slice(0, 12)}) under this runtime: ${said}`, {
       cause,
     });
   }
-  return make(importerFor(workingDir, label), requireFrom, nameFunction, ...values);
+  return make(...Object.values(values));
 }
 
 /** Strict, as modules are; what only parses as an old script's code runs as such. */

@@ -394,11 +394,7 @@ export class Agent {
   async #stop(): Promise<void> {
     this.#heartbeats?.close();
     const parts = this.#parts;
-    if (this.#head.isUp) {
-      const goodbye = { nodeId: this.nodeId, epoch: this.#epoch, reason: "it left" };
-      const said = this.#head.request("unregisterNode", goodbye).catch(() => undefined);
-      await Promise.race([said, new Promise<void>((resolve) => setTimeout(resolve, GOODBYE_MS).unref())]);
-    }
+    await this.#head.leave({ nodeId: this.nodeId, epoch: this.#epoch, reason: "it left" }, GOODBYE_MS);
     await parts?.workers.close();
     parts?.leases.close();
     parts?.relays.close();

@@ -71,6 +71,7 @@ export class HeadLink {
   #reconnectMs: number = RECONNECT_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #downTimer: ReturnType<typeof setTimeout> | undefined;
+  #leaving: boolean = false;
   #closed: boolean = false;
 
   constructor(options: HeadLinkOptions) {
@@ -144,6 +145,13 @@ export class HeadLink {
     this.#rpc?.connection.destroy(new ConnectionClosedError(why));
   }
 
+  /** Say good-bye: the head ends the connection after it. Resolves when it has heard, or after `timeoutMs`. */
+  async leave(params: HeadMethods["unregisterNode"]["params"], timeoutMs: number): Promise<void> {
+    this.#leaving = true;
+    if (this.#rpc === null) return;
+    await this.#rpc.request("unregisterNode", params, [], { timeoutMs }).catch(() => undefined);
+  }
+
   /** No more requests; those that wait fail. Idempotent. */
   close(): void {
     this.#closed = true;
@@ -199,7 +207,7 @@ export class HeadLink {
   #lost(rpc: HeadRpc, error: Error | null): void {
     if (this.#rpc !== rpc) return;
     this.#rpc = null;
-    if (this.#closed) return;
+    if (this.#closed || this.#leaving) return;
     this.#options.log(
       `The connection to the head broke (${error?.message ?? "it ended"}); connecting again.`,
     );

@@ -248,12 +248,14 @@ export class Leases {
   }
 
   #pull({ key, args, taskId }: EffectOf<"pullArguments">): void {
-    const { store } = this.#parts;
+    const { store, tracer } = this.#parts;
+    const ids = args.map(({ id }) => id);
+    tracer.argumentsOf(key, taskId, ids);
     store.pinArguments(key, args).then(
       () => this.step({ type: "argumentsReady", key }),
       (error: Error) =>
         this.step({ type: "argumentsFailed", key, code: codeOf(error), message: error.message }),
-    );
+    ).finally(() => tracer.argumentsDone(key, ids));
   }
 
   /** The worker must know its job before its first task, which comes on another connection: wait until it does. */

@@ -44,7 +44,9 @@ export class HeadEffects {
   readonly #options: HeadEffectsOptions;
   readonly #open: Map<string, OpenRequest> = new Map();
   #nextRequest = 1;
-  /** The picture of the nodes is out of date: made new at the next tick, however many heartbeats came. */
+  /** Heartbeats came: the picture of the nodes is made new at the next tick, however many there were. */
+  #heartbeatsCame = false;
+  /** Members or their states changed: the picture is made new at the end of the step. */
   #nodesChanged = true;
 
   constructor(options: HeadEffectsOptions) {
@@ -59,10 +61,10 @@ export class HeadEffects {
   /** One event through the machines, and all that follows. */
   step(event: GcsEvent): void {
     const { gcs, nowMs } = this.#options;
-    if (event.type === "heartbeatReceived") this.#nodesChanged = true;
+    if (event.type === "heartbeatReceived") this.#heartbeatsCame = true;
     for (const effect of gcs.step(nowMs(), event)) this.#do(effect);
-    if (event.type === "tick" && this.#nodesChanged) {
-      this.#nodesChanged = false;
+    if (this.#nodesChanged || (event.type === "tick" && this.#heartbeatsCame)) {
+      this.#nodesChanged = this.#heartbeatsCame = false;
       this.#options.view.applyNodes(gcs.nodes.rows());
     }
   }
@@ -206,6 +208,7 @@ export class HeadEffects {
 
   #send(effect: Of<"send">): void {
     const { nodes, actorBytes } = this.#options;
+    if (effect.method === "nodesChanged") this.#nodesChanged = true;
     if (effect.method === "startActor") {
       return nodes.send(effect, [actorBytes.argumentsOf(effect.params.spec.actorId)]);
     }

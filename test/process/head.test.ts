@@ -4,7 +4,7 @@
  * @module
  */
 import { expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId } from "../../runtime/common/ids.ts";
 import type { ActorSpec, ActorStatus, LeaseRequest } from "../../runtime/common/task_spec.ts";
@@ -412,6 +412,15 @@ test("a head whose store process dies ends with code 70, and the next one goes o
   await head.start();
   const again = await head.join();
   expect((await again.request("kvGet", { key: "k" })).result).toEqual({ found: true });
+});
+
+test("a head that cannot have its store says why instead of being ready, and leaves nothing running", async () => {
+  await using head = new TestHead();
+  mkdirSync(join(head.sessionDir, "store"));
+  writeFileSync(join(head.sessionDir, "store", "gcs.db"), "no database ".repeat(1_000));
+  const error = await failure(head.start());
+  expect(error.message).toContain("corrupt");
+  expect(error.message).toContain("gcs.db");
 });
 
 test("an embedded head takes its folder with it", async () => {

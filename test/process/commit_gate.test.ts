@@ -1,0 +1,66 @@
+/**
+ * What leaves a gate, when, and in which order.
+ * @module
+ */
+import { expect, test } from "bun:test";
+import { StoreError } from "../../runtime/io/storage/store_error.ts";
+import { CommitGate } from "../../runtime/process/commit_gate.ts";
+
+/** Commits that happen when the test says so. */
+function commits(): { committed(): Promise<void>; next(error?: Error): Promise<void> } {
+  const waiting: PromiseWithResolvers<void>[] = [];
+  return {
+    committed() {
+      const waiter = Promise.withResolvers<void>();
+      waiting.push(waiter);
+      return waiter.promise;
+    },
+    async next(error) {
+      const waiter = waiting.shift()!;
+      if (error === undefined) waiter.resolve();
+      else waiter.reject(error);
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+test("what waits for nothing leaves at once; behind something that waits it keeps its place", async () => {
+  const store = commits();
+  const gate = new CommitGate(store);
+  const left: string[] = [];
+  gate.pass(false, () => void left.push("free"));
+  expect(left).toEqual(["free"]);
+  gate.pass(true, () => void left.push("first"));
+  gate.pass(false, () => void left.push("behind first"));
+  gate.pass(true, () => void left.push("second"));
+  expect(left).toEqual(["free"]);
+  await store.next();
+  expect(left).toEqual(["free", "first", "behind first"]);
+  await store.next();
+  expect(left).toEqual(["free", "first", "behind first", "second"]);
+  expect(gate.length).toBe(0);
+});
+
+test("what is behind an answer waits until the answer has really left", async () => {
+  const store = commits();
+  const gate = new CommitGate(store);
+  const left: string[] = [];
+  const answered = Promise.withResolvers<void>();
+  gate.pass(true, () => answered.promise);
+  gate.pass(false, () => void left.push("order"));
+  await store.next();
+  expect(left).toEqual([]);
+  answered.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(left).toEqual(["order"]);
+});
+
+test("nothing leaves when the store failed for good", async () => {
+  const store = commits();
+  const gate = new CommitGate(store);
+  const left: string[] = [];
+  gate.pass(true, () => void left.push("promise"));
+  gate.pass(false, () => void left.push("behind"));
+  await store.next(new StoreError("STORE_IO", "disk gone"));
+  expect(left).toEqual([]);
+});

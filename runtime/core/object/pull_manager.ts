@@ -301,6 +301,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     // A refused reservation holds no room, and an answered question is not cancelled.
     this.#setState(pull, "located");
     this.#pulls.delete(id);
+    effects.push({ type: "ended", id });
     for (const bundle of [...pull.wantedBy]) {
       effects.push({ type: "failed", key: bundle.key, id, code, message });
       this.#end(bundle.key, effects);
@@ -336,12 +337,12 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   #stop(pull: Pull, effects: PullEffect[]): void {
     const { id, state } = pull;
     if (this.#pulls.get(id) !== pull) return; // Failed: it is over already.
-    if (state === "locating") effects.push({ type: "cancelLocate", id });
     // Both find nothing to do when the object is sealed because this very transfer is complete.
     if (state === "fetching") effects.push({ type: "cancelFetch", id });
     if (holdsRoom(pull)) effects.push({ type: "release", id });
     this.#setState(pull, "located");
     this.#pulls.delete(id);
+    effects.push({ type: "ended", id });
   }
 
   /** The only place where a pull's state changes. */

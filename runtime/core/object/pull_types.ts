@@ -58,7 +58,8 @@ export type PullEvent =
 export type PullEffect =
   /** Ask the GCS, with a callback when the object does not exist yet. Asking again replaces the question. */
   | { readonly type: "locate"; readonly id: ObjectId; readonly home: NodeId }
-  | { readonly type: "cancelLocate"; readonly id: ObjectId }
+  /** Nobody waits for the object any more, or it is here: an open question to the GCS is cancelled. */
+  | { readonly type: "ended"; readonly id: ObjectId }
   /** Make room in the store; answered by reserved or reserveFailed. */
   | { readonly type: "reserve"; readonly id: ObjectId; readonly bytes: number }
   /** Give the room back (also while it is still being waited for). */

@@ -1,0 +1,472 @@
+/**
+ * A node's object store within its agent: the object table, reference counting and pulls (all pure machines of core/object),
+ * put to work on the pool, the GCS and the other agents. See store_host.ts for what each call means.
+ *
+ * Every public call runs its machines to the end before it returns or awaits, so that calls never see each other half done.
+ * @module
+ */
+import { MobulaError, ObjectLostError, ObjectStoreFullError } from "../../common/errors.ts";
+import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { ArgumentRef } from "../../common/task_spec.ts";
+import { ObjectTable } from "../../core/object/object_table.ts";
+import type { Seal, StoredEntry, TableEffect, TableEvent } from "../../core/object/object_table_types.ts";
+import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+import { HEADER_BYTES_MIN, MAPPABLE_ALIGNMENT, parseLayout } from "../../protocol/object_layout.ts";
+import { ObjectPool } from "./object_pool.ts";
+import { isInline, ObjectPulls } from "./object_pulls.ts";
+import { ReferenceKeeper } from "./reference_keeper.ts";
+import type { NodeRefChange, ObjectSourceBytes, ObjectStore, StoreHost, StoreUsage } from "./store_host.ts";
+
+/** The holder of objects that are being pulled. */
+const PULLS = "pulls";
+
+type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
+type None = Record<string, never>;
+const NONE: None = {};
+
+/** A creator that waits for its range. */
+interface PendingCreate {
+  readonly process: string;
+  readonly id: ObjectId;
+  readonly resolve: (offset: number | null) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface LocalStoreOptions {
+  /** Bytes, or null for the default share of the memory. */
+  readonly objectStoreBytes: number | null;
+  /** Folder for the pool, or null for the default. */
+  readonly objectStoreDir: string | null;
+  /** How long a creator waits in a full store after the last progress; for tests. */
+  readonly graceMs?: number;
+}
+
+/** Makes the pool and the store on it. Rejects with what is wrong with the options or the folder. */
+export async function openLocalStore(host: StoreHost, options: LocalStoreOptions): Promise<LocalStore> {
+  const pool = new ObjectPool({
+    dir: options.objectStoreDir,
+    capacity: options.objectStoreBytes,
+    warn: (text) => host.warn(text),
+  });
+  return new LocalStore(host, pool, options.graceMs);
+}
+
+export class LocalStore implements ObjectStore {
+  readonly #host: StoreHost;
+  readonly #pool: ObjectPool;
+  readonly #table: ObjectTable;
+  readonly #references: ReferenceKeeper;
+  readonly #pulls: ObjectPulls;
+  /** Bytes of all and only inline objects in the table. */
+  readonly #inline = new Map<ObjectId, Uint8Array>();
+  readonly #creates = new Map<string, PendingCreate>();
+  #tableTimer: NodeJS.Timeout | null = null;
+  #requests = 0;
+  #closed = false;
+
+  constructor(host: StoreHost, pool: ObjectPool, graceMs?: number) {
+    this.#host = host;
+    this.#pool = pool;
+    this.#table = new ObjectTable({
+      capacity: pool.capacity,
+      granuleBytes: MAPPABLE_ALIGNMENT,
+      ...(graceMs === undefined ? {} : { graceMs }),
+    });
+    this.#references = new ReferenceKeeper(host, () => this.#nowMs(), (ids) => this.deleteObjects(ids));
+    this.#pulls = new ObjectPulls({
+      host,
+      nowMs: () => this.#nowMs(),
+      roomBytes: () => this.#table.roomBytes,
+      reserve: (id, size) => this.#create(PULLS, id, size, isInline(size)),
+      release: (id) => this.#abort(PULLS, id),
+      write: (offset, bytes) => pool.write(offset, bytes),
+      seal: (id, seal, bytes) => this.#seal(PULLS, id, seal, bytes),
+      pin: (holder, id) => this.#stepTable({ type: "pin", holder, id }),
+      unpin: (holder, id) => this.#unpin(holder, id, 1),
+    });
+  }
+
+  // ---- making objects ----------------------------------------------------------------------------------------------
+
+  async createObject(
+    process: ProcessId,
+    { id, size }: Params<"createObject">,
+  ): Promise<{ path: string; offset: number }> {
+    checkId(id);
+    if (!Number.isSafeInteger(size) || size < HEADER_BYTES_MIN) {
+      throw new RangeError(`Cannot create ${id}: ${size} is not the size of a stored object`);
+    }
+    const offset = await this.#create(process, id, size, false);
+    return { path: this.#pool.path, offset: offset! };
+  }
+
+  async sealObject(process: ProcessId, params: Params<"sealObject">): Promise<None> {
+    checkId(params.id);
+    this.#seal(process, params.id, sealOf(params), null);
+    return await this.#holdContents(params);
+  }
+
+  abortObject(process: ProcessId, { id }: Params<"abortObject">): void {
+    this.#abort(process, id);
+  }
+
+  async putInline(process: ProcessId, params: Params<"putInline">, bytes: Uint8Array): Promise<None> {
+    checkId(params.id);
+    parseLayout(bytes);
+    const copy = bytes.slice();
+    if (this.#table.get(params.id) === undefined) {
+      await this.#create(process, params.id, copy.byteLength, true);
+      this.#seal(process, params.id, sealOf(params), copy);
+    }
+    return await this.#holdContents(params);
+  }
+
+  writeObject(process: ProcessId, { id, offset }: Params<"writeObject">, bytes: Uint8Array): None {
+    const creation = this.#table.creation(process, id);
+    if (creation === undefined || creation.offset === null) {
+      throw new ObjectLostError(`Cannot write ${id}: ${process} is not creating it here`, { objectId: id });
+    }
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset + bytes.byteLength > creation.size) {
+      throw new RangeError(
+        `Cannot write ${bytes.byteLength} bytes at ${offset} of ${id}: it has ${creation.size}`,
+      );
+    }
+    this.#pool.write(creation.offset + offset, bytes);
+    return NONE;
+  }
+
+  // ---- reading objects ---------------------------------------------------------------------------------------------
+
+  getObject(
+    process: ProcessId,
+    { requestId, id, home, purpose }: Params<"getObject">,
+    options: { readonly remote?: boolean } = {},
+  ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }> {
+    checkId(id);
+    const entry = this.#table.get(id);
+    if (entry !== undefined) {
+      this.#host.step?.({ name: "local", id, purpose, detail: `${id} is on this node` });
+      return Promise.resolve(this.#place(process, entry, options.remote === true));
+    }
+    return new Promise((resolve, reject) => {
+      this.#pulls.want(
+        {
+          key: requestKey(process, requestId),
+          purpose,
+          fetch: true,
+          bundle: false,
+          objects: [{ id, home }],
+          local: new Set(),
+        },
+        // Pinned in the very step that brought it: nothing can evict it in between.
+        {
+          ready: () => resolve(this.#place(process, this.#table.get(id)!, options.remote === true)),
+          failed: reject,
+        },
+      );
+    });
+  }
+
+  waitObject(
+    process: ProcessId,
+    { requestId, id, home, fetchLocal }: Params<"waitObject">,
+  ): Promise<None> {
+    checkId(id);
+    if (this.#table.get(id) !== undefined) return Promise.resolve(NONE);
+    return new Promise((resolve, reject) => {
+      this.#pulls.want(
+        {
+          key: requestKey(process, requestId),
+          purpose: "wait",
+          fetch: fetchLocal,
+          bundle: false,
+          objects: [{ id, home }],
+          local: new Set(),
+        },
+        { ready: () => resolve(NONE), failed: reject },
+      );
+    });
+  }
+
+  cancelGet(process: ProcessId, { requestId }: Params<"cancelGet">): void {
+    this.#pulls.cancel(requestKey(process, requestId), cancelled("the caller no longer waits"));
+  }
+
+  unpin(process: ProcessId, { id, count }: Params<"unpin">): void {
+    if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`Cannot unpin ${id} ${count} times`);
+    this.#unpin(process, id, count);
+  }
+
+  readObject(process: ProcessId, { id, offset, length }: Params<"readObject">): Uint8Array {
+    const entry = this.#table.pins(process, id) ?? this.#table.get(id);
+    if (entry === undefined) {
+      throw new ObjectLostError(`Cannot read ${id}: it is not on this node (any more)`, { objectId: id });
+    }
+    return this.#bytesOf(entry, offset, length);
+  }
+
+  openRead(id: ObjectId): ObjectSourceBytes | null {
+    const entry = this.#table.get(id);
+    if (entry === undefined) return null;
+    const holder = `stream:${++this.#requests}`;
+    this.#stepTable({ type: "pin", holder, id });
+    return {
+      size: entry.size,
+      read: (offset, length) => this.#bytesOf(entry, offset, length),
+      close: () => this.#unpin(holder, id, Infinity),
+    };
+  }
+
+  isLocal(id: ObjectId): boolean {
+    return this.#table.get(id) !== undefined;
+  }
+
+  async pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#pulls.want({
+        key: leaseKey(key),
+        purpose: "argument",
+        fetch: true,
+        bundle: true,
+        objects: args,
+        local: new Set(args.map(({ id }) => id).filter((id) => this.isLocal(id))),
+      }, { ready: resolve, failed: reject });
+    });
+  }
+
+  releaseArguments(key: string): void {
+    this.#pulls.cancel(leaseKey(key), cancelled("the lease is over"));
+    this.#stepTable({ type: "holderDied", holder: leaseKey(key) });
+    this.#pulls.step({ type: "roomChanged" });
+  }
+
+  // ---- references and deaths ---------------------------------------------------------------------------------------
+
+  references(process: ProcessId, { changes }: Params<"references">): void {
+    this.#references.step({ type: "changed", process, changes });
+  }
+
+  async flushReferences(_process: ProcessId): Promise<None> {
+    await this.#references.flush();
+    return NONE;
+  }
+
+  peerReferences(from: NodeId, changes: readonly NodeRefChange[]): void {
+    this.#references.step({ type: "nodeChanged", from, changes });
+  }
+
+  processDied(process: ProcessId): void {
+    const reason = cancelled(`${process} is gone`);
+    for (const [requestId, create] of [...this.#creates]) {
+      if (create.process !== process) continue;
+      this.#creates.delete(requestId);
+      create.reject(reason);
+    }
+    this.#pulls.cancelAllOf(requestKey(process, ""), reason);
+    this.#stepTable({ type: "holderDied", holder: process });
+    this.#references.step({ type: "processDied", process });
+    this.#pulls.step({ type: "roomChanged" });
+  }
+
+  nodeDied(node: NodeId): void {
+    for (const id of this.#pulls.nodeDied(node)) {
+      this.#stepTable({ type: "promote", id });
+      const entry = this.#table.get(id);
+      if (entry !== undefined) this.#host.report([entry.report], []);
+    }
+    this.#references.step({ type: "nodeDied", node });
+  }
+
+  deleteObjects(ids: readonly ObjectId[]): void {
+    this.#stepTable({ type: "delete", ids });
+    this.#pulls.step({ type: "roomChanged" });
+  }
+
+  objects(): ObjectReport[] {
+    return this.#table.reports();
+  }
+
+  usage(): StoreUsage {
+    const { objects, primaries, waiting, pinnedBytes } = this.#table.counts();
+    return {
+      capacity: this.#table.capacity,
+      used: this.#table.usedBytes,
+      pinned: pinnedBytes,
+      objects,
+      primaries,
+      waiting,
+      pulls: this.#pulls.count,
+    };
+  }
+
+  bandwidth(): Record<NodeId, number> {
+    return this.#pulls.bandwidth();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const reason = cancelled("the node's object store is closed");
+    for (const { reject } of this.#creates.values()) reject(reason);
+    this.#creates.clear();
+    this.#pulls.close(reason);
+    if (this.#tableTimer !== null) clearTimeout(this.#tableTimer);
+    this.#references.close();
+    this.#pool.close();
+  }
+
+  // ---- the machines ------------------------------------------------------------------------------------------------
+
+  /** Milliseconds since the epoch, from a clock that never steps back. */
+  #nowMs(): number {
+    return performance.timeOrigin + performance.now();
+  }
+
+  #create(process: string, id: ObjectId, size: number, inline: boolean): Promise<number | null> {
+    return new Promise((resolve, reject) => {
+      const requestId = `c${++this.#requests}`;
+      this.#creates.set(requestId, { process, id, resolve, reject });
+      if (!inline && this.#table.wouldExtend(size)) this.#refreshLimit();
+      this.#stepTable({ type: "create", requestId, holder: process, id, size, inline });
+    });
+  }
+
+  #refreshLimit(): void {
+    this.#stepTable({ type: "limit", bytes: this.#pool.allowedBytes(this.#nowMs()) });
+  }
+
+  #abort(holder: string, id: ObjectId): void {
+    for (const [requestId, create] of this.#creates) {
+      if (create.process !== holder || create.id !== id) continue;
+      this.#creates.delete(requestId);
+      create.reject(cancelled("it was aborted"));
+    }
+    this.#stepTable({ type: "abort", holder, id });
+    this.#pulls.step({ type: "roomChanged" });
+  }
+
+  #seal(holder: string, id: ObjectId, seal: Seal, bytes: Uint8Array | null): void {
+    if (bytes !== null && this.#table.get(id) === undefined) this.#inline.set(id, bytes);
+    this.#stepTable({ type: "seal", holder, id, seal });
+  }
+
+  /** The contents of a sealed object are held from now on; resolves when their homes know. */
+  async #holdContents(params: Params<"sealObject">): Promise<None> {
+    const { id, home, owner, contains } = params;
+    this.#references.step({ type: "sealed", id, home, owner, contains });
+    if (contains.length > 0) await this.#references.flush();
+    return NONE;
+  }
+
+  #unpin(holder: string, id: ObjectId, count: number): void {
+    this.#stepTable({ type: "unpin", holder, id, count });
+    if (this.#pulls.count > 0) this.#pulls.step({ type: "roomChanged" });
+  }
+
+  #place(
+    process: ProcessId,
+    entry: StoredEntry,
+    remote: boolean,
+  ): { place: ObjectPlace; isError: boolean; bytes: Uint8Array | null } {
+    const { id, offset, size, report: { isError } } = entry;
+    if (offset === null) return { place: { type: "inline" }, isError, bytes: this.#inline.get(id)! };
+    this.#stepTable({ type: "pin", holder: process, id });
+    const place: ObjectPlace = remote
+      ? { type: "remote", size }
+      : { type: "shm", path: this.#pool.path, offset, size };
+    return { place, isError, bytes: null };
+  }
+
+  #bytesOf(entry: StoredEntry, offset: number, length: number): Uint8Array {
+    const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+    if (!whole || offset + length > entry.size) {
+      throw new RangeError(`Cannot read ${length} bytes at ${offset} of ${entry.id}: it has ${entry.size}`);
+    }
+    if (entry.offset !== null) return this.#pool.read(entry.offset + offset, length);
+    return this.#inline.get(entry.id)!.subarray(offset, offset + length);
+  }
+
+  #stepTable(event: TableEvent): void {
+    for (const effect of this.#table.step(this.#nowMs(), event)) this.#performTable(effect);
+  }
+
+  #performTable(effect: TableEffect): void {
+    switch (effect.type) {
+      case "granted":
+        this.#takeCreate(effect.requestId)?.resolve(effect.offset);
+        break;
+      case "createFailed":
+        this.#takeCreate(effect.requestId)?.reject(new ObjectStoreFullError(effect.message));
+        break;
+      case "sealed":
+        if (!effect.first) break;
+        this.#host.report([effect.report], []);
+        this.#pulls.sealed(effect.id);
+        break;
+      case "sealRefused":
+        this.#inline.delete(effect.id);
+        throw new ObjectLostError(effect.message, { objectId: effect.id });
+      case "removed":
+        this.#inline.delete(effect.id);
+        this.#host.report([], [effect.id]);
+        if (!effect.evicted) this.#references.step({ type: "deleted", id: effect.id });
+        this.#pulls.removed(effect.id);
+        break;
+      case "collectGarbage":
+        this.#host.collectGarbage();
+        break;
+      case "setTimer":
+        this.#setTableTimer(effect.atMs);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #takeCreate(requestId: string): PendingCreate | undefined {
+    const create = this.#creates.get(requestId);
+    this.#creates.delete(requestId);
+    return create;
+  }
+
+  #setTableTimer(atMs: number): void {
+    if (this.#tableTimer !== null) clearTimeout(this.#tableTimer);
+    this.#tableTimer = setTimeout(() => {
+      this.#tableTimer = null;
+      // The file system may have room again.
+      this.#refreshLimit();
+      this.#stepTable({ type: "timer" });
+    }, Math.max(0, atMs - this.#nowMs()));
+  }
+
+  /** Throws when a machine's invariant is broken; for tests. */
+  check(): void {
+    this.#table.check();
+    this.#references.check();
+    this.#pulls.check();
+  }
+}
+
+function sealOf(params: Params<"sealObject">): Seal {
+  const { home, owner, isError, producer } = params;
+  return { home, owner, isError, producer, primary: true };
+}
+
+function requestKey(process: ProcessId, requestId: string): string {
+  return `${process}/${requestId}`;
+}
+
+function leaseKey(key: string): string {
+  return `lease:${key}`;
+}
+
+/** What a call that is no longer wanted is answered; nobody reads it but logs. */
+function cancelled(why: string): MobulaError {
+  return new MobulaError(`The request was cancelled: ${why}`, { code: "RequestCancelled" });
+}
+
+function checkId(id: unknown): asserts id is ObjectId {
+  if (typeof id !== "string" || !id.startsWith("o-")) {
+    throw new TypeError(`${String(id)} is not an object id`);
+  }
+}

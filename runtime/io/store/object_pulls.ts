@@ -1,0 +1,321 @@
+/**
+ * Does what the pull manager decides: asks for locations, makes room, transfers, and tells those who wait.
+ * @module
+ */
+import { INLINE_BYTES_MAX } from "../../common/config.ts";
+import { errorOfCode } from "../../common/errors.ts";
+import { type NodeId, type ObjectId, type ProcessId, workerId } from "../../common/ids.ts";
+import { PullManager } from "../../core/object/pull_manager.ts";
+import type { PullEffect, PullEvent, PullPurpose } from "../../core/object/pull_types.ts";
+import type { Seal } from "../../core/object/object_table_types.ts";
+import { Bandwidth } from "./bandwidth.ts";
+import type { StoreHost } from "./store_host.ts";
+
+/** What pulls need of the store around them. */
+export interface PullStore {
+  readonly host: StoreHost;
+  nowMs(): number;
+  roomBytes(): number;
+  /** Room for a pulled object. Resolves with an offset of the pool, or null for one in the agent's memory. */
+  reserve(id: ObjectId, size: number): Promise<number | null>;
+  /** Gives the room back, or the wait for it up. */
+  release(id: ObjectId): void;
+  write(offset: number, bytes: Uint8Array): void;
+  /** Publishes a pulled object; `bytes` for one in the agent's memory. */
+  seal(id: ObjectId, seal: Seal, bytes: Uint8Array | null): void;
+  pin(holder: string, id: ObjectId): void;
+  unpin(holder: string, id: ObjectId): void;
+}
+
+/** Somebody who waits for objects. Exactly one of the two is called, in the step that decides it. */
+export interface PullWaiter {
+  ready(): void;
+  failed(error: Error): void;
+}
+
+/** One object that room was asked for. */
+interface Incoming {
+  readonly id: ObjectId;
+  readonly bytes: number;
+  /** Undefined until the room is there. */
+  offset: number | null | undefined;
+  /** Where an inline object gathers. */
+  memory: Uint8Array | null;
+  /** Bytes from the start that are here and good. */
+  received: number;
+  /** The transfer under way; its writes are refused once it is aborted. */
+  transfer: AbortController | null;
+}
+
+interface Located {
+  readonly home: NodeId;
+  isError: boolean;
+  question: AbortController | null;
+}
+
+export class ObjectPulls {
+  readonly #store: PullStore;
+  readonly #manager: PullManager;
+  readonly #waiters = new Map<string, PullWaiter>();
+  readonly #located = new Map<ObjectId, Located>();
+  readonly #incoming = new Map<ObjectId, Incoming>();
+  /** Why an object was wanted first, for traces; only while it is being pulled. */
+  readonly #purposes = new Map<ObjectId, PullPurpose>();
+  /** From where a copy came, until it is gone: when that node dies, the copy is the one to keep. */
+  readonly #sources = new Map<ObjectId, NodeId>();
+  readonly #bandwidth = new Bandwidth();
+  #questions = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #timerMs = Infinity;
+
+  constructor(store: PullStore) {
+    this.#store = store;
+    this.#manager = new PullManager(store.host.nodeId, () => store.roomBytes());
+  }
+
+  get count(): number {
+    return this.#manager.pullCount;
+  }
+
+  bandwidth(): Record<NodeId, number> {
+    return this.#bandwidth.perNode();
+  }
+
+  /** Waits for objects under a new key; `local` are those of them that are here. */
+  want(
+    options: {
+      readonly key: string;
+      readonly purpose: PullPurpose;
+      readonly fetch: boolean;
+      readonly bundle: boolean;
+      readonly objects: readonly { readonly id: ObjectId; readonly home: NodeId }[];
+      readonly local: ReadonlySet<ObjectId>;
+    },
+    waiter: PullWaiter,
+  ): void {
+    this.#waiters.set(options.key, waiter);
+    for (const { id } of options.objects) {
+      if (!options.local.has(id) && !this.#purposes.has(id)) this.#purposes.set(id, options.purpose);
+    }
+    this.step({ type: "wanted", ...options });
+  }
+
+  /** Nobody waits under the key any more; the waiter fails with `reason`. Unknown keys are ignored. */
+  cancel(key: string, reason: Error): void {
+    const waiter = this.#waiters.get(key);
+    if (waiter === undefined) return;
+    this.#waiters.delete(key);
+    this.step({ type: "cancelled", key });
+    waiter.failed(reason);
+  }
+
+  /** Cancels all keys that begin with `prefix`. */
+  cancelAllOf(prefix: string, reason: Error): void {
+    for (const key of [...this.#waiters.keys()]) if (key.startsWith(prefix)) this.cancel(key, reason);
+  }
+
+  /** The object left this node. */
+  removed(id: ObjectId): void {
+    this.#sources.delete(id);
+    this.step({ type: "removed", id });
+  }
+
+  /** A node died. Answers the copies here that came from it. */
+  nodeDied(node: NodeId): ObjectId[] {
+    this.step({ type: "nodeDied", node });
+    return [...this.#sources].filter(([, source]) => source === node).map(([id]) => id);
+  }
+
+  step(event: PullEvent): void {
+    for (const effect of this.#manager.step(this.#store.nowMs(), event)) this.#perform(effect);
+  }
+
+  #perform(effect: PullEffect): void {
+    switch (effect.type) {
+      case "locate":
+        void this.#locate(effect.id, effect.home);
+        break;
+      case "ended":
+        this.#forget(effect.id);
+        break;
+      case "reserve":
+        void this.#reserve(effect.id, effect.bytes);
+        break;
+      case "release":
+        this.#incoming.get(effect.id)?.transfer?.abort();
+        this.#incoming.delete(effect.id);
+        this.#store.release(effect.id);
+        break;
+      case "fetch":
+        void this.#fetch(effect.id, effect.node);
+        break;
+      case "cancelFetch":
+        this.#incoming.get(effect.id)?.transfer?.abort();
+        break;
+      case "pin":
+        this.#store.pin(effect.key, effect.id);
+        break;
+      case "unpin":
+        this.#store.unpin(effect.key, effect.id);
+        break;
+      case "ready":
+        this.#take(effect.key)?.ready();
+        break;
+      case "failed":
+        this.#take(effect.key)?.failed(errorOfCode(effect.code, effect.message, { objectId: effect.id }));
+        break;
+      case "setTimer":
+        this.#setTimer(effect.atMs);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #take(key: string): PullWaiter | undefined {
+    const waiter = this.#waiters.get(key);
+    this.#waiters.delete(key);
+    return waiter;
+  }
+
+  #forget(id: ObjectId): void {
+    this.#located.get(id)?.question?.abort();
+    this.#located.delete(id);
+    this.#purposes.delete(id);
+  }
+
+  async #locate(id: ObjectId, home: NodeId): Promise<void> {
+    const { host } = this.#store;
+    this.#located.get(id)?.question?.abort();
+    const question = new AbortController();
+    const located: Located = { home, isError: false, question };
+    this.#located.set(id, located);
+    const requestId = `${host.nodeId}-${++this.#questions}`;
+    this.#trace("lookup", id, `asked the GCS for the locations of ${id}`);
+    try {
+      const answer = await host.locate({ requestId, id, home, wait: true }, question.signal);
+      if (this.#located.get(id) !== located) return; // Cancelled, or asked again.
+      located.question = null;
+      located.isError = answer.isError;
+      if (answer.waited) this.#trace("callback", id, `it did not exist; the GCS called back`);
+      this.step({ type: "located", id, nodes: answer.nodes, bytes: answer.bytes });
+    } catch (error) {
+      if (this.#located.get(id) !== located) return;
+      const { code, message } = error as { code?: string; message?: string };
+      this.step({
+        type: "locateFailed",
+        id,
+        code: code ?? "ObjectLostError",
+        message: message ?? String(error),
+      });
+    }
+  }
+
+  async #reserve(id: ObjectId, bytes: number): Promise<void> {
+    const incoming: Incoming = { id, bytes, offset: undefined, memory: null, received: 0, transfer: null };
+    this.#incoming.set(id, incoming);
+    try {
+      const offset = await this.#store.reserve(id, bytes);
+      if (this.#incoming.get(id) !== incoming) return; // Released meanwhile.
+      incoming.offset = offset;
+      if (offset === null) incoming.memory = new Uint8Array(bytes);
+      this.step({ type: "reserved", id });
+    } catch (error) {
+      if (this.#incoming.get(id) !== incoming) return;
+      this.#incoming.delete(id);
+      const { message } = error as Error;
+      this.step({ type: "reserveFailed", id, code: "ObjectStoreFullError", message });
+    }
+  }
+
+  async #fetch(id: ObjectId, node: NodeId): Promise<void> {
+    const incoming = this.#incoming.get(id)!;
+    const transfer = new AbortController();
+    incoming.transfer = transfer;
+    const startMs = this.#store.nowMs();
+    const startBytes = incoming.received;
+    this.#trace("pull", id, `${incoming.bytes} bytes from ${node}`);
+    const sink = (offset: number, bytes: Uint8Array): void => {
+      // The range may belong to another object by now.
+      if (transfer.signal.aborted) throw new Error(`The transfer of ${id} was cancelled`);
+      if (offset !== incoming.received || offset + bytes.byteLength > incoming.bytes) {
+        throw new Error(`${id} has ${incoming.bytes} bytes; ${node} sent ${bytes.byteLength} at ${offset}`);
+      }
+      if (incoming.memory !== null) incoming.memory.set(bytes, offset);
+      else this.#store.write(incoming.offset! + offset, bytes);
+      incoming.received += bytes.byteLength;
+    };
+    try {
+      await this.#store.host.fetchObject(node, id, startBytes, sink, transfer.signal);
+      if (transfer.signal.aborted) return;
+      if (incoming.received !== incoming.bytes) {
+        throw new Error(`${id} ended after ${incoming.received} of ${incoming.bytes} bytes`);
+      }
+    } catch (error) {
+      if (transfer.signal.aborted) return;
+      transfer.abort();
+      const { code, message, offset } = error as { code?: string; message: string; offset?: number };
+      // What came after the last good checksum is fetched again, from the next holder.
+      incoming.received = typeof offset === "number" ? Math.min(offset, incoming.received) : startBytes;
+      const absent = code === "ObjectNotHereError";
+      this.step({ type: "fetchFailed", id, node, absent, message });
+      return;
+    }
+    this.#bandwidth.add(node, incoming.bytes - startBytes, this.#store.nowMs() - startMs);
+    this.#complete(incoming, node);
+  }
+
+  #complete(incoming: Incoming, node: NodeId): void {
+    const { id, memory } = incoming;
+    const located = this.#located.get(id);
+    this.#incoming.delete(id);
+    this.#sources.set(id, node);
+    this.#store.seal(id, {
+      home: located?.home ?? this.#store.host.nodeId,
+      // The GCS knows the owner from the primary copy's report; an id names it but for its kind.
+      owner: ownerOf(id),
+      isError: located?.isError ?? false,
+      producer: undefined,
+      primary: false,
+    }, memory);
+  }
+
+  /** The object is on this node: whoever waits for it wakes. */
+  sealed(id: ObjectId): void {
+    if (this.#purposes.has(id)) this.#trace("wake", id, `${id} is on this node`);
+    this.step({ type: "sealed", id });
+  }
+
+  #trace(name: "lookup" | "callback" | "pull" | "wake", id: ObjectId, detail: string): void {
+    this.#store.host.step?.({ name, id, purpose: this.#purposes.get(id) ?? "get", detail });
+  }
+
+  #setTimer(atMs: number): void {
+    if (this.#timer !== null && this.#timerMs <= atMs) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timerMs = atMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.step({ type: "timer" });
+    }, Math.max(0, atMs - this.#store.nowMs()));
+  }
+
+  check(): void {
+    this.#manager.check();
+  }
+
+  /** Fails all waiters with `reason`. */
+  close(reason: Error): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const key of [...this.#waiters.keys()]) this.cancel(key, reason);
+  }
+}
+
+/** Whether an object of this size lies in the agent's memory. */
+export function isInline(size: number): boolean {
+  return size <= INLINE_BYTES_MAX;
+}
+
+function ownerOf(id: ObjectId): ProcessId {
+  return workerId(id.slice(2, id.lastIndexOf("-")));
+}

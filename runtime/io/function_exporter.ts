@@ -9,7 +9,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import * as acorn from "acorn";
+import { createRequire } from "node:module";
+import type * as acorn from "acorn";
 import { IMPORT_NAME, isKnownGlobal } from "./function_exporter_globals.ts";
 import { refuseCapture, refuseOuterBindings } from "./function_exporter_refusal.ts";
 import { analyseScope, type FreeUse } from "./function_exporter_scope.ts";
@@ -173,6 +174,13 @@ function unreadable(subject: string, cause: Error): TypeError {
   );
 }
 
+/** Loaded when the first function is exported: most workers never do, and it is a tenth of their start. */
+let parser: typeof acorn | undefined;
+
+function acornParser(): typeof acorn {
+  return parser ??= createRequire(import.meta.url)("acorn") as typeof acorn;
+}
+
 /** Inside a function, so that a stray `new.target` or `arguments` is ours to refuse and not a syntax error. */
 const PREFIX = "(function () { return (";
 
@@ -186,7 +194,7 @@ function parseInside(expression: string): CallableNode | Error {
   let problem: Error | undefined;
   for (const sourceType of ["module", "script"] as const) {
     try {
-      const program = acorn.parse(`${PREFIX}${expression}\n) })`, {
+      const program = acornParser().parse(`${PREFIX}${expression}\n) })`, {
         ecmaVersion: "latest",
         sourceType,
         allowSuperOutsideMethod: true,

@@ -119,12 +119,12 @@ export function decodeError(decoder: Decoder): Error {
   const name = flags & HAS_NAME ? reader.string() : undefined;
   // Frames of this process would mislead (Bun prints them even under another stack), and cost most of the time.
   const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
+  Reflect.set(Error, "stackTraceLimit", 0); // Not an assignment: Error may be frozen.
   let error: Error;
   try {
     error = build(kind, message, name);
   } finally {
-    Error.stackTraceLimit = limit;
+    Reflect.set(Error, "stackTraceLimit", limit);
   }
   decoder.fill(index, error);
   setClassNames(error, names);

@@ -4,20 +4,18 @@
  * finished one is used by every head, whatever runtime it runs on.
  * @module
  */
-import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { delimiter, dirname, join } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
+import { spawnRuntime } from "#platform";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const SOURCE = join(ROOT, "dashboard", "app");
 /** Files that go beside the bundle as they are. */
 const STATIC = ["index.html", "icon.svg"];
 const BUILD_TIMEOUT_MS = 60_000;
-const FLAGS = ["--target=browser", "--minify", "--define", 'process.env.NODE_ENV="production"'];
 
 export interface BuildOptions {
   /** Where to build when dashboard/dist cannot be written (a session folder). */
@@ -48,9 +46,9 @@ export async function ensureDashboardApp(options: BuildOptions = {}): Promise<st
   throw failure;
 }
 
-/** Of sources, flags and the versions of packages, as package.json pins them (they need not be installed). */
+/** Of sources, bundler options and the versions of packages, as package.json pins them (they need not be installed). */
 function sourceHash(): string {
-  const hash = createHash("sha256").update(FLAGS.join("\n"));
+  const hash = createHash("sha256").update(readFileSync(join(import.meta.dirname, "bundle.ts")));
   const { devDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   for (const name of ["preact", "@preact/signals", "uplot", "bun"]) {
     hash.update(`${name} ${devDependencies[name]}\n`);
@@ -92,46 +90,22 @@ async function removeOthers(folder: string, hash: string): Promise<void> {
 }
 
 function bundle(outdir: string): Promise<void> {
-  const bun = findBun();
-  if (bun === null) {
-    throw new Error("Bun's bundler builds it, and there is no Bun: run `npm install` in mobula's folder");
-  }
-  const args = ["build", join(SOURCE, "main.tsx"), "--outdir", outdir, ...FLAGS];
   return new Promise((resolve, reject) => {
-    const child = spawn(bun, args, {
+    const child = spawnRuntime("bun", join(import.meta.dirname, "bundle.ts"), {
+      args: [join(SOURCE, "main.tsx"), outdir],
       cwd: SOURCE,
       stdio: ["ignore", "ignore", "pipe"],
-      timeout: BUILD_TIMEOUT_MS,
     });
+    const timer = setTimeout(() => child.kill("SIGKILL"), BUILD_TIMEOUT_MS);
     let output = "";
-    child.stderr.on("data", (chunk) => {
+    child.stderr!.on("data", (chunk) => {
       if (output.length < 4_000) output += String(chunk);
     });
     child.on("error", reject);
     child.on("close", (code) => {
+      clearTimeout(timer);
       if (code === 0) resolve();
-      else reject(new Error(`bun build failed (${code ?? "timeout"}): ${output.trim()}`));
+      else reject(new Error(`the bundler ended with ${code ?? "a signal"}: ${output.trim()}`));
     });
   });
-}
-
-/** Told by MOBULA_BUN, this process's own, the pinned package's, or the one on PATH. */
-function findBun(): string | null {
-  const told = process.env.MOBULA_BUN;
-  if (told !== undefined && existsSync(told)) return told;
-  if (process.versions.bun !== undefined) return process.execPath;
-  const candidates: string[] = [];
-  const require = createRequire(import.meta.url);
-  for (const name of ["", "-baseline", "-musl"]) {
-    try {
-      const manifest = require.resolve(`@oven/bun-${process.platform}-${process.arch}${name}/package.json`);
-      candidates.push(join(dirname(manifest), "bin", "bun"));
-    } catch {
-      // Not this machine's variant.
-    }
-  }
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    if (folder !== "") candidates.push(join(folder, "bun"));
-  }
-  return candidates.find((path) => existsSync(path)) ?? null;
 }

@@ -24,19 +24,17 @@ export function App() {
       {hello.value === null ? <Loading /> : (
         <main class={isStale ? "stale" : ""}>
           <Summary />
-          <div class="split wide-left">
-            <GraphPanel />
-            <Functions />
-          </div>
+          <GraphPanel />
           <div class="split">
-            <Nodes />
-            <Objects />
-          </div>
-          <div class="split">
-            <Actors />
             <div class="stack">
-              <Failures />
+              <Functions />
+              <Actors />
               <Jobs />
+            </div>
+            <div class="stack">
+              <Nodes />
+              <Objects />
+              <Failures />
             </div>
           </div>
         </main>

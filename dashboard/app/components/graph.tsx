@@ -17,6 +17,10 @@ import { Empty, Panel } from "./panel.tsx";
 const SCALE_MIN = 0.15;
 const SCALE_MAX = 2.5;
 const MARGIN = 18;
+/** Narrower than this, the layers go down. */
+const ACROSS_WIDTH_MIN = 640;
+const HEIGHT_MIN = 150;
+const HEIGHT_MAX = 520;
 
 const graph = computed((): Graph =>
   makeGraph({
@@ -149,9 +153,11 @@ function mountGraph(canvas: HTMLCanvasElement): () => void {
 
   const scene = (): Scene => {
     const { boxes, arrows } = graph.peek();
+    const isVertical = canvas.clientWidth < ACROSS_WIDTH_MIN;
     return {
       graph: graph.peek(),
-      layout: layout.update(boxes.map((box) => box.key), arrows),
+      layout: layout.update(boxes.map((box) => box.key), arrows, isVertical),
+      isVertical,
       camera,
       palette,
       hovered: hovered.peek()?.box.key ?? null,
@@ -160,13 +166,15 @@ function mountGraph(canvas: HTMLCanvasElement): () => void {
   };
   const draw = (): void => {
     frame = 0;
-    const width = canvas.clientWidth, height = canvas.clientHeight;
+    const now = scene();
+    const width = canvas.clientWidth;
+    const height = heightFor(now.layout, width);
+    canvas.style.height = `${height}px`;
     const ratio = devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);
     }
-    const now = scene();
     if (follows.peek()) camera = fit(now.layout, width, height);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     paint(context, width, height, { ...now, camera });
@@ -202,6 +210,12 @@ function mountGraph(canvas: HTMLCanvasElement): () => void {
     stopPointer();
     resize.disconnect();
   };
+}
+
+/** As high as the graph needs at this width, within bounds. */
+function heightFor(layout: { width: number; height: number }, width: number): number {
+  const scale = Math.min(1, (width - 2 * MARGIN) / Math.max(1, layout.width));
+  return Math.round(Math.min(HEIGHT_MAX, Math.max(HEIGHT_MIN, layout.height * scale + 2 * MARGIN)));
 }
 
 /** The whole graph in view, in the middle; small ones are not blown up. */

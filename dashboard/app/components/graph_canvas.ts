@@ -6,24 +6,7 @@
 import { bytes, shortCount } from "../models/format.ts";
 import type { ActorBox, FunctionBox, Graph, GraphArrow, GraphBox, ObjectBox } from "../models/graph_model.ts";
 import { BOX_HEIGHT, BOX_WIDTH, type Layout, type Point } from "../models/graph_layout.ts";
-
-/** Colours of the theme in force, from the style sheet. */
-export interface Palette {
-  readonly text: string;
-  readonly muted: string;
-  readonly line: string;
-  readonly panel: string;
-  readonly raised: string;
-  readonly accent: string;
-  readonly waiting: string;
-  readonly running: string;
-  readonly finished: string;
-  readonly failed: string;
-  readonly data: string;
-  /** One per node of the cluster, in turn. */
-  readonly nodes: readonly string[];
-  readonly font: string;
-}
+import type { ThemeColours } from "../models/theme.ts";
 
 /** Graph units to CSS pixels: scale, then shift. */
 export interface Camera {
@@ -36,7 +19,9 @@ export interface Scene {
   readonly graph: Graph;
   readonly layout: Layout;
   readonly camera: Camera;
-  readonly palette: Palette;
+  /** Layers go down, not across. */
+  readonly isVertical: boolean;
+  readonly palette: ThemeColours;
   /** Key of the box under the pointer, or null. */
   readonly hovered: string | null;
   readonly nodeColour: (nodeId: string) => string;
@@ -52,12 +37,11 @@ export function paint(context: CanvasRenderingContext2D, width: number, height: 
   context.save();
   context.translate(camera.x, camera.y);
   context.scale(camera.scale, camera.scale);
-  const most = Math.max(1, ...graph.arrows.map((arrow) => arrow.bytes ?? 0));
-  for (const arrow of graph.arrows) paintArrow(context, arrow, most, scene);
-  const largest = Math.max(1, ...graph.boxes.map((box) => box.total));
+  const sizes = sizesOf(graph);
+  for (const arrow of graph.arrows) paintArrow(context, arrow, sizes, scene);
   for (const box of graph.boxes) {
     const at = layout.at.get(box.key);
-    if (at !== undefined) paintBox(context, box, at, largest, scene);
+    if (at !== undefined) paintBox(context, box, at, sizes.widths.get(box.key)!, scene);
   }
   context.restore();
 }
@@ -74,21 +58,31 @@ export function boxAt(scene: Scene, x: number, y: number): GraphBox | null {
   return null;
 }
 
-/** Width by count, between two thirds and all of the place, so that growing moves nothing. */
-function widthOf(box: GraphBox, largest: number): number {
-  const share = Math.log1p(box.total) / Math.log1p(largest);
-  return BOX_WIDTH * (0.72 + 0.28 * Math.min(1, share));
+/** What is drawn larger for being more. */
+interface Sizes {
+  readonly widths: ReadonlyMap<string, number>;
+  readonly bytesMax: number;
+}
+
+/** Widths by count, between three quarters and all of the place, so that growing moves nothing. */
+function sizesOf(graph: Graph): Sizes {
+  const largest = Math.log1p(Math.max(1, ...graph.boxes.map((box) => box.total)));
+  return {
+    widths: new Map(
+      graph.boxes.map((box) => [box.key, BOX_WIDTH * (0.76 + 0.24 * Math.log1p(box.total) / largest)]),
+    ),
+    bytesMax: Math.max(1, ...graph.arrows.map((arrow) => arrow.bytes ?? 0)),
+  };
 }
 
 function paintBox(
   context: CanvasRenderingContext2D,
   box: GraphBox,
   at: Point,
-  largest: number,
+  width: number,
   scene: Scene,
 ): void {
   const { palette } = scene;
-  const width = widthOf(box, largest);
   const x = at.x + (BOX_WIDTH - width) / 2;
   outline(context, box.kind, x, at.y, width);
   context.fillStyle = palette.raised;
@@ -134,7 +128,7 @@ function outline(
   }
 }
 
-function edgeColour(box: GraphBox, palette: Palette): string {
+function edgeColour(box: GraphBox, palette: ThemeColours): string {
   if (box.kind === "objects") return palette.data;
   if (box.kind === "actor") {
     return box.starting > 0 ? palette.running : box.alive > 0 ? palette.finished : palette.line;
@@ -210,38 +204,91 @@ function objectCaption(box: ObjectBox): string {
   return `${shortCount(box.objects)} × · ${bytes(box.bytes)}${where}`;
 }
 
-function paintArrow(context: CanvasRenderingContext2D, arrow: GraphArrow, most: number, scene: Scene): void {
-  const { layout, palette } = scene;
-  const from = layout.at.get(arrow.from);
-  const to = layout.at.get(arrow.to);
-  if (from === undefined || to === undefined) return;
+function paintArrow(context: CanvasRenderingContext2D, arrow: GraphArrow, sizes: Sizes, scene: Scene): void {
+  const { palette } = scene;
+  const line = route(arrow, sizes, scene);
+  if (line === null) return;
   const isNear = scene.hovered === arrow.from || scene.hovered === arrow.to;
-  const share = arrow.bytes === null ? 0 : Math.log1p(arrow.bytes) / Math.log1p(most);
-  context.strokeStyle = isNear ? palette.accent : arrow.bytes === null ? palette.line : palette.muted;
-  context.globalAlpha = isNear ? 1 : arrow.bytes === null ? 0.9 : 0.35 + 0.35 * share;
-  context.lineWidth = arrow.bytes === null ? 1 : 1 + 3.5 * share;
+  const share = arrow.bytes === null ? 0 : Math.log1p(arrow.bytes) / Math.log1p(sizes.bytesMax);
+  const width = arrow.bytes === null ? 1 : 1 + 3 * share;
+  const colour = isNear ? palette.accent : arrow.bytes === null ? palette.line : palette.muted;
+  context.strokeStyle = colour;
+  context.fillStyle = colour;
+  context.globalAlpha = isNear ? 1 : arrow.bytes === null ? 0.9 : 0.4 + 0.3 * share;
+  context.lineWidth = width;
   context.setLineDash(arrow.bytes === null ? [2, 4] : []);
-  const y1 = from.y + BOX_HEIGHT / 2, y2 = to.y + BOX_HEIGHT / 2;
-  const x1 = from.x + BOX_WIDTH - 6, x2 = to.x + 6;
+  const { start, end, bend1, bend2 } = line;
   context.beginPath();
-  context.moveTo(x1, y1);
-  if (arrow.from === arrow.to) {
-    // A function that takes its own results: a loop above the box.
-    context.bezierCurveTo(x1 + 34, from.y - 34, from.x - 28, from.y - 34, x2, y1);
-  } else if (to.x > from.x) {
-    const bend = (x2 - x1) / 2;
-    context.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2, y2);
-  } else {
-    const low = Math.max(y1, y2) + BOX_HEIGHT;
-    context.bezierCurveTo(x1 + 60, low, x2 - 60, low, x2, y2);
-  }
+  context.moveTo(start.x, start.y);
+  context.bezierCurveTo(bend1.x, bend1.y, bend2.x, bend2.y, end.x, end.y);
   context.stroke();
   context.setLineDash([]);
+  if (arrow.bytes !== null) paintHead(context, bend2, end, 5 + width);
   context.globalAlpha = 1;
-  if (arrow.bytes === null || arrow.bytes === 0 || scene.camera.scale < TEXT_SCALE_MIN || to.x <= from.x) {
+  if (arrow.bytes === null || arrow.bytes === 0 || !line.isForward || scene.camera.scale < TEXT_SCALE_MIN) {
     return;
   }
-  paintLabel(context, bytes(arrow.bytes), (x1 + x2) / 2, (y1 + y2) / 2, isNear, palette);
+  paintLabel(context, bytes(arrow.bytes), (start.x + end.x) / 2, (start.y + end.y) / 2, isNear, palette);
+}
+
+interface Route {
+  readonly start: Point;
+  readonly end: Point;
+  readonly bend1: Point;
+  readonly bend2: Point;
+  /** With the layers; those that close a circle go around. */
+  readonly isForward: boolean;
+}
+
+/** From the middle of one side to the middle of the other's, in the direction of the layers. */
+function route(arrow: GraphArrow, sizes: Sizes, scene: Scene): Route | null {
+  const from = scene.layout.at.get(arrow.from), to = scene.layout.at.get(arrow.to);
+  if (from === undefined || to === undefined) return null;
+  const middle = BOX_WIDTH / 2;
+  if (scene.isVertical && to.y > from.y) {
+    const start = { x: from.x + middle, y: from.y + BOX_HEIGHT }, end = { x: to.x + middle, y: to.y };
+    const bend = (end.y - start.y) / 2;
+    return {
+      start,
+      end,
+      bend1: { x: start.x, y: start.y + bend },
+      bend2: { x: end.x, y: end.y - bend },
+      isForward: true,
+    };
+  }
+  const half1 = (sizes.widths.get(arrow.from) ?? BOX_WIDTH) / 2,
+    half2 = (sizes.widths.get(arrow.to) ?? BOX_WIDTH) / 2;
+  const start = { x: from.x + middle + half1, y: from.y + BOX_HEIGHT / 2 };
+  const end = { x: to.x + middle - half2, y: to.y + BOX_HEIGHT / 2 };
+  if (to.x > from.x && !scene.isVertical) {
+    const bend = (end.x - start.x) / 2;
+    return {
+      start,
+      end,
+      bend1: { x: start.x + bend, y: start.y },
+      bend2: { x: end.x - bend, y: end.y },
+      isForward: true,
+    };
+  }
+  const around = Math.max(start.y, end.y) + BOX_HEIGHT;
+  return {
+    start,
+    end,
+    bend1: { x: start.x + 64, y: around },
+    bend2: { x: end.x - 64, y: around },
+    isForward: false,
+  };
+}
+
+/** The arrow's head, along its last stretch. */
+function paintHead(context: CanvasRenderingContext2D, bend: Point, end: Point, size: number): void {
+  const length = Math.hypot(end.x - bend.x, end.y - bend.y) || 1;
+  const dx = (end.x - bend.x) / length * size, dy = (end.y - bend.y) / length * size;
+  context.beginPath();
+  context.moveTo(end.x, end.y);
+  context.lineTo(end.x - dx - dy / 2, end.y - dy + dx / 2);
+  context.lineTo(end.x - dx + dy / 2, end.y - dy - dx / 2);
+  context.fill();
 }
 
 function paintLabel(
@@ -250,7 +297,7 @@ function paintLabel(
   x: number,
   y: number,
   isNear: boolean,
-  palette: Palette,
+  palette: ThemeColours,
 ): void {
   context.font = `10.5px ${palette.font}`;
   const width = context.measureText(text).width + 8;

@@ -50,9 +50,8 @@ function NodeTableRow({ node }: { node: NodeDto }) {
         <span class={`key node-${colour}`} aria-hidden="true" />
         <span class="mono" title={node.nodeId}>{shortId(node.nodeId)}</span>
         {node.isHeadNode && <span class="tag">head</span>}
-        <div class="sub">
-          {node.hostname} · {node.address} · {node.runtime} · pid {node.pid}
-        </div>
+        <div class="sub" title={`pid ${node.pid}`}>{node.hostname} · {node.runtime}</div>
+        <div class="sub">{node.address}</div>
       </th>
       <td>
         <State state={node.state} />

@@ -9,7 +9,7 @@ import { rates } from "../models/cluster.ts";
 import { shortCount } from "../models/format.ts";
 import { cssColours, onThemeChange } from "../models/theme.ts";
 
-const HEIGHT = 128;
+const HEIGHT = 112;
 /** Seconds that are shown when there are fewer points: the strip does not stretch two points over its width. */
 const SPAN_MIN_S = 120;
 
@@ -108,6 +108,7 @@ function plotOptions(width: number): uPlot.Options {
         ...axis,
         grid: { show: false },
         space: 90,
+        size: 22,
         values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString("en-GB")),
       },
       { ...axis, scale: "rate", size: 46, space: 34, values },

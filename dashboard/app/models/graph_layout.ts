@@ -9,6 +9,8 @@ export const BOX_WIDTH = 176;
 export const BOX_HEIGHT = 50;
 const GAP_X = 72;
 const GAP_Y = 22;
+/** Between layers that stand below each other: room for an arrow and its label. */
+const GAP_DOWN = 44;
 /** Boxes without arrows stand below, in a grid of at least so many columns. */
 const GRID_COLUMNS_MIN = 3;
 
@@ -36,10 +38,11 @@ export class GraphLayout {
   /** The order of the last layout, by key: where a box stood in its layer. */
   #order = new Map<string, number>();
 
-  update(keys: readonly string[], arrows: readonly LayoutArrow[]): Layout {
+  /** @param isVertical layers from top to bottom: for places that are higher than wide. */
+  update(keys: readonly string[], arrows: readonly LayoutArrow[], isVertical: boolean): Layout {
     const sorted = [...keys].sort();
     const flow = arrows.filter((arrow) => arrow.from !== arrow.to);
-    const structure = `${sorted.join("\n")}\n\n${
+    const structure = `${isVertical}\n${sorted.join("\n")}\n\n${
       flow.map((arrow) => `${arrow.from}\t${arrow.to}`).sort().join("\n")
     }`;
     if (structure === this.#structure) return this.#layout;
@@ -49,7 +52,8 @@ export class GraphLayout {
     const layers = makeLayers(sorted.filter((key) => linked.has(key)), forward);
     orderLayers(layers, forward, this.#order);
     this.#order = new Map(layers.flatMap((layer) => layer.map((key, i) => [key, i] as const)));
-    this.#layout = place(layers, sorted.filter((key) => !linked.has(key)));
+    const single = sorted.filter((key) => !linked.has(key));
+    this.#layout = isVertical ? placeDown(layers, single) : placeAcross(layers, single);
     return this.#layout;
   }
 }
@@ -150,25 +154,43 @@ function orderLayers(
   }
 }
 
-function place(layers: readonly (readonly string[])[], single: readonly string[]): Layout {
+function placeAcross(layers: readonly (readonly string[])[], single: readonly string[]): Layout {
+  const [stepX, stepY] = [BOX_WIDTH + GAP_X, BOX_HEIGHT + GAP_Y];
   const at = new Map<string, Point>();
   const rows = Math.max(0, ...layers.map((layer) => layer.length));
   layers.forEach((layer, column) =>
     layer.forEach((key, row) =>
-      at.set(key, {
-        x: column * (BOX_WIDTH + GAP_X),
-        y: (row + (rows - layer.length) / 2) * (BOX_HEIGHT + GAP_Y),
-      })
+      at.set(key, { x: column * stepX, y: (row + (rows - layer.length) / 2) * stepY })
     )
   );
   const columns = Math.max(GRID_COLUMNS_MIN, layers.length, Math.ceil(Math.sqrt(single.length)));
-  const below = rows * (BOX_HEIGHT + GAP_Y) + (rows > 0 && single.length > 0 ? GAP_Y : 0);
+  const below = rows * stepY + (rows > 0 && single.length > 0 ? GAP_Y : 0);
+  const gridX = rows > 0 ? stepX : BOX_WIDTH + GAP_Y;
+  single.forEach((key, i) =>
+    at.set(key, { x: (i % columns) * gridX, y: below + Math.floor(i / columns) * stepY })
+  );
+  return measured(at);
+}
+
+function placeDown(layers: readonly (readonly string[])[], single: readonly string[]): Layout {
+  const [stepX, stepY] = [BOX_WIDTH + GAP_Y, BOX_HEIGHT + GAP_DOWN];
+  const at = new Map<string, Point>();
+  const columns = Math.max(1, ...layers.map((layer) => layer.length), single.length > 1 ? 2 : 1);
+  layers.forEach((layer, row) =>
+    layer.forEach((key, column) =>
+      at.set(key, { x: (column + (columns - layer.length) / 2) * stepX, y: row * stepY })
+    )
+  );
   single.forEach((key, i) =>
     at.set(key, {
-      x: (i % columns) * (BOX_WIDTH + (rows > 0 ? GAP_X : GAP_Y)),
-      y: below + Math.floor(i / columns) * (BOX_HEIGHT + GAP_Y),
+      x: (i % columns) * stepX,
+      y: layers.length * stepY + Math.floor(i / columns) * (BOX_HEIGHT + GAP_Y),
     })
   );
+  return measured(at);
+}
+
+function measured(at: ReadonlyMap<string, Point>): Layout {
   let width = 0, height = 0;
   for (const point of at.values()) {
     width = Math.max(width, point.x + BOX_WIDTH);

@@ -143,9 +143,10 @@ describe("taskErrorOf", () => {
 
   test("an AggregateError's errors are reachable", () => {
     const parts = [new Error("a"), new Error("b")];
-    expect((taskErrorOf(new AggregateError(parts, "both"), where) as unknown as AggregateError).errors).toEqual(
-      parts,
-    );
+    expect((taskErrorOf(new AggregateError(parts, "both"), where) as unknown as AggregateError).errors)
+      .toEqual(
+        parts,
+      );
   });
 
   test("whatever is thrown becomes a TaskError with that cause", () => {

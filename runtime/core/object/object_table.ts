@@ -122,6 +122,12 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     return this.capacity - this.usedBytes + this.#evictableBytes;
   }
 
+  /** Bytes of an object that another creator's need could evict, else 0. */
+  evictableBytes(id: ObjectId): number {
+    const entry = this.#sealed.get(id);
+    return entry !== undefined && this.#evictable.has(entry) ? this.#taken(entry) : 0;
+  }
+
   counts(): { objects: number; primaries: number; waiting: number; pinnedBytes: number } {
     let primaries = 0;
     let pinnedBytes = 0;

@@ -42,9 +42,17 @@ import {
 } from "./pull_state.ts";
 import type { PullEffect, PullEvent } from "./pull_types.ts";
 
+/** What the manager must know of the store. */
+export interface PullRoom {
+  /** What could be given to pulls now: free, or evictable. */
+  bytes(): number;
+  /** Bytes of an object if it could be evicted now, else 0. */
+  evictableBytes(id: ObjectId): number;
+}
+
 export class PullManager implements Core<PullEvent, PullEffect> {
   readonly #node: NodeId;
-  readonly #roomBytes: () => number;
+  readonly #room: PullRoom;
   readonly #pulls = new Map<ObjectId, Pull>();
   /** All and only pulls in state paused. */
   readonly #paused = new Set<Pull>();
@@ -60,10 +68,9 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   #sequence = 0;
   #timerMs = Infinity;
 
-  /** `roomBytes`: what the store could give to pulls now: free, or evictable. */
-  constructor(node: NodeId, roomBytes: () => number) {
+  constructor(node: NodeId, room: PullRoom) {
     this.#node = node;
-    this.#roomBytes = roomBytes;
+    this.#room = room;
   }
 
   get pullCount(): number {
@@ -83,8 +90,10 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         this.#located(nowMs, event, effects);
         break;
       case "locateFailed":
-      case "reserveFailed":
         this.#failAll(event.id, event.code, event.message, effects);
+        break;
+      case "reserveFailed":
+        this.#reserveFailed(nowMs, event, effects);
         break;
       case "reserved": {
         const pull = this.#pulls.get(event.id);
@@ -156,6 +165,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         round: 0,
         retryMs: 0,
         lastError: "",
+        lastCode: "ObjectLostError",
         wantedBy: new Set(),
       };
       this.#pulls.set(id, pull);
@@ -209,8 +219,27 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   ): void {
     const pull = this.#pulls.get(event.id);
     if (pull?.state !== "fetching" || pull.from !== event.node) return; // Late: it goes on elsewhere already.
+    pull.lastCode = "ObjectLostError";
     pull.lastError = event.absent ? `${event.node} does not have it` : `${event.node}: ${event.message}`;
     this.#fetchNext(nowMs, pull, effects);
+  }
+
+  #reserveFailed(
+    nowMs: number,
+    event: Extract<PullEvent, { type: "reserveFailed" }>,
+    effects: PullEffect[],
+  ): void {
+    const pull = this.#pulls.get(event.id);
+    if (pull?.state !== "reserving") return; // Set back meanwhile.
+    if (event.forever) {
+      this.#failAll(pull.id, "ObjectStoreFullError", event.message, effects);
+      return;
+    }
+    // What fills the store may go: leases end, views are collected. Later, then, and not for ever.
+    pull.lastError = event.message;
+    pull.lastCode = "ObjectStoreFullError";
+    this.#setState(pull, "located");
+    this.#pause(nowMs, pull, effects);
   }
 
   #nodeDied(nowMs: number, node: NodeId, effects: PullEffect[]): void {
@@ -365,22 +394,35 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     const waiting = [...this.#candidates].sort((a, b) =>
       URGENCY[a.purpose] - URGENCY[b.purpose] || a.sequence - b.sequence
     );
+    const reserves: PullEffect[] = [];
+    // Objects that are here and will be pinned: the store counts them as evictable until it performs these effects.
+    let pinningBytes = 0;
     let blocked = false;
     for (const bundle of waiting) {
-      const need = (): number => missingBytes(bundle);
-      const room = (): number => this.#roomBytes() - this.#promisedBytes;
-      // Objects without a size in the store never wait behind large ones.
+      const need = (): number => missingBytes(bundle) + this.#evictableBytes(bundle);
+      const room = (): number => this.#room.bytes() - this.#promisedBytes - pinningBytes;
+      // What takes no room never waits behind what does.
       if (blocked && need() > 0) continue;
       while (need() > room() && this.#setBackFor(bundle, effects));
       if (need() > room() && this.#admitted.size > 0) blocked = true;
       if (blocked && need() > 0) continue;
+      pinningBytes += this.#evictableBytes(bundle);
       bundle.admitted = true;
       this.#candidates.delete(bundle);
       this.#unpinned.delete(bundle);
       this.#admitted.add(bundle);
       if (bundle.pins) this.#pinAll(bundle, effects);
-      for (const pull of bundle.missing.values()) if (pull.state === "located") this.#reserve(pull, effects);
+      for (const pull of bundle.missing.values()) if (pull.state === "located") this.#reserve(pull, reserves);
     }
+    // Last, because they evict: not what was pinned a moment ago.
+    effects.push(...reserves);
+  }
+
+  /** Of what it has here, the bytes that could be evicted as long as it does not pin them. */
+  #evictableBytes(bundle: Bundle): number {
+    let bytes = 0;
+    if (bundle.pins) { for (const id of bundle.here.keys()) bytes += this.#room.evictableBytes(id); }
+    return bytes;
   }
 
   /** Sets back the least urgent, latest bundle that is less urgent than `bundle`. False when there is none. */

@@ -25,6 +25,7 @@ export interface Pull {
   /** In state paused: when to ask again. */
   retryMs: number;
   lastError: string;
+  lastCode: string;
   /** All bundles that miss it. */
   readonly wantedBy: Set<Bundle>;
 }

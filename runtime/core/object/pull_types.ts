@@ -36,7 +36,13 @@ export type PullEvent =
   }
   | { readonly type: "locateFailed"; readonly id: ObjectId; readonly code: string; readonly message: string }
   | { readonly type: "reserved"; readonly id: ObjectId }
-  | { readonly type: "reserveFailed"; readonly id: ObjectId; readonly code: string; readonly message: string }
+  /** `forever`: it can never fit. */
+  | {
+    readonly type: "reserveFailed";
+    readonly id: ObjectId;
+    readonly forever: boolean;
+    readonly message: string;
+  }
   /** The transfer from that node ended without the whole object. `absent`: it does not have it. */
   | {
     readonly type: "fetchFailed";

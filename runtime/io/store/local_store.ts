@@ -76,7 +76,11 @@ export class LocalStore implements ObjectStore {
     this.#pulls = new ObjectPulls({
       host,
       nowMs: () => this.#nowMs(),
-      roomBytes: () => this.#table.roomBytes,
+      capacity: pool.capacity,
+      room: {
+        bytes: () => this.#table.roomBytes,
+        evictableBytes: (id) => this.#table.evictableBytes(id),
+      },
       reserve: (id, size) => this.#create(PULLS, id, size, isInline(size)),
       release: (id) => this.#abort(PULLS, id),
       write: (offset, bytes) => pool.write(offset, bytes),

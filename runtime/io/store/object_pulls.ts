@@ -5,7 +5,7 @@
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import { errorOfCode } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, workerId } from "../../common/ids.ts";
-import { PullManager } from "../../core/object/pull_manager.ts";
+import { PullManager, type PullRoom } from "../../core/object/pull_manager.ts";
 import type { PullEffect, PullEvent, PullPurpose } from "../../core/object/pull_types.ts";
 import type { Seal } from "../../core/object/object_table_types.ts";
 import { Bandwidth } from "./bandwidth.ts";
@@ -15,7 +15,8 @@ import type { StoreHost } from "./store_host.ts";
 export interface PullStore {
   readonly host: StoreHost;
   nowMs(): number;
-  roomBytes(): number;
+  readonly capacity: number;
+  readonly room: PullRoom;
   /** Room for a pulled object. Resolves with an offset of the pool, or null for one in the agent's memory. */
   reserve(id: ObjectId, size: number): Promise<number | null>;
   /** Gives the room back, or the wait for it up. */
@@ -64,13 +65,15 @@ export class ObjectPulls {
   /** From where a copy came, until it is gone: when that node dies, the copy is the one to keep. */
   readonly #sources = new Map<ObjectId, NodeId>();
   readonly #bandwidth = new Bandwidth();
+  readonly #events: PullEvent[] = [];
+  #stepping = false;
   #questions = 0;
   #timer: NodeJS.Timeout | null = null;
   #timerMs = Infinity;
 
   constructor(store: PullStore) {
     this.#store = store;
-    this.#manager = new PullManager(store.host.nodeId, () => store.roomBytes());
+    this.#manager = new PullManager(store.host.nodeId, store.room);
   }
 
   get count(): number {
@@ -126,8 +129,18 @@ export class ObjectPulls {
     return [...this.#sources].filter(([, source]) => source === node).map(([id]) => id);
   }
 
+  /** One event after the other: what an effect brings about (an eviction, say) waits until its step is done. */
   step(event: PullEvent): void {
-    for (const effect of this.#manager.step(this.#store.nowMs(), event)) this.#perform(effect);
+    this.#events.push(event);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of this.#manager.step(this.#store.nowMs(), next)) this.#perform(effect);
+      }
+    } finally {
+      this.#stepping = false;
+    }
   }
 
   #perform(effect: PullEffect): void {
@@ -224,7 +237,7 @@ export class ObjectPulls {
       if (this.#incoming.get(id) !== incoming) return;
       this.#incoming.delete(id);
       const { message } = error as Error;
-      this.step({ type: "reserveFailed", id, code: "ObjectStoreFullError", message });
+      this.step({ type: "reserveFailed", id, forever: bytes > this.#store.capacity, message });
     }
   }
 

@@ -1,0 +1,194 @@
+/**
+ * `npm run bench`: mobula beside thread pools and the raw limits of this machine, measured in one run and in turns, as a
+ * table with ratios. It takes two to four minutes; figures of a busy machine are worth little.
+ *
+ *   --only TEXT    only measurements whose title contains TEXT       --json FILE    also write all figures there
+ * @module
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import {
+  addFarAgent,
+  callTask,
+  getting,
+  inFlight as mobulaInFlight,
+  oneAtATime as mobulaOneAtATime,
+  openActor,
+  putting,
+  startCluster,
+  stopCluster,
+  Transfers,
+  workerStart,
+} from "./mobula.ts";
+import { inFlight, oneAtATime, openPiscina, openPoolifier, type Peer } from "./pools.ts";
+import { memoryCopy, RawPeer } from "./raw.ts";
+import { openStoreRows } from "./store_rows.ts";
+import { formatTable, type Group, type Mark } from "./table.ts";
+import { type Contestant, type Measurement, missing, race, type Result } from "./timing.ts";
+
+const KB = 1_000;
+const MB = 1_000_000;
+const LARGE = 256 * 1024 * 1024;
+const IN_FLIGHT = 1_000;
+
+const { values: flags } = parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } });
+const groups: Group[] = [];
+
+/** Measure one group, unless --only names others. */
+async function group(
+  title: string,
+  unit: Group["unit"],
+  contestants: readonly (Contestant | Result)[],
+  measurement: Measurement,
+  mark?: Mark,
+): Promise<void> {
+  if (!isWanted(title)) return;
+  process.stderr.write(`${title} ...\n`);
+  const present = contestants.filter((one): one is Contestant => "slice" in one);
+  const absent = contestants.filter((one): one is Result => !("slice" in one));
+  const results = [...await race(present, measurement), ...absent];
+  groups.push({ title, unit, results, ...(mark === undefined ? {} : { mark }) });
+}
+
+function isWanted(title: string): boolean {
+  return title.includes(flags.only ?? "");
+}
+
+/** A peer, or the row that says why it is missing. */
+async function open(name: string, opener: () => Promise<Peer>): Promise<Peer | Result> {
+  return await opener().catch((error: unknown) => missing(name, String(error)));
+}
+
+const contestantsOf = (
+  peers: readonly (Peer | Result)[],
+  how: (peer: Peer) => Contestant,
+): (Contestant | Result)[] => peers.map((peer) => "call" in peer ? how(peer) : peer);
+
+async function calls(raw: RawPeer): Promise<void> {
+  const peers = [await open("piscina", openPiscina), await open("poolifier", openPoolifier)];
+  const actor = await openActor();
+  const singles = contestantsOf(peers, oneAtATime);
+  const batches = contestantsOf(peers, (peer) => inFlight(peer, IN_FLIGHT));
+  const single: Measurement = { operations: 1_500 };
+  const batch: Measurement = { operations: 20 * IN_FLIGHT };
+  const overPiscina: Mark = { than: "piscina", ratio: 0.7 };
+  const overPoolifier: Mark = { than: "poolifier", ratio: 1 };
+  const task = mobulaOneAtATime(callTask);
+  await group("no-op task, one at a time", "calls", [task, ...singles, raw.roundTrip], single, overPiscina);
+  await group(
+    "no-op task, 1,000 in flight",
+    "calls",
+    [mobulaInFlight(callTask, IN_FLIGHT), ...batches],
+    batch,
+    overPoolifier,
+  );
+  await group(
+    "actor call, one at a time",
+    "calls",
+    [mobulaOneAtATime(actor), ...singles, raw.roundTrip],
+    single,
+    overPiscina,
+  );
+  await group(
+    "actor call, 1,000 in flight",
+    "calls",
+    [mobulaInFlight(actor, IN_FLIGHT), ...batches],
+    batch,
+    overPoolifier,
+  );
+  for (const peer of peers) if ("call" in peer) await peer.close();
+}
+
+async function objects(): Promise<void> {
+  for (const [name, bytes, operations] of [["1 KB", KB, 2_000], ["1 MB", MB, 100]] as const) {
+    await group(`put of ${name}`, "ms", [putting(bytes), memoryCopy(bytes)], { operations, bytes });
+    await group(`get of ${name}`, "ms", [getting(bytes), memoryCopy(bytes)], { operations, bytes });
+  }
+  const large: Measurement = { operations: 1, bytes: LARGE };
+  await group("put of 256 MB", "bytes", [putting(LARGE), memoryCopy(LARGE)], large);
+  await group("get of 256 MB", "ms", [getting(LARGE), memoryCopy(LARGE)], large, { msMax: 5 });
+}
+
+/** In turns by hand: making the object that is moved next must not be measured. */
+async function transfer(raw: RawPeer): Promise<void> {
+  const title = "transfer of 256 MB between two agents";
+  if (!isWanted(title)) return;
+  process.stderr.write(`${title} ...\n`);
+  await addFarAgent();
+  const transfers = new Transfers(LARGE);
+  const own = transfers.contestant;
+  const contestant: Contestant = { name: own.name, slice: (operations, lap) => own.slice(operations, lap) };
+  const rounds: Result[][] = [];
+  for (let round = 0; round < 7; round++) {
+    await transfers.prepare();
+    rounds.push(await race([contestant, raw.stream], { operations: 1, slices: 1, warmups: 0, bytes: LARGE }));
+  }
+  // The first round warms up.
+  const results = [0, 1].map((index) => medianOf(rounds.slice(1).map((round) => round[index]!)));
+  groups.push({ title, unit: "bytes", results, mark: { than: "raw node:http2 stream", ratio: 0.5 } });
+}
+
+/** Of single-slice results, the one with the median rate, with the spread of all. */
+function medianOf(results: readonly Result[]): Result {
+  const failed = results.find((result) => result.missing !== null);
+  if (failed !== undefined) return failed;
+  const sorted = [...results].sort((a, b) => a.perSecond - b.perSecond);
+  const middle = sorted[Math.floor(sorted.length / 2)]!;
+  return {
+    ...middle,
+    spread: [sorted[0]!.perSecond / middle.perSecond, sorted.at(-1)!.perSecond / middle.perSecond],
+  };
+}
+
+async function store(folder: string): Promise<void> {
+  if (!isWanted("rows into the store")) return;
+  const rows = await openStoreRows(folder);
+  await group("rows into the store, behind", "rows", [rows.bulk], { operations: 20_000, slices: 5 });
+  await group("rows into the store, one durable commit at a time", "rows", [rows.single], {
+    operations: 300,
+    slices: 5,
+  });
+  await rows.close();
+}
+
+function describeMachine(): string {
+  const model = cpus()[0]?.model ?? "unknown processor";
+  const runtime = process.versions["bun"] !== undefined
+    ? `Bun ${process.versions["bun"]}`
+    : `Node ${process.version}`;
+  const load = loadavg()[0]!.toFixed(1);
+  return `${cpus().length} x ${model}, ${
+    Math.round(totalmem() / 2 ** 30)
+  } GB, ${runtime}, load before ${load}`;
+}
+
+const machine = describeMachine();
+const startMs = performance.now();
+const folder = mkdtempSync(join(tmpdir(), "mobula-bench-"));
+try {
+  const raw = await RawPeer.start(folder, LARGE);
+  await startCluster();
+  try {
+    await calls(raw);
+    await objects();
+    await group("worker start", "ms", [workerStart()], { operations: 5, slices: 3, warmups: 1 }, {
+      msMax: 150,
+    });
+    await transfer(raw);
+  } finally {
+    await stopCluster();
+    await raw.stop();
+  }
+  await store(folder);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+const { text, missed } = formatTable(groups);
+console.log(`${machine}, ${((performance.now() - startMs) / 1_000).toFixed(0)} s\n\n${text}\n`);
+console.log(missed.length === 0 ? "All marks reached." : `Marks missed:\n  ${missed.join("\n  ")}`);
+if (flags.json !== undefined) writeFileSync(flags.json, JSON.stringify({ machine, groups }, null, 2));
+process.exit(0);

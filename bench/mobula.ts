@@ -1,0 +1,155 @@
+/**
+ * mobula's side of each measurement, by the public API, on an embedded cluster of two agents with two workers.
+ * @module
+ */
+import { currentDriver } from "../runtime/api/init.ts";
+import { get, init, kill, put, ready, release, remote, shutdown, wait } from "../runtime/mod.ts";
+import type { ObjectRef } from "../runtime/mod.ts";
+import { check } from "./pools.ts";
+import type { Contestant } from "./timing.ts";
+
+const NAME = "mobula";
+/** Room for the objects of 256 MB that are alive at once. */
+const STORE_BYTES = 1536 * 1024 * 1024;
+/** The resource that only the second agent has. */
+const FAR = "far";
+
+const echo = remote((value: number) => value);
+const make = remote((bytes: number) => new Uint8Array(bytes).fill(1), { resources: { [FAR]: 0.001 } });
+const Echo = remote(
+  class {
+    echo(value: number): number {
+      return value;
+    }
+  },
+);
+
+export async function startCluster(): Promise<void> {
+  await init({ numCpus: 2, objectStoreBytes: STORE_BYTES, dashboard: false, logToDriver: false });
+}
+
+export function stopCluster(): Promise<void> {
+  return shutdown();
+}
+
+/** Calls of one kind: tasks, or one actor's method. */
+type Call = (value: number) => ObjectRef<number>;
+
+export const callTask: Call = (value) => echo.remote(value);
+
+/** An actor's method; its process is up when this resolves. */
+export async function openActor(): Promise<Call> {
+  const actor = Echo.remote();
+  await ready(actor);
+  return (value) => actor.echo.remote(value);
+}
+
+export function oneAtATime(call: Call): Contestant {
+  return {
+    name: NAME,
+    slice: async (operations, lap) => {
+      for (let index = 0; index < operations; index++) {
+        const ref = call(index);
+        check(await get(ref), index);
+        release(ref);
+        lap();
+      }
+    },
+  };
+}
+
+export function inFlight(call: Call, count: number): Contestant {
+  return {
+    name: NAME,
+    slice: async (operations) => {
+      for (let done = 0; done < operations; done += count) {
+        const refs = Array.from({ length: count }, (_, index) => call(index));
+        const values = await get(refs);
+        check(values[count - 1], count - 1);
+        for (const ref of refs) release(ref);
+      }
+    },
+  };
+}
+
+export function putting(bytes: number): Contestant {
+  const value = new Uint8Array(bytes).fill(1);
+  return {
+    name: NAME,
+    slice: async (operations, lap) => {
+      for (let index = 0; index < operations; index++) {
+        const ref = await put(value);
+        lap();
+        release(ref);
+      }
+    },
+  };
+}
+
+/** Gets of one object that is in this node's store. */
+export function getting(bytes: number): Contestant {
+  let ref: ObjectRef<Uint8Array> | null = null;
+  return {
+    name: NAME,
+    slice: async (operations, lap) => {
+      ref ??= await put(new Uint8Array(bytes).fill(1));
+      for (let index = 0; index < operations; index++) {
+        const value = await get(ref);
+        check(value.length, bytes);
+        lap();
+      }
+    },
+  };
+}
+
+/** A second agent, for what moves between nodes. */
+export async function addFarAgent(): Promise<void> {
+  const local = currentDriver()?.local;
+  if (!local) throw new Error("the cluster is not embedded");
+  await local.addAgent({ numCpus: 1, resources: { [FAR]: 1 }, objectStoreBytes: STORE_BYTES });
+}
+
+/** Objects made on the far agent, then fetched to this one: only the fetch counts. */
+export class Transfers {
+  readonly #bytes: number;
+  #made: ObjectRef<Uint8Array> | null = null;
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  /** Make the next object; not part of what is measured. */
+  async prepare(): Promise<void> {
+    this.#made = make.remote(this.#bytes);
+    await wait([this.#made], { fetchLocal: false });
+  }
+
+  get contestant(): Contestant {
+    return {
+      name: NAME,
+      slice: async () => {
+        const ref = this.#made!;
+        const value = await get(ref);
+        check(value[this.#bytes - 1], 1);
+        release(ref);
+      },
+    };
+  }
+}
+
+/** A worker process from nothing to a constructed actor. An environment of its own makes sure that it is a new one. */
+export function workerStart(): Contestant {
+  let next = 0;
+  return {
+    name: NAME,
+    slice: async (operations, lap) => {
+      for (let index = 0; index < operations; index++) {
+        next += 1;
+        const actor = Echo.options({ runtimeEnv: { env: { MOBULA_BENCH: String(next) } } }).remote();
+        await ready(actor);
+        lap();
+        await kill(actor);
+      }
+    },
+  };
+}

@@ -1,0 +1,7 @@
+/**
+ * A piscina thread.
+ * @module
+ */
+import { echo } from "./pool_work.ts";
+
+export default echo;

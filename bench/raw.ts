@@ -1,0 +1,99 @@
+/**
+ * What the machine allows: a unix-socket round trip and a bare HTTP/2 stream between two processes, and copying memory.
+ * No framework can pass these; the ratios to them say what mobula adds.
+ * @module
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { HTTP2_WINDOW_BYTES } from "../runtime/common/config.ts";
+import type { Contestant } from "./timing.ts";
+
+const MESSAGE_BYTES = 64;
+
+export class RawPeer {
+  readonly #child: ChildProcess;
+  readonly #socket: Socket;
+  readonly #session: ClientHttp2Session;
+
+  private constructor(child: ChildProcess, socket: Socket, session: ClientHttp2Session) {
+    this.#child = child;
+    this.#socket = socket;
+    this.#session = session;
+  }
+
+  /** Start the other process; `bytes` is what a transfer moves. */
+  static async start(folder: string, bytes: number): Promise<RawPeer> {
+    const program = fileURLToPath(new URL("./raw_peer.ts", import.meta.url));
+    const path = join(folder, "raw.sock");
+    const child = spawn(process.execPath, [program, path, String(bytes)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const port = await new Promise<string>((resolve, reject) => {
+      child.stdout!.once("data", (chunk: Uint8Array) => resolve(String(chunk).trim()));
+      child.once("exit", (code) => reject(new Error(`raw_peer.ts ended with code ${code}`)));
+    });
+    const socket = connect(path);
+    await new Promise((resolve) => socket.once("connect", resolve));
+    const session = connectHttp2(`http://127.0.0.1:${port}`, {
+      settings: { initialWindowSize: HTTP2_WINDOW_BYTES },
+    });
+    await new Promise((resolve) => session.once("connect", resolve));
+    session.setLocalWindowSize(HTTP2_WINDOW_BYTES);
+    return new RawPeer(child, socket, session);
+  }
+
+  get roundTrip(): Contestant {
+    return {
+      name: "raw unix-socket round trip",
+      slice: async (operations, lap) => {
+        const message = new Uint8Array(MESSAGE_BYTES);
+        for (let index = 0; index < operations; index++) {
+          const answered = new Promise((resolve) => this.#socket.once("data", resolve));
+          this.#socket.write(message);
+          await answered;
+          lap();
+        }
+      },
+    };
+  }
+
+  get stream(): Contestant {
+    return {
+      name: "raw node:http2 stream",
+      slice: async (operations) => {
+        for (let index = 0; index < operations; index++) {
+          const stream = this.#session.request({ ":path": "/" });
+          stream.on("data", () => undefined);
+          await new Promise((resolve, reject) => {
+            stream.once("end", resolve);
+            stream.once("error", reject);
+          });
+        }
+      },
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#socket.destroy();
+    this.#session.destroy();
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.stdin!.end();
+    await ended;
+  }
+}
+
+/** Copying `bytes` within this process, both sides touched before. */
+export function memoryCopy(bytes: number): Contestant {
+  const source = new Uint8Array(bytes).fill(1);
+  const target = new Uint8Array(bytes).fill(2);
+  return {
+    name: "memory copy (warm)",
+    slice: async (operations) => {
+      for (let index = 0; index < operations; index++) target.set(source);
+    },
+  };
+}

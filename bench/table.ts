@@ -1,0 +1,110 @@
+/**
+ * The table: one group a measurement, mobula first, each row with its ratio to mobula's marks and to the others.
+ * @module
+ */
+import type { Result } from "./timing.ts";
+
+/** What mobula has to reach: at least `ratio` times the rate of the row `than`, or at most `msMax` per operation. */
+export type Mark =
+  | { readonly than: string; readonly ratio: number }
+  | { readonly msMax: number };
+
+export interface Group {
+  readonly title: string;
+  readonly results: readonly Result[];
+  /** How rates are shown. */
+  readonly unit: "calls" | "bytes" | "rows" | "ms";
+  readonly mark?: Mark;
+}
+
+const WIDTHS = [44, 14, 11, 11, 13, 12] as const;
+const HEADINGS = ["", "rate", "p50", "p99", "spread", "mobula is"];
+
+/** The whole table as text. Returns also how many marks were missed. */
+export function formatTable(groups: readonly Group[]): { text: string; missed: string[] } {
+  const missed: string[] = [];
+  const lines = [row(HEADINGS), row(WIDTHS.map((width) => "-".repeat(width - 1)))];
+  for (const group of groups) {
+    lines.push("", group.title);
+    const own = group.results.find(({ name }) => name === "mobula");
+    for (const result of group.results) lines.push(resultRow(group, result, own));
+    if (group.mark === undefined || own === undefined) continue;
+    const { text, isReached } = judge(group.mark, own, group.results);
+    lines.push(`  mark: ${text}`);
+    if (!isReached) missed.push(`${group.title}: ${text}`);
+  }
+  return { text: lines.join("\n"), missed };
+}
+
+function resultRow(group: Group, result: Result, own: Result | undefined): string {
+  if (result.missing !== null) return `  ${result.name}: missing (${result.missing.split("\n")[0]})`;
+  const ratio = own === undefined || own === result || own.missing !== null
+    ? ""
+    : times(own.perSecond / result.perSecond);
+  const [low, high] = result.spread;
+  return row([
+    `  ${result.name}`,
+    rate(group, result),
+    result.p50Us === null ? "" : micros(result.p50Us),
+    result.p99Us === null ? "" : micros(result.p99Us),
+    `${low.toFixed(2)}-${high.toFixed(2)}`,
+    ratio,
+  ]);
+}
+
+function rate({ unit }: Group, result: Result): string {
+  switch (unit) {
+    case "calls":
+      return `${count(result.perSecond)}/s`;
+    case "rows":
+      return `${count(result.perSecond)} rows/s`;
+    case "bytes":
+      return `${(result.gigabytesPerSecond ?? NaN).toFixed(2)} GB/s`;
+    case "ms":
+      return result.msPerOperation < 0.1
+        ? micros(result.msPerOperation * 1_000)
+        : `${result.msPerOperation.toFixed(2)} ms`;
+  }
+}
+
+function judge(mark: Mark, own: Result, results: readonly Result[]): { text: string; isReached: boolean } {
+  if (own.missing !== null) return { text: `mobula was not measured: ${own.missing}`, isReached: false };
+  if ("msMax" in mark) {
+    const isReached = own.msPerOperation <= mark.msMax;
+    return {
+      text: verdict(isReached, `${own.msPerOperation.toFixed(2)} ms, at most ${mark.msMax} ms`),
+      isReached,
+    };
+  }
+  const other = results.find(({ name }) => name === mark.than);
+  if (other === undefined || other.missing !== null) {
+    return { text: `${mark.than} is missing: nothing to compare with`, isReached: false };
+  }
+  const ratio = own.perSecond / other.perSecond;
+  const isReached = ratio >= mark.ratio;
+  return { text: verdict(isReached, `${times(ratio)} ${mark.than}, at least ${mark.ratio}x`), isReached };
+}
+
+function verdict(isReached: boolean, text: string): string {
+  return `${isReached ? "reached" : "MISSED"}: ${text}`;
+}
+
+function row(cells: readonly string[]): string {
+  return cells.map((cell, index) => index === 0 ? cell.padEnd(WIDTHS[0]) : cell.padStart(WIDTHS[index]!))
+    .join("")
+    .trimEnd();
+}
+
+function count(value: number): string {
+  if (value >= 1e6) return `${(value / 1e6).toFixed(2)}M`;
+  if (value >= 1e4) return `${(value / 1e3).toFixed(1)}k`;
+  return value.toFixed(value < 100 ? 1 : 0);
+}
+
+function micros(value: number): string {
+  return value >= 10_000 ? `${(value / 1_000).toFixed(1)} ms` : `${value.toFixed(value < 100 ? 1 : 0)} us`;
+}
+
+function times(ratio: number): string {
+  return `${ratio.toFixed(ratio < 10 ? 2 : 0)}x`;
+}

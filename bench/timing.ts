@@ -1,0 +1,114 @@
+/**
+ * Timing: contestants of one measurement take turns in short slices, so that whatever else the machine does hits all of
+ * them alike; the first slices warm up and do not count. Reported is the median of the slices, for single operations also
+ * the 50th and 99th percentile of their latencies.
+ * @module
+ */
+
+/** One way to do the work that is measured. */
+export interface Contestant {
+  readonly name: string;
+  /** Do the work `operations` times. One at a time: `lap()` after each. */
+  slice(operations: number, lap: () => void): Promise<void>;
+}
+
+export interface Measurement {
+  /** Operations of one slice. */
+  readonly operations: number;
+  /** Slices that count; default 7. */
+  readonly slices?: number;
+  /** Slices before those; default 2. */
+  readonly warmups?: number;
+  /** Bytes of one operation, for a rate in GB/s. */
+  readonly bytes?: number;
+}
+
+export interface Result {
+  readonly name: string;
+  /** Median over the slices. */
+  readonly perSecond: number;
+  readonly msPerOperation: number;
+  /** 10^9 bytes a second, where operations have bytes. */
+  readonly gigabytesPerSecond: number | null;
+  /** Of single operations, where laps were taken. */
+  readonly p50Us: number | null;
+  readonly p99Us: number | null;
+  /** Slowest and fastest slice relative to the median: how quiet the machine was. */
+  readonly spread: readonly [low: number, high: number];
+  /** Why it could not be measured; the numbers are NaN then. */
+  readonly missing: string | null;
+}
+
+/** The value below which `share` of the sorted values lie. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
+}
+
+function ascending(values: readonly number[]): number[] {
+  return [...values].sort((a, b) => a - b);
+}
+
+/** Measure all contestants in turns. One that fails is reported as missing, with its error, and the others go on. */
+export async function race(contestants: readonly Contestant[], measurement: Measurement): Promise<Result[]> {
+  const { operations, slices = 7, warmups = 2 } = measurement;
+  const runs = contestants.map((contestant) => ({
+    contestant,
+    rates: [] as number[],
+    laps: [] as number[],
+    missing: null as string | null,
+  }));
+  for (let round = -warmups; round < slices; round++) {
+    // Every other round goes backwards, so that nobody always follows the same neighbour.
+    for (const run of round % 2 === 0 ? runs : [...runs].reverse()) {
+      if (run.missing !== null) continue;
+      const laps: number[] = [];
+      let lastMs = performance.now();
+      const startMs = lastMs;
+      const lap = (): void => {
+        const nowMs = performance.now();
+        laps.push((nowMs - lastMs) * 1_000);
+        lastMs = nowMs;
+      };
+      try {
+        await run.contestant.slice(operations, lap);
+      } catch (error) {
+        run.missing = error instanceof Error ? error.message : String(error);
+        continue;
+      }
+      if (round < 0) continue;
+      run.rates.push(operations / ((performance.now() - startMs) / 1_000));
+      for (const value of laps) run.laps.push(value);
+    }
+  }
+  return runs.map(({ contestant, rates, laps, missing }) =>
+    summarize(contestant.name, rates, laps, missing, measurement)
+  );
+}
+
+/** A contestant that cannot even start. */
+export function missing(name: string, reason: string): Result {
+  return summarize(name, [], [], reason, { operations: 0 });
+}
+
+function summarize(
+  name: string,
+  rates: readonly number[],
+  laps: readonly number[],
+  missing: string | null,
+  { bytes }: Measurement,
+): Result {
+  const sorted = ascending(rates);
+  const perSecond = missing === null ? percentile(sorted, 0.5) : NaN;
+  const sortedLaps = ascending(laps);
+  const hasLaps = missing === null && sortedLaps.length > 0;
+  return {
+    name,
+    perSecond,
+    msPerOperation: 1_000 / perSecond,
+    gigabytesPerSecond: bytes === undefined ? null : (perSecond * bytes) / 1e9,
+    p50Us: hasLaps ? percentile(sortedLaps, 0.5) : null,
+    p99Us: hasLaps ? percentile(sortedLaps, 0.99) : null,
+    spread: missing === null ? [sorted[0]! / perSecond, sorted.at(-1)! / perSecond] : [NaN, NaN],
+    missing,
+  };
+}

@@ -3,6 +3,7 @@
  * another site could reach us by a name of its own that points here), no other site behind it, and who it is.
  * @module
  */
+import { isIP } from "node:net";
 import type { Context, MiddlewareHandler } from "hono";
 import { getCookie } from "hono/cookie";
 import type { Auth } from "./auth.ts";
@@ -34,7 +35,9 @@ export function onlyOurOrigin(hosts: readonly string[]): MiddlewareHandler {
   const names = new Set(hosts.map((host) => host.toLowerCase()));
   return async (c, next) => {
     const host = c.req.header("host") ?? "";
-    if (!names.has(host.replace(/:\d+$/, "").toLowerCase())) {
+    const name = host.replace(/:\d+$/, "").toLowerCase();
+    // A page can point a name of its own at us, but not an address.
+    if (!names.has(name) && isIP(name.replace(/^\[|\]$/g, "")) === 0) {
       return refuse(c, 403, "HOST_REFUSED", "the Host header names none of this server's addresses");
     }
     const origin = c.req.header("origin");

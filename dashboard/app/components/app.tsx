@@ -29,14 +29,14 @@ export function App() {
             <div class="stack">
               <Functions />
               <Actors />
-              <Jobs />
             </div>
             <div class="stack">
-              <Nodes />
               <Objects />
               <Failures />
+              <Jobs />
             </div>
           </div>
+          <Nodes />
         </main>
       )}
     </>

@@ -21,6 +21,7 @@ const MARGIN = 18;
 const ACROSS_WIDTH_MIN = 640;
 const HEIGHT_MIN = 150;
 const HEIGHT_MAX = 520;
+const DOWN_HEIGHT_MAX = 760;
 
 const graph = computed((): Graph =>
   makeGraph({
@@ -139,6 +140,7 @@ function Legend() {
       <span>
         <i class="key failed" aria-hidden="true" />failed
       </span>
+      <span class="hint">Drag to move, Ctrl + wheel to zoom</span>
     </p>
   );
 }
@@ -215,7 +217,8 @@ function mountGraph(canvas: HTMLCanvasElement): () => void {
 /** As high as the graph needs at this width, within bounds. */
 function heightFor(layout: { width: number; height: number }, width: number): number {
   const scale = Math.min(1, (width - 2 * MARGIN) / Math.max(1, layout.width));
-  return Math.round(Math.min(HEIGHT_MAX, Math.max(HEIGHT_MIN, layout.height * scale + 2 * MARGIN)));
+  const most = width < ACROSS_WIDTH_MIN ? DOWN_HEIGHT_MAX : HEIGHT_MAX;
+  return Math.round(Math.min(most, Math.max(HEIGHT_MIN, layout.height * scale + 2 * MARGIN)));
 }
 
 /** The whole graph in view, in the middle; small ones are not blown up. */

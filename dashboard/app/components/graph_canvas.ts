@@ -103,7 +103,7 @@ function paintBox(
   context.fillText(ellipsis(context, box.name, room), x + inset, at.y + 19);
   context.fillStyle = palette.muted;
   context.font = `11.5px ${palette.font}`;
-  context.fillText(ellipsis(context, caption(box), room), x + inset, at.y + 35);
+  context.fillText(fitting(context, caption(box), room), x + inset, at.y + 35);
 }
 
 function outline(
@@ -179,29 +179,32 @@ function barParts(box: GraphBox, scene: Scene): { size: number; colour: string }
   ];
 }
 
-function caption(box: GraphBox): string {
+/** What stands under the name: the most important first, what does not fit is left out. */
+function caption(box: GraphBox): string[] {
   if (box.kind === "objects") return objectCaption(box);
   return box.kind === "actor" ? actorCaption(box) : functionCaption(box);
 }
 
-function functionCaption(box: FunctionBox): string {
+function functionCaption(box: FunctionBox): string[] {
   const { running, finished, failed } = box.counts;
   const parts = [`${shortCount(finished)}/${shortCount(box.total)}`];
-  if (running > 0) parts.push(`${shortCount(running)} running`);
   if (failed > 0) parts.push(`${shortCount(failed)} failed`);
-  return parts.join(" · ");
+  if (running > 0) parts.push(`${shortCount(running)} running`);
+  return parts;
 }
 
-function actorCaption(box: ActorBox): string {
+function actorCaption(box: ActorBox): string[] {
   const parts = [`${shortCount(box.alive)} alive`];
   if (box.starting > 0) parts.push(`${shortCount(box.starting)} starting`);
   if (box.dead > 0) parts.push(`${shortCount(box.dead)} dead`);
-  return parts.join(" · ");
+  return parts;
 }
 
-function objectCaption(box: ObjectBox): string {
-  const where = box.nodes.length > 1 ? ` · ${box.nodes.length} nodes` : "";
-  return `${shortCount(box.objects)} × · ${bytes(box.bytes)}${where}`;
+function objectCaption(box: ObjectBox): string[] {
+  if (box.objects === 0) return ["none stored now"];
+  const parts = [bytes(box.bytes), `${shortCount(box.objects)} obj`];
+  if (box.nodes.length > 1) parts.push(`${box.nodes.length} nodes`);
+  return parts;
 }
 
 function paintArrow(context: CanvasRenderingContext2D, arrow: GraphArrow, sizes: Sizes, scene: Scene): void {
@@ -310,6 +313,15 @@ function paintLabel(
   context.fillStyle = isNear ? palette.accent : palette.muted;
   context.textBaseline = "middle";
   context.fillText(text, x - width / 2 + 4, y + 0.5);
+}
+
+/** As many parts as there is room for, at least the first. */
+function fitting(context: CanvasRenderingContext2D, parts: readonly string[], room: number): string {
+  for (let n = parts.length; n > 1; n--) {
+    const text = parts.slice(0, n).join(" · ");
+    if (context.measureText(text).width <= room) return text;
+  }
+  return ellipsis(context, parts[0]!, room);
 }
 
 /** The text, cut in its middle so that it fits: both ends of a name tell it apart. */

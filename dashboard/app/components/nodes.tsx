@@ -26,7 +26,7 @@ export function Nodes() {
                 <tr>
                   <th scope="col">Node</th>
                   <th scope="col">State</th>
-                  <th scope="col" class="meter-column">Resources held</th>
+                  <th scope="col">Resources held</th>
                   <th scope="col" class="meter-column">Object store</th>
                   <th scope="col" class="num">CPU</th>
                   <th scope="col" class="num">Memory</th>
@@ -50,15 +50,18 @@ function NodeTableRow({ node }: { node: NodeDto }) {
         <span class={`key node-${colour}`} aria-hidden="true" />
         <span class="mono" title={node.nodeId}>{shortId(node.nodeId)}</span>
         {node.isHeadNode && <span class="tag">head</span>}
-        <div class="sub" title={`pid ${node.pid}`}>{node.hostname} · {node.runtime}</div>
-        <div class="sub">{node.address}</div>
+        <div class="sub">
+          {node.hostname} · {node.address} · {node.runtime} · pid {node.pid}
+        </div>
       </th>
       <td>
         <State state={node.state} />
         {node.stateMessage !== "" && <div class="sub wrap">{node.stateMessage}</div>}
       </td>
-      <td class="meter-column">
-        {Object.entries(node.resources).map(([name, use]) => <Resource key={name} name={name} use={use} />)}
+      <td>
+        <div class="meters">
+          {Object.entries(node.resources).map(([name, use]) => <Resource key={name} name={name} use={use} />)}
+        </div>
       </td>
       <td class="meter-column">
         <div class="meter">

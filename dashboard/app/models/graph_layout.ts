@@ -11,6 +11,8 @@ const GAP_X = 72;
 const GAP_Y = 22;
 /** Between layers that stand below each other: room for an arrow and its label. */
 const GAP_DOWN = 44;
+/** Boxes side by side in a narrow place; more of one layer take several rows. */
+const DOWN_COLUMNS = 2;
 /** Boxes without arrows stand below, in a grid of at least so many columns. */
 const GRID_COLUMNS_MIN = 3;
 
@@ -173,20 +175,18 @@ function placeAcross(layers: readonly (readonly string[])[], single: readonly st
 }
 
 function placeDown(layers: readonly (readonly string[])[], single: readonly string[]): Layout {
-  const [stepX, stepY] = [BOX_WIDTH + GAP_Y, BOX_HEIGHT + GAP_DOWN];
+  const stepX = BOX_WIDTH + GAP_Y, stepY = BOX_HEIGHT + GAP_DOWN;
   const at = new Map<string, Point>();
-  const columns = Math.max(1, ...layers.map((layer) => layer.length), single.length > 1 ? 2 : 1);
-  layers.forEach((layer, row) =>
-    layer.forEach((key, column) =>
-      at.set(key, { x: (column + (columns - layer.length) / 2) * stepX, y: row * stepY })
-    )
-  );
-  single.forEach((key, i) =>
-    at.set(key, {
-      x: (i % columns) * stepX,
-      y: layers.length * stepY + Math.floor(i / columns) * (BOX_HEIGHT + GAP_Y),
-    })
-  );
+  const columns = DOWN_COLUMNS;
+  let below = 0;
+  for (const layer of [...layers, single]) {
+    for (let from = 0; from < layer.length; from += columns) {
+      const row = layer.slice(from, from + columns);
+      const y = below;
+      row.forEach((key, column) => at.set(key, { x: (column + (columns - row.length) / 2) * stepX, y }));
+      below += from + columns < layer.length || layer === single ? BOX_HEIGHT + GAP_Y : stepY;
+    }
+  }
   return measured(at);
 }
 

@@ -82,12 +82,13 @@ export class ClusterView implements ClusterReader {
     this.#rates = new RateRing(this.#now());
   }
 
-  /** What one process reports of its tasks. A duplicate is ignored. */
-  applyTaskEvents(batch: TaskEventBatch): void {
+  /** What one process reports of its tasks. A duplicate is ignored. `isHistory`: it happened before this head began (what
+   *  the store kept), and is no rate of now. */
+  applyTaskEvents(batch: TaskEventBatch, isHistory: boolean = false): void {
     const delta = this.counts.apply(batch);
     if (delta === null) return;
     this.#clusterChanges++;
-    this.#rates.add(this.#now(), delta.finished, delta.failed, this.counts.totals.running);
+    if (!isHistory) this.#rates.add(this.#now(), delta.finished, delta.failed, this.counts.totals.running);
     for (const row of batch.rows) {
       const kept = this.tasks.apply(row, batch.processId);
       if (kept !== null) this.#taskChanged(kept);

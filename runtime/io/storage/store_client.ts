@@ -28,6 +28,7 @@ import {
   unpackRows,
   writeBytes,
 } from "./store_wire.ts";
+import { WriteQueue } from "./write_queue.ts";
 
 /** Rows of one batch: a few hundred make full durability nearly free, more only makes waiters wait. */
 const BATCH_ROWS_MAX = 500;
@@ -65,13 +66,6 @@ export interface StoreOptions {
   readonly openTimeoutMs?: number;
 }
 
-interface Waiter {
-  /** How many writes (of all since the start) must be durable. */
-  readonly writes: number;
-  readonly resolve: () => void;
-  readonly reject: (error: StoreError) => void;
-}
-
 interface OpenQuery {
   readonly table: TableName;
   readonly resolve: (rows: Record<string, unknown>[]) => void;
@@ -94,20 +88,10 @@ export class GcsStore {
   #loaded: LoadedStore | null = null;
   readonly #rows: Partial<Record<TableName, Record<string, unknown>[]>> = {};
 
-  #writes: StoreWrite[] = [];
-  #writesAt = 0;
-  #queuedBytes = 0;
+  readonly #writes: WriteQueue = new WriteQueue();
   readonly #history: HistoryQueue = new HistoryQueue();
-  /** Sequence of the newest batch that was sent, and of the newest that is durable. */
+  /** Sequence of the newest batch that was sent. */
   #sent = 0;
-  #committed = 0;
-  /** Writes since the start: queued or sent, and durable. */
-  #writesAll = 0;
-  #writesDurable = 0;
-  /** Batches on their way: with which sequence how many writes are durable. */
-  readonly #inFlight: { readonly sequence: number; readonly writes: number }[] = [];
-  /** Waiters in order of `writes`. */
-  #waiters: Waiter[] = [];
   #flushScheduled = false;
   #waitingMessage: string | null = null;
   #failure: StoreError | null = null;
@@ -128,7 +112,8 @@ export class GcsStore {
       () => {},
     );
     this.#child.on("error", (error) => this.#ended(`cannot be started: ${error.message}`));
-    this.#child.on("exit", (code, signal) => this.#ended(`ended with ${signal ?? `code ${code}`}`));
+    // Not "exit": why it ended may still be in the pipe then.
+    this.#child.on("close", (code, signal) => this.#ended(`ended with ${signal ?? `code ${code}`}`));
     this.#pipe.send(StoreFrame.open, {
       url: options.url,
       dir: options.dir,
@@ -164,7 +149,7 @@ export class GcsStore {
   /** Writes and history rows that are not on their way yet, and rows that were dropped since this head began or before. */
   get counts(): { queued: number; historyQueued: number; historyDropped: number; rowsSent: number } {
     return {
-      queued: this.#writes.length - this.#writesAt,
+      queued: this.#writes.length,
       historyQueued: this.#history.length,
       historyDropped: (this.#loaded?.historyDropped ?? 0) + this.#history.dropped,
       rowsSent: this.#rowsSent,
@@ -182,8 +167,7 @@ export class GcsStore {
    */
   get refusal(): StoreError | null {
     if (this.#failure !== null) return this.#failure;
-    const queued = this.#writes.length - this.#writesAt;
-    if (queued < QUEUED_WRITES_MAX && this.#queuedBytes < QUEUED_BYTES_MAX) return null;
+    if (this.#writes.length < QUEUED_WRITES_MAX && this.#writes.bytes < QUEUED_BYTES_MAX) return null;
     return new StoreError(
       "STORE_UNAVAILABLE",
       `The store takes no writes and its queue is full: ${this.#waitingMessage ?? "it is too slow"}`,
@@ -201,8 +185,6 @@ export class GcsStore {
     // It failed for good: the head is about to exit, and committed() rejects.
     if (this.#failure !== null) return;
     this.#writes.push(write);
-    this.#writesAll++;
-    this.#queuedBytes += bytes;
     this.#schedule();
   }
 
@@ -215,9 +197,7 @@ export class GcsStore {
   /** Resolves when everything written before this call is durable; at once when it is already. Rejects when the store failed. */
   committed(): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    const writes = this.#writesAll;
-    if (this.#writesDurable === writes) return Promise.resolve();
-    return new Promise((resolve, reject) => this.#waiters.push({ writes, resolve, reject }));
+    return this.#writes.committed();
   }
 
   /** Rows of one table, for people; reads what is committed. RangeError for an unknown filter. */
@@ -256,18 +236,6 @@ export class GcsStore {
     this.#child.kill("SIGKILL");
   }
 
-  /** Where the batch that starts at `from` ends. */
-  #batchEnd(from: number): number {
-    let bytes = 0;
-    let at = from;
-    while (at < this.#writes.length && at - from < BATCH_ROWS_MAX) {
-      bytes += writeBytes(this.#writes[at]!);
-      if (bytes > BATCH_BYTES_MAX && at > from) break;
-      at++;
-    }
-    return at;
-  }
-
   #schedule(): void {
     if (this.#flushScheduled || this.#loaded === null) return;
     this.#flushScheduled = true;
@@ -277,33 +245,25 @@ export class GcsStore {
 
   #flush(): void {
     this.#flushScheduled = false;
-    while (this.#failure === null && this.#sent - this.#committed < BATCHES_IN_FLIGHT_MAX) {
-      const from = this.#writesAt;
-      const end = this.#batchEnd(from);
-      const batch: (StoreWrite | HistoryRow)[] = this.#writes.slice(from, end);
-      for (const write of batch) this.#queuedBytes -= writeBytes(write);
-      this.#writesAt = end;
-      if (this.#writesAt === this.#writes.length || this.#writesAt > 10_000) {
-        this.#writes = this.#writes.slice(this.#writesAt);
-        this.#writesAt = 0;
-      }
+    while (this.#failure === null && this.#writes.batchesInFlight < BATCHES_IN_FLIGHT_MAX) {
+      if (this.#writes.length + this.#history.length === 0) break;
+      this.#sent++;
+      const batch: (StoreWrite | HistoryRow)[] = this.#writes.takeBatch(
+        this.#sent,
+        BATCH_ROWS_MAX,
+        BATCH_BYTES_MAX,
+      );
       this.#history.take(BATCH_ROWS_MAX - batch.length, batch);
-      if (batch.length === 0) break;
       this.#rowsSent += batch.length;
       const sections: Uint8Array[] = [];
       const writes = packWrites(batch, sections);
-      this.#sent++;
-      this.#inFlight.push({
-        sequence: this.#sent,
-        writes: this.#writesAll - (this.#writes.length - this.#writesAt),
-      });
       this.#pipe.send(
         StoreFrame.commit,
         { sequence: this.#sent, dropped: this.#history.dropped, writes },
         sections,
       );
     }
-    const isEmpty = this.#writes.length === this.#writesAt && this.#history.length === 0;
+    const isEmpty = this.#writes.length + this.#history.length === 0;
     if (this.#closing !== null && isEmpty && this.#failure === null) this.#pipe.send(StoreFrame.close, {});
   }
 
@@ -355,14 +315,8 @@ export class GcsStore {
   }
 
   #onCommitted(sequence: number): void {
-    this.#committed = Math.max(this.#committed, sequence);
-    while (this.#inFlight.length > 0 && this.#inFlight[0]!.sequence <= sequence) {
-      this.#writesDurable = this.#inFlight.shift()!.writes;
-    }
+    this.#writes.durable(sequence);
     this.#flush();
-    let done = 0;
-    while (done < this.#waiters.length && this.#waiters[done]!.writes <= this.#writesDurable) done++;
-    for (const waiter of this.#waiters.splice(0, done)) waiter.resolve();
   }
 
   #onAnswer(answer: AnswerMessage, sections: readonly Uint8Array[]): void {
@@ -380,7 +334,7 @@ export class GcsStore {
       this.#failure = new StoreError("STORE_ENDED", "The store is closed");
       this.#closing();
       this.#closing = null;
-      for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#failure);
+      this.#writes.fail(this.#failure);
       return;
     }
     this.#fail(new StoreError("STORE_ENDED", `The store process ${how}`));
@@ -389,7 +343,7 @@ export class GcsStore {
   #fail(error: StoreError): void {
     if (this.#failure !== null) return;
     this.#failure = error;
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    this.#writes.fail(error);
     for (const open of this.#queries.values()) open.reject(error);
     this.#queries.clear();
     this.#closing?.();

@@ -28,10 +28,15 @@ export async function ready(handle: ActorHandle<any>): Promise<void> {
  * @throws {TypeError | RangeError} for a name that is no text or empty.
  * @throws {MobulaError} when there is no such actor.
  */
-export async function getActor<T>(name: string, options: { namespace?: string } = {}): Promise<ActorHandle<T>> {
+export async function getActor<T>(
+  name: string,
+  options: { namespace?: string } = {},
+): Promise<ActorHandle<T>> {
   checkName("name", name);
   if (options.namespace !== undefined) checkName("namespace", options.namespace);
-  return await keepAlive(requireCoreWorker().actors.get(name, options.namespace)) as unknown as ActorHandle<T>;
+  return await keepAlive(requireCoreWorker().actors.get(name, options.namespace)) as unknown as ActorHandle<
+    T
+  >;
 }
 
 function checkName(what: string, value: unknown): void {

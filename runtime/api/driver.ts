@@ -116,7 +116,9 @@ export class Driver implements Cluster {
   }
 
   async #attach(address: string | undefined): Promise<void> {
-    const place = address === undefined ? await this.#startLocal() : await findCluster(address, this.#options.token);
+    const place = address === undefined
+      ? await this.#startLocal()
+      : await findCluster(address, this.#options.token);
     this.#local = place.local;
     this.#token = place.token;
     const connection = await this.#connect(place);
@@ -132,7 +134,11 @@ export class Driver implements Cluster {
     identity.jobId = result.jobId;
     identity.namespace = result.namespace;
     this.#address = result.address;
-    if (this.#options.dashboard !== false) this.#dashboardUrl = result.dashboardUrl ?? undefined;
+    if (this.#options.dashboard !== false && result.dashboardUrl !== null) {
+      // A link that signs one browser in: the page itself needs the token like everything else.
+      const link = await rpc.request("head", { method: "dashboardLink", params: {} });
+      this.#dashboardUrl = (link.result as HeadMethods["dashboardLink"]["result"]).url ?? result.dashboardUrl;
+    }
     this.core.open(rpc);
   }
 
@@ -183,11 +189,18 @@ async function findCluster(address: string, givenToken: string | undefined): Pro
   const here = clusterHere(address);
   const explicit = givenToken ?? process.env.MOBULA_TOKEN;
   if (here !== null) {
-    return { token: explicit ?? readToken(here.sessionDir), socketPath: here.socketPath, agentAddress: null, local: null };
+    return {
+      token: explicit ?? readToken(here.sessionDir),
+      socketPath: here.socketPath,
+      agentAddress: null,
+      local: null,
+    };
   }
   if (address === "auto") {
     throw new MobulaError(
-      `No cluster is running here (${clusterFilePath(defaultSessionDir())} is missing or stale): run \`mobula start --head\``,
+      `No cluster is running here (${
+        clusterFilePath(defaultSessionDir())
+      } is missing or stale): run \`mobula start --head\``,
       { code: "NoCluster" },
     );
   }
@@ -227,8 +240,12 @@ async function agentOf(address: string, token: string): Promise<string> {
   try {
     const { result } = await rpc.request("nodes", {}, [], { timeoutMs: 10_000 });
     const alive = result.nodes.filter((node) => node.state === "ALIVE");
-    const agent = alive.find((node) => node.hostname === hostname()) ?? alive.find((node) => node.isHeadNode) ?? alive[0];
-    if (agent === undefined) throw new MobulaError(`The cluster at ${address} has no live node`, { code: "NoNode" });
+    const agent = alive.find((node) => node.hostname === hostname()) ?? alive.find((node) =>
+      node.isHeadNode
+    ) ?? alive[0];
+    if (agent === undefined) {
+      throw new MobulaError(`The cluster at ${address} has no live node`, { code: "NoNode" });
+    }
     return agent.address;
   } finally {
     rpc.close();
@@ -238,6 +255,8 @@ async function agentOf(address: string, token: string): Promise<string> {
 function refuseResources(options: InitOptions): void {
   for (const name of ["numCpus", "numGpus", "resources", "objectStoreBytes"] as const) {
     if (options[name] === undefined) continue;
-    throw new RangeError(`Option ${name} is for a new cluster; with an address the cluster's nodes have their own`);
+    throw new RangeError(
+      `Option ${name} is for a new cluster; with an address the cluster's nodes have their own`,
+    );
   }
 }

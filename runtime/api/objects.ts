@@ -11,7 +11,9 @@ import { keepAlive } from "./keep_alive.ts";
 
 // deno-lint-ignore no-explicit-any -- refs of any type
 type AnyRef = ObjectRef<any>;
-type Values<R extends readonly AnyRef[]> = { -readonly [K in keyof R]: R[K] extends ObjectRef<infer T> ? T : never };
+type Values<R extends readonly AnyRef[]> = {
+  -readonly [K in keyof R]: R[K] extends ObjectRef<infer T> ? T : never;
+};
 
 /**
  * The value of a ref, or of several in order; the first failure that is known rejects at once. Typed arrays come back as
@@ -30,7 +32,9 @@ export async function get(refs: unknown, options?: GetOptions): Promise<unknown>
     if (entry.state === "value") return entry.payload;
     return await keepAlive(requireCoreWorker().objects.getOne(entry, options));
   }
-  if (!Array.isArray(refs)) throw new TypeError(`get() takes a ref or an array of refs, not ${describe(refs)}`);
+  if (!Array.isArray(refs)) {
+    throw new TypeError(`get() takes a ref or an array of refs, not ${describe(refs)}`);
+  }
   const entries = refs.map((ref, index) => entryOf(ref, `get(): refs[${index}]`));
   return await keepAlive(requireCoreWorker().objects.getMany(entries, options));
 }
@@ -57,10 +61,14 @@ export async function wait<R extends AnyRef>(
   const { numReturns = 1, fetchLocal = true } = options;
   checkGetOptions(options);
   const entries = refs.map((ref, index) => entryOf(ref, `wait(): refs[${index}]`));
-  if (new Set(entries).size !== entries.length) throw new RangeError("wait() takes distinct refs; one is there twice");
+  if (new Set(entries).size !== entries.length) {
+    throw new RangeError("wait() takes distinct refs; one is there twice");
+  }
   if (refs.length === 0) return [[], []];
   if (!Number.isInteger(numReturns) || numReturns < 1 || numReturns > refs.length) {
-    throw new RangeError(`Option numReturns must be an integer from 1 to ${refs.length} (the number of refs), is ${numReturns}`);
+    throw new RangeError(
+      `Option numReturns must be an integer from 1 to ${refs.length} (the number of refs), is ${numReturns}`,
+    );
   }
   const isReady = await keepAlive(requireCoreWorker().objects.wait(entries, numReturns, fetchLocal, options));
   const ready: R[] = [];

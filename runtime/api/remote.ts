@@ -3,7 +3,14 @@
  * @module
  */
 import { checkActorOptions, checkTaskOptions } from "../common/options.ts";
-import type { ActorOptions, AnyClass, AnyFunction, RemoteClass, RemoteFunction, TaskOptions } from "../common/public_types.ts";
+import type {
+  ActorOptions,
+  AnyClass,
+  AnyFunction,
+  RemoteClass,
+  RemoteFunction,
+  TaskOptions,
+} from "../common/public_types.ts";
 import { ANONYMOUS, nameFromCallSite } from "../io/function_exporter_names.ts";
 import { exportFunction } from "../io/function_exporter.ts";
 import {
@@ -20,7 +27,10 @@ import {
  */
 export function remote<C extends AnyClass>(cls: C, options?: ActorOptions): RemoteClass<C>;
 export function remote<F extends AnyFunction>(fn: F): RemoteFunction<F>;
-export function remote<F extends AnyFunction, const O extends TaskOptions>(fn: F, options: O): RemoteFunction<F, O>;
+export function remote<F extends AnyFunction, const O extends TaskOptions>(
+  fn: F,
+  options: O,
+): RemoteFunction<F, O>;
 export function remote(code: unknown, options: TaskOptions | ActorOptions = {}): unknown {
   if (typeof code !== "function") {
     throw new TypeError(`remote() takes a function or a class, not ${code === null ? "null" : typeof code}`);
@@ -30,13 +40,19 @@ export function remote(code: unknown, options: TaskOptions | ActorOptions = {}):
   else checkTaskOptions(options);
   const name = code.name || nameFromCallSite(new Error().stack);
   const exported = exportFunction(code as never, { captures: options.captures, name });
-  if (exported.isGenerator) throw new TypeError(`${name}: generator functions cannot be remote yet; return an array`);
+  if (exported.isGenerator) {
+    throw new TypeError(`${name}: generator functions cannot be remote yet; return an array`);
+  }
   for (const method of exported.methods ?? []) {
-    if (method.isGenerator) throw new TypeError(`${name}.${method.name}: generator methods cannot be remote yet; return an array`);
+    if (method.isGenerator) {
+      throw new TypeError(`${name}.${method.name}: generator methods cannot be remote yet; return an array`);
+    }
   }
   const { hash, source, kind, captures } = exported;
   const methods = Object.fromEntries((exported.methods ?? []).map((method) => [method.name, {}]));
   const definition = { hash, source, name: name || ANONYMOUS, methods, captures };
   const remoteCode = new RemoteCode(kind, definition);
-  return kind === "class" ? new RemoteClassValue(remoteCode, options) : new RemoteFunctionValue(remoteCode, options as TaskOptions);
+  return kind === "class"
+    ? new RemoteClassValue(remoteCode, options)
+    : new RemoteFunctionValue(remoteCode, options as TaskOptions);
 }

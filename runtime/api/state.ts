@@ -7,7 +7,10 @@ import { requireCoreWorker } from "../io/core_worker/current.ts";
 import type { HeadMethods, NodeRow } from "../protocol/messages.ts";
 import { keepAlive } from "./keep_alive.ts";
 
-async function ask<M extends keyof HeadMethods>(method: M, params: HeadMethods[M]["params"]): Promise<HeadMethods[M]["result"]> {
+async function ask<M extends keyof HeadMethods>(
+  method: M,
+  params: HeadMethods[M]["params"],
+): Promise<HeadMethods[M]["result"]> {
   const core = requireCoreWorker();
   const { result } = await keepAlive(core.link.request("head", { method, params }));
   return result as HeadMethods[M]["result"];

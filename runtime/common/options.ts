@@ -4,7 +4,14 @@
  * @module
  */
 import { toUnits } from "./resources.ts";
-import type { ActorOptions, InitOptions, MethodOptions, PlacedOptions, RuntimeEnv, TaskOptions } from "./public_types.ts";
+import type {
+  ActorOptions,
+  InitOptions,
+  MethodOptions,
+  PlacedOptions,
+  RuntimeEnv,
+  TaskOptions,
+} from "./public_types.ts";
 import type { NodeId } from "./ids.ts";
 import type { RuntimeEnvSpec, Strategy } from "./task_spec.ts";
 
@@ -12,7 +19,9 @@ type Check = (value: unknown, name: string) => void;
 
 function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
-  return value === null || typeof value !== "object" ? String(value) : `an ${Array.isArray(value) ? "array" : "object"}`;
+  return value === null || typeof value !== "object"
+    ? String(value)
+    : `an ${Array.isArray(value) ? "array" : "object"}`;
 }
 
 function wrongType(name: string, expected: string, value: unknown): never {
@@ -39,7 +48,9 @@ const text: Check = (value, name) => {
 };
 
 function record(name: string, value: unknown): asserts value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) wrongType(name, "an object", value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    wrongType(name, "an object", value);
+  }
 }
 
 const gpus: Check = (value, name) => {
@@ -86,7 +97,9 @@ const runtimeEnv: Check = (value, name) => {
   known(value, name, ["env", "runtime"]);
   if (value.env !== undefined) strings(value.env, `${name}.env`);
   if (value.runtime !== undefined && !["bun", "deno", "node"].includes(value.runtime as string)) {
-    throw new RangeError(`Option ${name}.runtime must be "bun", "deno" or "node", is ${describe(value.runtime)}`);
+    throw new RangeError(
+      `Option ${name}.runtime must be "bun", "deno" or "node", is ${describe(value.runtime)}`,
+    );
   }
 };
 
@@ -150,13 +163,19 @@ const INIT: Record<string, Check> = {
 
 function known(value: Record<string, unknown>, name: string, keys: readonly string[]): void {
   for (const key of Object.keys(value)) {
-    if (!keys.includes(key)) throw new TypeError(`Unknown option ${name === "" ? key : `${name}.${key}`}; known: ${keys.join(", ")}`);
+    if (!keys.includes(key)) {
+      throw new TypeError(
+        `Unknown option ${name === "" ? key : `${name}.${key}`}; known: ${keys.join(", ")}`,
+      );
+    }
   }
 }
 
 function checkAll(options: unknown, name: string, checks: Record<string, Check>): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new TypeError(`${name === "" ? "Options" : `Option ${name}`} must be an object, is ${describe(options)}`);
+    throw new TypeError(
+      `${name === "" ? "Options" : `Option ${name}`} must be an object, is ${describe(options)}`,
+    );
   }
   known(options as Record<string, unknown>, name, Object.keys(checks));
   for (const [key, value] of Object.entries(options)) {

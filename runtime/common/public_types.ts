@@ -126,7 +126,9 @@ export interface ActorMethod<F extends AnyFunction, O = {}> {
  * release(handle), `using`, or, late, when collected: the last one gone ends an unnamed actor after its submitted calls.
  */
 export type ActorHandle<T> =
-  & { readonly [K in keyof T as T[K] extends AnyFunction ? K : never]: ActorMethod<Extract<T[K], AnyFunction>> }
+  & {
+    readonly [K in keyof T as T[K] extends AnyFunction ? K : never]: ActorMethod<Extract<T[K], AnyFunction>>;
+  }
   & { [Symbol.dispose](): void };
 
 /** What `remote(Class)` gives. */

@@ -11,13 +11,7 @@ import { join } from "node:path";
 import { runtimeName } from "#platform";
 import { findRuntime } from "../platform/spawn.ts";
 import type { RuntimeName } from "../common/task_spec.ts";
-import {
-  type AgentConfig,
-  type AgentReady,
-  type HeadConfig,
-  type HeadReady,
-  tokenPath,
-} from "./config.ts";
+import { type AgentConfig, type AgentReady, type HeadConfig, type HeadReady, tokenPath } from "./config.ts";
 import { type StartedProcess, startProcess } from "./start_process.ts";
 
 /** How long a process may take to end by itself once its lifeline is cut. */
@@ -176,7 +170,9 @@ function bunIsThere(): boolean {
 /** A process that serves must not keep its driver alive. */
 function release(child: ChildProcess): void {
   child.unref();
-  for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as unknown as { unref?: () => void })?.unref?.();
+  for (const pipe of [child.stdin, child.stdout, child.stderr]) {
+    (pipe as unknown as { unref?: () => void })?.unref?.();
+  }
 }
 
 /** Cut the lifeline and wait; by force when it takes too long. */

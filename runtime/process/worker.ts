@@ -84,7 +84,11 @@ export class Worker {
           ? { version: PROTOCOL_VERSION, clusterId, id: workerId, nodeId }
           : new Error(`a worker takes pushes only, not ${hello.purpose}`),
     });
-    this.#listener = await listenUnix({ path: socketPath, gate, onConnection: (...args) => this.#accept(...args) });
+    this.#listener = await listenUnix({
+      path: socketPath,
+      gate,
+      onConnection: (...args) => this.#accept(...args),
+    });
   }
 
   #accept(connection: Connection, hello: Hello): void {
@@ -138,7 +142,13 @@ export class Worker {
     this.#state.actor = { spec, incarnation };
     const taskId = creationTaskId(spec.actorId);
     const assigned = { resources: spec.resources, gpuIds };
-    const context = { taskId, taskName: `new ${spec.className}`, attempt: incarnation - 1, depth: 0, assigned };
+    const context = {
+      taskId,
+      taskName: `new ${spec.className}`,
+      attempt: incarnation - 1,
+      depth: 0,
+      assigned,
+    };
     try {
       const instance = await this.#construct(spec, args.slice(), context);
       const { className, methods, maxConcurrency } = spec;
@@ -146,7 +156,12 @@ export class Worker {
       return { failed: false, message: "" };
     } catch (thrown) {
       const { nodeId } = this.#config;
-      const error = taskErrorOf(thrown, { taskName: context.taskName, taskId, nodeId, attempt: context.attempt });
+      const error = taskErrorOf(thrown, {
+        taskName: context.taskName,
+        taskId,
+        nodeId,
+        attempt: context.attempt,
+      });
       return new Reply({ failed: true, message: error.message }, [this.#core.codec.encodeError(error)]);
     } finally {
       this.#context.leave();
@@ -156,7 +171,9 @@ export class Worker {
   async #construct(spec: ActorSpec, args: Uint8Array, context: Parameters<ExecutionContext["enter"]>[0]) {
     const { classHash: hash, className: name } = spec;
     // deno-lint-ignore no-explicit-any -- user code: a class with any constructor
-    const cls = await loadCode(this.#core, { hash, kind: "class", name }, []) as new (...values: any[]) => object;
+    const cls = await loadCode(this.#core, { hash, kind: "class", name }, []) as new (
+      ...values: any[]
+    ) => object;
     for (;;) {
       try {
         const values = await this.#executor.resolveArguments(readArguments(this.#core, args));

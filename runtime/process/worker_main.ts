@@ -15,7 +15,10 @@ if (config === null) {
 delete process.env[PROCESS_CONFIG_VARIABLE];
 
 // A promise that user code forgot is the task's mistake, not the end of the worker.
-process.on("unhandledRejection", (reason) => console.error("mobula: unhandled rejection in user code:", reason));
+process.on(
+  "unhandledRejection",
+  (reason) => console.error("mobula: unhandled rejection in user code:", reason),
+);
 // The agent's end of the pipe closes when the agent is gone, however it went.
 process.stdin.on("end", () => process.exit(1)).on("error", () => process.exit(1)).resume();
 

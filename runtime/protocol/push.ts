@@ -102,7 +102,11 @@ export const ReplyStatus = {
 
 /** One result in the long form. */
 export type ReplyResult =
-  | { readonly kind: typeof ValueKind.inline; readonly bytes: Uint8Array; readonly contains: readonly ReplyRef[] }
+  | {
+    readonly kind: typeof ValueKind.inline;
+    readonly bytes: Uint8Array;
+    readonly contains: readonly ReplyRef[];
+  }
   | { readonly kind: typeof ValueKind.stored; readonly size: number; readonly contains: readonly ReplyRef[] };
 export interface ReplyRef {
   readonly id: string;
@@ -152,14 +156,18 @@ export function readResults(reader: ByteReader): ReplyResult[] {
   const results: ReplyResult[] = [];
   for (let i = 0; i < count; i++) {
     const kind = reader.u8();
-    if (kind !== ValueKind.inline && kind !== ValueKind.stored) throw new ProtocolError(`result of kind ${kind}`);
+    if (kind !== ValueKind.inline && kind !== ValueKind.stored) {
+      throw new ProtocolError(`result of kind ${kind}`);
+    }
     const bytes = kind === ValueKind.inline ? reader.raw(reader.varint()) : null;
     const size = bytes === null ? reader.varint() : 0;
     const contains: ReplyRef[] = [];
     const refs = boundedCount(reader);
     for (let j = 0; j < refs; j++) contains.push({ id: reader.string(), home: reader.string() as NodeId });
     results.push(
-      bytes !== null ? { kind: ValueKind.inline, bytes, contains } : { kind: ValueKind.stored, size, contains },
+      bytes !== null
+        ? { kind: ValueKind.inline, bytes, contains }
+        : { kind: ValueKind.stored, size, contains },
     );
   }
   return results;
@@ -186,6 +194,8 @@ export function readSequences(reader: ByteReader): number[] {
 /** A count of things that take at least a byte each: never more than bytes are left. */
 function boundedCount(reader: ByteReader): number {
   const count = reader.varint();
-  if (count > reader.remaining) throw new ProtocolError(`${count} things announced, ${reader.remaining} bytes left`);
+  if (count > reader.remaining) {
+    throw new ProtocolError(`${count} things announced, ${reader.remaining} bytes left`);
+  }
   return count;
 }

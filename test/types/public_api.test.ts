@@ -85,7 +85,9 @@ export async function programs(): Promise<void> {
 
   const found = await getActor<{ read(key: string): number }>("store");
   same<typeof found, ActorHandle<{ read(key: string): number }>>(true);
-  for await (const length of mapTasks(later as RemoteFunction<(text: string) => Promise<number>>, ["a", "b"])) {
+  for await (
+    const length of mapTasks(later as RemoteFunction<(text: string) => Promise<number>>, ["a", "b"])
+  ) {
     same<typeof length, number>(true);
   }
 }

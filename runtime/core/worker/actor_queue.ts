@@ -123,7 +123,9 @@ export class ActorQueue<C extends QueuedCall> {
       this.#link = "none";
       for (const call of this.#takeInFlight()) this.#effects.fail(call, "died", status.deathCause);
       let call: C | undefined;
-      while ((call = this.#waiting.shift()) !== undefined) this.#effects.fail(call, "died", status.deathCause);
+      while ((call = this.#waiting.shift()) !== undefined) {
+        this.#effects.fail(call, "died", status.deathCause);
+      }
       return;
     }
     // Being created, or restarting: what was in flight belonged to an incarnation that is gone.

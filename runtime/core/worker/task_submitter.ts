@@ -152,7 +152,9 @@ export class TaskSubmitter<T extends SubmittedTask> {
 
   /** Whether some tasks wait without an open request: pump() should be called again after STALL_MS. */
   get isWaiting(): boolean {
-    for (const queue of this.#queues.values()) if (queue.waiting.length > 0 && queue.requests.size === 0) return true;
+    for (const queue of this.#queues.values()) {
+      if (queue.waiting.length > 0 && queue.requests.size === 0) return true;
+    }
     return false;
   }
 
@@ -266,7 +268,9 @@ export class TaskSubmitter<T extends SubmittedTask> {
     const gated = this.#gated.removeWhere((other) => other === task);
     if (gated.length > 0) return true;
     const queue = this.#queues.get(this.#keyOf(task));
-    if (queue === undefined || queue.waiting.removeWhere((other) => other === task).length === 0) return false;
+    if (queue === undefined || queue.waiting.removeWhere((other) => other === task).length === 0) {
+      return false;
+    }
     this.#dirty.add(queue);
     return true;
   }
@@ -306,20 +310,28 @@ export class TaskSubmitter<T extends SubmittedTask> {
       if (!queue.requests.has(requestId)) throw new Error(`request ${requestId} is unknown to its class`);
       if (isArgumentKey(queue.key)) argumentRequests++;
     }
-    if (argumentRequests > this.#limits.argumentRequests) throw new Error("more argument requests than allowed");
+    if (argumentRequests > this.#limits.argumentRequests) {
+      throw new Error("more argument requests than allowed");
+    }
     for (const lease of this.#leases.values()) {
-      if (!lease.queue.leases.has(lease)) throw new Error(`lease ${lease.grant.leaseId} is unknown to its class`);
+      if (!lease.queue.leases.has(lease)) {
+        throw new Error(`lease ${lease.grant.leaseId} is unknown to its class`);
+      }
       let load = 0;
       let exclusive = 0;
       for (const task of lease.inFlight.values()) {
         load += task.expectedUs;
         if (task.exclusive) exclusive++;
       }
-      if (Math.abs(load - lease.loadUs) > 1) throw new Error(`load is ${lease.loadUs}, its tasks sum to ${load}`);
+      if (Math.abs(load - lease.loadUs) > 1) {
+        throw new Error(`load is ${lease.loadUs}, its tasks sum to ${load}`);
+      }
       if (exclusive > 0 && lease.inFlight.size > 1) throw new Error("an exclusive task shares its worker");
     }
     for (const queue of this.#queues.values()) {
-      if (queue.requests.size > this.#limits.requestsPerClass) throw new Error("too many requests for one class");
+      if (queue.requests.size > this.#limits.requestsPerClass) {
+        throw new Error("too many requests for one class");
+      }
     }
   }
 

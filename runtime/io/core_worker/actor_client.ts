@@ -22,7 +22,7 @@ import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import type { FunctionStats } from "./recorder.ts";
-import { type Reply, readReplies, settleReply } from "./replies.ts";
+import { readReplies, type Reply, settleReply } from "./replies.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** Defaults of one method, as they travel with a handle. */
@@ -254,7 +254,11 @@ export class ActorClient implements WorkerLinkObserver {
       call.stats.pendingNode--;
       call.stats.submitted++;
       const { sequence, method: target, attempt, depth } = call;
-      writePush(writer, { sequence, target, attempt, numReturns: call.returns.length, depth }, call.args.block());
+      writePush(
+        writer,
+        { sequence, target, attempt, numReturns: call.returns.length, depth },
+        call.args.block(),
+      );
       for (const argument of call.args.resolved) {
         this.#core.recorder.edge(argument.producer, call.stats.name, argument.bytes);
       }
@@ -395,7 +399,12 @@ export class ActorClient implements WorkerLinkObserver {
     return stats;
   }
 
-  #recordRow(call: OwnCall, state: "FINISHED" | "FAILED", reply: Reply | null, encoded: Uint8Array | null): void {
+  #recordRow(
+    call: OwnCall,
+    state: "FINISHED" | "FAILED",
+    reply: Reply | null,
+    encoded: Uint8Array | null,
+  ): void {
     const { recorder } = this.#core;
     recorder.touch();
     if (state === "FINISHED" && !recorder.wantsRow) return;

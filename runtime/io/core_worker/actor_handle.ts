@@ -53,7 +53,9 @@ export function clientOf(value: unknown, what: string): ActorClient {
     throw new TypeError(`${what} must be an actor handle, is ${value === null ? "null" : typeof value}`);
   }
   const client = clientIn(value);
-  if (client === null) throw new RefReleasedError("The actor handle was released here and cannot be used any more");
+  if (client === null) {
+    throw new RefReleasedError("The actor handle was released here and cannot be used any more");
+  }
   return client;
 }
 

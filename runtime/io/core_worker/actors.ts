@@ -76,7 +76,9 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       methods[method] = given === undefined ? info : { ...info, ...methodInfo(given) };
     }
     for (const method of Object.keys(options.methods ?? {})) {
-      if (!Object.hasOwn(methods, method)) throw new TypeError(`Option methods.${method}: ${className} has no such method`);
+      if (!Object.hasOwn(methods, method)) {
+        throw new TypeError(`Option methods.${method}: ${className} has no such method`);
+      }
     }
     const isNamed = options.name !== undefined;
     const info: HandleInfo = {
@@ -110,7 +112,11 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       if (client.info.home === "") client.info = { ...client.info, home: core.identity.node };
       this.#count(client, "own");
       const failed = await new Promise<unknown>((resolve) => args.whenReady(resolve));
-      if (failed !== null) throw core.codec.decodeError(core.argumentError(failed as never, `new ${client.info.className}`, "" as never));
+      if (failed !== null) {
+        throw core.codec.decodeError(
+          core.argumentError(failed as never, `new ${client.info.className}`, "" as never),
+        );
+      }
       const record = this.#host.recordOf(remoteClass);
       await core.functions.export(record);
       const spec = this.#specOf(client, remoteClass, record, args);
@@ -139,7 +145,12 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     for (const run of waiting) run();
   }
 
-  #specOf(client: ActorClient, remoteClass: RemoteClass, record: FunctionRecord, args: ArgumentList): ActorSpec {
+  #specOf(
+    client: ActorClient,
+    remoteClass: RemoteClass,
+    record: FunctionRecord,
+    args: ArgumentList,
+  ): ActorSpec {
     const { givenOptions: options } = remoteClass;
     const { identity, runtimeEnv } = this.#core;
     const { info } = client;
@@ -183,7 +194,10 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   async get(name: string, namespace: string | undefined): Promise<ActorHandle> {
     await this.#core.connected;
     await new Promise<void>((resolve) => this.afterNames(resolve));
-    const { result } = await this.#core.link.request("getActor", { name, namespace: namespace ?? this.#core.identity.namespace });
+    const { result } = await this.#core.link.request("getActor", {
+      name,
+      namespace: namespace ?? this.#core.identity.namespace,
+    });
     return this.handleOf(infoOf(result.spec));
   }
 
@@ -278,4 +292,3 @@ export function infoOf(spec: ActorSpec): HandleInfo {
     counted: spec.name === "" && !spec.detached,
   };
 }
-

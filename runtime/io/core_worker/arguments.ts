@@ -38,7 +38,12 @@ export class ArgumentList implements EntryWaiter {
   #whenReady: ((failed: Entry | null) => void) | null = null;
   readonly #requests = new Set<string>();
 
-  private constructor(core: CoreContext, parts: (Uint8Array | Entry)[] | null, block: Uint8Array | null, held: readonly Entry[]) {
+  private constructor(
+    core: CoreContext,
+    parts: (Uint8Array | Entry)[] | null,
+    block: Uint8Array | null,
+    held: readonly Entry[],
+  ) {
     this.#core = core;
     this.#parts = parts;
     this.#block = block;
@@ -200,11 +205,12 @@ export function readArguments(core: CoreContext, block: Uint8Array): ReceivedArg
 function checkSize(bytes: number, name: string): void {
   if (bytes <= INLINE_SUM_BYTES_MAX) return;
   const limit = `${INLINE_SUM_BYTES_MAX / 1024 / 1024} MiB`;
-  throw new RangeError(`${name}: the arguments of one call are more than ${limit} of small values; put() them together first`);
+  throw new RangeError(
+    `${name}: the arguments of one call are more than ${limit} of small values; put() them together first`,
+  );
 }
 
 const PATHS = Array.from({ length: 16 }, (_, index) => `args[${index}]`);
 function pathOf(index: number): string {
   return PATHS[index] ?? `args[${index}]`;
 }
-

@@ -6,7 +6,15 @@
 import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { Hello } from "../../protocol/messages.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
-import { type Assignment, type FunctionDefinition, type PushHead, PushType, readPush, readSequences, writeSequences } from "../../protocol/push.ts";
+import {
+  type Assignment,
+  type FunctionDefinition,
+  type PushHead,
+  PushType,
+  readPush,
+  readSequences,
+  writeSequences,
+} from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { loadFunction } from "../function_loader.ts";
 import type { Connection } from "../transport/connection.ts";
@@ -36,7 +44,9 @@ export class LoadedFunction {
   }
 
   load(): Promise<Callable> {
-    this.#loading ??= loadCode(this.#core, this.#definition, this.#sections).then((code) => this.callable = code as Callable);
+    this.#loading ??= loadCode(this.#core, this.#definition, this.#sections).then((code) =>
+      this.callable = code as Callable
+    );
     return this.#loading;
   }
 }

@@ -79,7 +79,12 @@ export class CoreWorker implements CoreContext {
 
   constructor(options: CoreWorkerOptions) {
     this.#options = options;
-    this.identity = { self: options.self, node: options.node ?? "" as NodeId, jobId: "" as JobId, namespace: "" };
+    this.identity = {
+      self: options.self,
+      node: options.node ?? "" as NodeId,
+      jobId: "" as JobId,
+      namespace: "",
+    };
     this.runtimeEnv = options.runtimeEnv;
     this.connected = this.#connect.promise;
     this.connected.catch(() => undefined); // Whoever waits hears of it.
@@ -88,7 +93,13 @@ export class CoreWorker implements CoreContext {
     this.store = new StoreAccess(this.link, { isRemote: options.isRemote ?? false });
     this.#relays = new RelayTable(this.link, identity.self);
     this.recorder = new TaskRecorder(
-      { processId: identity.self, get nodeId() { return identity.node; }, jobId: () => identity.jobId || null },
+      {
+        processId: identity.self,
+        get nodeId() {
+          return identity.node;
+        },
+        jobId: () => identity.jobId || null,
+      },
       (batch) => this.connected.then(() => this.link.request("taskEvents", { batch })),
     );
     this.objects = new ObjectManager({
@@ -126,7 +137,11 @@ export class CoreWorker implements CoreContext {
     for (const codec of registeredCodecs()) this.exportCodec(codec);
     this.#connect.resolve();
     void rpc.closed.then(() => {
-      this.close(new MobulaError(`The connection to the node agent of ${this.identity.node} is lost`, { code: "AgentLost" }));
+      this.close(
+        new MobulaError(`The connection to the node agent of ${this.identity.node} is lost`, {
+          code: "AgentLost",
+        }),
+      );
     });
   }
 
@@ -201,7 +216,10 @@ export class CoreWorker implements CoreContext {
   async workerFate({ workerId, nodeId }: WorkerAddress): Promise<DeathCause> {
     try {
       const { result } = await this.link.request("workerFate", { workerId, nodeId });
-      return result.cause ?? (result.alive ? { code: "WORKER_DIED", message: "the connection to its worker broke" } : UNKNOWN_DEATH);
+      return result.cause ??
+        (result.alive
+          ? { code: "WORKER_DIED", message: "the connection to its worker broke" }
+          : UNKNOWN_DEATH);
     } catch (error) {
       return { code: "NODE_DIED", message: `its node cannot be reached (${(error as Error).message})` };
     }
@@ -213,7 +231,9 @@ export class CoreWorker implements CoreContext {
     // The reason keeps its kind: a chain of tasks shows the first failure.
     if (cause instanceof MobulaError && !(cause instanceof TaskError)) return failed.payload as Uint8Array;
     return this.codec.encodeError(
-      cause instanceof TaskError ? cause : new MobulaError(`${name} (${task}) did not run: ${failed.id} failed: ${said}`, { cause }),
+      cause instanceof TaskError
+        ? cause
+        : new MobulaError(`${name} (${task}) did not run: ${failed.id} failed: ${said}`, { cause }),
     );
   }
 
@@ -232,7 +252,13 @@ export class CoreWorker implements CoreContext {
     const hash = encoded === null
       ? code.definition.hash
       : createHash("sha256").update(code.definition.hash).update(encoded).digest("hex");
-    const record = new FunctionRecord({ hash, kind: code.kind, name, source: source ?? "", captures: encoded });
+    const record = new FunctionRecord({
+      hash,
+      kind: code.kind,
+      name,
+      source: source ?? "",
+      captures: encoded,
+    });
     if (source !== null) void this.functions.export(record).catch(() => undefined);
     return record;
   }
@@ -241,7 +267,9 @@ export class CoreWorker implements CoreContext {
   #encodeCaptures(captures: Readonly<Record<string, unknown>>, name: string): Uint8Array {
     const encoded = this.codec.encode(captures, "captures");
     if (!isInline(encoded)) {
-      throw new RangeError(`${name}: captures of ${encoded.bytes} bytes are too large to travel with the code; put() them`);
+      throw new RangeError(
+        `${name}: captures of ${encoded.bytes} bytes are too large to travel with the code; put() them`,
+      );
     }
     for (const entry of encoded.held) entry.count++;
     return encoded.body;
@@ -259,7 +287,10 @@ export class CoreWorker implements CoreContext {
     const strategy = strategyOf(options);
     const runtimeEnv = runtimeEnvOf(this.runtimeEnv, options.runtimeEnv);
     const { labelSelector } = options;
-    const key = JSON.stringify([resources, strategy, labelSelector ?? null, runtimeEnv.hash]).replaceAll("#", "%23");
+    const key = JSON.stringify([resources, strategy, labelSelector ?? null, runtimeEnv.hash]).replaceAll(
+      "#",
+      "%23",
+    );
     const name = options.name ?? code.definition.name;
     return {
       record: code.recordIn(this),

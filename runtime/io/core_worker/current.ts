@@ -28,5 +28,7 @@ export function setAutoInit(init: () => CoreWorker): void {
 export function requireCoreWorker(): CoreWorker {
   if (current !== null) return current;
   if (autoInit !== null) return autoInit();
-  throw new MobulaError("Not connected to a cluster: await init() before the first remote call", { code: "NotInitialized" });
+  throw new MobulaError("Not connected to a cluster: await init() before the first remote call", {
+    code: "NotInitialized",
+  });
 }

@@ -46,7 +46,15 @@ export class Entry {
   readonly #index: number;
 
   constructor(
-    init: { id: ObjectId | null; task?: () => TaskId; index?: number; state: EntryState; at: { readonly node: NodeId }; owned: boolean; producer: string },
+    init: {
+      id: ObjectId | null;
+      task?: () => TaskId;
+      index?: number;
+      state: EntryState;
+      at: { readonly node: NodeId };
+      owned: boolean;
+      producer: string;
+    },
   ) {
     this.#id = init.id;
     this.#task = init.task ?? null;

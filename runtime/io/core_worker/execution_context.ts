@@ -45,7 +45,13 @@ export class ExecutionContext {
 }
 
 /** A context whose task id is made as text only when somebody asks. */
-export function lazyContext(id: () => TaskId, taskName: string, attempt: number, depth: number, assigned: Assignment): TaskContext {
+export function lazyContext(
+  id: () => TaskId,
+  taskName: string,
+  attempt: number,
+  depth: number,
+  assigned: Assignment,
+): TaskContext {
   return {
     get taskId() {
       return id();

@@ -15,9 +15,16 @@
 import { taskErrorOf } from "../../common/errors.ts";
 import { Deque } from "../../common/deque.ts";
 import { returnId, type TaskId, taskId } from "../../common/ids.ts";
-import { type Assignment, ReplyStatus, type ReplyResult, ValueKind, writeReplyHead, writeResults } from "../../protocol/push.ts";
+import {
+  type Assignment,
+  type ReplyResult,
+  ReplyStatus,
+  ValueKind,
+  writeReplyHead,
+  writeResults,
+} from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
-import { type ReceivedArgument, readArguments } from "./arguments.ts";
+import { readArguments, type ReceivedArgument } from "./arguments.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import type { Entry } from "./entry.ts";
@@ -123,7 +130,9 @@ export class Executor implements BlockingObserver {
     }
     return () => {
       // A get that its task did not wait for may end after the task.
-      if (this.#context.current === context && this.#blocked > 0 && --this.#blocked === 0) this.#unblock(context);
+      if (this.#context.current === context && this.#blocked > 0 && --this.#blocked === 0) {
+        this.#unblock(context);
+      }
     };
   }
 
@@ -140,7 +149,9 @@ export class Executor implements BlockingObserver {
       if (sequences === undefined) byCaller.set(caller, [sequence]);
       else sequences.push(sequence);
     }
-    if (this.#currentCaller !== null && !byCaller.has(this.#currentCaller)) byCaller.set(this.#currentCaller, []);
+    if (this.#currentCaller !== null && !byCaller.has(this.#currentCaller)) {
+      byCaller.set(this.#currentCaller, []);
+    }
     for (const [caller, sequences] of byCaller) caller.handBack(sequences);
   }
 
@@ -180,7 +191,9 @@ export class Executor implements BlockingObserver {
     }
     this.#draining = false;
     this.flush();
-    if (this.#running === 0 && this.#queue.length === 0) { for (const resolve of this.#whenIdle.splice(0)) resolve(); }
+    if (this.#running === 0 && this.#queue.length === 0) {
+      for (const resolve of this.#whenIdle.splice(0)) resolve();
+    }
   }
 
   /** What waits behind a task that takes its time may run elsewhere. */
@@ -257,7 +270,9 @@ export class Executor implements BlockingObserver {
   /** Reply with a result. Null when it went out inline; else it is being stored. */
   #finish(item: WorkItem, result: unknown, startMs: number): Promise<void> | null {
     const runUs = Math.round((performance.now() - startMs) * 1000);
-    if (item.numReturns !== 1 || this.#core.link.hasUnconfirmedHolds) return this.#finishSlowly(item, result, startMs, runUs);
+    if (item.numReturns !== 1 || this.#core.link.hasUnconfirmedHolds) {
+      return this.#finishSlowly(item, result, startMs, runUs);
+    }
     const scratch = this.#scratch;
     const sink: RefSink = { refs: [], held: [] };
     scratch.reset();
@@ -269,7 +284,12 @@ export class Executor implements BlockingObserver {
       return null;
     }
     const writer = this.#replyTo(item.caller);
-    writeReplyHead(writer, { sequence: item.sequence, status: ReplyStatus.value, startMs: epochMs(startMs), runUs });
+    writeReplyHead(writer, {
+      sequence: item.sequence,
+      status: ReplyStatus.value,
+      startMs: epochMs(startMs),
+      runUs,
+    });
     writer.varint(scratch.position);
     writer.raw(scratch.bytes());
     this.#replied(item.caller);
@@ -304,7 +324,12 @@ export class Executor implements BlockingObserver {
       if (this.#core.link.hasUnconfirmedHolds) await this.#core.link.confirmHolds();
       if (held.length > 0) item.caller.lend(item.sequence, held, this.#core.objects);
       const writer = this.#replyTo(item.caller);
-      writeReplyHead(writer, { sequence: item.sequence, status: ReplyStatus.results, startMs: epochMs(startMs), runUs });
+      writeReplyHead(writer, {
+        sequence: item.sequence,
+        status: ReplyStatus.results,
+        startMs: epochMs(startMs),
+        runUs,
+      });
       writeResults(writer, results);
       this.#replied(item.caller);
       this.#done();
@@ -384,7 +409,13 @@ export class Executor implements BlockingObserver {
   }
 
   #contextOf(item: WorkItem): TaskContext {
-    return lazyContext(() => this.#taskIdOf(item), this.#nameOf(item), item.attempt, item.depth, this.#actor?.assigned ?? item.caller.assigned);
+    return lazyContext(
+      () => this.#taskIdOf(item),
+      this.#nameOf(item),
+      item.attempt,
+      item.depth,
+      this.#actor?.assigned ?? item.caller.assigned,
+    );
   }
 
   #taskIdOf(item: WorkItem): TaskId {
@@ -404,7 +435,9 @@ export class Executor implements BlockingObserver {
   }
 
   #replied(caller: Caller): void {
-    if (caller.replies.position > REPLY_BATCH_BYTES || performance.now() - this.#firstReplyMs > REPLY_BATCH_MS) this.flush();
+    if (
+      caller.replies.position > REPLY_BATCH_BYTES || performance.now() - this.#firstReplyMs > REPLY_BATCH_MS
+    ) this.flush();
   }
 
   /** Send all replies that wait. */
@@ -415,7 +448,8 @@ export class Executor implements BlockingObserver {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
 }
 
 function epochMs(atMs: number): number {
@@ -427,7 +461,9 @@ function resultValues(result: unknown, numReturns: number): unknown[] {
   if (numReturns === 0) return [];
   if (!Array.isArray(result) || result.length !== numReturns) {
     const got = Array.isArray(result) ? `an array of ${result.length}` : typeof result;
-    throw new RangeError(`The function must return an array of numReturns = ${numReturns} values, returned ${got}`);
+    throw new RangeError(
+      `The function must return an array of numReturns = ${numReturns} values, returned ${got}`,
+    );
   }
   return result;
 }

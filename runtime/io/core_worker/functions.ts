@@ -19,7 +19,13 @@ export class FunctionRecord {
   #sections: Uint8Array[] | null = null;
 
   constructor(
-    init: { hash: string; kind: "function" | "class"; name: string; source: string; captures: Uint8Array | null },
+    init: {
+      hash: string;
+      kind: "function" | "class";
+      name: string;
+      source: string;
+      captures: Uint8Array | null;
+    },
   ) {
     this.hash = init.hash;
     this.kind = init.kind;
@@ -30,7 +36,10 @@ export class FunctionRecord {
 
   /** Source and captures as they travel. */
   sections(): Uint8Array[] {
-    this.#sections ??= [new TextEncoder().encode(this.source), ...(this.captures === null ? [] : [this.captures])];
+    this.#sections ??= [
+      new TextEncoder().encode(this.source),
+      ...(this.captures === null ? [] : [this.captures]),
+    ];
     return this.#sections;
   }
 }
@@ -50,7 +59,9 @@ export class FunctionTable {
     let exported = this.#exports.get(record.hash);
     if (exported === undefined) {
       const { hash, kind, name } = record;
-      exported = this.#link.request("exportFunction", { hash, kind, name }, record.sections()).then(() => undefined);
+      exported = this.#link.request("exportFunction", { hash, kind, name }, record.sections()).then(() =>
+        undefined
+      );
       // Who needs it awaits it; for tasks the push carries the code, so a lost agent is found out elsewhere.
       exported.catch(() => this.#exports.delete(hash));
       this.#exports.set(hash, exported);

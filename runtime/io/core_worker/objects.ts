@@ -14,7 +14,7 @@ import type { AgentLink } from "./agent_link.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry, type EntryWaiter } from "./entry.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
-import type { StoredBytes, StoreAccess } from "./store_access.ts";
+import type { StoreAccess, StoredBytes } from "./store_access.ts";
 import type { TaskRecorder } from "./recorder.ts";
 
 /** Told when a get or wait really has to wait: a worker gives its CPU back meanwhile. */
@@ -79,7 +79,13 @@ export class ObjectManager implements EntryTable {
     const id = target.id as ObjectId;
     const known = this.#known.get(id)?.deref();
     if (known !== undefined && !known.released) return known;
-    const entry = new Entry({ id, state: "remote", at: { node: target.home }, owned: false, producer: "borrowed" });
+    const entry = new Entry({
+      id,
+      state: "remote",
+      at: { node: target.home },
+      owned: false,
+      producer: "borrowed",
+    });
     entry.registered = true;
     this.link.reference({ op: "hold", id, home: target.home });
     this.#watch(entry);
@@ -136,7 +142,6 @@ export class ObjectManager implements EntryTable {
     if (contained !== null) { for (const inner of contained) this.drop(inner); }
     entry.location = node;
     if (!entry.registered) this.#register(entry, node);
-    else this.link.reference({ op: "own", id: entry.id, home: entry.home, at: node });
     entry.settle("stored", null, size);
     if (entry.released) this.#unregister(entry);
   }
@@ -166,7 +171,9 @@ export class ObjectManager implements EntryTable {
 
   /** Put a value; answers when others can find it as soon as they are given the ref. */
   async put(value: unknown): Promise<ObjectRef<unknown>> {
-    if (value instanceof ObjectRef) throw new TypeError("put() takes a value, not a ref: the ref is one already");
+    if (value instanceof ObjectRef) {
+      throw new TypeError("put() takes a value, not a ref: the ref is one already");
+    }
     const encoded = this.#codec.encode(value, "value");
     const entry = this.#newPut();
     const ref = this.refOf(entry);
@@ -328,7 +335,9 @@ export class ObjectManager implements EntryTable {
 
   #traceGet(id: ObjectId): void {
     const task = taskOfObject(id);
-    if (task !== null) this.#recorder.step(task, "get", 1, "ask", `${this.self} asks its node's store for ${id}`);
+    if (task !== null) {
+      this.#recorder.step(task, "get", 1, "ask", `${this.self} asks its node's store for ${id}`);
+    }
   }
 
   /** Borrowed small values are kept: the next get costs nothing. */
@@ -382,7 +391,9 @@ export class ObjectManager implements EntryTable {
   /** Copy a small value of this process to the node's store, for others. */
   async #publish(entry: Entry): Promise<void> {
     const isError = entry.state === "error";
-    const body = entry.state === "value" ? this.#codec.encode(entry.payload, "value").body : entry.payload as Uint8Array;
+    const body = entry.state === "value"
+      ? this.#codec.encode(entry.payload, "value").body
+      : entry.payload as Uint8Array;
     const contains = (entry.contained ?? []).map((inner) => this.lend(inner));
     try {
       await this.#store.writeSmall(entry.id, body, { home: entry.home, owner: this.self, isError, contains });
@@ -448,7 +459,9 @@ class GetBatch implements EntryWaiter {
 
   async #fetch(entry: Entry, index: number): Promise<void> {
     try {
-      this.#values[index] = entry.state === "value" ? entry.payload : await this.#objects.valueOf(entry, this.#requests);
+      this.#values[index] = entry.state === "value"
+        ? entry.payload
+        : await this.#objects.valueOf(entry, this.#requests);
       if (--this.#remaining === 0) this.#done.resolve();
     } catch (error) {
       this.#done.reject(error);

@@ -5,7 +5,14 @@
  */
 import { TASK_EVENT_INTERVAL_MS, TASK_ROWS_PER_BATCH } from "../../common/config.ts";
 import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
-import type { FunctionCounts, FunctionEdge, TaskEventBatch, TaskRow, TaskType, TraceStep } from "../../common/task_event.ts";
+import type {
+  FunctionCounts,
+  FunctionEdge,
+  TaskEventBatch,
+  TaskRow,
+  TaskType,
+  TraceStep,
+} from "../../common/task_event.ts";
 
 /** Failed rows and trace steps that wait for the next batch; beyond it they are dropped and counted. */
 const PENDING_MAX = 20_000;

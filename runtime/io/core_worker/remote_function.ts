@@ -66,7 +66,9 @@ export class RemoteFunction {
   options(options: TaskOptions): RemoteFunction {
     checkTaskOptions(options);
     if (options.captures !== undefined) {
-      throw new TypeError("Option captures belongs to remote(fn, { captures }): they are part of the function");
+      throw new TypeError(
+        "Option captures belongs to remote(fn, { captures }): they are part of the function",
+      );
     }
     return new RemoteFunction(this.code, { ...this.givenOptions, ...options });
   }
@@ -89,7 +91,9 @@ export class RemoteClass {
   options(options: ActorOptions): RemoteClass {
     checkActorOptions(options);
     if (options.captures !== undefined) {
-      throw new TypeError("Option captures belongs to remote(Class, { captures }): they are part of the class");
+      throw new TypeError(
+        "Option captures belongs to remote(Class, { captures }): they are part of the class",
+      );
     }
     return new RemoteClass(this.code, { ...this.givenOptions, ...options });
   }

@@ -3,7 +3,15 @@
  * @module
  */
 import type { NodeId } from "../../common/ids.ts";
-import { readReplyHead, readResults, type ReplyHead, type ReplyRef, type ReplyResult, ReplyStatus, ValueKind } from "../../protocol/push.ts";
+import {
+  readReplyHead,
+  readResults,
+  type ReplyHead,
+  type ReplyRef,
+  type ReplyResult,
+  ReplyStatus,
+  ValueKind,
+} from "../../protocol/push.ts";
 import { ByteReader } from "../../protocol/serialization/mod.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -31,7 +39,9 @@ export function readReplies(header: Uint8Array): Reply[] {
     if (head.status === ReplyStatus.results) {
       const results = readResults(reader);
       let bytes = 0;
-      for (const result of results) bytes += result.kind === ValueKind.inline ? result.bytes.length : result.size;
+      for (const result of results) {
+        bytes += result.kind === ValueKind.inline ? result.bytes.length : result.size;
+      }
       replies.push({ sequence, startMs, runUs, value: null, error: null, results, bytes });
     } else {
       const block = reader.raw(reader.varint());
@@ -45,7 +55,12 @@ export function readReplies(header: Uint8Array): Reply[] {
 }
 
 /** Put a reply's results into its entries. True when the worker holds refs inside them until they are counted here. */
-export function settleReply(core: CoreContext, returns: readonly Entry[], reply: Reply, node: NodeId): boolean {
+export function settleReply(
+  core: CoreContext,
+  returns: readonly Entry[],
+  reply: Reply,
+  node: NodeId,
+): boolean {
   const { objects } = core;
   if (reply.error !== null) {
     for (const entry of returns) objects.settleError(entry, reply.error);

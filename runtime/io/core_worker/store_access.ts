@@ -68,7 +68,12 @@ export class StoreAccess {
   }
 
   /** Bring an object here and take it apart. Large buffers are views of shared memory where the runtime can map it. */
-  async read(requestId: string, id: ObjectId, home: NodeId, purpose: "get" | "argument"): Promise<StoredBytes> {
+  async read(
+    requestId: string,
+    id: ObjectId,
+    home: NodeId,
+    purpose: "get" | "argument",
+  ): Promise<StoredBytes> {
     const { result, sections } = await this.#link.request("getObject", { requestId, id, home, purpose });
     const { place, isError } = result;
     if (place.type === "inline") {
@@ -80,7 +85,10 @@ export class StoreAccess {
     return { isError, size: place.size, ...this.#readShared(id, place) };
   }
 
-  #readShared(id: ObjectId, place: ObjectPlace & { type: "shm" }): { body: Uint8Array; buffers: ArrayBuffer[] } {
+  #readShared(
+    id: ObjectId,
+    place: ObjectPlace & { type: "shm" },
+  ): { body: Uint8Array; buffers: ArrayBuffer[] } {
     return this.#reader.read(place, () => this.#unpin(id));
   }
 
@@ -100,7 +108,9 @@ export class StoreAccess {
 
   async #sendBytes(id: ObjectId, bytes: Uint8Array): Promise<void> {
     for (let offset = 0; offset < bytes.length; offset += REMOTE_CHUNK_BYTES) {
-      await this.#link.request("writeObject", { id, offset }, [bytes.subarray(offset, offset + REMOTE_CHUNK_BYTES)]);
+      await this.#link.request("writeObject", { id, offset }, [
+        bytes.subarray(offset, offset + REMOTE_CHUNK_BYTES),
+      ]);
     }
   }
 

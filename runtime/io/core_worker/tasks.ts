@@ -3,12 +3,23 @@
  * history of it all. The decisions are the task submitter's (core/worker/task_submitter.ts).
  * @module
  */
-import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS, PENDING_TASKS_MAX, TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
+import {
+  LEASE_IDLE_MS,
+  LEASES_PENDING_PER_CLASS,
+  PENDING_TASKS_MAX,
+  TASK_EVENT_INTERVAL_MS,
+} from "../../common/config.ts";
 import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest } from "../../common/task_spec.ts";
 import type { TaskRow } from "../../common/task_event.ts";
-import { type ClassQueue, type Lease, type SchedulingShape, STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
+import {
+  type ClassQueue,
+  type Lease,
+  type SchedulingShape,
+  STALL_MS,
+  TaskSubmitter,
+} from "../../core/worker/task_submitter.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { ArgumentList } from "./arguments.ts";
@@ -17,7 +28,7 @@ import type { Entry } from "./entry.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
-import { type Reply, readReplies, settleReply } from "./replies.ts";
+import { readReplies, type Reply, settleReply } from "./replies.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** Pushes above this go in several frames. */
@@ -103,7 +114,8 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
     this.#core = core;
     this.#pendingMax = Number(process.env.MOBULA_MAX_PENDING_TASKS ?? PENDING_TASKS_MAX);
     this.#submitter = new TaskSubmitter<OwnTask>({
-      requestLease: (requestId, queue, first, backlog) => void this.#requestLease(requestId, queue, first, backlog),
+      requestLease: (requestId, queue, first, backlog) =>
+        void this.#requestLease(requestId, queue, first, backlog),
       cancelLease: (requestId) => core.link.notify("cancelLease", { requestId }),
       returnLease: (lease) => this.#returnLease(lease),
       push: (lease, tasks) => this.#push(lease, tasks),
@@ -211,14 +223,21 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
       this.#idleTimer = null;
       const nowMs = this.#core.nowMs();
       const next = this.#submitter.reapIdle(nowMs);
-      if (this.#submitter.leases.size > 0) this.#armIdleTimer(next === null ? LEASE_IDLE_MS : Math.max(10, next - nowMs));
+      if (this.#submitter.leases.size > 0) {
+        this.#armIdleTimer(next === null ? LEASE_IDLE_MS : Math.max(10, next - nowMs));
+      }
     }, ms);
     (this.#idleTimer as { unref?: () => void }).unref?.();
   }
 
   // ---- leases ----------------------------------------------------------------------------------------------------------
 
-  async #requestLease(requestId: string, queue: ClassQueue<OwnTask>, first: OwnTask, backlog: number): Promise<void> {
+  async #requestLease(
+    requestId: string,
+    queue: ClassQueue<OwnTask>,
+    first: OwnTask,
+    backlog: number,
+  ): Promise<void> {
     const core = this.#core;
     const { shape } = queue;
     await core.connected;
@@ -239,7 +258,13 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
       backlog,
       depth: first.depth,
     };
-    core.recorder.step(first.id(), "submit", 2, "leaseRequest", `${first.call.name}: asks its local scheduler, backlog ${backlog}`);
+    core.recorder.step(
+      first.id(),
+      "submit",
+      2,
+      "leaseRequest",
+      `${first.call.name}: asks its local scheduler, backlog ${backlog}`,
+    );
     try {
       const { result } = await core.link.request("requestLease", request);
       if ("grant" in result) this.#granted(requestId, result.grant);
@@ -391,7 +416,8 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
     const cause = await this.#core.workerFate(grant);
     const { name } = task.call;
     const attempts = `${task.attempt + 1} ${task.attempt === 0 ? "execution" : "executions"}`;
-    const message = `${name} (${task.id()}) died or was killed while executing, after ${attempts}: ${cause.message}`;
+    const message =
+      `${name} (${task.id()}) died or was killed while executing, after ${attempts}: ${cause.message}`;
     const error = cause.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);
     this.#fail(task, this.#core.objects.encodeError(error));
   }
@@ -415,13 +441,27 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
 
   // ---- history -----------------------------------------------------------------------------------------------------------
 
-  #recordRow(task: OwnTask, state: "FINISHED" | "FAILED", reply: Reply | null, encoded: Uint8Array | null): void {
+  #recordRow(
+    task: OwnTask,
+    state: "FINISHED" | "FAILED",
+    reply: Reply | null,
+    encoded: Uint8Array | null,
+  ): void {
     const { recorder } = this.#core;
     recorder.touch();
     if (state === "FINISHED" && !recorder.wantsRow) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const startMs = reply === null ? null : reply.startMs;
-    recorder.row(this.#row(task, state, startMs, reply === null ? this.#core.nowMs() : startMs! + reply.runUs / 1000, reply?.bytes ?? 0, error));
+    recorder.row(
+      this.#row(
+        task,
+        state,
+        startMs,
+        reply === null ? this.#core.nowMs() : startMs! + reply.runUs / 1000,
+        reply?.bytes ?? 0,
+        error,
+      ),
+    );
   }
 
   #row(

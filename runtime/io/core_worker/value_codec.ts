@@ -106,7 +106,13 @@ export class ValueCodec {
     const body = writer.buffer.slice(start, writer.position);
     writer.position = start;
     if (start === 0) writer.reset();
-    return { body, buffers: [], refs: sink.refs.length === 0 ? NO_REFS : sink.refs, held: sink.held, bytes: body.length };
+    return {
+      body,
+      buffers: [],
+      refs: sink.refs.length === 0 ? NO_REFS : sink.refs,
+      held: sink.held,
+      bytes: body.length,
+    };
   }
 
   /** The value, when it is a primitive: those are kept decoded. */

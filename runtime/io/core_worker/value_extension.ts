@@ -34,7 +34,13 @@ export function valueExtension(
     // Whoever receives it finds the source in the function table.
     void core.functions.export(record).catch(() => undefined);
     const { name, methods } = value.code.definition;
-    return { kind: value.code.kind, hash: record.hash, name, methods, options: travelling(value.givenOptions) };
+    return {
+      kind: value.code.kind,
+      hash: record.hash,
+      name,
+      methods,
+      options: travelling(value.givenOptions),
+    };
   };
   return {
     encode(value) {
@@ -57,7 +63,9 @@ export function valueExtension(
     decode(tag, data) {
       if (tag === "ref") {
         const [id, home] = data as [ObjectId, NodeId];
-        if (typeof id !== "string" || typeof home !== "string") throw new TypeError("a ref without id or home");
+        if (typeof id !== "string" || typeof home !== "string") {
+          throw new TypeError("a ref without id or home");
+        }
         return objects.refOf(objects.arrived({ id, home }));
       }
       if (tag === "actor") return actors.handleOf(data as HandleInfo);
@@ -79,7 +87,10 @@ function decodeCode(data: CodeData): RemoteFunction | RemoteClass {
 function travelling(options: TaskOptions | ActorOptions): TaskOptions | ActorOptions {
   const { captures: _captures, ...rest } = options as TaskOptions;
   if (Array.isArray(rest.retryExceptions)) {
-    return { ...rest, retryExceptions: rest.retryExceptions.map((cls) => typeof cls === "string" ? cls : cls.name) as never };
+    return {
+      ...rest,
+      retryExceptions: rest.retryExceptions.map((cls) => typeof cls === "string" ? cls : cls.name) as never,
+    };
   }
   return rest;
 }

@@ -53,7 +53,9 @@ export class WorkerLink {
   send(type: number, header: Uint8Array | string, sections?: readonly Uint8Array[]): void {
     if (this.#channel !== null) this.#channel.send(type, header, sections);
     // A writer's buffer is reused by the next batch: what waits needs bytes of its own.
-    else if (!this.#lost) this.#waiting.push([type, typeof header === "string" ? header : header.slice(), sections]);
+    else if (!this.#lost) {
+      this.#waiting.push([type, typeof header === "string" ? header : header.slice(), sections]);
+    }
   }
 
   close(): void {

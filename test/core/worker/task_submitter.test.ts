@@ -6,7 +6,11 @@
 import { describe, expect, test } from "bun:test";
 import { Prng } from "../../../runtime/common/prng.ts";
 import type { Grant } from "../../../runtime/common/task_spec.ts";
-import { type SchedulingShape, type SubmittedTask, TaskSubmitter } from "../../../runtime/core/worker/task_submitter.ts";
+import {
+  type SchedulingShape,
+  type SubmittedTask,
+  TaskSubmitter,
+} from "../../../runtime/core/worker/task_submitter.ts";
 
 interface Task extends SubmittedTask {
   attempt: number;
@@ -19,13 +23,17 @@ const SHAPE: SchedulingShape = {
   runtimeEnv: { hash: "" },
 };
 
-function world(limits: Partial<{ requestsPerClass: number; leaseIdleMs: number; argumentRequests: number }> = {}) {
+function world(
+  limits: Partial<{ requestsPerClass: number; leaseIdleMs: number; argumentRequests: number }> = {},
+) {
   const log: string[] = [];
   const submitter = new TaskSubmitter<Task>({
-    requestLease: (id, queue, first, backlog) => log.push(`request ${id} ${queue.key} for ${first.sequence} of ${backlog}`),
+    requestLease: (id, queue, first, backlog) =>
+      log.push(`request ${id} ${queue.key} for ${first.sequence} of ${backlog}`),
     cancelLease: (id) => log.push(`cancel ${id}`),
     returnLease: (lease) => log.push(`return ${lease.grant.leaseId}`),
-    push: (lease, tasks) => log.push(`push ${lease.grant.leaseId} ${tasks.map((task) => task.sequence).join(",")}`),
+    push: (lease, tasks) =>
+      log.push(`push ${lease.grant.leaseId} ${tasks.map((task) => task.sequence).join(",")}`),
     lost: (task) => log.push(`lost ${task.sequence}`),
     retried: (task) => {
       task.attempt++;
@@ -263,7 +271,14 @@ function runRandomWorld(prng: Prng): void {
     if (submitted < count && pick < 3) {
       const storedArgs = prng.below(4) === 0 ? [{ id: "o" as never, home: "n" as never, bytes: 1 }] : [];
       const retriesLeft = prng.below(4) - 1;
-      submitter.submit(task(++submitted, { timing: timings[prng.below(2)]!, storedArgs, retriesLeft, exclusive: retriesLeft === 0 }));
+      submitter.submit(
+        task(++submitted, {
+          timing: timings[prng.below(2)]!,
+          storedArgs,
+          retriesLeft,
+          exclusive: retriesLeft === 0,
+        }),
+      );
     } else if (pick < 5 && open.size > 0) {
       const [requestId] = [...open.keys()];
       open.delete(requestId!);
@@ -282,7 +297,9 @@ function runRandomWorld(prng: Prng): void {
         submitter.handedBack(nowMs, leaseId, rest.map((each) => each.sequence));
       } else {
         tasks.delete(first);
-        if (submitter.completed(nowMs, leaseId, first.sequence, 1 + prng.below(100)) !== undefined) end(first);
+        if (submitter.completed(nowMs, leaseId, first.sequence, 1 + prng.below(100)) !== undefined) {
+          end(first);
+        }
       }
     }
     submitter.pump(nowMs);

@@ -35,7 +35,7 @@ export async function lsCommand(args: readonly string[]): Promise<number> {
     if (flags.isSet("json")) return printJson(rows);
     if (rows.length === 0) return print(`no ${kind}${filters.length === 0 ? "" : " match"}`);
     const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-    print(table(columns, rows.map((row) => columns.map((column) => cell(row[column])))));
+    print(table(columns, rows.map((row) => columns.map((column) => cell(row[column], column)))));
     if (total > rows.length) print(dim(`${rows.length} of ${total}; --limit shows more`));
   });
   return 0;

@@ -46,13 +46,13 @@ export function bytes(count: number): string {
   return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** A cell of a table from any JSON value; long ones are cut. */
-export function cell(value: unknown): string {
-  const text = value === null || value === undefined
-    ? ""
-    : typeof value === "object"
-    ? JSON.stringify(value)
-    : String(value);
-  const line = text.replaceAll(/\s+/g, " ");
+/** A cell of a table from any JSON value: times of day for `…Ms` columns that hold dates, long texts cut. */
+export function cell(value: unknown, column: string = ""): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") {
+    if (column.endsWith("Ms") && value > 1e12) return new Date(value).toISOString().slice(11, 23);
+    return String(Math.round(value * 100) / 100);
+  }
+  const line = (typeof value === "object" ? JSON.stringify(value) : String(value)).replaceAll(/\s+/g, " ");
   return line.length > 60 ? line.slice(0, 59) + "…" : line;
 }

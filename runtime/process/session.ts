@@ -94,8 +94,10 @@ export function isRunning(file: { readonly pid: number; readonly pidStart: strin
 export function processStart(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The command's name, in parentheses, may hold anything; field 22 counts from before it.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+    // The command's name, in parentheses, may hold anything; the state is field 3, the start field 22.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A zombie has ended; only its parent has not looked yet.
+    return fields[0] === "Z" ? "ended" : fields[19] ?? null;
   } catch {
     return null; // Gone, or no /proc here.
   }

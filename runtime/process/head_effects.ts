@@ -12,7 +12,7 @@ import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import type { ActorBytes } from "./head_actors.ts";
 import type { HeadNodes } from "./head_nodes.ts";
-import { actorRow, jobRow, nodeRow } from "./head_records.ts";
+import { actorRow, jobRow, nodeRow, objectRows } from "./head_records.ts";
 
 type Of<T extends GcsEffect["type"]> = Extract<GcsEffect, { type: T }>;
 
@@ -157,21 +157,9 @@ export class HeadEffects {
     // After a restart the nodes report all that they hold: a row that is missing or stale harms nobody.
     if (store.counts.queued > OBJECT_WRITES_QUEUED_MAX) return;
     for (const { nodeId, object } of added) {
-      store.write({
-        table: "objects",
-        put: {
-          objectId: object.id,
-          bytes: object.bytes,
-          home: object.home,
-          owner: object.owner,
-          isError: object.isError ? 1 : 0,
-          producer: object.producer ?? null,
-        },
-      });
-      store.write({
-        table: "objectLocations",
-        put: { objectId: object.id, nodeId, isPrimary: object.primary ? 1 : 0 },
-      });
+      const [row, location] = objectRows(nodeId, object);
+      store.write({ table: "objects", put: row });
+      store.write({ table: "objectLocations", put: location });
     }
     for (const { nodeId, id } of removed) store.write({ table: "objectLocations", remove: [id, nodeId] });
     for (const id of ended) {

@@ -16,6 +16,7 @@ import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { DemandRow, HeadMethods } from "../protocol/messages.ts";
 import type { ActorBytes } from "./head_actors.ts";
+import { checkRegistration } from "./head_checks.ts";
 import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
@@ -103,6 +104,7 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
           `${nodeId} (epoch ${hello.epoch}) cannot register ${registration.nodeId}`,
         );
       }
+      checkRegistration(registration);
       return ask((requestId) => ({ type: "registerNode", requestId, connection, registration }));
     },
     unregisterNode: ({ reason }) =>
@@ -229,6 +231,8 @@ function peopleHandlers({ gcs, view, history, info, store }: HeadServices): Hand
       address: info.address(),
       dashboardUrl: info.dashboardUrl(),
       store: store.url,
+      storeWaiting: store.waitingFor,
+      historyDropped: store.counts.historyDropped,
       nodes: gcs.nodes.rows(),
       demand: pendingDemand(gcs),
       sessionDir: info.sessionDir,

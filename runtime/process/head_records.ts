@@ -16,32 +16,34 @@ import type {
   StoredActor,
   StoredFunctionCounts,
   StoredJob,
+  StoredLocation,
   StoredNode,
+  StoredObject,
   StoredTask,
   StoredTraceStep,
 } from "../io/storage/rows.ts";
-import type { NodeRow } from "../protocol/messages.ts";
+import type { NodeRow, ObjectReport } from "../protocol/messages.ts";
 
 /** Names and messages of tasks are for people; what is longer is cut. */
 const TEXT_MAX = 4_000;
 
 export function nodeRow({ facts, state, stateMessage, startedMs, endedMs }: NodeRecord): StoredNode {
   return {
-    nodeId: facts.nodeId,
-    epoch: facts.epoch,
+    nodeId: whole(facts.nodeId),
+    epoch: integer(facts.epoch),
     state,
-    stateMessage,
-    address: facts.address,
-    hostname: facts.hostname,
-    pid: facts.pid,
-    runtime: facts.runtime,
-    sessionDir: facts.sessionDir,
+    stateMessage: text(stateMessage),
+    address: text(facts.address),
+    hostname: text(facts.hostname),
+    pid: integer(facts.pid),
+    runtime: text(facts.runtime),
+    sessionDir: text(facts.sessionDir),
     isHeadNode: facts.isHeadNode ? 1 : 0,
-    resources: JSON.stringify(facts.resources),
-    labels: JSON.stringify(facts.labels),
-    objectStoreBytes: facts.objectStoreBytes,
-    startedMs: Math.round(startedMs),
-    endedMs: endedMs === null ? null : Math.round(endedMs),
+    resources: JSON.stringify(facts.resources ?? {}),
+    labels: JSON.stringify(facts.labels ?? {}),
+    objectStoreBytes: integer(facts.objectStoreBytes),
+    startedMs: integer(startedMs),
+    endedMs: integerOrNull(endedMs),
   };
 }
 
@@ -65,11 +67,17 @@ function nodeRecord(row: StoredNode): NodeRecord {
 
 export function jobRow(job: JobRecord): StoredJob {
   return {
-    ...job,
+    jobId: whole(job.jobId),
+    driverId: whole(job.driverId),
+    nodeId: whole(job.nodeId),
+    namespace: whole(job.namespace),
     entrypoint: text(job.entrypoint),
+    pid: integer(job.pid),
+    runtime: text(job.runtime),
+    state: job.state,
     message: text(job.message),
-    startedMs: Math.round(job.startedMs),
-    endedMs: job.endedMs === null ? null : Math.round(job.endedMs),
+    startedMs: integer(job.startedMs),
+    endedMs: integerOrNull(job.endedMs),
   };
 }
 
@@ -86,23 +94,23 @@ function jobRecord(row: StoredJob): JobRecord {
 
 export function actorRow({ spec, status, createdMs, startedMs, endedMs }: ActorRecord): StoredActor {
   return {
-    actorId: spec.actorId,
-    jobId: spec.jobId,
-    className: spec.className,
-    name: spec.name,
-    namespace: spec.namespace,
+    actorId: whole(spec.actorId),
+    jobId: whole(spec.jobId),
+    className: text(spec.className),
+    name: whole(spec.name),
+    namespace: whole(spec.namespace),
     state: status.state,
-    incarnation: status.incarnation,
-    restartsLeft: status.restartsLeft,
-    nodeId: status.nodeId,
-    workerId: status.workerId,
-    socketPath: status.socketPath,
-    pid: status.pid,
+    incarnation: integer(status.incarnation),
+    restartsLeft: integer(status.restartsLeft),
+    nodeId: textOrNull(status.nodeId),
+    workerId: textOrNull(status.workerId),
+    socketPath: textOrNull(status.socketPath),
+    pid: integerOrNull(status.pid),
     deathCause: status.deathCause === null ? null : JSON.stringify(status.deathCause),
     hasErrorValue: status.hasErrorValue === true ? 1 : 0,
-    createdMs: Math.round(createdMs),
-    startedMs: startedMs === null ? null : Math.round(startedMs),
-    endedMs: endedMs === null ? null : Math.round(endedMs),
+    createdMs: integer(createdMs),
+    startedMs: integerOrNull(startedMs),
+    endedMs: integerOrNull(endedMs),
   };
 }
 
@@ -162,7 +170,7 @@ export function* historyRows(batch: TaskEventBatch): Iterable<HistoryRow> {
 
 function taskRow(row: TaskRow): StoredTask {
   return {
-    taskId: text(row.taskId),
+    taskId: whole(row.taskId),
     attempt: integer(row.attempt),
     jobId: text(row.jobId),
     name: text(row.name),
@@ -259,13 +267,28 @@ export function reportedCounts(rows: readonly StoredFunctionCounts[]): TaskEvent
   }));
 }
 
+/** Where an object is, as the directory says it: the object's row and its location's. */
+export function objectRows(nodeId: string, object: ObjectReport): [StoredObject, StoredLocation] {
+  const objectId = whole(object.id);
+  return [{
+    objectId,
+    bytes: integer(object.bytes),
+    home: whole(object.home),
+    owner: whole(object.owner),
+    isError: object.isError ? 1 : 0,
+    producer: textOrNull(object.producer),
+  }, { objectId, nodeId: whole(nodeId), isPrimary: object.primary ? 1 : 0 }];
+}
+
+/** Keys are never cut. */
+function whole(value: unknown): string {
+  if (typeof value === "string") return value;
+  return value === null || value === undefined ? "" : String(value);
+}
+
 function text(value: unknown): string {
-  const whole = typeof value === "string"
-    ? value
-    : value === null || value === undefined
-    ? ""
-    : String(value);
-  return whole.length > TEXT_MAX ? `${whole.slice(0, TEXT_MAX - 1)}…` : whole;
+  const all = whole(value);
+  return all.length > TEXT_MAX ? `${all.slice(0, TEXT_MAX - 1)}…` : all;
 }
 
 function textOrNull(value: unknown): string | null {

@@ -422,6 +422,10 @@ export interface HeadMethods {
       address: string;
       dashboardUrl: string | null;
       store: string;
+      /** Why the store takes no writes now (it is away, its disk is full), for people; null when it does. */
+      storeWaiting?: string | null;
+      /** History rows that were given up because they came faster than the store took them. */
+      historyDropped?: number;
       nodes: NodeRow[];
       demand: DemandRow[];
       sessionDir: string;

@@ -363,6 +363,26 @@ test("a wrong token, a driver, an unregistered and a fenced node are refused", a
   });
 });
 
+test("a registration that is none is refused with the field's name, and the head goes on", async () => {
+  await using head = new TestHead();
+  await head.start();
+  const node = await head.connect();
+  const bad: [Record<string, unknown>, string][] = [
+    [{ hostname: { toString: 1 } }, "hostname"],
+    [{ resources: { CPU: "many" } }, "resources CPU"],
+    [{ resources: { CPU: -1 } }, "resources CPU"],
+    [{ resources: [] }, "resources"],
+    [{ labels: { zone: 3 } }, "label zone"],
+    [{ objects: null }, "objects"],
+    [{ pid: 1.5 }, "pid"],
+  ];
+  for (const [fields, name] of bad) {
+    const error = await failure(node.request("registerNode", { ...registration("n-1"), ...fields } as never));
+    expect([name, error.message]).toEqual([name, expect.stringContaining(`registerNode: ${name}`)]);
+  }
+  await node.request("registerNode", registration("n-1"));
+});
+
 test("the command line sees nodes and demand, and stops the cluster; nobody is left", async () => {
   await using head = new TestHead();
   await head.start();
@@ -376,6 +396,7 @@ test("the command line sees nodes and demand, and stops the cluster; nobody is l
     sessionDir: head.sessionDir,
   });
   expect(info.nodes).toMatchObject([{ nodeId: "n-1", state: "ALIVE", resources: { CPU: 20_000 } }]);
+  expect(info).toMatchObject({ storeWaiting: null, historyDropped: 0 });
   expect(info.store).toContain("gcs.db");
   expect((await failure(cli.request("createActor", {} as never))).message).toContain("no method");
   await cli.request("stopCluster", { reason: "the test says so" });

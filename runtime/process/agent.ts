@@ -241,6 +241,7 @@ export class Agent {
         this.#parts?.leases.step({ type: "workerStartFailed", startId, message });
       },
       onExit: (worker, cause, intended) => this.#workerExited(worker, cause, intended),
+      onOutput: (worker, text) => this.#output(worker, text),
       askToExit: (id, reason) => this.#processes.notify(id, "exitWorker", { reason }),
     });
   }
@@ -331,6 +332,20 @@ export class Agent {
     }
     this.#parts.leases.step({ type: "workerExited", workerId: worker.id, cause });
     this.#parts.actors.workerExited(worker, cause, intended);
+  }
+
+  /** What a worker printed goes to the drivers of its job, here or at the node that leased it. */
+  #output({ child, jobId, homeNode }: WorkerProcess, text: string): boolean {
+    if (jobId === null || homeNode === null) return false;
+    const labelled = text.split("\n").map((line) => `(pid=${child.pid}) ${line}`).join("\n");
+    if (homeNode === this.nodeId) this.#processes.message(jobId, "info", labelled);
+    else {
+      this.#peers.connect(homeNode).then(
+        (rpc) => rpc.notify("message", { jobId, level: "info", text: labelled }),
+        () => undefined,
+      );
+    }
+    return true;
   }
 
   #registration(): NodeRegistration {

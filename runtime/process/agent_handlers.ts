@@ -228,6 +228,7 @@ export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<Pe
     openRelay: (params, _sections, { rpc }) => parts().relays.openHere(rpc, params),
     relayFrame: ({ relayId }, frames) => parts().relays.frames(relayId, frames),
     closeRelay: ({ relayId }) => parts().relays.closed(relayId),
+    message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),
   };
 }
 

@@ -263,7 +263,10 @@ export class Leases {
     const process = this.#parts.processes.get(workerId);
     if (process === undefined) return;
     const worker = this.#parts.workers.get(workerId);
-    if (worker !== undefined) worker.jobId = request.jobId;
+    if (worker !== undefined) {
+      worker.jobId = request.jobId;
+      worker.homeNode = request.submitterNode;
+    }
     process.jobId = request.jobId;
     process.namespace = request.namespace ?? "";
     const { jobId, namespace } = process;

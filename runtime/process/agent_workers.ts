@@ -10,8 +10,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnRuntime } from "#platform";
 import { WORKER_START_TIMEOUT_MS } from "../common/config.ts";
-import { hex, type JobId, type ProcessId, workerId } from "../common/ids.ts";
+import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../common/ids.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
+import { LogTails } from "./agent_logs.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
 
 /** A worker that was asked to end has this long before it is killed: calls that run may finish, shutdown hooks too. */
@@ -44,6 +45,8 @@ export interface WorkersOptions {
   readonly onStartFailed: (startId: number, message: string) => void;
   /** A worker that was ready is gone. */
   readonly onExit: (worker: WorkerProcess, cause: DeathCause, intended: boolean) => void;
+  /** What a worker printed, whole lines. False when nobody is there to read it yet. */
+  readonly onOutput: (worker: WorkerProcess, text: string) => boolean;
   /** Ask it to end after what it runs. */
   readonly askToExit: (id: ProcessId, reason: DeathCause) => void;
 }
@@ -61,6 +64,8 @@ export interface WorkerProcess {
   ready: boolean;
   /** The job that it is bound to; null until its first lease. */
   jobId: JobId | null;
+  /** Where the driver of that job, or the owner of its actor, is. */
+  homeNode: NodeId | null;
   /** Why we ended it; null when we did not. */
   ending: DeathCause | null;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -72,6 +77,7 @@ export class WorkerProcesses {
   readonly #options: WorkersOptions;
   /** All and only processes that were started and have not exited. */
   readonly #workers: Map<ProcessId, WorkerProcess> = new Map();
+  readonly #logs: LogTails = new LogTails();
   readonly #fates: Map<ProcessId, DeathCause> = new Map();
   #closed: boolean = false;
 
@@ -125,6 +131,7 @@ export class WorkerProcesses {
       startedMs: Date.now(),
       ready: false,
       jobId: null,
+      homeNode: null,
       ending: null,
       timer: undefined,
     };
@@ -133,6 +140,7 @@ export class WorkerProcesses {
       this.#kill(worker, { code: "WORKER_DIED", message });
     }, WORKER_START_TIMEOUT_MS);
     this.#workers.set(id, worker);
+    this.#logs.add(logPath, (text) => this.#options.onOutput(worker, text));
     child.stdin?.on("error", () => undefined);
     child.on("error", (error) => this.#exited(worker, null, null, error.message));
     child.on("exit", (code, signal) => this.#exited(worker, code, signal, null));
@@ -193,6 +201,7 @@ export class WorkerProcesses {
   #exited(worker: WorkerProcess, code: number | null, signal: string | null, failure: string | null): void {
     if (!this.#workers.delete(worker.id)) return;
     clearTimeout(worker.timer);
+    this.#logs.remove(worker.logPath);
     rmSync(worker.socketPath, { force: true });
     const how = failure ?? (signal === null ? `exit code ${code}` : `signal ${signal}`);
     const { onStartFailed, onExit } = this.#options;

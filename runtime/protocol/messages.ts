@@ -484,6 +484,8 @@ export interface PeerMethods {
   >;
   readonly relayFrame: Notification<{ relayId: string }>;
   readonly closeRelay: Notification<{ relayId: string }>;
+  /** For a job's drivers at the receiver: what one of its workers printed. */
+  readonly message: NodeMethods["message"];
 }
 
 /** Arguments of a lease, for the pin that the granting agent takes before the task starts. */

@@ -23,7 +23,11 @@ export function counts(name: string, some: Partial<FunctionCounts> = {}): Functi
   };
 }
 
-export function taskBatch(processId: string, sequence: number, some: Partial<TaskEventBatch> = {}): TaskEventBatch {
+export function taskBatch(
+  processId: string,
+  sequence: number,
+  some: Partial<TaskEventBatch> = {},
+): TaskEventBatch {
   return {
     processId,
     nodeId: "n-1" as NodeId,

@@ -33,6 +33,8 @@ const FIELDS: readonly Field[] = [
 interface FunctionGroup extends Sums {
   readonly name: string;
   readonly type: TaskType;
+  /** Failed without having run to an end, because their submitter died: they have no run time. */
+  orphaned: number;
 }
 
 interface EdgeGroup {
@@ -145,7 +147,9 @@ export class TaskCounts {
       name = "(other)";
       key = `${type} ${name}`;
     }
-    if (!this.functions.groups.has(key)) this.functions.groups.set(key, { name, type, ...zeroSums() });
+    if (!this.functions.groups.has(key)) {
+      this.functions.groups.set(key, { name, type, orphaned: 0, ...zeroSums() });
+    }
     return key;
   }
 
@@ -169,6 +173,7 @@ export class TaskCounts {
       this.#move(known, "submitted", 0);
       this.#move(known, "running", 0);
       this.#move(known, "failed", failed + unfinished);
+      this.functions.groups.get(known.group)!.orphaned += unfinished;
     }
   }
 
@@ -205,14 +210,14 @@ export class TaskCounts {
 }
 
 function functionRow(key: string, group: FunctionGroup): FunctionDto {
-  const { name, type, runMs, ...counts } = group;
-  const ended = counts.finished + counts.failed;
+  const { name, type, runMs, orphaned, ...counts } = group;
+  const ended = counts.finished + counts.failed - orphaned;
   return {
     key,
     name,
     type,
     ...counts,
-    meanRunMs: ended === 0 ? null : Math.round(runMs / ended * 1000) / 1000,
+    meanRunMs: ended <= 0 ? null : Math.round(runMs / ended * 1000) / 1000,
   };
 }
 

@@ -186,18 +186,7 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
   }
 
   #create(nowMs: number, event: Extract<TableEvent, { type: "create" }>, effects: TableEffect[]): void {
-    const existing = this.#creating.get(creationKey(event.holder, event.id));
-    if (existing !== undefined && existing.size === event.size) {
-      // A resent request: the same range again.
-      effects.push({
-        type: "granted",
-        requestId: event.requestId,
-        id: event.id,
-        offset: existing.offset,
-      });
-      return;
-    }
-    if (existing !== undefined) this.#abort(nowMs, event.holder, event.id);
+    if (this.#grantedBefore(nowMs, event, effects)) return;
     const { requestId, holder, id, size, inline } = event;
     if (size > this.capacity) {
       effects.push({
@@ -221,10 +210,29 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     this.#waiting.push({ requestId, holder, id, size, inline, sinceMs: nowMs });
   }
 
+  /** Whether the same creator has a range for the object: a resent request is answered with it; one of another size
+   *  replaces it. */
+  #grantedBefore(nowMs: number, wanted: Omit<Waiting, "sinceMs">, effects: TableEffect[]): boolean {
+    const { requestId, holder, id, size, inline } = wanted;
+    const existing = this.#creating.get(creationKey(holder, id));
+    if (existing === undefined) return false;
+    if (existing.size === size && (existing.offset === null) === inline) {
+      effects.push({ type: "granted", requestId, id, offset: existing.offset });
+      return true;
+    }
+    this.#creating.delete(creationKey(holder, id));
+    this.#free(nowMs, existing);
+    return false;
+  }
+
   /** Grants what fits, in order; fails those who waited too long; sets the timer for the next. */
   #serve(nowMs: number, effects: TableEffect[]): void {
     while (this.#waiting.length > 0) {
       const first = this.#waiting[0]!;
+      if (this.#grantedBefore(nowMs, first, effects)) {
+        this.#waiting.shift();
+        continue;
+      }
       const offset = this.#allocate(nowMs, first, effects);
       if (offset === undefined) {
         if (nowMs < this.#deadlineMs(first)) break;

@@ -72,8 +72,8 @@ async function calls(raw: RawPeer): Promise<void> {
   const actor = await openActor();
   const singles = contestantsOf(peers, oneAtATime);
   const batches = contestantsOf(peers, (peer) => inFlight(peer, IN_FLIGHT));
-  const single: Measurement = { operations: 1_500 };
-  const batch: Measurement = { operations: 20 * IN_FLIGHT };
+  const single: Measurement = { operations: 1_000, slices: 21 };
+  const batch: Measurement = { operations: 20 * IN_FLIGHT, slices: 11 };
   const overPiscina: Mark = { than: "piscina", ratio: 0.7 };
   const overPoolifier: Mark = { than: "poolifier", ratio: 1 };
   const task = mobulaOneAtATime(callTask);
@@ -107,7 +107,7 @@ async function objects(): Promise<void> {
     await group(`put of ${name}`, "ms", [putting(bytes), memoryCopy(bytes)], { operations, bytes });
     await group(`get of ${name}`, "ms", [getting(bytes), memoryCopy(bytes)], { operations, bytes });
   }
-  const large: Measurement = { operations: 1, bytes: LARGE };
+  const large: Measurement = { operations: 1, bytes: LARGE, slices: 11 };
   await group("put of 256 MB", "bytes", [putting(LARGE), memoryCopy(LARGE)], large);
   await group("get of 256 MB", "ms", [getting(LARGE), memoryCopy(LARGE)], large, { msMax: 5 });
 }
@@ -122,7 +122,7 @@ async function transfer(raw: RawPeer): Promise<void> {
   const own = transfers.contestant;
   const contestant: Contestant = { name: own.name, slice: (operations, lap) => own.slice(operations, lap) };
   const rounds: Result[][] = [];
-  for (let round = 0; round < 7; round++) {
+  for (let round = 0; round < 10; round++) {
     await transfers.prepare();
     rounds.push(await race([contestant, raw.stream], { operations: 1, slices: 1, warmups: 0, bytes: LARGE }));
   }

@@ -4,7 +4,9 @@
  */
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
-import { encodeFrame } from "../../../runtime/protocol/frames.ts";
+import { Prng } from "../../../runtime/common/prng.ts";
+import { encodeFrame, FrameType } from "../../../runtime/protocol/frames.ts";
+import { Rpc } from "../../../runtime/io/transport/rpc.ts";
 import { ConnectionClosedError } from "../../../runtime/io/transport/transport_error.ts";
 import { closed, HELLO, TestListener } from "./unix_pair.ts";
 
@@ -188,4 +190,42 @@ test("garbage, a frame over the limit and half a frame each end their connection
     code: "ConnectionClosedError",
     message: expect.stringMatching(/ended in the middle of a frame/),
   });
+});
+
+test("mutated conversations end at most their own connection, and soon", async () => {
+  const seed = Date.now() >>> 0;
+  console.log(`connection.test seed ${seed}`);
+  const prng = new Prng(seed);
+  await using listener = await new TestListener().listen();
+  const [client, server] = await listener.pair();
+  server.onFrame = (type, _flags, header) => server.send(type, header);
+  const conversation = Buffer.concat([
+    encodeFrame(FrameType.hello, 0, JSON.stringify(HELLO)),
+    encodeFrame(FrameType.request, 0, `{"id":1,"method":"add","params":{"a":1}}`, [new Uint8Array(100)]),
+    encodeFrame(FrameType.notification, 0, `{"method":"count","params":{}}`),
+    encodeFrame(200, 3, new Uint8Array(30), [new Uint8Array(10), new Uint8Array(0)]),
+  ]);
+  const strangers = Array.from({ length: 300 }, () => {
+    const bytes = new Uint8Array(conversation);
+    for (let count = prng.between(1, 4); count > 0; count--) {
+      bytes[prng.below(bytes.length)] = prng.below(256);
+    }
+    const cut = prng.chance(20) ? bytes.subarray(0, prng.below(bytes.length)) : bytes;
+    return new Promise<void>((resolve) => {
+      const socket = connect(listener.path, () => socket.end(cut));
+      socket.on("error", () => undefined);
+      socket.on("close", () => resolve());
+      socket.resume();
+    });
+  });
+  // Those that are let in all the same are treated as any peer.
+  const admitted = (async () => {
+    for (;;) new Rpc(await listener.next(), { add: () => ({}) }, { onError: () => undefined });
+  })();
+  await Promise.all(strangers);
+  const answer = Promise.withResolvers<string>();
+  client.onFrame = (_type, _flags, header) => answer.resolve(text(header));
+  client.send(40, "unharmed");
+  expect(await answer.promise).toBe("unharmed");
+  void admitted;
 });

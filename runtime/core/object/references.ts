@@ -322,7 +322,8 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
         if (isProcess(holder)) {
           assert(this.#ofProcess.get(holder)?.has(id) === true, `${holder}'s refs are known by holder`);
         } else {
-          assert(this.#contained.has(holder), `${holder}, which contains ${id}, is stored here`);
+          const waits = this.#deferred.has(deferredKey(holder, id));
+          assert(this.#contained.has(holder) || waits, `${holder}, which contains ${id}, is stored here`);
         }
       }
       if (owned) {

@@ -143,16 +143,22 @@ export class Driver implements Cluster {
   }
 
   async #startLocal(): Promise<Attachment> {
-    const { numCpus, numGpus, resources, objectStoreBytes, dashboard, token } = this.#options;
-    const local = await LocalCluster.start({
-      nodeId: this.#nodeId!,
+    const { numNodes = 1, numCpus, numGpus, resources, objectStoreBytes, dashboard, token } = this.#options;
+    const each = {
       ...(numCpus !== undefined && { numCpus }),
       ...(numGpus !== undefined && { numGpus }),
       ...(resources !== undefined && { resources }),
       ...(objectStoreBytes !== undefined && { objectStoreBytes }),
+    };
+    const local = await LocalCluster.start({
+      ...each,
+      nodeId: this.#nodeId!,
       ...(dashboard !== undefined && { dashboard }),
       ...(token !== undefined && { token }),
     });
+    // From here on it is ended with the driver, also when a further node cannot start.
+    this.#local = local;
+    await Promise.all(Array.from({ length: numNodes - 1 }, () => local.addAgent(each)));
     return { token: local.token, socketPath: local.agents[0]!.ready.socketPath, agentAddress: null, local };
   }
 
@@ -253,7 +259,7 @@ async function agentOf(address: string, token: string): Promise<string> {
 }
 
 function refuseResources(options: InitOptions): void {
-  for (const name of ["numCpus", "numGpus", "resources", "objectStoreBytes"] as const) {
+  for (const name of ["numNodes", "numCpus", "numGpus", "resources", "objectStoreBytes"] as const) {
     if (options[name] === undefined) continue;
     throw new RangeError(
       `Option ${name} is for a new cluster; with an address the cluster's nodes have their own`,

@@ -28,6 +28,8 @@ export interface ArgumentRef {
   readonly home: NodeId;
   /** Size in the store, 0 when the submitter does not know it. */
   readonly bytes: number;
+  /** The node that made it, when the submitter was told: it may die before it has reported the object. */
+  readonly at?: NodeId | undefined;
 }
 
 /** One request for a worker: the shape of a scheduling class, and the first task that would run under the grant. */

@@ -358,7 +358,14 @@ export interface HeadMethods {
   >;
   /** Where an object is. With `wait` the GCS keeps a callback: answered when the first location exists. */
   readonly locateObject: Method<
-    { requestId: string; id: ObjectId; home: NodeId; wait: boolean },
+    {
+      requestId: string;
+      id: ObjectId;
+      home: NodeId;
+      /** The node that made it, when the asker was told: without it, nobody ever learns of an object that died unreported. */
+      at?: NodeId | undefined;
+      wait: boolean;
+    },
     { nodes: NodeId[]; bytes: number; isError: boolean; waited: boolean }
   >;
   readonly cancelLocate: Notification<{ requestId: string }>;

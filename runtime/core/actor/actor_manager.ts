@@ -165,10 +165,13 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     else if (spec.args.length === 0) this.#proceed(nowMs, entry, out);
     else {
       this.#table.persist(entry, out);
-      out.push({ type: "awaitDependencies", actorId: spec.actorId, args: spec.args });
       this.#table.publish(entry, out);
     }
     out.push({ type: "actorFound", requestId, spec });
+    // Last: the answer may be here, and the actor dead of it, before the next effect is done.
+    if (entry.state === "DEPENDENCIES_UNREADY") {
+      out.push({ type: "awaitDependencies", actorId: spec.actorId, args: spec.args });
+    }
   }
 
   #lookUp(event: Event<"getActor">, out: ActorEffect[]): void {

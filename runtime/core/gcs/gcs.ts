@@ -12,14 +12,15 @@
  * @module
  */
 import { assert } from "../../common/assert.ts";
-import type { ActorId, JobId, NodeId } from "../../common/ids.ts";
+import type { ActorId, NodeId } from "../../common/ids.ts";
 import type { Prng } from "../../common/prng.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
 import { ActorManager } from "../actor/actor_manager.ts";
 import type { Core } from "../core.ts";
-import { type DirectoryEffect, type DirectoryEvent, ObjectDirectory } from "../object/object_directory.ts";
+import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
+import { ObjectDirectory } from "../object/object_directory.ts";
 import {
   GlobalScheduler,
   leasePickKey,
@@ -186,6 +187,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#recovered = true;
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
     for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
+    for (const { state, driverId: owner, message } of this.jobs.jobs()) {
+      if (state === "RUNNING") continue;
+      this.#stepObjects(nowMs, { type: "ownerDied", owner, reason: `its job ended: ${message}` }, out);
+    }
   }
 
   #stepNodes(nowMs: number, event: NodeEvent, out: GcsEffect[]): void {
@@ -238,11 +243,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#stepObjects(nowMs, { type: "nodeReported", nodeId, objects }, follow);
     this.#stepActors(nowMs, { type: "actorsReported", nodeId, actors }, follow);
     this.#stepJobs(nowMs, { type: "driversReported", nodeId, drivers }, follow);
-    const endedJobs = new Set<JobId>();
-    for (const { jobId } of drivers) if (!this.jobs.isRunning(jobId)) endedJobs.add(jobId);
-    for (const job of this.jobs.jobs()) {
-      if (job.endedMs !== null && nowMs - job.endedMs < ENDED_JOBS_TOLD_MS) endedJobs.add(job.jobId);
-    }
+    const lost = drivers.filter(({ jobId }) => !this.jobs.isRunning(jobId)).map(({ jobId }) => jobId);
+    const endedJobs = new Set([...lost, ...this.jobs.endedSince(nowMs - ENDED_JOBS_TOLD_MS)]);
     const endedActors = this.actors.endedAmong(actors);
     reply(requestId, { nodes: this.nodes.rows(), endedJobs: [...endedJobs], endedActors }, true, out);
     // Orders come after the answer; nothing that they say is persisted later than what the answer promises.
@@ -358,8 +360,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     for (const { requestId, arg } of this.#arguments.begin(effect.actorId, effect.args)) {
       // One that is lost has ended the wait for the others.
       if (!this.#arguments.has(requestId)) return;
-      const locate = { requestId, nodeId: null, waitId: requestId, id: arg.id, home: arg.home, wait: true };
-      this.#stepObjects(nowMs, { type: "locateObject", ...locate }, out);
+      const locate = { requestId, nodeId: null, waitId: requestId, id: arg.id, home: arg.home, at: arg.at };
+      this.#stepObjects(nowMs, { type: "locateObject", ...locate, wait: true }, out);
     }
   }
 

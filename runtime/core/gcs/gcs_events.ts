@@ -10,7 +10,7 @@ import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import type { HeadMethods, NodeMethods, ObjectReport } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "../actor/actor_events.ts";
-import type { DirectoryEffect, DirectoryEvent } from "../object/object_directory.ts";
+import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
 import type { JobEffect, JobEvent, JobRecord } from "./job_manager.ts";
 import type { NodeEffect, NodeEvent, NodeRecord } from "./node_manager.ts";
 

@@ -132,6 +132,11 @@ export class JobManager implements Core<JobEvent, JobEffect> {
     return [...this.#jobs.values()];
   }
 
+  /** Jobs that ended after this moment, as far as they are remembered. */
+  endedSince(ms: number): JobId[] {
+    return [...this.#ended].filter((jobId) => this.#jobs.get(jobId)!.endedMs! > ms);
+  }
+
   check(): void {
     for (const [id, job] of this.#jobs) {
       const running = job.state === "RUNNING";

@@ -15,89 +15,31 @@
  *   2 The home says that nobody refers to it: every holder deletes it. Freed ids are remembered for a while, because a
  *     report or a copy may still be on its way: what comes late is deleted again.
  *   3 The last node that held it died or dropped it.
- *   4 The owner, or the owner's node, died OWNER_GRACE_MS ago and no copy came: what was on its way has arrived by then.
+ *   4 No copy came, and none will: the owner, or its node, died OWNER_GRACE_MS ago; or the object was made on a node that
+ *     died before it was reported, or that has not reported it for REPORT_GRACE_MS.
  * @module
  */
 import { assert } from "../../common/assert.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ObjectReport } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
-import { ObjectWaiters } from "./object_waiters.ts";
+import type { DirectoryEffect, DirectoryEvent, LocateErrorCode } from "./directory_events.ts";
+import { ObjectWaiters, type Waiter } from "./object_waiters.ts";
+import { OWNER_GRACE_MS, OwnerDeaths, remember } from "./owner_deaths.ts";
 
 /** Freed ids that are remembered. */
 export const FREED_KEPT: number = 100_000;
 /** Lost objects whose reason is remembered. */
 export const LOST_KEPT: number = 100_000;
-/** Dead owners, and dead nodes, that are remembered. */
-export const DEAD_OWNERS_KEPT: number = 10_000;
 /** Objects whose home died and that nobody counts any more; above that the oldest are freed. */
 export const ORPHANS_MAX: number = 100_000;
 /** Callbacks at once; above that a request is refused. */
 export const WAITERS_MAX: number = 1_000_000;
-/** How long after its owner's death an object that was announced may still appear. */
-export const OWNER_GRACE_MS: number = 2_000;
-
-type LocateErrorCode = "ObjectLostError" | "ObjectFreedError" | "OwnerDiedError";
-
-export type DirectoryEvent =
-  /** Changes of a node's store, in order; absolute per object, so a resent report changes nothing. */
-  | {
-    readonly type: "objectsReported";
-    readonly nodeId: NodeId;
-    readonly added: readonly ObjectReport[];
-    readonly removed: readonly ObjectId[];
-  }
-  /** A node (re)joined: this is all that it holds. */
-  | { readonly type: "nodeReported"; readonly nodeId: NodeId; readonly objects: readonly ObjectReport[] }
-  /** `waitId` names the request within the node: resending replaces it, `cancelLocate` ends it. */
-  | {
-    readonly type: "locateObject";
-    readonly requestId: string;
-    readonly nodeId: NodeId | null;
-    readonly waitId: string;
-    readonly id: ObjectId;
-    readonly home: NodeId;
-    readonly wait: boolean;
-  }
-  | { readonly type: "cancelLocate"; readonly nodeId: NodeId | null; readonly waitId: string }
-  | { readonly type: "freeObjects"; readonly ids: readonly ObjectId[] }
-  | { readonly type: "nodeDied"; readonly nodeId: NodeId; readonly reason: string }
-  | { readonly type: "ownerDied"; readonly owner: ProcessId; readonly reason: string }
-  /** No job runs any more: objects whose home died have no user left. */
-  | { readonly type: "lastJobEnded" }
-  | { readonly type: "tick" };
-
-export type DirectoryEffect =
-  /** Written behind: after a restart the nodes report all that they hold. */
-  | {
-    readonly type: "persistObjects";
-    readonly added: readonly { readonly nodeId: NodeId; readonly object: ObjectReport }[];
-    readonly removed: readonly { readonly nodeId: NodeId; readonly id: ObjectId }[];
-    /** Objects without any location from now on. */
-    readonly ended: readonly ObjectId[];
-  }
-  | {
-    readonly type: "located";
-    readonly requestId: string;
-    readonly nodes: readonly NodeId[];
-    readonly bytes: number;
-    readonly isError: boolean;
-    readonly waited: boolean;
-  }
-  | {
-    readonly type: "locateFailed";
-    readonly requestId: string;
-    readonly code: LocateErrorCode | "TaskCancelledError";
-    readonly message: string;
-  }
-  | { readonly type: "deleteObjects"; readonly nodeId: NodeId; readonly ids: readonly ObjectId[] }
-  | {
-    readonly type: "objectLost";
-    readonly id: ObjectId;
-    readonly home: NodeId;
-    readonly owner: ProcessId;
-    readonly reason: string;
-  };
+/**
+ * How long an object that the asker knows to have been made may stay unreported. Its node reports within milliseconds, and
+ * again when its connection was broken; a node that does not come back is dead before this.
+ */
+export const REPORT_GRACE_MS: number = 15_000;
 
 /** What the directory knows of a stored object. */
 export interface ObjectEntry {
@@ -112,14 +54,10 @@ export interface ObjectEntry {
   readonly holders: Set<NodeId>;
 }
 
+const FREED = "its last reference was released and it was deleted";
+
 interface Loss {
   readonly code: "ObjectLostError" | "OwnerDiedError";
-  readonly reason: string;
-}
-
-/** A death whose objects may still appear until `dueMs`. */
-interface Death {
-  readonly dueMs: number;
   readonly reason: string;
 }
 
@@ -139,9 +77,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
   readonly #lost: Map<ObjectId, Loss> = new Map();
   /** Stored objects whose home died. */
   readonly #orphans: Set<ObjectId> = new Set();
-  /** Dead owners, by the part of their id that is in their objects' ids; and dead homes. */
-  readonly #deadOwners: Map<string, Death> = new Map();
-  readonly #deadHomes: Map<NodeId, Death> = new Map();
+  readonly #deaths: OwnerDeaths = new OwnerDeaths();
   /** When callbacks must be looked through for the dead; null when not. */
   #sweepMs: number | null = null;
 
@@ -174,11 +110,8 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
         this.#nodeDied(nowMs, event.nodeId, event.reason, changes, out);
         break;
       case "ownerDied":
-        remember(this.#deadOwners, ownerKey(event.owner), {
-          dueMs: nowMs + OWNER_GRACE_MS,
-          reason: event.reason,
-        });
-        this.#sweepMs ??= nowMs + OWNER_GRACE_MS;
+        this.#deaths.ownerDied(nowMs, event.owner, event.reason);
+        this.#sweepAt(nowMs + OWNER_GRACE_MS);
         break;
       case "lastJobEnded":
         this.#free([...this.#orphans], changes, out);
@@ -257,7 +190,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
   ): void {
     const reported = new Set(objects.map((object) => object.id));
     const gone = [...this.#byNode.get(nodeId) ?? []].filter((id) => !reported.has(id));
-    this.#deadHomes.delete(nodeId);
+    this.#deaths.nodeBack(nodeId);
     this.#report(nodeId, objects, gone, changes, out);
   }
 
@@ -268,7 +201,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
       entry = { id, bytes, home, owner, isError, producer, primary: null, holders: new Set() };
       this.#objects.set(id, entry);
       this.#lost.delete(id);
-      if (this.#deadHomes.has(home)) this.#adopt(id, changes, out);
+      if (this.#deaths.ofNode(home) !== null) this.#adopt(id, changes, out);
     }
     entry.bytes = object.bytes;
     entry.isError = object.isError;
@@ -311,9 +244,8 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     out: DirectoryEffect[],
   ): void {
     const { requestId, id, home } = event;
-    const fail = (code: LocateErrorCode, why: string): void => {
-      out.push({ type: "locateFailed", requestId, code, message: `Cannot find object ${id}: ${why}` });
-    };
+    const fail = (code: LocateErrorCode, why: string): void =>
+      void out.push(failedEffect(requestId, id, code, why));
     // Resent: the first one's answer has no taker.
     const key = waiterKey(event.nodeId, event.waitId);
     this.#cancel(key, out);
@@ -322,7 +254,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     const loss = this.#lost.get(id);
     if (loss !== undefined) return fail(loss.code, loss.reason);
     if (this.#freed.has(id)) {
-      return fail("ObjectFreedError", "its last reference was released and it was deleted");
+      return fail("ObjectFreedError", FREED);
     }
     if (!event.wait) {
       return void out.push({
@@ -334,13 +266,27 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
         waited: false,
       });
     }
-    const death = this.#deathOf(id, home);
-    if (death !== null && nowMs >= death.dueMs) return fail("OwnerDiedError", death.reason);
-    if (death !== null) this.#sweepMs ??= death.dueMs;
     if (this.#waiters.size >= WAITERS_MAX) {
       return fail("ObjectLostError", `${WAITERS_MAX} requests wait already`);
     }
-    this.#waiters.add(id, { key, requestId, nodeId: event.nodeId, home });
+    const waiter = { key, requestId, nodeId: event.nodeId, home, at: event.at ?? null, sinceMs: nowMs };
+    const end = this.#endOf(id, waiter);
+    if (end !== null && nowMs >= end.dueMs) return fail(end.code, end.reason);
+    if (end !== null) this.#sweepAt(end.dueMs);
+    this.#waiters.add(id, waiter);
+  }
+
+  /** When and why a request that waits will be given up, as things stand; null for never. */
+  #endOf(id: ObjectId, waiter: Waiter): (Loss & { readonly dueMs: number }) | null {
+    const { home, at, sinceMs } = waiter;
+    const death = this.#deaths.of(id, home);
+    if (death !== null) return { code: "OwnerDiedError", ...death };
+    if (at === null) return null;
+    const there = this.#deaths.ofNode(at);
+    const reason = `node ${at}, which made it, ${
+      there === null ? "does not have it" : "died with the only copy"
+    }`;
+    return { code: "ObjectLostError", reason, dueMs: there?.dueMs ?? sinceMs + REPORT_GRACE_MS };
   }
 
   /** Every request gets an answer, so that nobody on the way keeps it open. */
@@ -356,18 +302,6 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     });
   }
 
-  #failWaiters(
-    id: ObjectId,
-    code: LocateErrorCode,
-    why: string,
-    out: DirectoryEffect[],
-  ): void {
-    const message = `Cannot find object ${id}: ${why}`;
-    for (const { requestId } of this.#waiters.take(id)) {
-      out.push({ type: "locateFailed", requestId, code, message });
-    }
-  }
-
   #free(ids: readonly ObjectId[], changes: Changes, out: DirectoryEffect[]): void {
     const perNode = new Map<NodeId, ObjectId[]>();
     for (const id of ids) {
@@ -377,7 +311,9 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
       this.#freed.add(id);
       if (this.#freed.size > FREED_KEPT) this.#freed.delete(this.#freed.values().next().value!);
       this.#orphans.delete(id);
-      this.#failWaiters(id, "ObjectFreedError", "its last reference was released", out);
+      for (const { requestId } of this.#waiters.take(id)) {
+        out.push(failedEffect(requestId, id, "ObjectFreedError", FREED));
+      }
       const entry = this.#objects.get(id);
       if (entry === undefined) continue;
       this.#objects.delete(id);
@@ -397,18 +333,13 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     const why = `node ${nodeId}, which held its last copy, died: ${reason}`;
     for (const id of [...this.#byNode.get(nodeId) ?? []]) this.#drop(id, nodeId, why, changes, out);
     this.#waiters.forgetNode(nodeId);
-    const death = { dueMs: nowMs + OWNER_GRACE_MS, reason: `its owner died with node ${nodeId}: ${reason}` };
-    remember(this.#deadHomes, nodeId, death);
-    this.#sweepMs ??= death.dueMs;
-    for (const { id, home } of this.#waiters.awaited()) {
-      // By owner too: the node may be back as a new incarnation at once, its processes never.
-      if (home === nodeId) remember(this.#deadOwners, ownerOf(id), death);
-    }
-    for (const entry of [...this.#objects.values()]) {
-      if (entry.home !== nodeId) continue;
-      remember(this.#deadOwners, ownerKey(entry.owner), death);
-      this.#adopt(entry.id, changes, out);
-    }
+    const orphaned = [...this.#objects.values()].filter((entry) => entry.home === nodeId).map((entry) =>
+      entry.id
+    );
+    const announced = this.#waiters.all().filter(({ waiter }) => waiter.home === nodeId).map(({ id }) => id);
+    this.#deaths.nodeDied(nowMs, nodeId, reason, [...announced, ...orphaned]);
+    this.#sweepAt(nowMs + OWNER_GRACE_MS);
+    for (const id of orphaned) this.#adopt(id, changes, out);
   }
 
   /** The object's home is dead: nobody counts it, so the number of these is bounded. */
@@ -417,17 +348,20 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     if (this.#orphans.size > ORPHANS_MAX) this.#free([this.#orphans.values().next().value!], changes, out);
   }
 
-  #deathOf(id: ObjectId, home: NodeId): Death | null {
-    return this.#deadHomes.get(home) ?? this.#deadOwners.get(ownerOf(id)) ?? null;
+  #sweepAt(dueMs: number): void {
+    this.#sweepMs = Math.min(this.#sweepMs ?? dueMs, dueMs);
   }
 
   #sweep(nowMs: number, out: DirectoryEffect[]): void {
     this.#sweepMs = null;
-    for (const { id, home } of this.#waiters.awaited()) {
-      const death = this.#deathOf(id, home);
-      if (death === null) continue;
-      if (nowMs >= death.dueMs) this.#failWaiters(id, "OwnerDiedError", death.reason, out);
-      else this.#sweepMs = Math.min(this.#sweepMs ?? death.dueMs, death.dueMs);
+    for (const { id, waiter } of this.#waiters.all()) {
+      const end = this.#endOf(id, waiter);
+      if (end === null) continue;
+      if (nowMs < end.dueMs) this.#sweepAt(end.dueMs);
+      else {
+        this.#waiters.forget(waiter.key);
+        out.push(failedEffect(waiter.requestId, id, end.code, end.reason));
+      }
     }
   }
 }
@@ -441,21 +375,10 @@ function locatedEffect(requestId: string, entry: ObjectEntry, waited: boolean): 
   return { type: "located", requestId, nodes, bytes, isError, waited };
 }
 
+function failedEffect(requestId: string, id: ObjectId, code: LocateErrorCode, why: string): DirectoryEffect {
+  return { type: "locateFailed", requestId, code, message: `Cannot find object ${id}: ${why}` };
+}
+
 function waiterKey(nodeId: NodeId | null, waitId: string): string {
   return `${nodeId ?? "head"}/${waitId}`;
-}
-
-/** The part of a process's id that its objects' ids carry (common/ids.ts). */
-function ownerKey(owner: ProcessId): string {
-  return owner.slice(2);
-}
-
-function ownerOf(id: ObjectId): string {
-  return id.slice(2, id.lastIndexOf("-"));
-}
-
-function remember<K, V>(map: Map<K, V>, key: K, value: V, limit: number = DEAD_OWNERS_KEPT): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > limit) map.delete(map.keys().next().value!);
 }

@@ -13,6 +13,9 @@ export interface Waiter {
   readonly nodeId: NodeId | null;
   /** The node whose agent counts the object. */
   readonly home: NodeId;
+  /** Where the object was made, as far as the asker was told. */
+  readonly at: NodeId | null;
+  readonly sinceMs: number;
 }
 
 export class ObjectWaiters {
@@ -63,9 +66,13 @@ export class ObjectWaiters {
     return this.#byObject.has(id);
   }
 
-  /** Awaited objects with their homes, in order of the first request. */
-  awaited(): { id: ObjectId; home: NodeId }[] {
-    return [...this.#byObject].map(([id, waiters]) => ({ id, home: waiters.values().next().value!.home }));
+  /** All that wait, by object in order of the first request. */
+  all(): { id: ObjectId; waiter: Waiter }[] {
+    const all: { id: ObjectId; waiter: Waiter }[] = [];
+    for (const [id, waiters] of this.#byObject) {
+      for (const waiter of waiters.values()) all.push({ id, waiter });
+    }
+    return all;
   }
 
   check(): void {

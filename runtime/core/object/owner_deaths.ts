@@ -1,0 +1,59 @@
+/**
+ * Which owners of objects, and which nodes, have died: what they had announced may still appear for a while (a report or a
+ * result is on its way), and after that never.
+ * @module
+ */
+import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+
+/** Dead owners, and dead nodes, that are remembered. */
+export const DEATHS_KEPT: number = 10_000;
+/** How long after its owner's death an object that was announced may still appear. */
+export const OWNER_GRACE_MS: number = 2_000;
+
+export interface Death {
+  /** From then on nothing appears any more. */
+  readonly dueMs: number;
+  readonly reason: string;
+}
+
+export class OwnerDeaths {
+  /** By the part of an owner's id that its objects' ids carry (common/ids.ts). */
+  readonly #owners: Map<string, Death> = new Map();
+  readonly #nodes: Map<NodeId, Death> = new Map();
+
+  ownerDied(nowMs: number, owner: ProcessId, reason: string): void {
+    remember(this.#owners, owner.slice(2), { dueMs: nowMs + OWNER_GRACE_MS, reason }, DEATHS_KEPT);
+  }
+
+  /** The node died, and with it the owners of these objects: it may be back as another incarnation, they never. */
+  nodeDied(nowMs: number, nodeId: NodeId, reason: string, owned: Iterable<ObjectId>): void {
+    const death = { dueMs: nowMs + OWNER_GRACE_MS, reason: `its owner died with node ${nodeId}: ${reason}` };
+    remember(this.#nodes, nodeId, death, DEATHS_KEPT);
+    for (const id of owned) remember(this.#owners, ownerOf(id), death, DEATHS_KEPT);
+  }
+
+  /** The node is a member again. */
+  nodeBack(nodeId: NodeId): void {
+    this.#nodes.delete(nodeId);
+  }
+
+  /** The death that keeps an object from being made, or null. */
+  of(id: ObjectId, home: NodeId): Death | null {
+    return this.#nodes.get(home) ?? this.#owners.get(ownerOf(id)) ?? null;
+  }
+
+  ofNode(nodeId: NodeId): Death | null {
+    return this.#nodes.get(nodeId) ?? null;
+  }
+}
+
+/** Puts the newest last; the oldest is forgotten above the limit. */
+export function remember<K, V>(map: Map<K, V>, key: K, value: V, limit: number): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > limit) map.delete(map.keys().next().value!);
+}
+
+function ownerOf(id: ObjectId): string {
+  return id.slice(2, id.lastIndexOf("-"));
+}

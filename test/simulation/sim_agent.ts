@@ -1,0 +1,461 @@
+/**
+ * A simulated node agent: the real local scheduler, with worker processes, a store of object sizes, a link to the head and
+ * connections to other agents around it. One instance is one incarnation (epoch).
+ * @module
+ */
+import { HEARTBEAT_INTERVAL_MS } from "../../runtime/common/config.ts";
+import type { JobId, NodeId, ObjectId, ProcessId } from "../../runtime/common/ids.ts";
+import type { ResourceSet } from "../../runtime/common/resources.ts";
+import type { ArgumentRef, DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
+import { LocalScheduler } from "../../runtime/core/scheduler/local_scheduler.ts";
+import type {
+  LeaseOrigin,
+  LocalSchedulerEffect,
+  LocalSchedulerEvent,
+} from "../../runtime/core/scheduler/local_scheduler_types.ts";
+import type { NodeRegistration, ObjectReport } from "../../runtime/protocol/messages.ts";
+import type { Host } from "./network.ts";
+import { SimActors } from "./sim_actors.ts";
+import type { SimDriver } from "./sim_driver.ts";
+import type { FromHead } from "./sim_head.ts";
+import { type Answer, SimLink } from "./sim_link.ts";
+import { SimPeers } from "./sim_peers.ts";
+import { SimStoreReports } from "./sim_store_reports.ts";
+import type { Push, SimSubmitter } from "./sim_submitter.ts";
+import { SimWorker } from "./sim_worker.ts";
+import type { SimWorld } from "./sim_world.ts";
+
+type EffectOf<T extends LocalSchedulerEffect["type"]> = Extract<LocalSchedulerEffect, { type: T }>;
+
+/** What is held by a lease that has not ended, from the point of view of the books. */
+export interface LeaseBook {
+  readonly key: string;
+  readonly workerId: ProcessId;
+  readonly resources: ResourceSet;
+  readonly isActor: boolean;
+  /** Its worker was blocked: the CPU is lent to others, who may still have it when the worker goes on. */
+  lent: boolean;
+}
+
+export interface AgentConfig {
+  readonly nodeId: NodeId;
+  readonly epoch: number;
+  readonly resources: ResourceSet;
+  /** The node wants another incarnation: it was fenced. */
+  readonly onFenced: (agent: SimAgent) => void;
+}
+
+export class SimAgent {
+  readonly nodeId: NodeId;
+  readonly config: AgentConfig;
+  readonly host: Host;
+  readonly scheduler: LocalScheduler;
+  readonly link: SimLink;
+  readonly peers: SimPeers;
+  readonly actors: SimActors;
+  readonly reports: SimStoreReports;
+  readonly drivers: Map<ProcessId, SimDriver> = new Map();
+  /** All and only leases that hold something. */
+  readonly leases: Map<string, LeaseBook> = new Map();
+  readonly #world: SimWorld;
+  readonly #workers: Map<ProcessId, SimWorker> = new Map();
+  readonly #forwarded: Map<string, Grant> = new Map();
+  readonly #picks: Map<string, number> = new Map();
+  #heartbeats: number = 0;
+
+  constructor(world: SimWorld, config: AgentConfig) {
+    this.#world = world;
+    this.config = config;
+    this.nodeId = config.nodeId;
+    this.host = { machine: config.nodeId, alive: true, pausedUntilMs: 0 };
+    const { nodeId, epoch, resources } = config;
+    this.scheduler = new LocalScheduler({
+      nodeId,
+      leaseIdPrefix: `l-${nodeId}-${epoch}-`,
+      resources,
+      labels: {},
+      workerIdleMs: 2_000,
+    });
+    this.peers = new SimPeers(world, this);
+    this.actors = new SimActors(world, this);
+    this.reports = new SimStoreReports(world, this);
+    const { loop, network, head } = world;
+    this.link = new SimLink({
+      loop,
+      network,
+      prng: world.faults.fork(),
+      head,
+      host: this.host,
+      registration: () => this.#registration(),
+      onRegistered: ({ endedActors, endedJobs }) => {
+        this.actors.endAll(endedActors);
+        for (const jobId of endedJobs) this.#jobEnded(jobId);
+        for (const driver of this.drivers.values()) driver.watchAgain();
+        this.reports.registered();
+      },
+      onFenced: () => this.config.onFenced(this),
+      onOrder: (order) => this.#order(order),
+    });
+    this.#heartbeat();
+  }
+
+  get objects(): ReadonlyMap<ObjectId, ObjectReport> {
+    return this.reports.objects;
+  }
+
+  step(event: LocalSchedulerEvent): void {
+    if (!this.host.alive) return;
+    const effects = this.scheduler.step(this.#world.loop.nowMs, event);
+    const types = (): string => effects.map((effect) => effect.type).join(",");
+    this.#world.loop.trace(this.nodeId, `${event.type} -> ${types()}`, () => ({ event, effects }));
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  // What local processes ask.
+
+  requestLease(request: LeaseRequest): void {
+    this.leaseRequested(request, "own");
+  }
+
+  cancelLease(submitter: ProcessId, requestId: string): void {
+    this.step({ type: "leaseCancelled", submitter, requestId });
+  }
+
+  returnLease({ leaseId, nodeId }: Grant, discardWorker: boolean): void {
+    if (nodeId === this.nodeId) return this.leaseReturned(leaseId, discardWorker);
+    this.step({ type: "remoteLeaseReturned", leaseId });
+    this.peers.tell(nodeId, { kind: "returnLease", leaseId, discardWorker });
+  }
+
+  push({ nodeId, workerId }: Grant, push: Push): void {
+    if (nodeId !== this.nodeId) return this.peers.tell(nodeId, { kind: "push", workerId, push });
+    const worker = this.#workers.get(workerId);
+    if (worker === undefined) return this.#toSubmitter(push.owner, (owner) => owner.workerLost(push.leaseId));
+    worker.receive(push, (reply) => this.#toSubmitter(push.owner, (owner) => owner.replied(reply)));
+  }
+
+  blocked(worker: SimWorker, blocked: boolean): void {
+    for (const book of this.leases.values()) if (book.workerId === worker.id) book.lent = true;
+    this.step({ type: blocked ? "workerBlocked" : "workerUnblocked", workerId: worker.id });
+  }
+
+  store(object: ObjectReport): void {
+    this.reports.add(object);
+  }
+
+  free(ids: readonly ObjectId[]): void {
+    this.reports.free(ids);
+  }
+
+  // What other agents and the parts of this one ask.
+
+  leaseRequested(request: LeaseRequest, origin: LeaseOrigin): void {
+    let missingBytes = 0;
+    for (const { id, bytes } of request.args) if (!this.objects.has(id)) missingBytes += bytes;
+    this.step({ type: "leaseRequested", request, origin, missingBytes });
+  }
+
+  leaseReturned(leaseId: string, discardWorker: boolean): void {
+    if (!discardWorker && this.leases.get(leaseId)?.isActor === false) this.leases.delete(leaseId);
+    this.step({ type: "leaseReturned", leaseId, discardWorker });
+  }
+
+  submitterOf(id: ProcessId): SimSubmitter | null {
+    return this.drivers.get(id)?.submitter ?? this.#workers.get(id)?.submitter ?? null;
+  }
+
+  crashWorker(worker: SimWorker): void {
+    this.workerExited(worker, false, { code: "WORKER_DIED", message: "it crashed" });
+  }
+
+  workerExited(worker: SimWorker, intended: boolean, cause: DeathCause): void {
+    if (!this.#workers.delete(worker.id)) return;
+    worker.die();
+    this.actors.workerGone(worker);
+    for (const [leaseId, book] of this.leases) if (book.workerId === worker.id) this.leases.delete(leaseId);
+    const { id: workerId, actor } = worker;
+    this.link.request({
+      type: "workerExited",
+      nodeId: this.nodeId,
+      workerId,
+      jobId: null,
+      actorId: actor?.spec.actorId ?? null,
+      incarnation: actor?.incarnation ?? 0,
+      intended,
+      cause,
+    }, () => undefined);
+    this.step({ type: "workerExited", workerId, cause });
+    this.step({ type: "submitterDied", submitter: workerId });
+    this.reports.ownerDied(workerId);
+  }
+
+  driverExited(driver: SimDriver, failed: boolean): void {
+    if (!this.drivers.delete(driver.id)) return;
+    this.step({ type: "submitterDied", submitter: driver.id });
+    this.reports.ownerDied(driver.id);
+    const { jobId } = driver;
+    if (jobId === null) return;
+    this.link.request({ type: "endJob", jobId, reason: "the driver ended", failed }, () => undefined);
+  }
+
+  /** The whole node is gone: agent, workers, drivers. `silentMs`: how long its peers' connections stay open. */
+  die(silentMs: number): void {
+    if (!this.host.alive) return;
+    this.#world.network.kill(this.host, silentMs);
+    for (const worker of this.#workers.values()) worker.die();
+    for (const driver of this.drivers.values()) driver.vanish();
+    this.#workers.clear();
+    this.drivers.clear();
+  }
+
+  randomWorker(): SimWorker | null {
+    return this.#workers.size === 0 ? null : this.#world.faults.pick([...this.#workers.values()]);
+  }
+
+  #registration(): NodeRegistration {
+    const { nodeId, epoch, resources } = this.config;
+    return {
+      nodeId,
+      epoch,
+      address: `${nodeId}:1`,
+      hostname: nodeId,
+      pid: 1,
+      runtime: "bun",
+      sessionDir: "/",
+      isHeadNode: false,
+      resources,
+      labels: {},
+      objectStoreBytes: 1e9,
+      objects: [...this.objects.values()],
+      actors: this.actors.statuses(),
+      drivers: [...this.drivers.values()].flatMap(({ id, jobId }) =>
+        jobId === null ? [] : [{ driverId: id, jobId }]
+      ),
+    };
+  }
+
+  #heartbeat(): void {
+    if (!this.host.alive) return;
+    const { loop, network, head } = this.#world;
+    const { queueLength, queueWaitMs } = this.scheduler.load();
+    const heartbeat = {
+      nodeId: this.nodeId,
+      epoch: this.config.epoch,
+      sequence: ++this.#heartbeats,
+      available: { ...this.scheduler.available },
+      demand: [],
+      storeUsedBytes: 0,
+      storeObjects: this.objects.size,
+      workers: this.#workers.size,
+      cpuPercent: 0,
+      rssBytes: 0,
+      queueLength,
+      queueWaitMs,
+      waitingActors: this.actors.waiting(),
+      bandwidth: {},
+    };
+    network.datagram(this.host, head.host, () => head.heartbeat(heartbeat));
+    loop.after(HEARTBEAT_INTERVAL_MS, () => this.#heartbeat());
+  }
+
+  #order(order: Extract<FromHead, { kind: "order" }>): void {
+    switch (order.method) {
+      case "nodesChanged": {
+        const alive = order.params.nodes.filter((node) => node.state !== "DEAD").map((node) => node.nodeId);
+        this.peers.keepOnly(new Set(alive));
+        return this.step({ type: "peersChanged", alive });
+      }
+      case "startActor":
+        return this.actors.start(order.params.spec, order.params.incarnation);
+      case "stopActor":
+        return this.actors.stop(order.params.actorId, order.params.incarnation, order.params);
+      case "actorStatus":
+        for (const driver of this.drivers.values()) driver.heard(order.params.status);
+        return;
+      case "deleteObjects":
+        return this.reports.delete(order.params.ids);
+      case "jobEnded":
+        return this.#jobEnded(order.params.jobId);
+      case "shutdown":
+        return this.config.onFenced(this);
+      case "message":
+        return;
+      default:
+        order satisfies never;
+    }
+  }
+
+  #jobEnded(jobId: JobId): void {
+    for (const driver of [...this.drivers.values()]) if (driver.jobId === jobId) driver.jobEnded();
+    this.step({ type: "jobEnded", jobId });
+  }
+
+  #perform(effect: LocalSchedulerEffect): void {
+    const { loop } = this.#world;
+    switch (effect.type) {
+      case "grant":
+        return this.#grant(effect);
+      case "reject":
+        return this.#reject(effect);
+      case "answerForwarded": {
+        const grant = this.#forwarded.get(effect.key)!;
+        const { submitter, requestId } = splitKey(effect.key);
+        return this.#toSubmitter(submitter, (owner) => owner.granted(requestId, grant));
+      }
+      case "answerCancelled":
+        if (effect.origin === "peer") this.peers.answerLease(effect.key, cancelled());
+        return;
+      case "pickNode":
+        return this.#pick(effect);
+      case "cancelPick": {
+        const id = this.#picks.get(effect.key);
+        if (id !== undefined) this.link.forget(id);
+        this.#picks.delete(effect.key);
+        return this.link.notify({
+          type: "cancelPick",
+          submitter: effect.submitter,
+          leaseRequestId: effect.requestId,
+        });
+      }
+      case "forward":
+        return this.#forward(effect);
+      case "forwardBacklog": {
+        const { nodeId, submitter, requestId, backlog } = effect;
+        return this.peers.tell(nodeId, { kind: "backlog", submitter, requestId, backlog });
+      }
+      case "cancelForward": {
+        const { nodeId, submitter, requestId } = effect;
+        return this.peers.tell(nodeId, { kind: "cancelLease", submitter, requestId });
+      }
+      case "returnRemoteLease": {
+        const { nodeId, leaseId, discardWorker } = effect;
+        return this.peers.tell(nodeId, { kind: "returnLease", leaseId, discardWorker });
+      }
+      case "pullArguments":
+        return this.#pull(effect.key, [...effect.args]);
+      case "startWorker":
+        return this.#startWorker(effect.startId);
+      case "stopWorker": {
+        const worker = this.#workers.get(effect.workerId);
+        if (worker === undefined) return;
+        return loop.after(effect.force ? 1 : 5, () => this.workerExited(worker, true, effect.cause));
+      }
+      case "reclaimLease": {
+        const { submitter, submitterNode, leaseId } = effect;
+        if (submitterNode !== this.nodeId) {
+          return this.peers.tellBack(submitterNode, { kind: "reclaim", submitter, leaseId });
+        }
+        return this.#toSubmitter(submitter, (owner) => owner.reclaim(leaseId));
+      }
+      case "leaseLost": {
+        const { submitter, submitterNode, leaseId, cause } = effect;
+        if (submitterNode !== this.nodeId) {
+          return this.peers.tellBack(submitterNode, { kind: "leaseLost", submitter, leaseId, cause });
+        }
+        return this.#toSubmitter(submitter, (owner) => owner.workerLost(leaseId));
+      }
+      case "setTimer":
+        return loop.after(effect.atMs - loop.nowMs, () => this.step({ type: "timer" }));
+      case "releaseArguments":
+      case "assignJob":
+      case "warn":
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #toSubmitter(id: ProcessId, run: (submitter: SimSubmitter) => void): void {
+    this.#world.loop.after(0, () => {
+      const submitter = this.host.alive ? this.submitterOf(id) : null;
+      if (submitter !== null) run(submitter);
+    });
+  }
+
+  #grant({ key, request, origin, leaseId, workerId, resources }: EffectOf<"grant">): void {
+    const isActor = request.kind === "actor";
+    // A repeated answer to a repeated request is the same lease.
+    if (!this.leases.has(leaseId)) {
+      this.leases.set(leaseId, { key, workerId, resources, isActor, lent: false });
+      this.#world.onGrant(this, leaseId, key);
+    }
+    if (isActor) return this.actors.granted(request.requestId, leaseId, this.#workers.get(workerId)!);
+    const grant: Grant = { leaseId, nodeId: this.nodeId, workerId, socketPath: "", resources, gpuIds: [] };
+    if (origin === "peer") return this.peers.answerLease(key, { type: "granted", grant });
+    this.#toSubmitter(request.submitter, (owner) => owner.granted(request.requestId, grant));
+  }
+
+  #reject({ key, request, origin, code, message, retry }: EffectOf<"reject">): void {
+    if (origin === "head") return this.actors.refused(request.requestId, message);
+    if (origin === "peer") {
+      return this.peers.answerLease(key, { type: "refused", code, message, fatal: !retry });
+    }
+    this.#toSubmitter(request.submitter, (owner) => owner.rejected(request.requestId));
+  }
+
+  #pick({ key, request, exclude }: EffectOf<"pickNode">): void {
+    const answered = (answer: Answer): void => {
+      this.#picks.delete(key);
+      if (answer.ok) return this.step({ type: "nodePicked", key, nodeId: answer.result["nodeId"] as NodeId });
+      const { code, message } = answer;
+      this.step({ type: "pickFailed", key, fatal: code === "TaskUnschedulableError", code, message });
+    };
+    const id = this.link.request({ type: "pickNode", nodeId: this.nodeId, request, exclude }, answered);
+    this.#picks.set(key, id);
+    // Like the real link's request timeout, but shorter than a simulation.
+    this.#world.loop.after(10_000, () => {
+      if (this.#picks.get(key) !== id || this.link.isUp) return;
+      this.link.forget(id);
+      answered({ ok: false, code: "GetTimeoutError", message: "the head is away" });
+    });
+  }
+
+  #forward({ key, request, nodeId }: EffectOf<"forward">): void {
+    this.peers.requestLease(nodeId, request, (answer) => {
+      if (answer.type === "refused") {
+        const { code, message, fatal } = answer;
+        return this.step({ type: "forwardFailed", key, nodeId, fatal, code, message });
+      }
+      const { leaseId, workerId } = answer.grant;
+      this.#forwarded.set(key, answer.grant);
+      const { submitter } = request;
+      this.step({ type: "forwardGranted", key, nodeId, leaseId, workerId, submitter });
+      this.#forwarded.delete(key);
+    });
+  }
+
+  #pull(key: string, args: ArgumentRef[]): void {
+    const missing = args.find((arg) => !this.objects.has(arg.id));
+    if (missing === undefined) {
+      return this.#world.loop.after(0, () => this.step({ type: "argumentsReady", key }));
+    }
+    this.reports.pull(missing, (problem) => {
+      if (problem === null) return this.#pull(key, args);
+      this.step({ type: "argumentsFailed", key, code: problem.code, message: problem.message });
+    });
+  }
+
+  #startWorker(startId: number): void {
+    const { loop, faults } = this.#world;
+    loop.after(faults.between(5, 60), () => {
+      if (!this.host.alive) return;
+      if (this.#world.mishap(4)) {
+        return this.step({ type: "workerStartFailed", startId, message: "it did not come up" });
+      }
+      const workerId = `w-${this.#world.randomId()}` as ProcessId;
+      const worker = new SimWorker(this.#world, this, workerId);
+      this.#workers.set(workerId, worker);
+      this.#world.workers.set(workerId, worker);
+      this.step({ type: "workerReady", startId, workerId });
+    });
+  }
+}
+
+function splitKey(key: string): { submitter: ProcessId; requestId: string } {
+  const slash = key.indexOf("/");
+  return { submitter: key.slice(0, slash) as ProcessId, requestId: key.slice(slash + 1) };
+}
+
+function cancelled(): { type: "refused"; code: string; message: string; fatal: boolean } {
+  return { type: "refused", code: "TaskCancelledError", message: "cancelled", fatal: false };
+}

@@ -1,0 +1,214 @@
+/**
+ * Connections between simulated agents, one for each direction: leases of our submitters there, pushes to their workers,
+ * fetches of objects; and the same of theirs here. A broken one voids the leases of its direction.
+ * @module
+ */
+import type { NodeId, ObjectId, ProcessId } from "../../runtime/common/ids.ts";
+import type { DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
+import { requestKey } from "../../runtime/core/scheduler/local_scheduler_types.ts";
+import type { ObjectReport } from "../../runtime/protocol/messages.ts";
+import type { Channel } from "./network.ts";
+import type { SimAgent } from "./sim_agent.ts";
+import type { Push, PushReply } from "./sim_submitter.ts";
+import type { SimWorld } from "./sim_world.ts";
+
+type ToPeer =
+  | { readonly kind: "lease"; readonly id: number; readonly request: LeaseRequest }
+  | { readonly kind: "cancelLease"; readonly submitter: ProcessId; readonly requestId: string }
+  | {
+    readonly kind: "backlog";
+    readonly submitter: ProcessId;
+    readonly requestId: string;
+    readonly backlog: number;
+  }
+  | { readonly kind: "returnLease"; readonly leaseId: string; readonly discardWorker: boolean }
+  | { readonly kind: "push"; readonly workerId: ProcessId; readonly push: Push }
+  | { readonly kind: "fetch"; readonly id: number; readonly object: ObjectId };
+
+export type LeaseAnswer =
+  | { readonly type: "granted"; readonly grant: Grant }
+  | { readonly type: "refused"; readonly code: string; readonly message: string; readonly fatal: boolean };
+
+type FromPeer =
+  | { readonly kind: "leaseAnswer"; readonly id: number; readonly answer: LeaseAnswer }
+  | { readonly kind: "reclaim"; readonly submitter: ProcessId; readonly leaseId: string }
+  | {
+    readonly kind: "leaseLost";
+    readonly submitter: ProcessId;
+    readonly leaseId: string;
+    readonly cause: DeathCause;
+  }
+  | { readonly kind: "reply"; readonly to: ProcessId; readonly reply: PushReply }
+  | { readonly kind: "fetched"; readonly id: number; readonly object: ObjectReport | null };
+
+interface Outgoing {
+  readonly channel: Channel;
+  readonly leases: Map<number, (answer: LeaseAnswer) => void>;
+  readonly fetches: Map<number, (object: ObjectReport | null) => void>;
+}
+
+export class SimPeers {
+  readonly #world: SimWorld;
+  readonly #agent: SimAgent;
+  readonly #outgoing: Map<NodeId, Outgoing> = new Map();
+  readonly #incoming: Map<NodeId, Channel> = new Map();
+  /** Lease requests of other nodes without an answer: where the answers go. */
+  readonly #asked: Map<string, { readonly channel: Channel; readonly id: number }[]> = new Map();
+  #next: number = 1;
+
+  constructor(world: SimWorld, agent: SimAgent) {
+    this.#world = world;
+    this.#agent = agent;
+  }
+
+  requestLease(nodeId: NodeId, request: LeaseRequest, answered: (answer: LeaseAnswer) => void): void {
+    const peer = this.#open(nodeId);
+    const refusal = {
+      type: "refused",
+      code: "NodeDiedError",
+      message: "out of reach",
+      fatal: false,
+    } as const;
+    if (peer === null) return this.#world.loop.after(1, () => answered(refusal));
+    const id = this.#next++;
+    peer.leases.set(id, answered);
+    peer.channel.send({ kind: "lease", id, request } satisfies ToPeer);
+  }
+
+  fetch(nodeId: NodeId, object: ObjectId, fetched: (object: ObjectReport | null) => void): void {
+    const peer = this.#open(nodeId);
+    if (peer === null) return this.#world.loop.after(1, () => fetched(null));
+    const id = this.#next++;
+    peer.fetches.set(id, fetched);
+    peer.channel.send({ kind: "fetch", id, object } satisfies ToPeer);
+  }
+
+  /** Dropped when there is no connection: then the leases of its direction are void. */
+  tell(nodeId: NodeId, message: Exclude<ToPeer, { id: number }>): void {
+    this.#outgoing.get(nodeId)?.channel.send(message);
+  }
+
+  /** To the agent of a submitter that leases here. */
+  tellBack(nodeId: NodeId, message: Extract<FromPeer, { kind: "reclaim" | "leaseLost" }>): void {
+    this.#incoming.get(nodeId)?.send(message);
+  }
+
+  answerLease(key: string, answer: LeaseAnswer): void {
+    for (const { channel, id } of this.#asked.get(key) ?? []) {
+      channel.send({ kind: "leaseAnswer", id, answer } satisfies FromPeer);
+    }
+    this.#asked.delete(key);
+  }
+
+  /** The cluster says that these nodes are gone. */
+  keepOnly(alive: ReadonlySet<NodeId>): void {
+    for (const [nodeId, { channel }] of [...this.#outgoing]) if (!alive.has(nodeId)) channel.close();
+    for (const [nodeId, channel] of [...this.#incoming]) if (!alive.has(nodeId)) channel.close();
+  }
+
+  accept(from: NodeId, channel: Channel): void {
+    const old = this.#incoming.get(from);
+    // It lost the first connection and we have not heard of that yet.
+    if (old !== undefined) this.#incomingClosed(from, old);
+    this.#incoming.set(from, channel);
+    channel.onMessage = (message) => this.#serve(channel, message as ToPeer);
+    channel.onClose = () => this.#incomingClosed(from, channel);
+  }
+
+  #open(nodeId: NodeId): Outgoing | null {
+    const known = this.#outgoing.get(nodeId);
+    if (known !== undefined) return known;
+    const other = this.#world.agents.get(nodeId);
+    const ends = other === undefined ? null : this.#world.network.connect(this.#agent.host, other.host);
+    if (ends === null) return null;
+    const [channel, theirs] = ends;
+    const peer: Outgoing = { channel, leases: new Map(), fetches: new Map() };
+    this.#outgoing.set(nodeId, peer);
+    other!.peers.accept(this.#agent.nodeId, theirs);
+    channel.onMessage = (message) => this.#hear(peer, message as FromPeer);
+    channel.onClose = () => {
+      this.#outgoing.delete(nodeId);
+      this.#agent.step({ type: "peerLost", nodeId, direction: "outgoing" });
+      for (const fetched of peer.fetches.values()) fetched(null);
+    };
+    return peer;
+  }
+
+  #incomingClosed(from: NodeId, channel: Channel): void {
+    if (this.#incoming.get(from) !== channel) return;
+    this.#incoming.delete(from);
+    for (const [key, asked] of this.#asked) {
+      const others = asked.filter((one) => one.channel !== channel);
+      if (others.length === 0) this.#asked.delete(key);
+      else this.#asked.set(key, others);
+    }
+    this.#agent.step({ type: "peerLost", nodeId: from, direction: "incoming" });
+  }
+
+  #serve(channel: Channel, message: ToPeer): void {
+    const agent = this.#agent;
+    switch (message.kind) {
+      case "lease": {
+        const { request, id } = message;
+        const key = requestKey(request.submitter, request.requestId);
+        const asked = this.#asked.get(key);
+        if (asked === undefined) this.#asked.set(key, [{ channel, id }]);
+        else asked.push({ channel, id });
+        return agent.leaseRequested(request, "peer");
+      }
+      case "cancelLease": {
+        const { submitter, requestId } = message;
+        return agent.step({ type: "leaseCancelled", submitter, requestId });
+      }
+      case "backlog": {
+        const { submitter, requestId, backlog } = message;
+        return agent.step({ type: "backlogChanged", submitter, requestId, backlog });
+      }
+      case "returnLease":
+        return agent.leaseReturned(message.leaseId, message.discardWorker);
+      case "push": {
+        const { push, workerId } = message;
+        // A worker that is gone: its submitter hears that its lease is lost.
+        this.#world.workers.get(workerId)?.receive(push, (reply) => {
+          if (agent.host.alive) channel.send({ kind: "reply", to: push.owner, reply } satisfies FromPeer);
+        });
+        return;
+      }
+      case "fetch": {
+        const object = agent.objects.get(message.object) ?? null;
+        // Bytes take their time, on a connection of their own.
+        const ms = object === null ? 0 : Math.ceil(object.bytes / 1_000_000);
+        return this.#world.loop.after(ms, () => {
+          channel.send({ kind: "fetched", id: message.id, object } satisfies FromPeer);
+        });
+      }
+      default:
+        message satisfies never;
+    }
+  }
+
+  #hear(peer: Outgoing, message: FromPeer): void {
+    const agent = this.#agent;
+    switch (message.kind) {
+      case "leaseAnswer": {
+        const answered = peer.leases.get(message.id);
+        peer.leases.delete(message.id);
+        return answered?.(message.answer);
+      }
+      case "fetched": {
+        const fetched = peer.fetches.get(message.id);
+        peer.fetches.delete(message.id);
+        return fetched?.(message.object);
+      }
+      case "reclaim":
+        return agent.submitterOf(message.submitter)?.reclaim(message.leaseId);
+      case "leaseLost":
+        agent.step({ type: "remoteLeaseReturned", leaseId: message.leaseId });
+        return agent.submitterOf(message.submitter)?.workerLost(message.leaseId);
+      case "reply":
+        return agent.submitterOf(message.to)?.replied(message.reply);
+      default:
+        message satisfies never;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * A simulated worker process: runs pushed tasks one at a time, blocks while its children run, hosts an actor, crashes.
+ * @module
+ */
+import { type JobId, type ProcessId, returnId } from "../../runtime/common/ids.ts";
+import type { ActorSpec } from "../../runtime/common/task_spec.ts";
+import type { ObjectReport } from "../../runtime/protocol/messages.ts";
+import type { SimAgent } from "./sim_agent.ts";
+import { type Push, type PushReply, SimSubmitter, type SimTask } from "./sim_submitter.ts";
+import type { SimWorld } from "./sim_world.ts";
+
+interface Received {
+  readonly push: Push;
+  readonly task: SimTask;
+  readonly reply: (reply: PushReply) => void;
+}
+
+export class SimWorker {
+  readonly id: ProcessId;
+  readonly agent: SimAgent;
+  alive: boolean = true;
+  /** The actor that it hosts. */
+  actor: { readonly spec: ActorSpec; readonly incarnation: number } | null = null;
+  /** What its running task submits. */
+  submitter: SimSubmitter | null = null;
+  readonly #world: SimWorld;
+  readonly #queue: Received[] = [];
+  #running: Received | null = null;
+  #jobId: JobId | null = null;
+
+  constructor(world: SimWorld, agent: SimAgent, id: ProcessId) {
+    this.#world = world;
+    this.agent = agent;
+    this.id = id;
+  }
+
+  get isBusy(): boolean {
+    return this.#running !== null;
+  }
+
+  receive(push: Push, reply: (reply: PushReply) => void): void {
+    if (!this.alive) return;
+    if (this.#jobId !== null && this.#jobId !== push.jobId) {
+      this.#world.fail(`${this.id} of ${this.#jobId} gets work of ${push.jobId}`);
+    }
+    this.#jobId = push.jobId;
+    for (const task of push.tasks) this.#queue.push({ push, task, reply });
+    this.#next();
+  }
+
+  /** The process is gone; the agent tells the rest. */
+  die(): void {
+    this.alive = false;
+    this.submitter?.vanish();
+    this.#world.workers.delete(this.id);
+  }
+
+  #next(): void {
+    if (this.#running !== null) return;
+    const received = this.#queue.shift();
+    if (received === undefined) return;
+    this.#running = received;
+    const { plan } = received.task;
+    const { loop, faults } = this.#world;
+    if (this.#world.mishap(3)) {
+      return loop.after(faults.below(plan.durationMs + 1), () => this.agent.crashWorker(this));
+    }
+    if (plan.children.length === 0) return loop.after(plan.durationMs, () => this.#finish(true));
+    loop.after(plan.durationMs >> 1, () => this.#block(received));
+  }
+
+  #block({ push, task }: Received): void {
+    if (!this.alive) return;
+    // What it has not started may run elsewhere meanwhile.
+    for (const other of this.#queue.splice(0)) {
+      const { leaseId } = other.push;
+      other.reply({ type: "handedBack", leaseId, sequences: [other.task.sequence] });
+    }
+    this.agent.blocked(this, true);
+    const { id, agent } = this;
+    this.submitter ??= new SimSubmitter(this.#world, { id, agent, jobId: push.jobId, depth: push.depth + 1 });
+    this.submitter.run(task.plan.children, (ok) => {
+      if (!this.alive) return;
+      this.agent.blocked(this, false);
+      this.#world.loop.after(task.plan.durationMs >> 1, () => this.#finish(ok));
+    });
+  }
+
+  #finish(ok: boolean): void {
+    const received = this.#running;
+    if (!this.alive || received === null) return;
+    const { task, push, reply } = received;
+    let object: ObjectReport | null = null;
+    if (ok && task.plan.outputBytes > 0) {
+      object = {
+        id: returnId(task.taskId, 0),
+        bytes: task.plan.outputBytes,
+        home: push.ownerNode,
+        owner: push.owner,
+        isError: false,
+        primary: true,
+      };
+      this.agent.store(object);
+    }
+    this.#running = null;
+    const { leaseId } = push;
+    const { sequence, plan } = task;
+    reply({ type: "done", leaseId, sequence, runMs: plan.durationMs, ok, object, at: this.agent.nodeId });
+    this.#next();
+  }
+}

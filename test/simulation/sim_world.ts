@@ -1,0 +1,74 @@
+/**
+ * What the parts of one simulated cluster share, and the books that the checkers read: kept beside the machines, from what
+ * really happened (processes that run, bytes that lie somewhere), so that the two can be compared.
+ * @module
+ */
+import type { ActorId, NodeId, ProcessId } from "../../runtime/common/ids.ts";
+import { Prng } from "../../runtime/common/prng.ts";
+import { EventLoop, type TraceMode } from "./event_loop.ts";
+import { Network } from "./network.ts";
+import type { SimAgent } from "./sim_agent.ts";
+import type { SimDriver } from "./sim_driver.ts";
+import { SimHead } from "./sim_head.ts";
+import type { SimWorker } from "./sim_worker.ts";
+
+/** A broken promise of the cluster: what, where, when. */
+export class SimulationFailure extends Error {
+  override readonly name: string = "SimulationFailure";
+}
+
+/** What the workload has asked of one actor. */
+export interface ActorBook {
+  readonly actorId: ActorId;
+  readonly name: string;
+  /** The head has acknowledged its creation (with itself as the answer). */
+  acknowledged: boolean;
+  /** Refused: the name is taken, or another one was answered by getIfExists. */
+  refused: boolean;
+}
+
+export class SimWorld {
+  readonly seed: number;
+  readonly loop: EventLoop;
+  readonly network: Network;
+  readonly head: SimHead;
+  /** For what goes wrong, and for what people ask for: separate, so that one does not shift the other. */
+  readonly faults: Prng;
+  readonly work: Prng;
+  readonly ids: Prng;
+  /** Present incarnations of all agents that were ever started, by node. */
+  readonly agents: Map<NodeId, SimAgent> = new Map();
+  /** All and only worker processes that run, anywhere. */
+  readonly workers: Map<ProcessId, SimWorker> = new Map();
+  /** Every driver that was ever started. */
+  readonly drivers: SimDriver[] = [];
+  readonly actors: Map<ActorId, ActorBook> = new Map();
+  /** While true, processes crash and things fail by chance. */
+  stormy: boolean = true;
+  /** Told of every lease that a node grants, with what is then held. */
+  onGrant: (agent: SimAgent, leaseId: string, key: string) => void = () => undefined;
+
+  constructor(seed: number, mode: TraceMode) {
+    const prng = new Prng(seed);
+    this.seed = seed;
+    this.loop = new EventLoop(mode);
+    this.network = new Network(this.loop, prng.fork());
+    this.head = new SimHead(this.loop, this.network, prng.fork());
+    this.faults = prng.fork();
+    this.work = prng.fork();
+    this.ids = prng.fork();
+  }
+
+  randomId(): string {
+    return this.ids.uint32().toString(16).padStart(8, "0");
+  }
+
+  /** Whether something goes wrong now: only while faults are on. */
+  mishap(percent: number): boolean {
+    return this.stormy && this.faults.chance(percent);
+  }
+
+  fail(message: string): never {
+    throw new SimulationFailure(`${message} (seed ${this.seed}, at ${this.loop.elapsedMs} ms)`);
+  }
+}

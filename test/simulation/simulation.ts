@@ -1,0 +1,91 @@
+/**
+ * One simulated run: a cluster, its work and its faults from one seed, checked while it runs and after it has come to rest.
+ * @module
+ */
+import { nodeId } from "../../runtime/common/ids.ts";
+import { checkActorsTrue, checkIncarnations } from "./checkers/actors.ts";
+import { checkLeases, checkLeasesReturned } from "./checkers/leases.ts";
+import { describeUnrest, isQuiet } from "./checkers/liveness.ts";
+import { checkDirectory } from "./checkers/objects.ts";
+import type { TraceMode } from "./event_loop.ts";
+import { drawTasks } from "./plan.ts";
+import { SimDriver } from "./sim_driver.ts";
+import { SimWorld } from "./sim_world.ts";
+import { Storm, STORM_MS } from "./storm.ts";
+
+/** Everything must be over this long after the faults have stopped. */
+const CALM_MS = 120_000;
+/** A cluster that was quiet for so long is at rest. */
+const QUIET_MS = 5_000;
+/** The machines' own checks run every so many steps of the head. */
+const CHECK_EVERY = 24;
+
+export interface RunResult {
+  readonly seed: number;
+  readonly hash: string;
+  readonly steps: number;
+  readonly elapsedMs: number;
+  readonly finished: number;
+  readonly failed: number;
+}
+
+/** Runs one seed; throws SimulationFailure, or the assertion of a machine, when a promise is broken. */
+export function runSimulation(seed: number, mode: TraceMode = "short"): RunResult {
+  const world = new SimWorld(seed, mode);
+  const { work, loop, faults } = world;
+  const nodes = Array.from({ length: work.between(2, 5) }, (_, index) => nodeId(`${index + 1}`));
+  const storm = new Storm(world, nodes);
+  checkLeases(world);
+  let steps = 0;
+  world.head.onStep = () => {
+    if (++steps % CHECK_EVERY !== 0) return;
+    world.head.gcs?.check();
+    checkIncarnations(world);
+  };
+  const drivers = work.between(1, 3);
+  for (let index = 0; index < drivers; index++) {
+    const home = work.pick(nodes);
+    const tasks = drawTasks(work, work.between(5, 30), 0, nodes);
+    const plan = { tasks, actors: work.below(5), leaves: work.chance(40) };
+    startDriver(world, home, plan, 400 + work.below(6_000));
+  }
+  // Some seeds see much, some little: a calm run must be right too.
+  storm.schedule(faults.pick([0, 1, 3, 6, 10, 15]));
+  loop.runUntil(STORM_MS);
+  // What is still on its way (reports, commits, stops, delayed restarts) arrives while it stays quiet.
+  for (let quietMs = 0; quietMs < QUIET_MS; quietMs = isQuiet(world) ? quietMs + 500 : 0) {
+    if (loop.elapsedMs > STORM_MS + CALM_MS) {
+      world.fail(`it does not come to rest:\n${describeUnrest(world)}`);
+    }
+    loop.runUntil(loop.elapsedMs + 500);
+  }
+  world.head.gcs!.check();
+  checkIncarnations(world);
+  checkLeasesReturned(world);
+  checkActorsTrue(world);
+  checkDirectory(world);
+  const outcomes = world.drivers.flatMap((driver) => driver.isAlive ? driver.submitter?.outcomes ?? [] : []);
+  const count = (state: string): number => outcomes.filter((outcome) => outcome === state).length;
+  return {
+    seed,
+    hash: loop.hash,
+    steps: loop.steps,
+    elapsedMs: loop.elapsedMs,
+    finished: count("finished"),
+    failed: count("failed"),
+  };
+}
+
+/** Starts a driver on a node; later when the node is down. */
+function startDriver(
+  world: SimWorld,
+  home: ReturnType<typeof nodeId>,
+  plan: SimDriver["plan"],
+  afterMs: number,
+): void {
+  world.loop.after(afterMs, () => {
+    const agent = world.agents.get(home);
+    if (agent?.host.alive && agent.link.isUp) world.drivers.push(new SimDriver(world, agent, plan));
+    else if (world.loop.elapsedMs < STORM_MS + 10_000) startDriver(world, home, plan, 1_000);
+  });
+}

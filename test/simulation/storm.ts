@@ -1,0 +1,118 @@
+/**
+ * What goes wrong in a simulated cluster, drawn from the seed: processes and machines die (loudly or silently) and come
+ * back, the head dies, stands still, links are cut, connections break.
+ * @module
+ */
+import type { NodeId } from "../../runtime/common/ids.ts";
+import { toUnits } from "../../runtime/common/resources.ts";
+import { SimAgent } from "./sim_agent.ts";
+import type { SimWorld } from "./sim_world.ts";
+
+/** Faults stop after this long. */
+export const STORM_MS: number = 16_000;
+
+export class Storm {
+  readonly #world: SimWorld;
+  readonly #nodes: readonly NodeId[];
+  readonly #cpus: Map<NodeId, number> = new Map();
+  readonly #epochs: Map<NodeId, number> = new Map();
+
+  constructor(world: SimWorld, nodes: readonly NodeId[]) {
+    this.#world = world;
+    this.#nodes = nodes;
+    for (const nodeId of nodes) this.#cpus.set(nodeId, world.work.between(2, 4));
+    world.head.start();
+    for (const nodeId of nodes) world.loop.after(world.work.below(300), () => this.#startNode(nodeId));
+  }
+
+  /** `faults`: how many things go wrong in all. */
+  schedule(faults: number): void {
+    const { loop, faults: prng } = this.#world;
+    for (let index = 0; index < faults; index++) {
+      loop.after(prng.between(500, STORM_MS - 500), () => this.#strike());
+    }
+    loop.after(STORM_MS, () => this.#calm());
+  }
+
+  #startNode(nodeId: NodeId): void {
+    const { agents } = this.#world;
+    if (agents.get(nodeId)?.host.alive) return;
+    const epoch = (this.#epochs.get(nodeId) ?? 0) + 1;
+    this.#epochs.set(nodeId, epoch);
+    const agent = new SimAgent(this.#world, {
+      nodeId,
+      epoch,
+      resources: toUnits({ CPU: this.#cpus.get(nodeId)! }),
+      onFenced: (fenced) => this.#killNode(fenced, 0, 500),
+    });
+    agents.set(nodeId, agent);
+  }
+
+  #killNode(agent: SimAgent, silentMs: number, downMs: number): void {
+    if (!agent.host.alive) return;
+    agent.die(silentMs);
+    this.#world.loop.after(downMs, () => this.#startNode(agent.nodeId));
+  }
+
+  #strike(): void {
+    const { faults: prng, head, network, loop } = this.#world;
+    const agent = this.#world.agents.get(prng.pick(this.#nodes));
+    const kind = prng.below(12);
+    loop.trace("storm", `fault ${kind}`, () => agent?.nodeId ?? "");
+    if (kind === 0) {
+      head.crash();
+      return loop.after(prng.between(100, 3_000), () => this.#startHead());
+    }
+    if (kind === 1) return head.pause(prng.between(500, 8_000));
+    if (kind <= 3) return network.resetOne();
+    if (agent === undefined || !agent.host.alive) return;
+    switch (kind) {
+      case 4:
+        return this.#killNode(agent, 0, prng.between(200, 4_000));
+      case 5:
+        return this.#killNode(agent, 10_000, prng.between(1_000, 12_000));
+      case 6:
+      case 7:
+        return this.#cut(agent.nodeId, kind === 6 ? "head" : prng.pick(this.#nodes));
+      case 8: {
+        const drivers = [...agent.drivers.values()];
+        if (drivers.length > 0 && prng.chance(50)) prng.pick(drivers).kill();
+        return;
+      }
+      case 9:
+        agent.host.pausedUntilMs = loop.nowMs + prng.between(500, 5_000);
+        return;
+      case 10: {
+        const { nodeId, config } = agent;
+        agent.link.request(
+          { type: "unregisterNode", nodeId, epoch: config.epoch, reason: "it left" },
+          () => this.#killNode(agent, 0, prng.between(500, 3_000)),
+        );
+        return;
+      }
+      default: {
+        const worker = agent.randomWorker();
+        if (worker !== null) agent.crashWorker(worker);
+      }
+    }
+  }
+
+  #startHead(): void {
+    if (!this.#world.head.isUp) this.#world.head.start();
+  }
+
+  #cut(a: string, b: string): void {
+    if (a === b) return;
+    const { faults: prng, network, loop } = this.#world;
+    network.cut(a, b, prng.between(3_000, 6_000));
+    loop.after(prng.between(300, 12_000), () => network.heal(a, b));
+  }
+
+  #calm(): void {
+    const { network } = this.#world;
+    this.#world.stormy = false;
+    network.lossy = false;
+    network.healAll();
+    this.#startHead();
+  }
+}

@@ -24,6 +24,7 @@ import {
   MIB,
   OBJECT_BYTES,
   objectBytes,
+  QUEUE_BYTES_MAX,
   type ServerMethods,
   tlsOf,
   TOKEN,
@@ -118,7 +119,7 @@ class Client {
     // Resume from another holder, with a sink that takes its time, in two ranges at once.
     const slowSink = (at: number, bytes: Uint8Array): Promise<void> =>
       Promise.resolve().then(() => sink(at, bytes));
-    const middle = offset + 5 * MIB;
+    const middle = offset + 3 * MIB;
     await Promise.all([
       client.fetch({ id: "o-1" as ObjectId, offset, length: middle - offset, sink: slowSink }),
       client.fetch({ id: "o-1" as ObjectId, offset: middle, sink: slowSink }),
@@ -210,7 +211,7 @@ class Client {
 
   /** The sender's queue stays bounded while the reader sleeps, and everything arrives in order once it wakes. */
   async #slowReader(): Promise<void> {
-    const count = 1_200;
+    const count = 600;
     const bytes = 64 * 1024;
     const rpc = await this.#open("slow");
     let received = 0;
@@ -233,7 +234,12 @@ class Client {
     rpc.connection.resumeReading();
     await promise;
     const { result } = await answered;
-    this.#see("slow", { received, isOrdered, isBounded: result.queuedMax < 40 * MIB });
+    this.#see("slow", {
+      received,
+      isOrdered,
+      isBounded: result.queuedMax < QUEUE_BYTES_MAX + MIB,
+      hasWaited: result.waits > 0,
+    });
     rpc.close();
     await rpc.closed;
   }

@@ -9,7 +9,9 @@ import { TEST_TLS } from "./tls_fixture.ts";
 export const TOKEN: string = "a token of the pairing test";
 export const CLUSTER: string = "c-pairing";
 export const MIB: number = 1024 * 1024;
-export const OBJECT_BYTES: number = 24 * MIB + 12_345;
+/** What the server's connections may queue. */
+export const QUEUE_BYTES_MAX: number = 4 * MIB;
+export const OBJECT_BYTES: number = 10 * MIB + 12_345;
 
 export interface ServerMethods {
   echo: Method<{ text: string }, { text: string }>;

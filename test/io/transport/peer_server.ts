@@ -17,6 +17,7 @@ import {
   CLUSTER,
   MIB,
   objectBytes,
+  QUEUE_BYTES_MAX,
   type ServerMethods,
   tlsOf,
   TOKEN,
@@ -46,19 +47,21 @@ async function serve(path: string, tls: TlsOptions | undefined): Promise<void> {
       flood: (params) => flood(rpc, connection, params),
     });
   };
-  const unixListener = await listenUnix({ path, gate, onConnection });
+  const connection = { queueBytesMax: QUEUE_BYTES_MAX };
+  const unixListener = await listenUnix({ path, gate, onConnection, connection });
   const listener = await listenHttp2({
     port: 0,
     gate,
     ...(tls === undefined ? {} : { tls }),
     onConnection,
+    connection,
     objects: (id) => {
       if (id === "o-none") return null;
       readersOpen += 1;
       return {
         size: bytes.length,
         read: (offset, length) => {
-          if (id === "o-breaks" && offset > 8 * MIB) throw new Error("the holder lost it");
+          if (id === "o-breaks" && offset > 4 * MIB) throw new Error("the holder lost it");
           return bytes.subarray(offset, offset + length);
         },
         close: () => {

@@ -97,7 +97,7 @@ function toRequest(incoming: IncomingMessage): Request | null {
     for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) {
       headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
     }
-    return new Request(new URL(`http://${host}${incoming.url}`), {
+    return new Request(`http://${host}${incoming.url}`, {
       method: incoming.method ?? "GET",
       headers,
     });

@@ -59,27 +59,38 @@ function NodeTableRow({ node }: { node: NodeDto }) {
         {node.stateMessage !== "" && <div class="sub wrap">{node.stateMessage}</div>}
       </td>
       <td>
-        <div class="meters">
-          {Object.entries(node.resources).map(([name, use]) => <Resource key={name} name={name} use={use} />)}
-        </div>
+        {!isDead && (
+          <div class="meters">
+            {Object.entries(node.resources).map(([name, use]) => (
+              <Resource key={name} name={name} use={use} />
+            ))}
+          </div>
+        )}
       </td>
-      <td class="meter-column">
-        <div class="meter">
-          <PartsBar
-            whole={node.storeBytes}
-            parts={[{ kind: "data", size: node.storeUsedBytes, label: "used" }]}
-            label={`${bytes(node.storeUsedBytes)} of ${bytes(node.storeBytes)}`}
-          />
-          <span>
-            {bytes(node.storeUsedBytes)} <span class="muted">of {bytes(node.storeBytes)}</span>
-          </span>
-        </div>
-        <div class="sub">{count(node.storeObjects)} {node.storeObjects === 1 ? "object" : "objects"}</div>
-      </td>
+      <td class="meter-column">{!isDead && <StoreMeter node={node} />}</td>
       <td class="num">{isDead ? "–" : `${Math.round(node.cpuPercent)} %`}</td>
       <td class="num">{isDead ? "–" : bytes(node.rssBytes)}</td>
       <td class="num">{isDead ? "–" : count(node.workers)}</td>
     </tr>
+  );
+}
+
+function StoreMeter({ node }: { node: NodeDto }) {
+  const [used, whole] = [bytes(node.storeUsedBytes), bytes(node.storeBytes)];
+  return (
+    <>
+      <div class="meter">
+        <PartsBar
+          whole={node.storeBytes}
+          parts={[{ kind: "data", size: node.storeUsedBytes, label: "used" }]}
+          label={`${used} of ${whole}`}
+        />
+        <span>
+          {used} <span class="muted">of {whole}</span>
+        </span>
+      </div>
+      <div class="sub">{count(node.storeObjects)} {node.storeObjects === 1 ? "object" : "objects"}</div>
+    </>
   );
 }
 

@@ -87,7 +87,9 @@ export class KeyValueTable {
 }
 
 function checkKey(key: unknown): void {
-  if (typeof key !== "string" || key === "") throw new TypeError("a key is a text that is not empty");
+  if (typeof key !== "string" || key === "" || key.includes("\0")) {
+    throw new TypeError("a key is a text that is not empty and has no NUL");
+  }
   if (key.length > KV_KEY_LENGTH_MAX) {
     throw new RangeError(`a key has at most ${KV_KEY_LENGTH_MAX} characters, this one ${key.length}`);
   }

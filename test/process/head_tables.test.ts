@@ -71,7 +71,9 @@ test("a key or value beyond its limit is refused and changes nothing", () =>
     expect(await failure(kv.put("k".repeat(KV_KEY_LENGTH_MAX + 1), bytes("x"), true))).toBeInstanceOf(
       RangeError,
     );
-    expect(await failure(kv.put("", bytes("x"), true))).toBeInstanceOf(TypeError);
+    for (const key of ["", "a\0b"]) {
+      expect(await failure(kv.put(key, bytes("x"), true))).toBeInstanceOf(TypeError);
+    }
     expect(await kv.list("")).toEqual([]);
   }));
 

@@ -107,13 +107,14 @@ export function planWrites(writes: readonly StoreWrite[]): Statement[] {
 }
 
 function addPut(plan: TablePlan, changes: TableChanges, row: Record<string, SqlValue>): void {
-  const values = plan.properties.map((property) => row[property] ?? null);
-  const [first, rest] = splitKey(plan.keyProperties.map((property) => row[property]!));
+  const values = plan.properties.map((property) => bindable(row[property]));
+  const [first, rest] = splitKey(plan.keyProperties.map((property) => bindable(row[property])));
   below(changes.puts, first).set(rest, values);
   changes.removes.get(first)?.delete(rest);
 }
 
-function addRemove(plan: TablePlan, changes: TableChanges, key: readonly SqlValue[]): void {
+function addRemove(plan: TablePlan, changes: TableChanges, rawKey: readonly SqlValue[]): void {
+  const key = rawKey.map(bindable);
   const [first, rest] = splitKey(key);
   if (key.length === plan.keyColumns.length) {
     changes.puts.get(first)?.delete(rest);
@@ -124,6 +125,12 @@ function addRemove(plan: TablePlan, changes: TableChanges, key: readonly SqlValu
   changes.puts.delete(first);
   changes.removes.delete(first);
   changes.prefixes.add(first);
+}
+
+/** The binding cuts texts at a NUL when it reads them: people see a replacement character instead of half a name. */
+function bindable(value: SqlValue | undefined): SqlValue {
+  if (value === undefined) return null;
+  return typeof value === "string" && value.includes("\0") ? value.replaceAll("\0", "\ufffd") : value;
 }
 
 function splitKey(key: readonly SqlValue[]): [first: SqlValue, rest: string] {

@@ -296,3 +296,39 @@ test(
   },
   30_000,
 );
+
+test("whatever texts and numbers rows hold come back as they were", async () => {
+  using folder = temporaryFolder();
+  const texts = [
+    "",
+    "'; DROP TABLE kv; --",
+    "zero\0inside",
+    "größe 🐟 \u2028",
+    '"\\%_?1',
+    "x".repeat(100_000),
+  ];
+  const numbers = [0, -1, 1, 2 ** 31, 2 ** 53 - 1, -(2 ** 53 - 1)];
+  const store = await open(folder.path);
+  for (const [index, text] of texts.entries()) {
+    store.write({ table: "names", put: { namespace: text, name: `name ${index}`, actorId: text } });
+    store.write({
+      table: "objectLocations",
+      put: { objectId: `o-${index}`, nodeId: text, isPrimary: numbers[index]! },
+    });
+  }
+  await store.committed();
+  await store.close();
+  const again = await open(folder.path);
+  const byName = [...again.loaded.names].sort((a, b) => a.name < b.name ? -1 : 1);
+  // The binding would cut a text at a NUL.
+  const kept = texts.map((text) => text.replace("\0", "\ufffd"));
+  expect(byName.map((row) => row.namespace)).toEqual(kept);
+  expect(byName.map((row) => row.actorId)).toEqual(kept);
+  expect(again.loaded.objectLocations.map((row) => row.isPrimary)).toEqual(numbers);
+  for (const [index, text] of texts.entries()) {
+    again.write({ table: "names", remove: [text, `name ${index}`] });
+  }
+  await again.committed();
+  expect(await again.query({ table: "names" })).toEqual([]);
+  await again.close();
+});

@@ -52,12 +52,14 @@ export class Leases {
   readonly #nodeId: NodeId;
   /** Who waits for an answer, by request. Several when it was sent again. */
   readonly #waiters: Map<string, Waiter[]> = new Map();
-  /** Grants of other nodes, until the machine says that they are wanted. */
+  /** Grants of other nodes by lease, until the machine says whether they are wanted. */
   readonly #forwarded: Map<string, Grant> = new Map();
+  /** Requests that the global scheduler was asked about: their grant here is not bottom-up. */
+  readonly #handedOver: Set<string> = new Set();
   /** Workers that the machine bound to a job and that were not told yet. */
   readonly #newlyBound: Set<ProcessId> = new Set();
-  readonly #events: LocalSchedulerEvent[] = [];
-  #busy: boolean = false;
+  #events: LocalSchedulerEvent[] = [];
+  #scheduled: boolean = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerMs: number = Infinity;
 
@@ -67,18 +69,12 @@ export class Leases {
     this.#nodeId = config.nodeId;
   }
 
-  /** Apply an event, and what it causes. Events that come up meanwhile follow in order. */
+  /** Apply an event at the end of this tick, together with those that come with it, and do what follows. */
   step(event: LocalSchedulerEvent): void {
     this.#events.push(event);
-    if (this.#busy) return;
-    this.#busy = true;
-    try {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        for (const effect of this.scheduler.step(this.#parts.nowMs(), next)) this.#perform(effect);
-      }
-    } finally {
-      this.#busy = false;
-    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => this.#run());
   }
 
   /** Ask for a lease; resolves when it is granted here or elsewhere, or cancelled. */
@@ -102,6 +98,16 @@ export class Leases {
 
   close(): void {
     clearTimeout(this.#timer);
+  }
+
+  #run(): void {
+    // What effects cause at once follows in the same run.
+    while (this.#events.length > 0) {
+      const events = this.#events;
+      this.#events = [];
+      for (const effect of this.scheduler.stepAll(this.#parts.nowMs(), events)) this.#perform(effect);
+    }
+    this.#scheduled = false;
   }
 
   #missingBytes({ args }: LeaseRequest): number | null {
@@ -167,31 +173,32 @@ export class Leases {
   #settle(key: string, answer: (waiter: Waiter) => void): void {
     const waiters = this.#waiters.get(key);
     this.#waiters.delete(key);
-    this.#forwarded.delete(key);
+    this.#handedOver.delete(key);
     if (waiters !== undefined) { for (const waiter of waiters) answer(waiter); }
   }
 
   #grant({ key, request, leaseId, workerId, resources, gpuIds, origin }: EffectOf<"grant">): void {
     const socketPath = this.#parts.workers.get(workerId)?.socketPath ?? "";
     const grant: Grant = { leaseId, nodeId: this.#nodeId, workerId, socketPath, resources, gpuIds };
+    const detail = `${workerId} for ${request.submitter}`;
     if (request.kind === "task") {
-      const name = origin === "own" ? "localGrant" : "grant";
-      const detail = `${workerId} for ${request.submitter}`;
-      this.#trace(request, origin === "own" ? 3 : 7, name, detail);
-      if (origin === "own") this.#trace(request, 7, "grant", detail);
+      if (origin === "own" && !this.#handedOver.has(key)) this.#trace(request, 3, "localGrant", detail);
+      this.#trace(request, 7, "grant", detail);
     }
     const answer = (): void => this.#settle(key, (waiter) => waiter.resolve({ grant }));
     if (this.#newlyBound.delete(workerId)) void this.#bindWorker(workerId, request).then(answer);
     else answer();
   }
 
-  #answerForwarded({ key }: EffectOf<"answerForwarded">): void {
-    const grant = this.#forwarded.get(key)!;
+  #answerForwarded({ key, leaseId }: EffectOf<"answerForwarded">): void {
+    const grant = this.#forwarded.get(leaseId)!;
+    this.#forwarded.delete(leaseId);
     this.#settle(key, (waiter) => waiter.resolve({ grant }));
   }
 
   #pickNode({ key, request, exclude }: EffectOf<"pickNode">): void {
     const { head, tracer } = this.#parts;
+    this.#handedOver.add(key);
     this.#trace(request, 3, "handOver", this.scheduler.reason(request.submitter, request.requestId) ?? "");
     head.request("pickNode", { request, exclude: [...exclude] }).then(
       ({ result }) => {
@@ -222,10 +229,9 @@ export class Leases {
     this.#parts.peers.request(nodeId, "requestLease", request).then(({ result }) => {
       if (!("grant" in result)) return failed(new Error(`${nodeId} cancelled the request.`));
       const { grant } = result;
-      this.#forwarded.set(key, grant);
       const { leaseId, workerId } = grant;
+      this.#forwarded.set(leaseId, grant);
       this.step({ type: "forwardGranted", key, nodeId, leaseId, workerId, submitter: request.submitter });
-      this.#forwarded.delete(key);
     }).catch(failed);
   }
 
@@ -242,6 +248,7 @@ export class Leases {
       }
       case "returnRemoteLease": {
         const { nodeId, leaseId, workerId, discardWorker } = effect;
+        this.#forwarded.delete(leaseId);
         return peers.notify(nodeId, "returnLease", { leaseId, nodeId, workerId, workerLost: discardWorker });
       }
     }

@@ -14,6 +14,10 @@ const OVERTAKEN_MS = 1_000;
 /** … for so long in every period: what it waits for may never come free, and the others must not stop for ever. */
 const HOLD_BACK_MS = 5_000;
 const HOLD_BACK_PERIOD_MS = 10_000;
+/** One more process beside blocked ones, for work that is no deeper than theirs: the next one waits this long, doubled for
+ *  each that is blocked. Else a thousand tasks that wait for their children would be a thousand processes. */
+const EXCESS_MS = 10;
+const EXCESS_MS_MAX = 1_000;
 /** Waiting classes for which leases are asked back in one step, at most. */
 const RECLAIM_CLASSES_MAX = 32;
 
@@ -21,6 +25,8 @@ export class LeaseDispatch {
   readonly #state: SchedulerState;
   readonly #starts: WorkerStarts;
   #leaseSequence: number = 0;
+  /** When one more process may be started beside blocked ones. */
+  #nextExcessMs: number = 0;
   /** Moving average of how long granted requests waited, in milliseconds. */
   waitMs: number = 0;
 
@@ -81,7 +87,11 @@ export class LeaseDispatch {
     const state = this.#state;
     const { resources, runtimeEnv, jobId } = entry.request;
     for (const name of heldBack) if (name in resources) return false;
-    if (state.pool.find(runtimeEnv.hash, jobId) === null && this.#starts.backingOff(runtimeEnv.hash)) {
+    const needsStart = state.pool.find(runtimeEnv.hash, jobId) === null;
+    if (needsStart && this.#starts.backingOff(runtimeEnv.hash)) return false;
+    const excess = needsStart ? this.#excessOf(entry) : 0;
+    if (excess > 0 && state.nowMs < this.#nextExcessMs) {
+      state.wakeAt(this.#nextExcessMs);
       return false;
     }
     if (!entry.argumentsReady) {
@@ -97,9 +107,19 @@ export class LeaseDispatch {
       }
       return false;
     }
+    if (excess > 0) {
+      this.#nextExcessMs = state.nowMs + Math.min(EXCESS_MS * 2 ** Math.min(excess, 10), EXCESS_MS_MAX);
+    }
     state.hold(entry, allocation);
     this.#grantIfWorker(entry);
     return true;
+  }
+
+  /** How many blocked tasks it would run beside without being deeper than they are. */
+  #excessOf(entry: PendingRequest): number {
+    if (entry.request.kind === "actor") return 0;
+    const { count, depth } = this.#state.leases.blocked();
+    return count > 0 && entry.request.depth <= depth ? count : 0;
   }
 
   #grantIfWorker(entry: PendingRequest): void {

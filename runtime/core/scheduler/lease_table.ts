@@ -12,6 +12,8 @@ import type { Allocation } from "./node_resources.ts";
 
 /** A lease is kept at least this long before it is asked back, so that two classes do not trade one worker per task. */
 export const LEASE_QUANTUM_MS: number = 2;
+/** Work nearer to the root may wait longer for a lease of deeper work: that goes first anyway, and would only ask again. */
+const DEEPER_QUANTUM_MS = 50;
 /** A request to give back that had no effect for this long is repeated. */
 const RECLAIM_AGAIN_MS = 1_000;
 
@@ -65,6 +67,17 @@ export class LeaseTable {
   ofWorker(workerId: ProcessId): HeldLease | undefined {
     return this.#byWorker.get(workerId);
   }
+  /** Leases whose tasks are blocked, and the least depth among them. */
+  blocked(): { readonly count: number; readonly depth: number } {
+    let count = 0;
+    let depth = Infinity;
+    for (const { allocation, request } of this.#held.values()) {
+      if (!allocation.cpuLent) continue;
+      count++;
+      if (request.depth < depth) depth = request.depth;
+    }
+    return { count, depth };
+  }
   all(): Iterable<HeldLease> {
     return this.#held.values();
   }
@@ -113,13 +126,14 @@ export class LeaseTable {
       // One at a time for each group: what comes back may go to a deeper request, then the next is asked for.
       if (asked && lease.askedBackFor === group) return { lease: null, retryMs: null };
       const holder = groupOf(lease.request);
-      if (asked || holder === group || lease.request.depth > waiting.request.depth) continue;
+      if (asked || holder === group) continue;
       if (!lacking.some((name) => (lease.request.resources[name] ?? 0) > 0)) continue;
       const size = this.#groupSizes.get(holder) ?? 0;
-      const deeper = waiting.request.depth > lease.request.depth;
-      if (size <= own && hasPending(holder) && !deeper) continue;
-      if (nowMs < lease.sinceMs + LEASE_QUANTUM_MS) {
-        const due = lease.sinceMs + LEASE_QUANTUM_MS;
+      const deeper = waiting.request.depth - lease.request.depth;
+      // A holder that waits itself has work for what it holds: deeper work keeps it, shallower gives way, equal shares.
+      if (hasPending(holder) && (deeper < 0 || (deeper === 0 && size <= own))) continue;
+      const due = lease.sinceMs + (deeper < 0 ? DEEPER_QUANTUM_MS : LEASE_QUANTUM_MS);
+      if (nowMs < due) {
         if (retryMs === null || due < retryMs) retryMs = due;
         continue;
       }

@@ -79,13 +79,27 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   }
 
   step(nowMs: number, event: LocalSchedulerEvent): readonly LocalSchedulerEffect[] {
+    return this.stepAll(nowMs, [event]);
+  }
+
+  /**
+   * Events that came together: what is free is given out when all have been applied, so that a lease that goes back and a
+   * request that comes with it are seen as one.
+   */
+  stepAll(nowMs: number, events: readonly LocalSchedulerEvent[]): readonly LocalSchedulerEffect[] {
     const state = this.#state;
     state.nowMs = nowMs;
     state.effects = [];
-    const fresh = this.#apply(event);
+    const fresh: PendingRequest[] = [];
+    let offerDue = false;
+    for (const event of events) {
+      const entry = this.#apply(event);
+      if (entry !== null) fresh.push(entry);
+      offerDue ||= event.type === "timer" || event.type === "peersChanged";
+    }
     this.#dispatch.dispatch();
-    if (fresh !== null && state.pending.has(fresh.key)) this.#router.offer(fresh);
-    if (event.type === "timer" || event.type === "peersChanged") this.#router.offerDue();
+    for (const entry of fresh) if (state.pending.has(entry.key)) this.#router.offer(entry);
+    if (offerDue) this.#router.offerDue();
     this.#starts.startMissing();
     this.#dispatch.reclaim();
     this.#starts.reap();

@@ -213,6 +213,37 @@ describe("blocked tasks", () => {
     assert.deepEqual(scene.machine.available, { CPU: 10_000 });
   });
 
+  test("blocked roots do not draw in one process after another", () => {
+    const scene = new Scene({ CPU: 1 }).workers(1);
+    scene.request({ requestId: "root1" });
+    for (const requestId of ["root2", "root3", "root4"]) scene.request({ requestId });
+    // One more is started at once, so that a task may wait for one that was submitted after it.
+    assert.deepEqual(types(scene.send({ type: "workerBlocked", workerId: "w-1" as ProcessId })), [
+      "startWorker",
+    ]);
+    scene.send({ type: "workerReady", startId: 2, workerId: "w-2" as ProcessId });
+    assert.deepEqual(types(scene.send({ type: "workerBlocked", workerId: "w-2" as ProcessId })), []);
+    // Deeper work is what the blocked ones wait for.
+    assert.deepEqual(types(scene.request({ requestId: "child", depth: 1 })), ["startWorker"]);
+    scene.send({ type: "workerReady", startId: 3, workerId: "w-3" as ProcessId });
+    // A worker that is there already costs nothing.
+    assert.deepEqual(grants(scene.giveBack("l3")), ["d-1/root3 on w-3"]);
+    assert.deepEqual(types(scene.send({ type: "workerBlocked", workerId: "w-3" as ProcessId })), []);
+    assert.deepEqual(types(scene.tick(20)), ["startWorker"]);
+  });
+
+  test("events that came together are seen as one: what is given back goes to the deeper request beside it", () => {
+    const scene = new Scene({ CPU: 1 }).workers(1);
+    scene.request({ requestId: "r1" });
+    scene.request({ requestId: "root" });
+    const request = leaseRequest({ requestId: "child", depth: 1 });
+    const effects = scene.machine.stepAll(scene.nowMs, [
+      { type: "leaseReturned", leaseId: "l1", discardWorker: false },
+      { type: "leaseRequested", request, origin: "own", missingBytes: 0 },
+    ]);
+    assert.deepEqual(grants(effects), ["d-1/child on w-1"]);
+  });
+
   test("a lease that ends while its task is blocked gives back exactly what it holds", () => {
     const scene = new Scene({ CPU: 1 }).workers(1);
     scene.request();
@@ -237,6 +268,21 @@ describe("sharing", () => {
     ]);
     assert.deepEqual(scene.tick(5), []);
     assert.deepEqual(grants(scene.giveBack("l1")), ["d-2/r1 on w-1"]);
+  });
+
+  test("deeper leases that nobody waits for any more come back for new roots, those in demand do not", () => {
+    const scene = new Scene({ CPU: 1 }).workers(1);
+    const parent = "w-parent" as ProcessId;
+    scene.request({ submitter: parent, depth: 1, classKey: "child" });
+    scene.request({ requestId: "root" });
+    assert.deepEqual(types(scene.tick(5)), []);
+    assert.deepEqual(types(scene.tick(45)), ["reclaimLease"]);
+    scene.giveBack("l1");
+    scene.giveBack("l2");
+    scene.request({ requestId: "r2", submitter: parent, depth: 1, classKey: "child" });
+    scene.request({ requestId: "r3", submitter: parent, depth: 1, classKey: "child" });
+    scene.request({ requestId: "root2" });
+    assert.deepEqual(types(scene.tick(50)), []);
   });
 
   test("nobody is asked to give back for more of the same", () => {

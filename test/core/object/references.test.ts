@@ -419,7 +419,8 @@ class World {
     if (from === to && this.#prng.chance(50)) return deliver();
     const key = `${from} ${to}`;
     const link = this.#links.get(key) ?? [];
-    const dueMs = Math.max(this.#round + this.#prng.below(12), link.at(-1)?.dueMs ?? 0);
+    const delay = this.#prng.chance(10) ? this.#prng.below(100) : this.#prng.below(5);
+    const dueMs = Math.max(this.#round + delay, link.at(-1)?.dueMs ?? 0);
     link.push({ dueMs, deliver });
     this.#links.set(key, link);
   }

@@ -79,7 +79,8 @@ export function runCommand(command, args, options = {}) {
     const handlers = signals.map((signal) => () => {
       // On a terminal, Ctrl-C reaches the child as well: a second SIGINT would read as impatience.
       if (signal === "SIGINT" && process.stdin.isTTY) return;
-      child.kill(signal);
+      // Not child.kill: under Deno the child then counts as killed, whatever it does with the signal.
+      if (child.pid !== undefined && child.exitCode === null) process.kill(child.pid, signal);
     });
     signals.forEach((signal, i) => process.on(signal, handlers[i]));
     const finish = (code) => {

@@ -1,0 +1,230 @@
+/**
+ * The page in a real browser, against a real server and view: it shows the true values, follows changes, comes back after the
+ * server was restarted, and shows names as text whatever they are.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect } from "bun:test";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import * as events from "./cluster_events.ts";
+import { TestDashboard } from "./dashboard_fixture.ts";
+import { testUnless } from "../support/skip.ts";
+import { chromiumPath, skipReason } from "../support/toolchain.ts";
+
+const pageTest = testUnless(skipReason("chromium"));
+const TIMEOUT_MS = 60_000;
+const EVIL = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
+
+const dashboard = new TestDashboard();
+let browser: Browser;
+let context: BrowserContext;
+/** What the page complained of: script errors, refused content, failed requests. */
+let complaints: string[] = [];
+let sequence = 0;
+
+beforeAll(async () => {
+  const executablePath = chromiumPath();
+  if (executablePath === null) return;
+  await dashboard.start();
+  browser = await chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"],
+  });
+}, TIMEOUT_MS);
+afterEach(() => context?.close());
+afterAll(async () => {
+  await browser?.close();
+  await dashboard.stop();
+}, TIMEOUT_MS);
+
+/** A signed-in browser's page on a fresh cluster. */
+async function openPage(options: { path?: string; width?: number; dark?: boolean } = {}): Promise<Page> {
+  await dashboard.restart();
+  sequence = 0;
+  complaints = [];
+  context = await browser.newContext({
+    viewport: { width: options.width ?? 1280, height: 900 },
+    colorScheme: options.dark ? "dark" : "light",
+  });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  await page.goto(dashboard.link());
+  return page;
+}
+
+/** One node after the other, tasks in every state, an actor that was restarted, objects on two nodes, a job. */
+function fill(name = "countWords"): void {
+  const { view } = dashboard;
+  view.applyNodes([
+    events.nodeRow("n-1", { isHeadNode: true, hostname: "atlas", storeUsedBytes: 3 * 2 ** 20 }),
+    events.nodeRow("n-2", { hostname: "boreas", startedMs: 2_000, demand: [] }),
+  ]);
+  view.applyTaskEvents(events.taskBatch("d-1", ++sequence, {
+    counts: [
+      events.counts(name, { finished: 1_234, running: 3, pendingNode: 17, failed: 2, runMs: 2_472 }),
+      events.counts("mergeCounts", { pendingArgs: 5 }),
+      events.counts("Counter.increment", { type: "ACTOR_TASK", finished: 40 }),
+    ],
+    edges: [{ from: name, to: "mergeCounts", count: 9, bytes: 9_000 }],
+    rows: [events.taskRow("t-1", { name, state: "FAILED", error: { type: "RangeError", message: EVIL } })],
+  }));
+  view.applyActor(events.actorStatus("a-1", { incarnation: 3 }), events.actorSpec("a-1", { maxRestarts: 4 }));
+  view.applyObjects("n-1", [events.objectReport("o-1-1.0", 2 ** 20, { producer: name })], []);
+  view.applyObjects("n-2", [events.objectReport("o-1-2.0", 2 ** 21, { producer: name })], []);
+  view.applyJob(events.jobRow("j-1"));
+}
+
+/** The cells of a table's row, by its key. */
+async function cells(page: Page, panel: string, key: string): Promise<string[]> {
+  const row = page.locator(`#${panel} tbody tr[data-key="${key}"]`);
+  await row.waitFor();
+  return (await row.locator("th, td").allInnerTexts()).map((text) => text.replace(/\s+/g, " ").trim());
+}
+
+async function figure(page: Page, id: string, value: string): Promise<void> {
+  await page.locator(`#figure-${id} .value`, { hasText: new RegExp(`^${value}$`) }).waitFor();
+}
+
+describe("the page", () => {
+  pageTest("shows what the cluster has", async () => {
+    const page = await openPage();
+    fill();
+    await figure(page, "finished", "1,274");
+    await figure(page, "running", "3");
+    await figure(page, "waiting", "22");
+    await figure(page, "failed", "2");
+    expect(await cells(page, "functions", "NORMAL_TASK countWords")).toEqual(
+      ["ƒcountWords", "", "0", "17", "0", "3", "1,234", "2", "2.00 ms"],
+    );
+    const node = await cells(page, "nodes", "n-1");
+    expect(node[0]).toContain("n-1head");
+    expect(node[2]).toContain("3 of 4 CPU");
+    expect(node[3]).toContain("3.00 MiB of 1.00 GiB");
+    const actor = await cells(page, "actors", "a-1");
+    expect(actor.slice(1, 4)).toEqual(["alive", "2 of 4", "n-1"]);
+    expect(await cells(page, "objects", "countWords")).toEqual(
+      ["countWords", "2", "3.00 MiB", "1.00 MiB", "2.00 MiB"],
+    );
+    expect((await cells(page, "jobs", "j-1"))[0]).toContain("examples/wordcount.ts");
+    const graph = page.locator("#graph canvas");
+    expect((await graph.getAttribute("data-boxes"))!.split("\n").sort()).toEqual(
+      ["a:Counter", "f:Counter.increment", "f:countWords", "f:mergeCounts", "o:countWords"],
+    );
+    expect((await graph.getAttribute("data-arrows"))!.split("\n").sort()).toEqual(
+      ["a:Counter>f:Counter.increment", "f:countWords>o:countWords", "o:countWords>f:mergeCounts"],
+    );
+    expect(complaints).toEqual([]);
+  }, TIMEOUT_MS);
+
+  pageTest("follows what changes, and forgets what is gone", async () => {
+    const page = await openPage();
+    fill();
+    await figure(page, "finished", "1,274");
+    const { view } = dashboard;
+    view.applyTaskEvents(
+      events.taskBatch("d-1", ++sequence, { counts: [events.counts("countWords", { finished: 5_000 })] }),
+    );
+    await figure(page, "finished", "5,040");
+    view.applyObjects("n-1", [], ["o-1-1.0" as never]);
+    view.applyObjects("n-2", [], ["o-1-2.0" as never]);
+    await page.locator("#objects .empty").waitFor();
+    view.applyNodes([events.nodeRow("n-2", { state: "DEAD", stateMessage: "no heartbeat for 7.0 s" })]);
+    await page.locator("#nodes", { hasText: "no heartbeat for 7.0 s" }).waitFor();
+    expect(complaints).toEqual([]);
+  }, TIMEOUT_MS);
+
+  pageTest("without anything to show says what will be there", async () => {
+    const page = await openPage();
+    await page.locator("#functions .empty").waitFor();
+    for (const panel of ["graph", "nodes", "objects", "actors", "jobs"]) {
+      expect(await page.locator(`#${panel} .empty`).count(), panel).toBe(1);
+    }
+    expect(await page.locator("#connection").innerText()).toBe("Live");
+    expect(complaints).toEqual([]);
+  }, TIMEOUT_MS);
+
+  pageTest("says so when the head is gone, and comes back by itself with the new truth", async () => {
+    const page = await openPage();
+    fill();
+    await figure(page, "finished", "1,274");
+    await dashboard.stop();
+    await page.locator(".banner").waitFor();
+    expect(await page.locator(".banner").innerText()).toContain("What you see is from");
+    expect(await page.locator("#connection").innerText()).toBe("Reconnecting");
+    await dashboard.restart();
+    dashboard.view.applyTaskEvents(
+      events.taskBatch("d-1", 1, { counts: [events.counts("countWords", { finished: 7 })] }),
+    );
+    await figure(page, "finished", "7");
+    expect(await page.locator("#connection").innerText()).toBe("Live");
+    expect(await page.locator("#actors .empty").count()).toBe(1);
+    expect(await page.locator(".banner").count()).toBe(0);
+  }, TIMEOUT_MS);
+
+  pageTest("shows names and errors as text, and refuses no content of its own", async () => {
+    const page = await openPage();
+    fill(EVIL);
+    dashboard.view.applyActor(
+      events.actorStatus("a-2"),
+      events.actorSpec("a-2", { className: EVIL, name: EVIL }),
+    );
+    dashboard.view.applyJob(events.jobRow("j-2", { entrypoint: EVIL, message: EVIL }));
+    dashboard.view.applyNodes([events.nodeRow("n-3", { hostname: EVIL, labels: { a: EVIL } })]);
+    await page.locator("#failures .message", { hasText: "onerror" }).waitFor();
+    await page.locator("#functions .clip", { hasText: "onerror" }).first().waitFor();
+    await page.locator("#jobs .clip", { hasText: "onerror" }).first().waitFor();
+    expect(await page.locator("main img, main script").count()).toBe(0);
+    expect(await page.title()).toBe("mobula");
+    expect(complaints).toEqual([]);
+  }, TIMEOUT_MS);
+
+  pageTest("fits a narrow screen, in the dark", async () => {
+    const page = await openPage({ width: 360, dark: true });
+    fill();
+    await figure(page, "finished", "1,274");
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(360);
+    expect(complaints).toEqual([]);
+  }, TIMEOUT_MS);
+
+  pageTest("stays small with a thousand functions and says how many it shows", async () => {
+    const page = await openPage();
+    const counts = Array.from({ length: 1_000 }, (_, i) => events.counts(`fn${i}`, { finished: i + 1 }));
+    const edges = Array.from(
+      { length: 999 },
+      (_, i) => ({ from: `fn${i}`, to: `fn${i + 1}`, count: 1, bytes: 10 }),
+    );
+    dashboard.view.applyTaskEvents(events.taskBatch("d-1", 1, { counts, edges }));
+    await page.locator("#functions", { hasText: "showing 200 of 1,000 functions" }).waitFor();
+    expect((await page.locator("#graph canvas").getAttribute("data-boxes"))!.split("\n").length).toBe(200);
+    expect(complaints).toEqual([]);
+  }, TIMEOUT_MS);
+
+  pageTest("leads by keyboard through what can be reached", async () => {
+    const page = await openPage();
+    fill();
+    await page.locator("#functions tbody tr").first().waitFor();
+    const seen = new Set<string>();
+    for (let i = 0; i < 12; i++) {
+      await page.keyboard.press("Tab");
+      seen.add(await page.evaluate("document.activeElement?.closest('section')?.id ?? ''"));
+    }
+    for (const panel of ["graph", "functions", "actors", "objects", "nodes", "jobs"]) {
+      expect([...seen]).toContain(panel);
+    }
+    await page.locator("#graph canvas").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.locator("#graph button:not([disabled])").waitFor();
+    await page.keyboard.press("0");
+    await page.locator("#graph button[disabled]").waitFor();
+  }, TIMEOUT_MS);
+
+  pageTest("of a browser that is not signed in asks for the link", async () => {
+    await openPage();
+    const other = await browser.newContext();
+    const page = await other.newPage();
+    await page.goto(dashboard.url);
+    expect(await page.locator("body").innerText()).toContain("not signed in");
+    await other.close();
+  }, TIMEOUT_MS);
+});

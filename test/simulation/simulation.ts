@@ -10,7 +10,7 @@ import { checkDirectory } from "./checkers/objects.ts";
 import type { TraceMode } from "./event_loop.ts";
 import { drawTasks } from "./plan.ts";
 import { SimDriver } from "./sim_driver.ts";
-import { SimWorld } from "./sim_world.ts";
+import { SimulationFailure, SimWorld } from "./sim_world.ts";
 import { Storm, STORM_MS } from "./storm.ts";
 
 /** Everything must be over this long after the faults have stopped. */
@@ -29,8 +29,19 @@ export interface RunResult {
   readonly failed: number;
 }
 
-/** Runs one seed; throws SimulationFailure, or the assertion of a machine, when a promise is broken. */
+/** Runs one seed. Throws SimulationFailure, with the command that replays it, when a promise or an invariant is broken. */
 export function runSimulation(seed: number, mode: TraceMode = "short"): RunResult {
+  try {
+    return run(seed, mode);
+  } catch (error) {
+    const replay = `bun test/simulation/replay.ts ${seed}`;
+    throw new SimulationFailure(`seed ${seed}: ${(error as Error).message}\nreplay: ${replay}`, {
+      cause: error,
+    });
+  }
+}
+
+function run(seed: number, mode: TraceMode): RunResult {
   const world = new SimWorld(seed, mode);
   const { work, loop, faults } = world;
   const nodes = Array.from({ length: work.between(2, 5) }, (_, index) => nodeId(`${index + 1}`));

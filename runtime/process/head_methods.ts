@@ -251,11 +251,24 @@ function stopHandler({ stop }: HeadServices): Handlers<HeadMethods> {
   };
 }
 
-/** What waits at the nodes and here. */
+/**
+ * What waits at the nodes and here, a row for each name and shape. A request that an agent has handed over is counted by
+ * both; the head's reason is the better one, the agents' sum the better count (it knows the tasks behind a request).
+ */
 function pendingDemand(gcs: Gcs): DemandRow[] {
-  const rows = [...gcs.scheduler.demand()];
-  for (const nodeId of gcs.nodes.members()) rows.push(...gcs.nodes.heartbeat(nodeId)?.demand ?? []);
-  return rows;
+  const rows = new Map<string, DemandRow>();
+  const keyOf = (row: DemandRow) => JSON.stringify([row.name, Object.entries(row.resources).sort()]);
+  for (const nodeId of gcs.nodes.members()) {
+    for (const row of gcs.nodes.heartbeat(nodeId)?.demand ?? []) {
+      const known = rows.get(keyOf(row));
+      rows.set(keyOf(row), known === undefined ? row : { ...known, count: known.count + row.count });
+    }
+  }
+  for (const row of gcs.scheduler.demand()) {
+    const known = rows.get(keyOf(row));
+    rows.set(keyOf(row), { ...row, count: Math.max(row.count, known?.count ?? 0) });
+  }
+  return [...rows.values()];
 }
 
 function refuseWhenFull(store: GcsStore): void {

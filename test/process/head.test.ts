@@ -56,6 +56,25 @@ function actorSpec(actorId: string, jobId: JobId, fields: Partial<ActorSpec> = {
   };
 }
 
+function leaseRequest(jobId: JobId): LeaseRequest {
+  return {
+    requestId: "l1",
+    kind: "task",
+    jobId,
+    submitter: DRIVER,
+    submitterNode: "n-1" as NodeId,
+    taskId: "t-1-1" as never,
+    name: "sum",
+    classKey: "c",
+    resources: { CPU: 10_000 },
+    strategy: { type: "hybrid" },
+    runtimeEnv: { hash: "" },
+    args: [],
+    backlog: 1,
+    depth: 0,
+  };
+}
+
 /** Not `expect(…).rejects`: on Bun it turns the event loop inside itself, in which HTTP/2 hears nothing. */
 async function failure(promise: Promise<unknown>): Promise<Error & { code?: string }> {
   try {
@@ -231,26 +250,48 @@ test("the global scheduler picks where the argument lies and says why; nobody el
     added: [{ ...arg, owner: DRIVER, isError: false, primary: true }],
     removed: [],
   });
-  const request: LeaseRequest = {
-    requestId: "l1",
-    kind: "task",
-    jobId,
-    submitter: DRIVER,
-    submitterNode: "n-1" as NodeId,
-    taskId: "t-1-1" as never,
-    name: "sum",
-    classKey: "c",
-    resources: { CPU: 10_000 },
-    strategy: { type: "hybrid" },
-    runtimeEnv: { hash: "" },
-    args: [arg],
-    backlog: 1,
-    depth: 0,
-  };
+  const request: LeaseRequest = { ...leaseRequest(jobId), args: [arg] };
   const { result } = await asker.request("pickNode", { request, exclude: [] });
   expect(result.nodeId).toBe("n-2" as NodeId);
   expect(result.steps).toMatchObject([{ step: 4, name: "globalPick", taskId: "t-1-1" }]);
   expect(result.steps[0]!.detail).toContain("n-1");
+});
+
+test("pending demand is one row a shape, with the head's reason and the agents' count; the driver is warned once", async () => {
+  await using head = new TestHead();
+  await head.start();
+  const warned = Promise.withResolvers<string>();
+  const node = await head.join("n-1", { handlers: { message: ({ text }) => warned.resolve(text) } });
+  const jobId = await addJob(node);
+  const resources = { GPU: 10_000 };
+  const request: LeaseRequest = { ...leaseRequest(jobId), resources };
+  const pick = node.request("pickNode", { request, exclude: [] });
+  expect(await warned.promise).toContain("GPU 1");
+  const beats = await head.connect({ purpose: "heartbeat" });
+  beats.notify("heartbeat", {
+    nodeId: "n-1" as NodeId,
+    epoch: 1,
+    sequence: 1,
+    available: { CPU: 5_000 },
+    demand: [{ name: "sum", resources, count: 40, reason: "another node is looked for" }],
+    storeUsedBytes: 0,
+    storeObjects: 0,
+    workers: 0,
+    cpuPercent: 0,
+    rssBytes: 0,
+    queueLength: 0,
+    queueWaitMs: 0,
+    bandwidth: {},
+  });
+  const cli = await head.connect({ role: "cli", id: "cli" });
+  const info = async () => (await cli.request("clusterInfo", {})).result;
+  await until(async () => (await info()).nodes[0]!.available["CPU"] === 5_000);
+  const { demand } = await info();
+  expect(demand).toMatchObject([{ name: "sum", resources, count: 40 }]);
+  expect(demand[0]!.reason).toContain("no node has");
+  // Cancelled: answered, and no demand any more.
+  node.notify("cancelPick", { submitter: request.submitter, requestId: request.requestId });
+  expect((await failure(pick)).code).toBe("TaskCancelledError");
 });
 
 test("task history is listed, traced and kept over a restart", async () => {

@@ -144,12 +144,16 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       if (event.local.has(id)) bundle.here.set(id, home);
       else this.#miss(bundle, id, home, effects);
     }
+    if (bundle.missing.size === 0) {
+      this.#finish(bundle, effects);
+      return;
+    }
+    this.#noteCandidate(bundle);
+    if (bundle.fetch) return;
     for (const pull of [...bundle.missing.values()]) {
       // It exists; that is all this one asks.
-      if (!bundle.fetch && pull.state !== "locating") this.#arrived(bundle, pull, effects);
+      if (pull.state !== "locating") this.#arrived(bundle, pull, effects);
     }
-    if (bundle.missing.size === 0) this.#finish(bundle, effects);
-    else this.#noteCandidate(bundle);
   }
 
   #miss(bundle: Bundle, id: ObjectId, home: NodeId, effects: PullEffect[]): void {
@@ -258,9 +262,8 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     this.#setState(pull, "paused");
     pull.round++;
     if (pull.round >= PULL_ROUNDS_MAX) {
-      const message =
-        `Cannot fetch ${pull.id}: asked for its holders ${pull.round} times; last: ${pull.lastError}`;
-      this.#failAll(pull.id, "ObjectLostError", message, effects);
+      const message = `Cannot fetch ${pull.id}: tried ${pull.round} times; last: ${pull.lastError}`;
+      this.#failAll(pull.id, pull.lastCode, message, effects);
       return;
     }
     pull.retryMs = nowMs + PULL_RETRY_MS * 2 ** (pull.round - 1);

@@ -19,6 +19,8 @@ import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
 const EXIT_GRACE_MS = 30_000;
 /** An idle one has nothing to finish. */
 const IDLE_EXIT_GRACE_MS = 2_000;
+/** A worker whose connection broke has this long to be seen exiting. */
+const EXIT_SEEN_MS = 200;
 /** How much of a worker's log goes into the error of a failed start. */
 const LOG_TAIL_BYTES = 2_000;
 /** Causes of ends that are remembered for workerFate. */
@@ -159,17 +161,14 @@ export class WorkerProcesses {
   disconnected(id: ProcessId): void {
     const worker = this.#workers.get(id);
     if (worker === undefined) return;
-    // An exit is usually on its way: let it tell the better cause.
-    clearTimeout(worker.timer);
-    worker.timer = setTimeout(() => {
-      this.#kill(worker, { code: "WORKER_DIED", message: "The worker lost its connection to the agent." });
-    }, 200);
+    this.#killSoon(worker, { code: "WORKER_DIED", message: "The worker lost its connection to the agent." });
   }
 
   /** End a worker, now or after what it runs. */
   stop(id: ProcessId, options: { force: boolean; idle: boolean; cause: DeathCause }): void {
     const worker = this.#workers.get(id);
     if (worker === undefined) return;
+    if (options.force && options.cause.code === "WORKER_DIED") return this.#killSoon(worker, options.cause);
     if (options.force) return this.#kill(worker, options.cause);
     worker.ending ??= options.cause;
     this.#options.askToExit(id, options.cause);
@@ -190,6 +189,12 @@ export class WorkerProcesses {
       Promise.all(exits),
       new Promise<void>((resolve) => setTimeout(resolve, 2_000).unref()),
     ]);
+  }
+
+  /** Somebody saw it die: its exit is usually on its way, and tells the better cause. */
+  #killSoon(worker: WorkerProcess, cause: DeathCause): void {
+    clearTimeout(worker.timer);
+    worker.timer = setTimeout(() => this.#kill(worker, cause), EXIT_SEEN_MS);
   }
 
   #kill(worker: WorkerProcess, cause: DeathCause): void {

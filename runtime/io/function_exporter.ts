@@ -148,7 +148,8 @@ function parseCallable(fn: AnyCallable, subject: string): Parsed {
   const { expression, node } = found;
   const uses = analyseScope(node);
   refuseOuterBindings(subject, uses);
-  if (uses.identifiers.has(IMPORT_NAME)) {
+  // Free it is an `import()` of code that was exported before: a worker makes a function inside its task remote.
+  if (uses.identifiers.has(IMPORT_NAME) && !uses.names.has(IMPORT_NAME)) {
     throw new TypeError(`${subject}: the name ${IMPORT_NAME} is reserved`);
   }
   let source = "";

@@ -54,5 +54,6 @@ export const COMPILER_HELPERS: ReadonlySet<string> = new Set(["__name"]);
 /** Whether code in a worker finds this name without declaring it. */
 export function isKnownGlobal(name: string): boolean {
   return EVERYWHERE.has(name) || RUNTIME_TESTS.has(name) || COMPILER_HELPERS.has(name) ||
+    name === IMPORT_NAME ||
     (SOMEWHERE.has(name) && name in globalThis);
 }

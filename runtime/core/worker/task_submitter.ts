@@ -14,7 +14,8 @@
  *     measured short share a worker's pipeline; a task whose run time is unknown, or that must not be repeated
  *     (`exclusive`), goes alone.
  *   3 completed().
- *   4 handedBack(): not started, costs nothing. workerLost(): costs a retry if it may have started.
+ *   4 handedBack(): not started, costs nothing. workerLost(): of a task that was alone there it costs a retry; of several
+ *     nobody knows which one ran, so all go alone from now on and the culprit shows itself.
  *
  * A task with stored arguments has a class of its own: its lease request carries the arguments, so that the scheduler can
  * choose the node by where they are and pin them before the grant.
@@ -56,8 +57,8 @@ export interface SubmittedTask {
   readonly sequence: number;
   readonly shape: SchedulingShape;
   readonly timing: FunctionTiming;
-  /** Never more than once: nothing else may be in flight beside it. */
-  readonly exclusive: boolean;
+  /** Nothing else may be in flight beside it: it must not be repeated, or it was in flight when a worker died. */
+  exclusive: boolean;
   readonly storedArgs: readonly ArgumentRef[];
   /** System failures that may still be retried; -1 without end. */
   retriesLeft: number;
@@ -102,8 +103,8 @@ export interface SubmitterEffects<T extends SubmittedTask> {
   push(lease: Lease<T>, tasks: T[]): void;
   /** Out of retries: `maybeStarted` tells a crash from a worker that never saw it. */
   lost(task: T, lease: Lease<T>): void;
-  /** A retry was used up: the attempt number grows. */
-  retried(task: T): void;
+  /** It may have started: the attempt number grows. `ran`: it surely had, which used up a retry. */
+  retried(task: T, ran: boolean): void;
 }
 
 export interface SubmitterLimits {
@@ -243,14 +244,16 @@ export class TaskSubmitter<T extends SubmittedTask> {
     lease.inFlight.clear();
     lease.loadUs = 0;
     lease.idleSinceMs = nowMs;
+    const inDoubt = tasks.length > 1;
     for (let i = tasks.length - 1; i >= 0; i--) {
       const task = tasks[i]!;
       if (task.cancelled || task.retriesLeft === 0) {
         this.#effects.lost(task, lease);
         continue;
       }
-      if (task.retriesLeft > 0) task.retriesLeft--;
-      this.#effects.retried(task);
+      if (inDoubt) task.exclusive = true;
+      else if (task.retriesLeft > 0) task.retriesLeft--;
+      this.#effects.retried(task, !inDoubt);
       this.#enqueue(task, true);
     }
   }

@@ -178,11 +178,28 @@ describe("task submitter", () => {
     expect(take()).toEqual(["request r2 cpu1 for 2 of 2"]);
   });
 
-  test("a lost worker's tasks are retried in order, and fail when no retry is left", () => {
+  test("a lost worker's only task is retried, and fails when no retry is left", () => {
+    const { submitter, take } = world({ requestsPerClass: 1 });
+    submitter.submit(task(1, { retriesLeft: 1 }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    take();
+    submitter.workerLost(1, "l1");
+    submitter.pump(1);
+    expect(take()).toEqual(["retried 1", "request r2 cpu1 for 1 of 1"]);
+    submitter.granted(2, "r2", grant(2));
+    submitter.pump(2);
+    submitter.workerLost(3, "l2");
+    submitter.pump(3);
+    expect(take()).toEqual(["push l2 1", "lost 1"]);
+  });
+
+  test("of several tasks of a lost worker none pays: they go alone then, in order, until the one that kills shows", () => {
     const { submitter, take } = world({ requestsPerClass: 1 });
     const timing = { estimateUs: 5 };
-    submitter.submit(task(1, { timing }));
-    submitter.submit(task(2, { timing, retriesLeft: 1 }));
+    const tasks = [task(1, { timing, retriesLeft: 1 }), task(2, { timing, retriesLeft: 1 })];
+    for (const each of tasks) submitter.submit(each);
     submitter.pump(0);
     submitter.granted(0, "r1", grant(1));
     submitter.pump(0);
@@ -190,12 +207,16 @@ describe("task submitter", () => {
     submitter.workerLost(1, "l1");
     submitter.pump(1);
     expect(take()).toEqual(["retried 2", "retried 1", "request r2 cpu1 for 1 of 2"]);
+    expect(tasks.map((each) => each.retriesLeft)).toEqual([1, 1]);
     submitter.granted(2, "r2", grant(2));
     submitter.pump(2);
-    expect(take()).toEqual(["push l2 1,2"]);
-    submitter.workerLost(3, "l2");
+    submitter.completed(3, "l2", 1, 5);
     submitter.pump(3);
-    expect(take()).toEqual(["lost 2", "retried 1", "request r3 cpu1 for 1 of 1"]);
+    submitter.workerLost(4, "l2");
+    submitter.pump(4);
+    const pushesAndRetries = take().filter((line) => !/request|cancel/.test(line));
+    expect(pushesAndRetries).toEqual(["push l2 1", "push l2 2", "retried 2"]);
+    expect(tasks[1]!.retriesLeft).toBe(0);
   });
 
   test("a task with stored arguments asks for a lease of its own, and only so many at once", () => {

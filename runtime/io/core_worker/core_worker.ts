@@ -292,8 +292,10 @@ export class CoreWorker implements CoreContext {
       "%23",
     );
     const name = options.name ?? code.definition.name;
+    const record = code.recordIn(this);
     return {
-      record: code.recordIn(this),
+      // The name travels with the definition.
+      record: options.name === undefined ? record : record.named(options.name),
       shape: { key, resources, strategy, ...(labelSelector && { labelSelector }), runtimeEnv },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,

@@ -34,6 +34,12 @@ export class FunctionRecord {
     this.captures = init.captures;
   }
 
+  /** The same code under another name, for calls with the option `name`. */
+  named(name: string): FunctionRecord {
+    const { hash, kind, source, captures } = this;
+    return new FunctionRecord({ hash, kind, name, source, captures });
+  }
+
   /** Source and captures as they travel. */
   sections(): Uint8Array[] {
     this.#sections ??= [

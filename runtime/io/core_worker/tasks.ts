@@ -55,6 +55,7 @@ export class OwnTask {
   readonly parent: TaskId | null;
   readonly submittedMs: number;
   retriesLeft: number;
+  exclusive: boolean;
   cancelled = false;
   expectedUs = 0;
   attempt = 0;
@@ -81,6 +82,7 @@ export class OwnTask {
     this.submittedMs = init.submittedMs;
     this.id = init.id;
     this.retriesLeft = init.call.maxRetries;
+    this.exclusive = init.call.maxRetries === 0;
   }
 
   get shape(): SchedulingShape {
@@ -88,9 +90,6 @@ export class OwnTask {
   }
   get timing(): { estimateUs: number } {
     return this.call.record.timing;
-  }
-  get exclusive(): boolean {
-    return this.call.maxRetries === 0;
   }
   get storedArgs(): ArgumentList["stored"] {
     return this.args.stored;
@@ -120,7 +119,11 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
       returnLease: (lease) => this.#returnLease(lease),
       push: (lease, tasks) => this.#push(lease, tasks),
       lost: (task, lease) => void this.#failLost(task, lease.grant),
-      retried: (task) => {
+      retried: (task, ran) => {
+        if (ran) {
+          const lost = `the worker of attempt ${task.attempt} died, the task is tried again`;
+          this.#recordRow(task, "FAILED", null, core.objects.encodeError(new WorkerCrashedError(lost)));
+        }
         task.attempt++;
         task.call.stats.submitted--;
         task.call.stats.pendingNode++;
@@ -359,11 +362,11 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
     const { stats } = task.call;
     stats.submitted--;
     if (reply.error !== null && this.#retriesException(task, reply.error)) {
+      this.#recordRow(task, "FAILED", reply, null);
       task.attempt++;
       if (task.retriesLeft > 0) task.retriesLeft--;
       stats.pendingNode++;
       this.#submitter.submit(task);
-      this.#recordRow(task, "FAILED", reply, null);
       return false;
     }
     stats.runMs += reply.runUs / 1000;

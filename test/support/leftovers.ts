@@ -82,7 +82,6 @@ export class Leftovers {
       delete process.env[VARIABLE];
     }
   }
-
 }
 
 /** Begin to watch. One at a time per process. */

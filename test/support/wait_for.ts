@@ -15,7 +15,9 @@ export async function waitFor<T>(
   const deadlineMs = performance.now() + withinMs;
   for (;;) {
     const value = await look();
-    if (value !== false && value !== null && value !== undefined) return value as NonNullable<Exclude<T, false>>;
+    if (value !== false && value !== null && value !== undefined) {
+      return value as NonNullable<Exclude<T, false>>;
+    }
     if (performance.now() > deadlineMs) throw new Error(`Not within ${withinMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }

@@ -12,10 +12,15 @@ import type { Allocation } from "./node_resources.ts";
 
 /** A lease is kept at least this long before it is asked back, so that two classes do not trade one worker per task. */
 export const LEASE_QUANTUM_MS: number = 2;
-/** Work nearer to the root may wait longer for a lease of deeper work: that goes first anyway, and would only ask again. */
+/** Work nearer to the root may wait longer for a lease that a blocked task holds: its children go first anyway, and it would
+ *  only ask again. */
 const DEEPER_QUANTUM_MS = 50;
 /** A request to give back that had no effect for this long is repeated. */
 const RECLAIM_AGAIN_MS = 1_000;
+/** A busy lease comes back only after its present task: another one, perhaps idle, is asked for after this long … */
+const RECLAIM_GAP_MS = 5;
+/** … but no more than these at once for one waiting group. */
+const RECLAIMS_PER_GROUP = 4;
 
 /** One worker of this node in the service of one submitter. */
 export interface HeldLease {
@@ -105,9 +110,9 @@ export class LeaseTable {
   }
 
   /**
-   * The lease to ask back for a request that lacks resources, or null: the oldest one of the group that holds most,
-   * if that is more than its share. `hasPending` tells whether a group itself waits: one that does not has more than
-   * it needs. `retryMs` is when a lease that is still too young may be asked back.
+   * The lease to ask back for a request that lacks resources, or null: one of the group that holds most, if that is
+   * more than its share, children's before their parents', the oldest first. `hasPending` tells whether a group itself
+   * waits: one that does not has more than it needs. `retryMs` is when to look again.
    */
   chooseReclaim(
     nowMs: number,
@@ -120,24 +125,31 @@ export class LeaseTable {
     let best: HeldLease | null = null;
     let bestSize = 0;
     let retryMs: number | null = null;
+    let outstanding = 0;
     for (const lease of this.#held.values()) {
       if (lease.request.kind === "actor" || lease.ending) continue;
       const asked = lease.askedBackMs !== null && nowMs < lease.askedBackMs + RECLAIM_AGAIN_MS;
-      // One at a time for each group: what comes back may go to a deeper request, then the next is asked for.
-      if (asked && lease.askedBackFor === group) return { lease: null, retryMs: null };
+      if (asked && lease.askedBackFor === group) {
+        const nextMs = lease.askedBackMs! + RECLAIM_GAP_MS;
+        if (++outstanding >= RECLAIMS_PER_GROUP) return { lease: null, retryMs: null };
+        if (nowMs < nextMs) return { lease: null, retryMs: nextMs };
+      }
       const holder = groupOf(lease.request);
       if (asked || holder === group) continue;
-      if (!lacking.some((name) => (lease.request.resources[name] ?? 0) > 0)) continue;
+      if (!lacking.some((name) => holds(lease, name))) continue;
       const size = this.#groupSizes.get(holder) ?? 0;
       const deeper = waiting.request.depth - lease.request.depth;
       // A holder that waits itself has work for what it holds: deeper work keeps it, shallower gives way, equal shares.
       if (hasPending(holder) && (deeper < 0 || (deeper === 0 && size <= own))) continue;
-      const due = lease.sinceMs + (deeper < 0 ? DEEPER_QUANTUM_MS : LEASE_QUANTUM_MS);
+      const inUse = deeper < 0 && this.#byWorker.get(lease.request.submitter)?.allocation.cpuLent !== false;
+      const due = lease.sinceMs + (inUse ? DEEPER_QUANTUM_MS : LEASE_QUANTUM_MS);
       if (nowMs < due) {
         if (retryMs === null || due < retryMs) retryMs = due;
         continue;
       }
-      if (best === null || size > bestSize) {
+      const preferred = best === null || size > bestSize ||
+        (size === bestSize && lease.request.depth > best.request.depth);
+      if (preferred) {
         best = lease;
         bestSize = size;
       }
@@ -169,4 +181,9 @@ export class LeaseTable {
     if (size === 0) this.#groupSizes.delete(group);
     else this.#groupSizes.set(group, size);
   }
+}
+
+/** Whether its end would free some of a resource: a blocked task's CPUs are free already. */
+function holds({ request, allocation }: HeldLease, name: string): boolean {
+  return (request.resources[name] ?? 0) > 0 && !(name === "CPU" && allocation.cpuLent);
 }

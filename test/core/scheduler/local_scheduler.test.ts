@@ -266,7 +266,7 @@ describe("sharing", () => {
     assert.deepEqual(scene.tick(5), [
       { type: "reclaimLease", leaseId: "l1", submitter: "d-1", submitterNode: HERE },
     ]);
-    assert.deepEqual(scene.tick(5), []);
+    assert.deepEqual(scene.tick(500), []);
     assert.deepEqual(grants(scene.giveBack("l1")), ["d-2/r1 on w-1"]);
   });
 
@@ -283,6 +283,21 @@ describe("sharing", () => {
     scene.request({ requestId: "r3", submitter: parent, depth: 1, classKey: "child" });
     scene.request({ requestId: "root2" });
     assert.deepEqual(types(scene.tick(50)), []);
+  });
+
+  test("a task that goes on has no use for its children's leases", () => {
+    const scene = new Scene({ CPU: 1 }).workers(2);
+    scene.request({ requestId: "parent" });
+    scene.send({ type: "workerBlocked", workerId: "w-2" as ProcessId });
+    scene.request({ submitter: "w-2" as ProcessId, depth: 1, classKey: "child" });
+    scene.request({ requestId: "root", cpu: 0.5 });
+    assert.deepEqual(types(scene.tick(5)), []);
+    const asked = (effects: LocalSchedulerEffect[]): string[] =>
+      effects.flatMap((effect) => effect.type === "reclaimLease" ? [effect.leaseId] : []);
+    assert.deepEqual(asked(scene.send({ type: "workerUnblocked", workerId: "w-2" as ProcessId })), ["l2"]);
+    assert.deepEqual(asked(scene.tick(4)), []);
+    // It was busy, it seems: another one may be idle.
+    assert.deepEqual(asked(scene.tick(1)), ["l1"]);
   });
 
   test("nobody is asked to give back for more of the same", () => {

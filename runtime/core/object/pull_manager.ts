@@ -13,64 +13,38 @@
  *   5 Its last admitted bundle is gone or was set back: the transfer stops and the room goes back.
  *   6 No holder could send it: after a pause, doubled each time, the GCS is asked again, PULL_ROUNDS_MAX times in all.
  *
- * Of one bundle (a get, a wait, or the arguments of a lease):
- *
- *     waiting --7--> admitted --8--> ready
- *        ^--------9-----'
- *
- *   7 All it misses fits the room that is left, in the order get, wait, argument, first come first served. When nothing
- *     else moves, one is admitted that does not fit: the store evicts, waits, or says why not. So arguments arrive a lease
- *     at a time, instead of a part of every lease's until nothing moves.
- *   8 All of it is here. From its admission on, a bundle pins what is here, so that nothing of it is evicted again.
- *   9 A bundle of a more urgent purpose needs its room: transfers stop, pins go.
+ * Which requests are served now, and which wait for room, is decided in pull_admission.ts.
  * @module
  */
 import { assert } from "../../common/assert.ts";
 import { PULL_RETRY_MS, PULL_ROUNDS_MAX } from "../../common/config.ts";
 import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { Core } from "../core.ts";
+import { Admission, pinAll, type PullRoom, unpinAll } from "./pull_admission.ts";
 import {
   type Bundle,
   holdsRoom,
   isForAdmitted,
-  isLocated,
-  missingBytes,
   type ObjectState,
   type Pull,
   storeBytes,
-  URGENCY,
 } from "./pull_state.ts";
 import type { PullEffect, PullEvent } from "./pull_types.ts";
 
-/** What the manager must know of the store. */
-export interface PullRoom {
-  /** What could be given to pulls now: free, or evictable. */
-  bytes(): number;
-  /** Bytes of an object if it could be evicted now, else 0. */
-  evictableBytes(id: ObjectId): number;
-}
-
 export class PullManager implements Core<PullEvent, PullEffect> {
   readonly #node: NodeId;
-  readonly #room: PullRoom;
   readonly #pulls = new Map<ObjectId, Pull>();
   /** All and only pulls in state paused. */
   readonly #paused = new Set<Pull>();
-  /** Room that pulls in state reserving will take; the store does not count it as taken yet. */
-  #promisedBytes = 0;
   /** By key. Bounded by open requests of this node's processes and leases. */
   readonly #bundles = new Map<string, Bundle>();
-  /** All and only bundles to fetch that are not admitted and miss nothing whose size is unknown. */
-  readonly #candidates = new Set<Bundle>();
-  readonly #admitted = new Set<Bundle>();
-  /** All and only bundles that pin, but not now: what they have here may be evicted. */
-  readonly #unpinned = new Set<Bundle>();
+  readonly #admission: Admission;
   #sequence = 0;
   #timerMs = Infinity;
 
   constructor(node: NodeId, room: PullRoom) {
     this.#node = node;
-    this.#room = room;
+    this.#admission = new Admission(room);
   }
 
   get pullCount(): number {
@@ -122,7 +96,10 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         event satisfies never;
     }
     this.#askAgain(nowMs, effects);
-    this.#admit(effects);
+    this.#admission.admit(effects, {
+      reserve: (pull, out) => this.#reserve(pull, out),
+      setBack: (pull, out) => this.#setBackIfUnneeded(pull, out),
+    });
     return effects;
   }
 
@@ -139,7 +116,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       admitted: false,
     };
     this.#bundles.set(event.key, bundle);
-    if (bundle.pins) this.#unpinned.add(bundle);
+    this.#admission.add(bundle);
     for (const { id, home } of event.objects) {
       if (event.local.has(id)) bundle.here.set(id, home);
       else this.#miss(bundle, id, home, effects);
@@ -148,7 +125,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       this.#finish(bundle, effects);
       return;
     }
-    this.#noteCandidate(bundle);
+    this.#admission.noteLocated(bundle);
     if (bundle.fetch) return;
     for (const pull of [...bundle.missing.values()]) {
       // It exists; that is all this one asks.
@@ -187,7 +164,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     pull.nodes = event.nodes.filter((node) => node !== this.#node);
     this.#setState(pull, "located");
     for (const bundle of [...pull.wantedBy]) {
-      if (bundle.fetch) this.#noteCandidate(bundle);
+      if (bundle.fetch) this.#admission.noteLocated(bundle);
       else this.#arrived(bundle, pull, effects);
     }
     if (!this.#pulls.has(pull.id)) return;
@@ -267,7 +244,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       return;
     }
     pull.retryMs = nowMs + PULL_RETRY_MS * 2 ** (pull.round - 1);
-    for (const bundle of pull.wantedBy) this.#candidates.delete(bundle);
+    for (const bundle of pull.wantedBy) this.#admission.noteMissing(bundle);
   }
 
   #askAgain(nowMs: number, effects: PullEffect[]): void {
@@ -303,7 +280,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   }
 
   #finish(bundle: Bundle, effects: PullEffect[]): void {
-    if (bundle.pins && !bundle.admitted) this.#pinAll(bundle, effects);
+    if (bundle.pins && !bundle.admitted) pinAll(bundle, effects);
     this.#forget(bundle);
     effects.push({ type: "ready", key: bundle.key });
   }
@@ -313,7 +290,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     const bundle = this.#bundles.get(key);
     if (bundle === undefined) return; // Ready or failed before.
     this.#forget(bundle);
-    if (bundle.pins && bundle.admitted) this.#unpinAll(bundle, effects);
+    if (bundle.pins && bundle.admitted) unpinAll(bundle, effects);
     for (const pull of bundle.missing.values()) {
       pull.wantedBy.delete(bundle);
       this.#setBackIfUnneeded(pull, effects);
@@ -322,9 +299,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
 
   #forget(bundle: Bundle): void {
     this.#bundles.delete(bundle.key);
-    this.#candidates.delete(bundle);
-    this.#admitted.delete(bundle);
-    this.#unpinned.delete(bundle);
+    this.#admission.forget(bundle);
   }
 
   #failAll(id: ObjectId, code: string, message: string, effects: PullEffect[]): void {
@@ -342,13 +317,13 @@ export class PullManager implements Core<PullEvent, PullEffect> {
 
   /** An object is not on this node any more. Bundles that had it, without a pin, miss it again. */
   #removed(id: ObjectId, effects: PullEffect[]): void {
-    for (const bundle of this.#unpinned) {
+    for (const bundle of this.#admission.unpinned) {
       const home = bundle.here.get(id);
       if (home === undefined) continue;
       bundle.here.delete(id);
       this.#miss(bundle, id, home, effects);
-      this.#candidates.delete(bundle);
-      this.#noteCandidate(bundle);
+      this.#admission.noteMissing(bundle);
+      this.#admission.noteLocated(bundle);
     }
   }
 
@@ -379,83 +354,12 @@ export class PullManager implements Core<PullEvent, PullEffect> {
 
   /** The only place where a pull's state changes. */
   #setState(pull: Pull, state: ObjectState): void {
-    if (pull.state === "reserving") this.#promisedBytes -= storeBytes(pull);
-    if (state === "reserving") this.#promisedBytes += storeBytes(pull);
+    if (pull.state === "reserving") this.#admission.promisedBytes -= storeBytes(pull);
+    if (state === "reserving") this.#admission.promisedBytes += storeBytes(pull);
     if (state === "paused") this.#paused.add(pull);
     else this.#paused.delete(pull);
     if (state !== "fetching") pull.from = null;
     pull.state = state;
-  }
-
-  #noteCandidate(bundle: Bundle): void {
-    if (bundle.fetch && !bundle.admitted && isLocated(bundle)) this.#candidates.add(bundle);
-  }
-
-  /** Admits what fits, the most urgent first; sets back less urgent bundles for it. */
-  #admit(effects: PullEffect[]): void {
-    if (this.#candidates.size === 0) return;
-    const waiting = [...this.#candidates].sort((a, b) =>
-      URGENCY[a.purpose] - URGENCY[b.purpose] || a.sequence - b.sequence
-    );
-    const reserves: PullEffect[] = [];
-    // Objects that are here and will be pinned: the store counts them as evictable until it performs these effects.
-    let pinningBytes = 0;
-    let blocked = false;
-    for (const bundle of waiting) {
-      const need = (): number => missingBytes(bundle) + this.#evictableBytes(bundle);
-      const room = (): number => this.#room.bytes() - this.#promisedBytes - pinningBytes;
-      // What takes no room never waits behind what does.
-      if (blocked && need() > 0) continue;
-      while (need() > room() && this.#setBackFor(bundle, effects));
-      if (need() > room() && this.#admitted.size > 0) blocked = true;
-      if (blocked && need() > 0) continue;
-      pinningBytes += this.#evictableBytes(bundle);
-      bundle.admitted = true;
-      this.#candidates.delete(bundle);
-      this.#unpinned.delete(bundle);
-      this.#admitted.add(bundle);
-      if (bundle.pins) this.#pinAll(bundle, effects);
-      for (const pull of bundle.missing.values()) if (pull.state === "located") this.#reserve(pull, reserves);
-    }
-    // Last, because they evict: not what was pinned a moment ago.
-    effects.push(...reserves);
-  }
-
-  /** Of what it has here, the bytes that could be evicted as long as it does not pin them. */
-  #evictableBytes(bundle: Bundle): number {
-    let bytes = 0;
-    if (bundle.pins) { for (const id of bundle.here.keys()) bytes += this.#room.evictableBytes(id); }
-    return bytes;
-  }
-
-  /** Sets back the least urgent, latest bundle that is less urgent than `bundle`. False when there is none. */
-  #setBackFor(bundle: Bundle, effects: PullEffect[]): boolean {
-    let victim: Bundle | null = null;
-    for (const other of this.#admitted) {
-      if (URGENCY[other.purpose] <= URGENCY[bundle.purpose]) continue;
-      if (
-        victim === null || URGENCY[other.purpose] > URGENCY[victim.purpose] ||
-        (other.purpose === victim.purpose && other.sequence > victim.sequence)
-      ) victim = other;
-    }
-    if (victim === null) return false;
-    victim.admitted = false;
-    this.#admitted.delete(victim);
-    if (victim.pins) {
-      this.#unpinAll(victim, effects);
-      this.#unpinned.add(victim);
-    }
-    for (const pull of victim.missing.values()) this.#setBackIfUnneeded(pull, effects);
-    this.#noteCandidate(victim);
-    return true;
-  }
-
-  #pinAll(bundle: Bundle, effects: PullEffect[]): void {
-    for (const id of bundle.here.keys()) effects.push({ type: "pin", key: bundle.key, id });
-  }
-
-  #unpinAll(bundle: Bundle, effects: PullEffect[]): void {
-    for (const id of bundle.here.keys()) effects.push({ type: "unpin", key: bundle.key, id });
   }
 
   check(): void {
@@ -466,15 +370,6 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         assert(pull.wantedBy.has(bundle), `${pull.id} knows that ${bundle.key} wants it`);
         assert(this.#pulls.get(pull.id) === pull, `${pull.id} is being pulled`);
       }
-      assert(bundle.admitted === this.#admitted.has(bundle), `${bundle.key} is known to be admitted`);
-      assert(
-        this.#unpinned.has(bundle) === (bundle.pins && !bundle.admitted),
-        `${bundle.key} is known not to pin`,
-      );
-      assert(
-        this.#candidates.has(bundle) === (bundle.fetch && !bundle.admitted && isLocated(bundle)),
-        `${bundle.key} may be admitted exactly if all it misses is located`,
-      );
     }
     for (const pull of this.#pulls.values()) {
       assert(pull.wantedBy.size > 0, `${pull.id} is wanted`);
@@ -484,10 +379,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       if (pull.state === "paused") assert(this.#timerMs <= pull.retryMs, `${pull.id} has a timer`);
       if (pull.state === "reserving") promised += storeBytes(pull);
     }
-    assert(promised === this.#promisedBytes, "promised bytes add up");
-    assert(
-      this.#candidates.size === 0 || this.#admitted.size > 0,
-      "nobody waits for room while nobody has any",
-    );
+    assert(promised === this.#admission.promisedBytes, "promised bytes add up");
+    this.#admission.check(this.#bundles.values());
   }
 }

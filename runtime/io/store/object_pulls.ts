@@ -5,7 +5,8 @@
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import { errorOfCode } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, workerId } from "../../common/ids.ts";
-import { PullManager, type PullRoom } from "../../core/object/pull_manager.ts";
+import type { PullRoom } from "../../core/object/pull_admission.ts";
+import { PullManager } from "../../core/object/pull_manager.ts";
 import type { PullEffect, PullEvent, PullPurpose } from "../../core/object/pull_types.ts";
 import type { Seal } from "../../core/object/object_table_types.ts";
 import { Bandwidth } from "./bandwidth.ts";

@@ -43,6 +43,8 @@ export class LeaseQueue {
   /** Depths in use, deepest first. */
   #order: number[] = [];
   #size: number = 0;
+  /** All and only queued requests that are decided to run here, by depth and class; no empty sets. */
+  readonly #committed: Map<string, Set<PendingRequest>> = new Map();
 
   get size(): number {
     return this.#size;
@@ -64,6 +66,7 @@ export class LeaseQueue {
     if (entries.has(entry.key)) throw new Error(`Cannot queue ${entry.key} twice.`);
     entries.set(entry.key, entry);
     this.#size++;
+    if (entry.committed) this.promote(entry);
   }
 
   remove(entry: PendingRequest): void {
@@ -74,6 +77,9 @@ export class LeaseQueue {
       throw new Error(`Cannot remove ${entry.key}: it is not queued.`);
     }
     this.#size--;
+    const line = lineOf(depth, classKey);
+    const committed = this.#committed.get(line);
+    if (committed?.delete(entry) && committed.size === 0) this.#committed.delete(line);
     if (entries.size > 0) return;
     classes.delete(classKey);
     if (classes.size > 0) return;
@@ -91,9 +97,23 @@ export class LeaseQueue {
     return [...this.#depths.get(depth)?.keys() ?? []];
   }
 
-  /** The first request of a class. */
+  /**
+   * The request of a class whose turn it is: one that is decided to run here goes first. Its resources are promised to it,
+   * so that those before it, which came later to that decision, would wait for what only it can take.
+   */
   first(depth: number, classKey: string): PendingRequest | undefined {
-    return this.#depths.get(depth)?.get(classKey)?.values().next().value;
+    const entries = this.#depths.get(depth)?.get(classKey);
+    if (entries === undefined) return undefined;
+    const committed = this.#committed.get(lineOf(depth, classKey));
+    return (committed ?? entries).values().next().value;
+  }
+
+  /** It is decided now that this queued request runs here. */
+  promote(entry: PendingRequest): void {
+    const line = lineOf(entry.request.depth, entry.request.classKey);
+    const committed = this.#committed.get(line);
+    if (committed === undefined) this.#committed.set(line, new Set([entry]));
+    else committed.add(entry);
   }
 
   /** The class had its turn: it goes behind the others of its depth. */
@@ -125,5 +145,15 @@ export class LeaseQueue {
       }
     }
     if (size !== this.#size) throw new Error("Invariant broken: the queue knows its size.");
+    for (const committed of this.#committed.values()) {
+      if (committed.size === 0) throw new Error("Invariant broken: no set of decided requests is empty.");
+      for (const entry of committed) {
+        if (!this.has(entry) || !entry.committed) throw new Error("Invariant broken: decided requests are queued.");
+      }
+    }
   }
+}
+
+function lineOf(depth: number, classKey: string): string {
+  return `${depth} ${classKey}`;
 }

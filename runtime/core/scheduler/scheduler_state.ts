@@ -93,7 +93,10 @@ export class SchedulerState {
   }
 
   enqueue(entry: PendingRequest): void {
-    if (entry.phase === "queued" && this.queue.has(entry)) return;
+    if (entry.phase === "queued" && this.queue.has(entry)) {
+      if (entry.committed) this.queue.promote(entry);
+      return;
+    }
     entry.phase = "queued";
     this.queue.add(entry);
   }
@@ -101,8 +104,8 @@ export class SchedulerState {
   /** Its resources are held; it waits for a worker. */
   hold(entry: PendingRequest, allocation: NonNullable<PendingRequest["allocation"]>): void {
     this.endPick(entry);
-    this.#uncommit(entry);
     this.dequeue(entry);
+    this.#uncommit(entry);
     entry.phase = "starting";
     entry.allocation = allocation;
     this.awaitingWorker.add(entry);

@@ -653,3 +653,15 @@ describe("demand", () => {
     assert.deepEqual(scene.machine.load().queueLength, 7);
   });
 });
+
+describe("arguments", () => {
+  test("a request whose arguments have come is not held back by one of its class whose have not", () => {
+    const scene = new Scene({ CPU: 1 }).workers(1);
+    const arg = { id: "o-1-p1" as ObjectId, home: HERE, bytes: 4_000_000 };
+    scene.request({ requestId: "r1" });
+    scene.request({ requestId: "r2", args: [arg] });
+    scene.request({ requestId: "r3", args: [arg] });
+    assert.deepEqual(types(scene.giveBack("l1")), ["pullArguments"]);
+    assert.deepEqual(types(scene.send({ type: "argumentsReady", key: "d-1/r2" })), ["grant"]);
+  });
+});

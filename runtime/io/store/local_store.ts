@@ -5,15 +5,15 @@
  * Every public call runs its machines to the end before it returns or awaits, so that calls never see each other half done.
  * @module
  */
-import { MobulaError, ObjectLostError, ObjectStoreFullError } from "../../common/errors.ts";
+import { ObjectLostError } from "../../common/errors.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
-import { ObjectTable } from "../../core/object/object_table.ts";
-import type { Seal, StoredEntry, TableEffect, TableEvent } from "../../core/object/object_table_types.ts";
+import type { Seal, StoredEntry } from "../../core/object/object_table_types.ts";
 import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
-import { HEADER_BYTES_MIN, MAPPABLE_ALIGNMENT, parseLayout } from "../../protocol/object_layout.ts";
+import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
 import { ObjectPool } from "./object_pool.ts";
 import { isInline, ObjectPulls } from "./object_pulls.ts";
+import { cancelled, ObjectSpace } from "./object_space.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
 import type { NodeRefChange, ObjectSourceBytes, ObjectStore, StoreHost, StoreUsage } from "./store_host.ts";
 
@@ -23,14 +23,6 @@ const PULLS = "pulls";
 type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
 type None = Record<string, never>;
 const NONE: None = {};
-
-/** A creator that waits for its range. */
-interface PendingCreate {
-  readonly process: string;
-  readonly id: ObjectId;
-  readonly resolve: (offset: number | null) => void;
-  readonly reject: (error: Error) => void;
-}
 
 export interface LocalStoreOptions {
   /** Bytes, or null for the default share of the memory. */
@@ -54,38 +46,43 @@ export async function openLocalStore(host: StoreHost, options: LocalStoreOptions
 export class LocalStore implements ObjectStore {
   readonly #host: StoreHost;
   readonly #pool: ObjectPool;
-  readonly #table: ObjectTable;
+  readonly #space: ObjectSpace;
   readonly #references: ReferenceKeeper;
   readonly #pulls: ObjectPulls;
-  /** Bytes of all and only inline objects in the table. */
-  readonly #inline = new Map<ObjectId, Uint8Array>();
-  readonly #creates = new Map<string, PendingCreate>();
-  #tableTimer: NodeJS.Timeout | null = null;
   #requests = 0;
   #closed = false;
 
   constructor(host: StoreHost, pool: ObjectPool, graceMs?: number) {
     this.#host = host;
     this.#pool = pool;
-    this.#table = new ObjectTable({
-      capacity: pool.capacity,
-      granuleBytes: MAPPABLE_ALIGNMENT,
-      ...(graceMs === undefined ? {} : { graceMs }),
+    const nowMs = (): number => performance.timeOrigin + performance.now();
+    this.#space = new ObjectSpace(pool, { nowMs, ...(graceMs === undefined ? {} : { graceMs }) }, {
+      sealed: (id, report) => {
+        host.report([report], []);
+        this.#pulls.sealed(id);
+      },
+      removed: (id, evicted) => {
+        host.report([], [id]);
+        if (!evicted) this.#references.step({ type: "deleted", id });
+        this.#pulls.removed(id);
+      },
+      collectGarbage: () => host.collectGarbage(),
     });
-    this.#references = new ReferenceKeeper(host, () => this.#nowMs(), (ids) => this.deleteObjects(ids));
+    const space = this.#space;
+    this.#references = new ReferenceKeeper(host, nowMs, (ids) => this.deleteObjects(ids));
     this.#pulls = new ObjectPulls({
       host,
-      nowMs: () => this.#nowMs(),
+      nowMs,
       capacity: pool.capacity,
       room: {
-        bytes: () => this.#table.roomBytes,
-        evictableBytes: (id) => this.#table.evictableBytes(id),
+        bytes: () => space.table.roomBytes,
+        evictableBytes: (id) => space.table.evictableBytes(id),
       },
-      reserve: (id, size) => this.#create(PULLS, id, size, isInline(size)),
+      reserve: (id, size) => space.create(PULLS, id, size, isInline(size)),
       release: (id) => this.#abort(PULLS, id),
       write: (offset, bytes) => pool.write(offset, bytes),
-      seal: (id, seal, bytes) => this.#seal(PULLS, id, seal, bytes),
-      pin: (holder, id) => this.#stepTable({ type: "pin", holder, id }),
+      seal: (id, seal, bytes) => space.seal(PULLS, id, seal, bytes),
+      pin: (holder, id) => space.step({ type: "pin", holder, id }),
       unpin: (holder, id) => this.#unpin(holder, id, 1),
     });
   }
@@ -100,13 +97,13 @@ export class LocalStore implements ObjectStore {
     if (!Number.isSafeInteger(size) || size < HEADER_BYTES_MIN) {
       throw new RangeError(`Cannot create ${id}: ${size} is not the size of a stored object`);
     }
-    const offset = await this.#create(process, id, size, false);
+    const offset = await this.#space.create(process, id, size, false);
     return { path: this.#pool.path, offset: offset! };
   }
 
   async sealObject(process: ProcessId, params: Params<"sealObject">): Promise<None> {
     checkId(params.id);
-    this.#seal(process, params.id, sealOf(params), null);
+    this.#space.seal(process, params.id, sealOf(params), null);
     return await this.#holdContents(params);
   }
 
@@ -118,15 +115,15 @@ export class LocalStore implements ObjectStore {
     checkId(params.id);
     parseLayout(bytes);
     const copy = bytes.slice();
-    if (this.#table.get(params.id) === undefined) {
-      await this.#create(process, params.id, copy.byteLength, true);
-      this.#seal(process, params.id, sealOf(params), copy);
+    if (this.#space.table.get(params.id) === undefined) {
+      await this.#space.create(process, params.id, copy.byteLength, true);
+      this.#space.seal(process, params.id, sealOf(params), copy);
     }
     return await this.#holdContents(params);
   }
 
   writeObject(process: ProcessId, { id, offset }: Params<"writeObject">, bytes: Uint8Array): None {
-    const creation = this.#table.creation(process, id);
+    const creation = this.#space.table.creation(process, id);
     if (creation === undefined || creation.offset === null) {
       throw new ObjectLostError(`Cannot write ${id}: ${process} is not creating it here`, { objectId: id });
     }
@@ -147,7 +144,7 @@ export class LocalStore implements ObjectStore {
     options: { readonly remote?: boolean } = {},
   ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }> {
     checkId(id);
-    const entry = this.#table.get(id);
+    const entry = this.#space.table.get(id);
     if (entry !== undefined) {
       this.#host.step?.({ name: "local", id, purpose, detail: `${id} is on this node` });
       return Promise.resolve(this.#place(process, entry, options.remote === true));
@@ -164,7 +161,7 @@ export class LocalStore implements ObjectStore {
         },
         // Pinned in the very step that brought it: nothing can evict it in between.
         {
-          ready: () => resolve(this.#place(process, this.#table.get(id)!, options.remote === true)),
+          ready: () => resolve(this.#place(process, this.#space.table.get(id)!, options.remote === true)),
           failed: reject,
         },
       );
@@ -176,7 +173,7 @@ export class LocalStore implements ObjectStore {
     { requestId, id, home, fetchLocal }: Params<"waitObject">,
   ): Promise<None> {
     checkId(id);
-    if (this.#table.get(id) !== undefined) return Promise.resolve(NONE);
+    if (this.#space.table.get(id) !== undefined) return Promise.resolve(NONE);
     return new Promise((resolve, reject) => {
       this.#pulls.want(
         {
@@ -202,27 +199,27 @@ export class LocalStore implements ObjectStore {
   }
 
   readObject(process: ProcessId, { id, offset, length }: Params<"readObject">): Uint8Array {
-    const entry = this.#table.pins(process, id) ?? this.#table.get(id);
+    const entry = this.#space.table.pins(process, id) ?? this.#space.table.get(id);
     if (entry === undefined) {
       throw new ObjectLostError(`Cannot read ${id}: it is not on this node (any more)`, { objectId: id });
     }
-    return this.#bytesOf(entry, offset, length);
+    return this.#space.bytesOf(entry, offset, length);
   }
 
   openRead(id: ObjectId): ObjectSourceBytes | null {
-    const entry = this.#table.get(id);
+    const entry = this.#space.table.get(id);
     if (entry === undefined) return null;
     const holder = `stream:${++this.#requests}`;
-    this.#stepTable({ type: "pin", holder, id });
+    this.#space.step({ type: "pin", holder, id });
     return {
       size: entry.size,
-      read: (offset, length) => this.#bytesOf(entry, offset, length),
+      read: (offset, length) => this.#space.bytesOf(entry, offset, length),
       close: () => this.#unpin(holder, id, Infinity),
     };
   }
 
   isLocal(id: ObjectId): boolean {
-    return this.#table.get(id) !== undefined;
+    return this.#space.table.get(id) !== undefined;
   }
 
   async pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void> {
@@ -240,7 +237,7 @@ export class LocalStore implements ObjectStore {
 
   releaseArguments(key: string): void {
     this.#pulls.cancel(leaseKey(key), cancelled("the lease is over"));
-    this.#stepTable({ type: "holderDied", holder: leaseKey(key) });
+    this.#space.holderDied(leaseKey(key));
     this.#pulls.step({ type: "roomChanged" });
   }
 
@@ -261,40 +258,35 @@ export class LocalStore implements ObjectStore {
 
   processDied(process: ProcessId): void {
     const reason = cancelled(`${process} is gone`);
-    for (const [requestId, create] of [...this.#creates]) {
-      if (create.process !== process) continue;
-      this.#creates.delete(requestId);
-      create.reject(reason);
-    }
     this.#pulls.cancelAllOf(requestKey(process, ""), reason);
-    this.#stepTable({ type: "holderDied", holder: process });
+    this.#space.holderDied(process);
     this.#references.step({ type: "processDied", process });
     this.#pulls.step({ type: "roomChanged" });
   }
 
   nodeDied(node: NodeId): void {
     for (const id of this.#pulls.nodeDied(node)) {
-      this.#stepTable({ type: "promote", id });
-      const entry = this.#table.get(id);
+      this.#space.step({ type: "promote", id });
+      const entry = this.#space.table.get(id);
       if (entry !== undefined) this.#host.report([entry.report], []);
     }
     this.#references.step({ type: "nodeDied", node });
   }
 
   deleteObjects(ids: readonly ObjectId[]): void {
-    this.#stepTable({ type: "delete", ids });
+    this.#space.step({ type: "delete", ids });
     this.#pulls.step({ type: "roomChanged" });
   }
 
   objects(): ObjectReport[] {
-    return this.#table.reports();
+    return this.#space.table.reports();
   }
 
   usage(): StoreUsage {
-    const { objects, primaries, waiting, pinnedBytes } = this.#table.counts();
+    const { objects, primaries, waiting, pinnedBytes } = this.#space.table.counts();
     return {
-      capacity: this.#table.capacity,
-      used: this.#table.usedBytes,
+      capacity: this.#space.table.capacity,
+      used: this.#space.table.usedBytes,
       pinned: pinnedBytes,
       objects,
       primaries,
@@ -311,47 +303,17 @@ export class LocalStore implements ObjectStore {
     if (this.#closed) return;
     this.#closed = true;
     const reason = cancelled("the node's object store is closed");
-    for (const { reject } of this.#creates.values()) reject(reason);
-    this.#creates.clear();
     this.#pulls.close(reason);
-    if (this.#tableTimer !== null) clearTimeout(this.#tableTimer);
+    this.#space.close();
     this.#references.close();
     this.#pool.close();
   }
 
   // ---- the machines ------------------------------------------------------------------------------------------------
 
-  /** Milliseconds since the epoch, from a clock that never steps back. */
-  #nowMs(): number {
-    return performance.timeOrigin + performance.now();
-  }
-
-  #create(process: string, id: ObjectId, size: number, inline: boolean): Promise<number | null> {
-    return new Promise((resolve, reject) => {
-      const requestId = `c${++this.#requests}`;
-      this.#creates.set(requestId, { process, id, resolve, reject });
-      if (!inline && this.#table.wouldExtend(size)) this.#refreshLimit();
-      this.#stepTable({ type: "create", requestId, holder: process, id, size, inline });
-    });
-  }
-
-  #refreshLimit(): void {
-    this.#stepTable({ type: "limit", bytes: this.#pool.allowedBytes(this.#nowMs()) });
-  }
-
   #abort(holder: string, id: ObjectId): void {
-    for (const [requestId, create] of this.#creates) {
-      if (create.process !== holder || create.id !== id) continue;
-      this.#creates.delete(requestId);
-      create.reject(cancelled("it was aborted"));
-    }
-    this.#stepTable({ type: "abort", holder, id });
+    this.#space.abort(holder, id);
     this.#pulls.step({ type: "roomChanged" });
-  }
-
-  #seal(holder: string, id: ObjectId, seal: Seal, bytes: Uint8Array | null): void {
-    if (bytes !== null && this.#table.get(id) === undefined) this.#inline.set(id, bytes);
-    this.#stepTable({ type: "seal", holder, id, seal });
   }
 
   /** The contents of a sealed object are held from now on; resolves when their homes know. */
@@ -363,7 +325,7 @@ export class LocalStore implements ObjectStore {
   }
 
   #unpin(holder: string, id: ObjectId, count: number): void {
-    this.#stepTable({ type: "unpin", holder, id, count });
+    this.#space.step({ type: "unpin", holder, id, count });
     if (this.#pulls.count > 0) this.#pulls.step({ type: "roomChanged" });
   }
 
@@ -373,79 +335,17 @@ export class LocalStore implements ObjectStore {
     remote: boolean,
   ): { place: ObjectPlace; isError: boolean; bytes: Uint8Array | null } {
     const { id, offset, size, report: { isError } } = entry;
-    if (offset === null) return { place: { type: "inline" }, isError, bytes: this.#inline.get(id)! };
-    this.#stepTable({ type: "pin", holder: process, id });
+    if (offset === null) return { place: { type: "inline" }, isError, bytes: this.#space.inlineBytes(id) };
+    this.#space.step({ type: "pin", holder: process, id });
     const place: ObjectPlace = remote
       ? { type: "remote", size }
       : { type: "shm", path: this.#pool.path, offset, size };
     return { place, isError, bytes: null };
   }
 
-  #bytesOf(entry: StoredEntry, offset: number, length: number): Uint8Array {
-    const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
-    if (!whole || offset + length > entry.size) {
-      throw new RangeError(`Cannot read ${length} bytes at ${offset} of ${entry.id}: it has ${entry.size}`);
-    }
-    if (entry.offset !== null) return this.#pool.read(entry.offset + offset, length);
-    return this.#inline.get(entry.id)!.subarray(offset, offset + length);
-  }
-
-  #stepTable(event: TableEvent): void {
-    for (const effect of this.#table.step(this.#nowMs(), event)) this.#performTable(effect);
-  }
-
-  #performTable(effect: TableEffect): void {
-    switch (effect.type) {
-      case "granted":
-        this.#takeCreate(effect.requestId)?.resolve(effect.offset);
-        break;
-      case "createFailed":
-        this.#takeCreate(effect.requestId)?.reject(new ObjectStoreFullError(effect.message));
-        break;
-      case "sealed":
-        if (!effect.first) break;
-        this.#host.report([effect.report], []);
-        this.#pulls.sealed(effect.id);
-        break;
-      case "sealRefused":
-        this.#inline.delete(effect.id);
-        throw new ObjectLostError(effect.message, { objectId: effect.id });
-      case "removed":
-        this.#inline.delete(effect.id);
-        this.#host.report([], [effect.id]);
-        if (!effect.evicted) this.#references.step({ type: "deleted", id: effect.id });
-        this.#pulls.removed(effect.id);
-        break;
-      case "collectGarbage":
-        this.#host.collectGarbage();
-        break;
-      case "setTimer":
-        this.#setTableTimer(effect.atMs);
-        break;
-      default:
-        effect satisfies never;
-    }
-  }
-
-  #takeCreate(requestId: string): PendingCreate | undefined {
-    const create = this.#creates.get(requestId);
-    this.#creates.delete(requestId);
-    return create;
-  }
-
-  #setTableTimer(atMs: number): void {
-    if (this.#tableTimer !== null) clearTimeout(this.#tableTimer);
-    this.#tableTimer = setTimeout(() => {
-      this.#tableTimer = null;
-      // The file system may have room again.
-      this.#refreshLimit();
-      this.#stepTable({ type: "timer" });
-    }, Math.max(0, atMs - this.#nowMs()));
-  }
-
   /** Throws when a machine's invariant is broken; for tests. */
   check(): void {
-    this.#table.check();
+    this.#space.table.check();
     this.#references.check();
     this.#pulls.check();
   }
@@ -462,11 +362,6 @@ function requestKey(process: ProcessId, requestId: string): string {
 
 function leaseKey(key: string): string {
   return `lease:${key}`;
-}
-
-/** What a call that is no longer wanted is answered; nobody reads it but logs. */
-function cancelled(why: string): MobulaError {
-  return new MobulaError(`The request was cancelled: ${why}`, { code: "RequestCancelled" });
 }
 
 function checkId(id: unknown): asserts id is ObjectId {

@@ -1,0 +1,167 @@
+/**
+ * The object table at work on the pool: makes room, keeps inline bytes, and says what came and went.
+ * @module
+ */
+import { MobulaError, ObjectLostError, ObjectStoreFullError } from "../../common/errors.ts";
+import type { ObjectId } from "../../common/ids.ts";
+import { ObjectTable } from "../../core/object/object_table.ts";
+import type { Seal, StoredEntry, TableEffect, TableEvent } from "../../core/object/object_table_types.ts";
+import type { ObjectReport } from "../../protocol/messages.ts";
+import { MAPPABLE_ALIGNMENT } from "../../protocol/object_layout.ts";
+import type { ObjectPool } from "./object_pool.ts";
+
+/** What happens to objects here. */
+export interface SpaceListener {
+  /** An object can be read from now on. */
+  sealed(id: ObjectId, report: ObjectReport): void;
+  /** It is not here any more: evicted (others have it), or deleted. */
+  removed(id: ObjectId, evicted: boolean): void;
+  collectGarbage(): void;
+}
+
+/** A creator that waits for its range. */
+interface PendingCreate {
+  readonly holder: string;
+  readonly id: ObjectId;
+  readonly resolve: (offset: number | null) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class ObjectSpace {
+  readonly table: ObjectTable;
+  readonly #pool: ObjectPool;
+  readonly #nowMs: () => number;
+  readonly #listener: SpaceListener;
+  /** Bytes of all and only inline objects in the table. */
+  readonly #inline = new Map<ObjectId, Uint8Array>();
+  readonly #creates = new Map<string, PendingCreate>();
+  #requests = 0;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    pool: ObjectPool,
+    options: { readonly graceMs?: number; readonly nowMs: () => number },
+    listener: SpaceListener,
+  ) {
+    this.#pool = pool;
+    this.#nowMs = options.nowMs;
+    this.#listener = listener;
+    this.table = new ObjectTable({
+      capacity: pool.capacity,
+      granuleBytes: MAPPABLE_ALIGNMENT,
+      ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
+    });
+  }
+
+  /** Room for an object: resolves with an offset of the pool, or null for an inline one. ObjectStoreFullError. */
+  create(holder: string, id: ObjectId, size: number, inline: boolean): Promise<number | null> {
+    return new Promise((resolve, reject) => {
+      const requestId = `c${++this.#requests}`;
+      this.#creates.set(requestId, { holder, id, resolve, reject });
+      if (!inline && this.table.wouldExtend(size)) this.#refreshLimit();
+      this.step({ type: "create", requestId, holder, id, size, inline });
+    });
+  }
+
+  /** The object is complete; `bytes` for an inline one. Throws ObjectLostError when the holder is not creating it. */
+  seal(holder: string, id: ObjectId, seal: Seal, bytes: Uint8Array | null): void {
+    if (bytes !== null && this.table.get(id) === undefined) this.#inline.set(id, bytes);
+    this.step({ type: "seal", holder, id, seal });
+  }
+
+  abort(holder: string, id: ObjectId): void {
+    this.#rejectCreates((create) => create.holder === holder && create.id === id, "it was aborted");
+    this.step({ type: "abort", holder, id });
+  }
+
+  holderDied(holder: string): void {
+    this.#rejectCreates((create) => create.holder === holder, `${holder} is gone`);
+    this.step({ type: "holderDied", holder });
+  }
+
+  /** Bytes of an inline object. */
+  inlineBytes(id: ObjectId): Uint8Array {
+    return this.#inline.get(id)!;
+  }
+
+  /** A part of a sealed object: a view where there is one. RangeError outside of its bounds. */
+  bytesOf(entry: StoredEntry, offset: number, length: number): Uint8Array {
+    const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+    if (!whole || offset + length > entry.size) {
+      throw new RangeError(`Cannot read ${length} bytes at ${offset} of ${entry.id}: it has ${entry.size}`);
+    }
+    if (entry.offset !== null) return this.#pool.read(entry.offset + offset, length);
+    return this.inlineBytes(entry.id).subarray(offset, offset + length);
+  }
+
+  step(event: TableEvent): void {
+    for (const effect of this.table.step(this.#nowMs(), event)) this.#perform(effect);
+  }
+
+  #perform(effect: TableEffect): void {
+    switch (effect.type) {
+      case "granted":
+        this.#takeCreate(effect.requestId)?.resolve(effect.offset);
+        break;
+      case "createFailed":
+        this.#takeCreate(effect.requestId)?.reject(new ObjectStoreFullError(effect.message));
+        break;
+      case "sealed":
+        if (effect.first) this.#listener.sealed(effect.id, effect.report);
+        break;
+      case "sealRefused":
+        this.#inline.delete(effect.id);
+        throw new ObjectLostError(effect.message, { objectId: effect.id });
+      case "removed":
+        this.#inline.delete(effect.id);
+        this.#listener.removed(effect.id, effect.evicted);
+        break;
+      case "collectGarbage":
+        this.#listener.collectGarbage();
+        break;
+      case "setTimer":
+        this.#setTimer(effect.atMs);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #takeCreate(requestId: string): PendingCreate | undefined {
+    const create = this.#creates.get(requestId);
+    this.#creates.delete(requestId);
+    return create;
+  }
+
+  #rejectCreates(matches: (create: PendingCreate) => boolean, why: string): void {
+    for (const [requestId, create] of this.#creates) {
+      if (!matches(create)) continue;
+      this.#creates.delete(requestId);
+      create.reject(cancelled(why));
+    }
+  }
+
+  #refreshLimit(): void {
+    this.step({ type: "limit", bytes: this.#pool.allowedBytes(this.#nowMs()) });
+  }
+
+  #setTimer(atMs: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      // The file system may have room again.
+      this.#refreshLimit();
+      this.step({ type: "timer" });
+    }, Math.max(0, atMs - this.#nowMs()));
+  }
+
+  close(): void {
+    this.#rejectCreates(() => true, "the node's object store is closed");
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+}
+
+/** What a call that is no longer wanted is answered; nobody reads it but logs. */
+export function cancelled(why: string): MobulaError {
+  return new MobulaError(`The request was cancelled: ${why}`, { code: "RequestCancelled" });
+}

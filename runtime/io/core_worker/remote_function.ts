@@ -12,7 +12,7 @@ import type { CoreWorker } from "./core_worker.ts";
 import { requireCoreWorker } from "./current.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { ObjectRef } from "./object_ref.ts";
-import type { CallShape } from "./tasks.ts";
+import type { CallShape } from "./own_task.ts";
 
 /** Where a definition comes from: made here, or known by hash until it is first used. */
 export interface Definition {

@@ -3,103 +3,30 @@
  * history of it all. The decisions are the task submitter's (core/worker/task_submitter.ts).
  * @module
  */
-import {
-  LEASE_IDLE_MS,
-  LEASES_PENDING_PER_CLASS,
-  PENDING_TASKS_MAX,
-  TASK_EVENT_INTERVAL_MS,
-} from "../../common/config.ts";
+import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS, PENDING_TASKS_MAX } from "../../common/config.ts";
 import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest } from "../../common/task_spec.ts";
-import type { TaskRow } from "../../common/task_event.ts";
-import {
-  type ClassQueue,
-  type Lease,
-  type SchedulingShape,
-  STALL_MS,
-  TaskSubmitter,
-} from "../../core/worker/task_submitter.ts";
+import { type ClassQueue, type Lease, STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
-import type { FunctionRecord } from "./functions.ts";
 import type { ObjectRef } from "./object_ref.ts";
-import type { FunctionStats, RunningSource } from "./recorder.ts";
+import { type CallShape, OwnTask } from "./own_task.ts";
 import { readReplies, type Reply, settleReply } from "./replies.ts";
+import { TaskHistory } from "./task_history.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** Pushes above this go in several frames. */
 const PUSH_FRAME_BYTES = 1024 * 1024;
 
-/** A remote function's options, resolved once and shared by its calls. */
-export interface CallShape {
-  readonly record: FunctionRecord;
-  readonly shape: SchedulingShape;
-  readonly stats: FunctionStats;
-  readonly name: string;
-  readonly maxRetries: number;
-  readonly numReturns: number;
-  readonly retryExceptions: boolean | readonly string[];
-}
-
-/** One submitted task, from remote() until its results are settled. */
-export class OwnTask {
-  readonly sequence: number;
-  readonly call: CallShape;
-  readonly args: ArgumentList;
-  readonly returns: Entry[];
-  readonly depth: number;
-  readonly parent: TaskId | null;
-  readonly submittedMs: number;
-  retriesLeft: number;
-  exclusive: boolean;
-  cancelled = false;
-  expectedUs = 0;
-  attempt = 0;
-  pushedMs = 0;
-  grant: Grant | null = null;
-  readonly id: () => TaskId;
-
-  constructor(init: {
-    sequence: number;
-    call: CallShape;
-    args: ArgumentList;
-    returns: Entry[];
-    depth: number;
-    parent: TaskId | null;
-    submittedMs: number;
-    id: () => TaskId;
-  }) {
-    this.sequence = init.sequence;
-    this.call = init.call;
-    this.args = init.args;
-    this.returns = init.returns;
-    this.depth = init.depth;
-    this.parent = init.parent;
-    this.submittedMs = init.submittedMs;
-    this.id = init.id;
-    this.retriesLeft = init.call.maxRetries;
-    this.exclusive = init.call.maxRetries === 0;
-  }
-
-  get shape(): SchedulingShape {
-    return this.call.shape;
-  }
-  get timing(): { estimateUs: number } {
-    return this.call.record.timing;
-  }
-  get storedArgs(): ArgumentList["stored"] {
-    return this.args.stored;
-  }
-}
-
 /** See the module's header. */
-export class TaskManager implements WorkerLinkObserver, RunningSource {
+export class TaskManager implements WorkerLinkObserver {
   readonly #core: CoreContext;
   readonly #submitter: TaskSubmitter<OwnTask>;
+  readonly #history: TaskHistory;
   readonly #links = new Map<string, { link: WorkerLink; lease: Lease<OwnTask> | null }>();
   readonly #writer = new ByteWriter();
   readonly #pendingMax: number;
@@ -122,7 +49,7 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
       retried: (task, ran) => {
         if (ran) {
           const lost = `the worker of attempt ${task.attempt} died, the task is tried again`;
-          this.#recordRow(task, "FAILED", null, core.objects.encodeError(new WorkerCrashedError(lost)));
+          this.#history.ended(task, "FAILED", null, core.objects.encodeError(new WorkerCrashedError(lost)));
         }
         task.attempt++;
         task.call.stats.submitted--;
@@ -133,7 +60,7 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
       leaseIdleMs: LEASE_IDLE_MS,
       argumentRequests: 64,
     });
-    core.recorder.addSource(this);
+    this.#history = new TaskHistory(core, this.#submitter);
   }
 
   get pending(): number {
@@ -362,7 +289,7 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
     const { stats } = task.call;
     stats.submitted--;
     if (reply.error !== null && this.#retriesException(task, reply.error)) {
-      this.#recordRow(task, "FAILED", reply, null);
+      this.#history.ended(task, "FAILED", reply, null);
       task.attempt++;
       if (task.retriesLeft > 0) task.retriesLeft--;
       stats.pendingNode++;
@@ -372,7 +299,7 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
     stats.runMs += reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
-    this.#recordRow(task, reply.error === null ? "FINISHED" : "FAILED", reply, null);
+    this.#history.ended(task, reply.error === null ? "FINISHED" : "FAILED", reply, null);
     const holds = settleReply(this.#core, task.returns, reply, grant.nodeId);
     this.#end(task);
     return holds;
@@ -432,7 +359,7 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
 
   #fail(task: OwnTask, encoded: Uint8Array): void {
     task.call.stats.failed++;
-    this.#recordRow(task, "FAILED", null, encoded);
+    this.#history.ended(task, "FAILED", null, encoded);
     for (const entry of task.returns) this.#core.objects.settleError(entry, encoded);
     this.#end(task);
   }
@@ -440,91 +367,6 @@ export class TaskManager implements WorkerLinkObserver, RunningSource {
   #end(task: OwnTask): void {
     this.#pending--;
     task.args.release();
-  }
-
-  // ---- history -----------------------------------------------------------------------------------------------------------
-
-  #recordRow(
-    task: OwnTask,
-    state: "FINISHED" | "FAILED",
-    reply: Reply | null,
-    encoded: Uint8Array | null,
-  ): void {
-    const { recorder } = this.#core;
-    recorder.touch();
-    if (state === "FINISHED" && !recorder.wantsRow) return;
-    const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
-    const startMs = reply === null ? null : reply.startMs;
-    recorder.row(
-      this.#row(
-        task,
-        state,
-        startMs,
-        reply === null ? this.#core.nowMs() : startMs! + reply.runUs / 1000,
-        reply?.bytes ?? 0,
-        error,
-      ),
-    );
-  }
-
-  #row(
-    task: OwnTask,
-    state: TaskRow["state"],
-    startMs: number | null,
-    endMs: number | null,
-    resultBytes: number,
-    error: TaskRow["error"],
-  ): TaskRow {
-    return {
-      taskId: task.id(),
-      attempt: task.attempt,
-      jobId: this.#core.identity.jobId,
-      name: task.call.name,
-      type: "NORMAL_TASK",
-      state,
-      parentTaskId: task.parent,
-      actorId: null,
-      nodeId: task.grant?.nodeId ?? null,
-      workerId: task.grant?.workerId ?? null,
-      submittedMs: task.submittedMs,
-      pushedMs: task.pushedMs === 0 ? null : task.pushedMs,
-      startMs,
-      endMs,
-      args: task.args.ids(),
-      resultBytes,
-      error,
-    };
-  }
-
-  running(): Map<FunctionStats, number> {
-    const counts = new Map<FunctionStats, number>();
-    for (const lease of this.#submitter.leases.values()) {
-      const first = lease.inFlight.values().next();
-      if (!first.done) counts.set(first.value.call.stats, (counts.get(first.value.call.stats) ?? 0) + 1);
-    }
-    return counts;
-  }
-
-  longRunning(limit: number): TaskRow[] {
-    const rows: TaskRow[] = [];
-    const before = this.#core.nowMs() - TASK_EVENT_INTERVAL_MS;
-    for (const lease of this.#submitter.leases.values()) {
-      let isFirst = true;
-      for (const task of lease.inFlight.values()) {
-        if (rows.length >= limit) return rows;
-        if (task.pushedMs > before) break;
-        const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
-        rows.push(this.#row(task, state, isFirst ? task.pushedMs : null, null, 0, null));
-        isFirst = false;
-      }
-    }
-    for (const queue of this.#submitter.queues.values()) {
-      for (const task of queue.waiting) {
-        if (rows.length >= limit || task.submittedMs > before) break;
-        rows.push(this.#row(task, "PENDING_NODE_ASSIGNMENT", null, null, 0, null));
-      }
-    }
-    return rows;
   }
 
   /** The cluster is gone for this process: everything pending fails with `reason`. */

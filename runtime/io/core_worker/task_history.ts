@@ -1,0 +1,88 @@
+/**
+ * The history of one process's tasks: rows of ended ones as they end, and of those under way when a batch is made.
+ * @module
+ */
+import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
+import type { TaskRow } from "../../common/task_event.ts";
+import type { TaskSubmitter } from "../../core/worker/task_submitter.ts";
+import type { CoreContext } from "./core_context.ts";
+import type { OwnTask } from "./own_task.ts";
+import type { FunctionStats, RunningSource } from "./recorder.ts";
+import type { Reply } from "./replies.ts";
+
+type Times = Pick<TaskRow, "startMs" | "endMs" | "resultBytes" | "error">;
+
+const NOT_STARTED: Times = { startMs: null, endMs: null, resultBytes: 0, error: null };
+
+/** See the module's header. */
+export class TaskHistory implements RunningSource {
+  readonly #core: CoreContext;
+  readonly #submitter: TaskSubmitter<OwnTask>;
+
+  constructor(core: CoreContext, submitter: TaskSubmitter<OwnTask>) {
+    this.#core = core;
+    this.#submitter = submitter;
+    core.recorder.addSource(this);
+  }
+
+  /** An attempt ended; without a reply it never ran, and `encoded` says why. */
+  ended(task: OwnTask, state: "FINISHED" | "FAILED", reply: Reply | null, encoded: Uint8Array | null): void {
+    const { recorder } = this.#core;
+    recorder.touch();
+    if (state === "FINISHED" && !recorder.wantsRow) return;
+    const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
+    const startMs = reply === null ? null : reply.startMs;
+    const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
+    recorder.row(this.#row(task, state, { startMs, endMs, resultBytes: reply?.bytes ?? 0, error }));
+  }
+
+  running(): Map<FunctionStats, number> {
+    const counts = new Map<FunctionStats, number>();
+    for (const lease of this.#submitter.leases.values()) {
+      const first = lease.inFlight.values().next();
+      if (!first.done) counts.set(first.value.call.stats, (counts.get(first.value.call.stats) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  longRunning(limit: number): TaskRow[] {
+    const rows: TaskRow[] = [];
+    const before = this.#core.nowMs() - TASK_EVENT_INTERVAL_MS;
+    for (const lease of this.#submitter.leases.values()) {
+      let isFirst = true;
+      for (const task of lease.inFlight.values()) {
+        if (rows.length >= limit) return rows;
+        if (task.pushedMs > before) break;
+        const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
+        rows.push(this.#row(task, state, isFirst ? { ...NOT_STARTED, startMs: task.pushedMs } : NOT_STARTED));
+        isFirst = false;
+      }
+    }
+    for (const queue of this.#submitter.queues.values()) {
+      for (const task of queue.waiting) {
+        if (rows.length >= limit || task.submittedMs > before) break;
+        rows.push(this.#row(task, "PENDING_NODE_ASSIGNMENT", NOT_STARTED));
+      }
+    }
+    return rows;
+  }
+
+  #row(task: OwnTask, state: TaskRow["state"], times: Times): TaskRow {
+    return {
+      taskId: task.id(),
+      attempt: task.attempt,
+      jobId: this.#core.identity.jobId,
+      name: task.call.name,
+      type: "NORMAL_TASK",
+      state,
+      parentTaskId: task.parent,
+      actorId: null,
+      nodeId: task.grant?.nodeId ?? null,
+      workerId: task.grant?.workerId ?? null,
+      submittedMs: task.submittedMs,
+      pushedMs: task.pushedMs === 0 ? null : task.pushedMs,
+      args: task.args.ids(),
+      ...times,
+    };
+  }
+}

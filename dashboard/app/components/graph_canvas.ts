@@ -201,7 +201,7 @@ function actorCaption(box: ActorBox): string[] {
 }
 
 function objectCaption(box: ObjectBox): string[] {
-  if (box.objects === 0) return ["none stored now"];
+  if (box.objects === 0) return ["none now"];
   const parts = [bytes(box.bytes), `${shortCount(box.objects)} obj`];
   if (box.nodes.length > 1) parts.push(`${box.nodes.length} nodes`);
   return parts;
@@ -214,7 +214,7 @@ function paintArrow(context: CanvasRenderingContext2D, arrow: GraphArrow, sizes:
   const isNear = scene.hovered === arrow.from || scene.hovered === arrow.to;
   const share = arrow.bytes === null ? 0 : Math.log1p(arrow.bytes) / Math.log1p(sizes.bytesMax);
   const width = arrow.bytes === null ? 1 : 1 + 3 * share;
-  const colour = isNear ? palette.accent : arrow.bytes === null ? palette.line : palette.muted;
+  const colour = isNear ? palette.accent : arrow.bytes === null ? palette.waiting : palette.muted;
   context.strokeStyle = colour;
   context.fillStyle = colour;
   context.globalAlpha = isNear ? 1 : arrow.bytes === null ? 0.9 : 0.4 + 0.3 * share;

@@ -72,7 +72,8 @@ export function ConnectionBanner() {
 
 function Uptime({ sinceMs }: { sinceMs: number }) {
   const nowMs = useNow(1_000) + clockOffsetMs.value;
-  return <span>{duration(Math.max(1_000, Math.floor((nowMs - sinceMs) / 1_000) * 1_000))}</span>;
+  const seconds = Math.max(0, Math.floor((nowMs - sinceMs) / 1_000));
+  return <span>{seconds < 60 ? `${seconds} s` : duration(seconds * 1_000)}</span>;
 }
 
 /** Our clock, again every `everyMs`. */

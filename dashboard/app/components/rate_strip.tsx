@@ -10,6 +10,8 @@ import { shortCount } from "../models/format.ts";
 import { cssColours, onThemeChange } from "../models/theme.ts";
 
 const HEIGHT = 112;
+/** Steps of the scales: counts are whole. */
+const WHOLE = Array.from({ length: 10 }, (_, i) => [1, 2, 5].map((step) => step * 10 ** i)).flat();
 /** Seconds that are shown when there are fewer points: the strip does not stretch two points over its width. */
 const SPAN_MIN_S = 120;
 
@@ -111,8 +113,17 @@ function plotOptions(width: number): uPlot.Options {
         size: 22,
         values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString("en-GB")),
       },
-      { ...axis, scale: "rate", size: 46, space: 34, values },
-      { ...axis, scale: "running", side: 1, size: 40, space: 34, grid: { show: false }, values },
+      { ...axis, scale: "rate", size: 46, space: 34, incrs: WHOLE, values },
+      {
+        ...axis,
+        scale: "running",
+        side: 1,
+        size: 40,
+        space: 34,
+        incrs: WHOLE,
+        grid: { show: false },
+        values,
+      },
     ],
     series: [
       {},

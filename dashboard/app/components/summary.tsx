@@ -103,7 +103,7 @@ function Demand({ about }: { about: ClusterDto }) {
               {Object.entries(row.resources).map(([name, value]) => `${name} ${quantity(name, value)}`).join(
                 ", ",
               )}
-              {row.reason === "" ? "" : ` — ${row.reason}`} ({shortId(row.nodeId)})
+              {` · ${shortId(row.nodeId)}${row.reason === "" ? "" : ` · ${row.reason}`}`}
             </span>
           </li>
         ))}

@@ -131,6 +131,22 @@ test("an object ends when owner and holders on all nodes have let go", async () 
   expect(a.usage()).toMatchObject({ used: 0, pinned: 0, objects: 0 });
 });
 
+test("a range is not used again while a view of it lives", async () => {
+  const a = await cluster.node("a", { graceMs: 20 });
+  await putBytes(a, driver, id, { home, bytes: 10 * MB, fill: 4 });
+  const { place } = await a.getObject(worker, get);
+  if (place.type !== "shm") throw new Error("expected shared memory");
+  const view = new Uint8Array(new ObjectReader().read(place, () => {}).buffers[0]!);
+  a.references(driver, { changes: [{ op: "disown", id, home }] });
+  expect(a.isLocal(id)).toBe(false);
+  await putBytes(a, driver, second, { home, bytes: 5 * MB, fill: 5 });
+  expect(await a.createObject(driver, { id: putId(driver, 3), size: 5 * MB }).catch((error) => error.code))
+    .toBe("ObjectStoreFullError");
+  expect(view.every((byte) => byte === 4)).toBe(true);
+  a.unpin(worker, { id, count: 1 });
+  expect((await a.createObject(driver, { id: putId(driver, 3), size: 5 * MB })).offset).toBe(0);
+});
+
 test("what an object contains lives as long as the object", async () => {
   const a = await cluster.node("a");
   const b = await cluster.node("b");

@@ -13,6 +13,7 @@ import { WORKER_START_TIMEOUT_MS } from "../common/config.ts";
 import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../common/ids.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
 import { LogTails } from "./agent_logs.ts";
+import { noteWorker } from "./agent_session.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
 
 /** A worker that was asked to end has this long before it is killed: calls that run may finish, shutdown hooks too. */
@@ -142,6 +143,7 @@ export class WorkerProcesses {
       this.#kill(worker, { code: "WORKER_DIED", message });
     }, WORKER_START_TIMEOUT_MS);
     this.#workers.set(id, worker);
+    if (child.pid !== undefined) noteWorker(socketDir, child.pid);
     this.#logs.add(logPath, (text) => this.#options.onOutput(worker, text));
     child.stdin?.on("error", () => undefined);
     child.on("error", (error) => this.#exited(worker, null, null, error.message));

@@ -206,6 +206,18 @@ describe("the end", () => {
     assert.deepEqual([existsSync(socketPath), existsSync(ready.socketPath)], [false, false]);
   });
 
+  test("workers that a killed agent left in the middle of their work are ended by the node's next agent", async () => {
+    await using cluster = await oneNode({ nodeId: "n-0123456789abcdef" });
+    const driver = await cluster.attach(cluster.agents[0]!.ready);
+    await driver.lease();
+    const [pid] = childrenOf(cluster.agents[0]!.ready.pid);
+    // A stopped process is as deaf as one that computes.
+    process.kill(pid!, "SIGSTOP");
+    await cluster.kill(cluster.agents[0]!);
+    await cluster.startAgent({ nodeId: "n-0123456789abcdef" });
+    await gone(pid!);
+  });
+
   test("an agent that cannot reach a head says so and ends", async () => {
     await using cluster = await new TestCluster().startHead();
     await assert.rejects(

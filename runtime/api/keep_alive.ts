@@ -4,18 +4,29 @@
  * @module
  */
 
+import { setInterval } from "node:timers"; // The global ones give plain numbers on Deno.
+
 let waiting = 0;
+/** Made once: making and clearing a timer for every get would cost more than the rest of it. */
 let timer: ReturnType<typeof setInterval> | null = null;
+
+/** The process lives from now on, until `letGo` was called as often. */
+export function hold(): void {
+  if (waiting++ > 0) return;
+  if (timer === null) timer = setInterval(() => {}, 1 << 30);
+  else timer.ref();
+}
+
+export function letGo(): void {
+  if (--waiting === 0) timer!.unref();
+}
 
 /** The same promise; the process lives at least until it is settled. */
 export async function keepAlive<T>(promise: Promise<T>): Promise<T> {
-  if (waiting++ === 0) timer = setInterval(() => {}, 1 << 30);
+  hold();
   try {
     return await promise;
   } finally {
-    if (--waiting === 0 && timer !== null) {
-      clearInterval(timer);
-      timer = null;
-    }
+    letGo();
   }
 }

@@ -6,8 +6,9 @@ import { Deque } from "../common/deque.ts";
 import type { ActorHandle, GetOptions, ObjectRef, RefOr, RemoteFunction } from "../common/public_types.ts";
 import { isActorHandle } from "../io/core_worker/actor_handle.ts";
 import { requireCoreWorker } from "../io/core_worker/current.ts";
+import type { Entry } from "../io/core_worker/entry.ts";
 import { entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
-import { keepAlive } from "./keep_alive.ts";
+import { hold, keepAlive, letGo } from "./keep_alive.ts";
 
 // deno-lint-ignore no-explicit-any -- refs of any type
 type AnyRef = ObjectRef<any>;
@@ -24,19 +25,33 @@ type Values<R extends readonly AnyRef[]> = {
  */
 export function get<T>(ref: ObjectRef<T>, options?: GetOptions): Promise<T>;
 export function get<const R extends readonly AnyRef[]>(refs: R, options?: GetOptions): Promise<Values<R>>;
-export async function get(refs: unknown, options?: GetOptions): Promise<unknown> {
-  checkGetOptions(options);
-  if (isObjectRef(refs)) {
-    const entry = entryOf(refs, "get()'s argument");
-    // What is here already costs no timer.
-    if (entry.state === "value") return entry.payload;
-    return await keepAlive(requireCoreWorker().objects.getOne(entry, options));
+export function get(refs: unknown, options?: GetOptions): Promise<unknown> {
+  try {
+    if (options !== undefined) checkGetOptions(options);
+    if (isObjectRef(refs)) return getOne(entryOf(refs, "get()'s argument"), options);
+    if (!Array.isArray(refs)) {
+      throw new TypeError(`get() takes a ref or an array of refs, not ${describe(refs)}`);
+    }
+    const entries = refs.map((ref, index) => entryOf(ref, `get(): refs[${index}]`));
+    return keepAlive(requireCoreWorker().objects.getMany(entries, options));
+  } catch (error) {
+    return Promise.reject(error);
   }
-  if (!Array.isArray(refs)) {
-    throw new TypeError(`get() takes a ref or an array of refs, not ${describe(refs)}`);
-  }
-  const entries = refs.map((ref, index) => entryOf(ref, `get(): refs[${index}]`));
-  return await keepAlive(requireCoreWorker().objects.getMany(entries, options));
+}
+
+/** The way of most gets, with as few promises as it can have: one task's result, awaited without a time limit. */
+function getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown> {
+  if (entry.state === "value") return Promise.resolve(entry.payload);
+  const { objects } = requireCoreWorker();
+  if (!entry.isPending || options !== undefined) return keepAlive(objects.getOne(entry, options));
+  return new Promise((resolve, reject) => {
+    hold();
+    objects.whenSettled(entry, () => {
+      letGo();
+      if (entry.state === "value") resolve(entry.payload);
+      else keepAlive(objects.getOne(entry, undefined)).then(resolve, reject);
+    });
+  });
 }
 
 /**

@@ -3,6 +3,7 @@
  * the actor restarts or dies is decided by the actor queue (core/worker/actor_queue.ts).
  * @module
  */
+import { clearTimeout, setTimeout } from "node:timers"; // The global ones give plain numbers on Deno.
 import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
 import {
   ActorDiedError,
@@ -337,7 +338,7 @@ export class ActorClient implements WorkerLinkObserver {
       this.#core.link.notify("watchActor", { actorId: this.info.actorId });
       if (this.#link === null && this.status?.state !== "DEAD") this.#askAgain();
     }, RECHECK_MS);
-    (this.#recheck as { unref?: () => void }).unref?.();
+    this.#recheck.unref();
   }
 
   // ---- ends ----------------------------------------------------------------------------------------------------------------

@@ -219,6 +219,17 @@ export class ObjectManager implements EntryTable {
 
   // ---- get and wait ------------------------------------------------------------------------------------------------------
 
+  /** Tell once when a pending entry is settled; user code waits meanwhile. */
+  whenSettled(entry: Entry, settled: () => void): void {
+    const leave = this.#blocking.enter();
+    entry.onSettled({
+      entrySettled: () => {
+        leave();
+        settled();
+      },
+    });
+  }
+
   async getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown> {
     if (entry.state === "value") return entry.payload;
     return (await this.getMany([entry], options))[0];

@@ -3,6 +3,7 @@
  * increment; rows of short tasks are sent once, in their final state, and sampled past a rate; failed ones never are.
  * @module
  */
+import { clearTimeout, setTimeout } from "node:timers"; // The global ones give plain numbers on Deno.
 import { TASK_EVENT_INTERVAL_MS, TASK_ROWS_PER_BATCH } from "../../common/config.ts";
 import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
 import type {
@@ -84,7 +85,7 @@ export class TaskRecorder {
       this.#timer = null;
       void this.flush();
     }, TASK_EVENT_INTERVAL_MS);
-    (this.#timer as { unref?: () => void }).unref?.();
+    this.#timer.unref();
   }
 
   /** Whether a row of a finished task would still be taken in this interval: asked before one is built. */

@@ -3,6 +3,7 @@
  * history of it all. The decisions are the task submitter's (core/worker/task_submitter.ts).
  * @module
  */
+import { clearTimeout, setTimeout } from "node:timers"; // The global ones give plain numbers on Deno.
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS, PENDING_TASKS_MAX } from "../../common/config.ts";
 import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
@@ -157,7 +158,7 @@ export class TaskManager implements WorkerLinkObserver {
         this.#armIdleTimer(next === null ? LEASE_IDLE_MS : Math.max(10, next - nowMs));
       }
     }, ms);
-    (this.#idleTimer as { unref?: () => void }).unref?.();
+    this.#idleTimer.unref();
   }
 
   // ---- leases ----------------------------------------------------------------------------------------------------------

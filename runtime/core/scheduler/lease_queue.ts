@@ -148,7 +148,9 @@ export class LeaseQueue {
     for (const committed of this.#committed.values()) {
       if (committed.size === 0) throw new Error("Invariant broken: no set of decided requests is empty.");
       for (const entry of committed) {
-        if (!this.has(entry) || !entry.committed) throw new Error("Invariant broken: decided requests are queued.");
+        if (!this.has(entry) || !entry.committed) {
+          throw new Error("Invariant broken: decided requests are queued.");
+        }
       }
     }
   }

@@ -101,8 +101,11 @@ export function methodInfo(options: MethodOptions): MethodInfo {
   };
 }
 
-export function exceptionNames(retry: boolean | readonly ErrorClass[]): boolean | readonly string[] {
-  return typeof retry === "boolean" ? retry : retry.map((cls) => cls.name);
+/** Error classes by name. Of a remote function that arrived as a value they are names already. */
+export function exceptionNames(
+  retry: boolean | readonly (ErrorClass | string)[],
+): boolean | readonly string[] {
+  return typeof retry === "boolean" ? retry : retry.map((cls) => typeof cls === "string" ? cls : cls.name);
 }
 
 const prototypes = new Map<string, object>();

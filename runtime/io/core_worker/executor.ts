@@ -317,6 +317,7 @@ export class Executor implements BlockingObserver {
           owner: item.caller.id,
           isError: false,
           contains: encoded.refs,
+          producer: this.#nameOf(item),
         });
         results.push({ kind: ValueKind.stored, size, contains: encoded.refs as never });
       }

@@ -62,6 +62,7 @@ export class FunctionTable {
 
   /** Send a definition to the function table, once; resolves when it is committed there. */
   export(record: FunctionRecord): Promise<void> {
+    if (record.source === "") return Promise.resolve(); // It arrived as a value: whoever defined it exported it.
     let exported = this.#exports.get(record.hash);
     if (exported === undefined) {
       const { hash, kind, name } = record;

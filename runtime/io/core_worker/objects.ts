@@ -4,7 +4,7 @@
  * @module
  */
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
-import { GetTimeoutError, MobulaError } from "../../common/errors.ts";
+import { GetTimeoutError, MobulaError, ObjectStoreFullError } from "../../common/errors.ts";
 import type { NodeId, ObjectId, ProcessId, TaskId } from "../../common/ids.ts";
 import { putId, taskOfObject } from "../../common/ids.ts";
 import type { GetOptions } from "../../common/public_types.ts";
@@ -213,6 +213,7 @@ export class ObjectManager implements EntryTable {
       owner: this.self,
       isError: false,
       contains: encoded.refs,
+      producer: "put",
     });
     this.settleStored(entry, this.node, size, contained);
   }
@@ -407,11 +408,14 @@ export class ObjectManager implements EntryTable {
       ? this.#codec.encode(entry.payload, "value").body
       : entry.payload as Uint8Array;
     const contains = (entry.contained ?? []).map((inner) => this.lend(inner));
+    const info = { home: entry.home, owner: this.self, isError, contains, producer: entry.producer };
     try {
-      await this.#store.writeSmall(entry.id, body, { home: entry.home, owner: this.self, isError, contains });
+      await this.#store.writeSmall(entry.id, body, info);
     } catch (error) {
-      // The agent is gone, and with it everybody who could have asked.
-      if (this.#closed === null && !(error instanceof MobulaError)) throw error;
+      // With the agent gone, everybody is gone who could ask for it. Else the store is full: whoever waits must hear of it.
+      if (this.#closed !== null || !(error instanceof ObjectStoreFullError) || isError) return;
+      const failed = { ...info, isError: true, contains: [] };
+      await this.#store.writeSmall(entry.id, this.encodeError(error), failed).catch(() => undefined);
     }
   }
 

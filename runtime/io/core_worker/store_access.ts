@@ -26,6 +26,8 @@ export interface SealInfo {
   readonly owner: ProcessId;
   readonly isError: boolean;
   readonly contains: readonly RefTarget[];
+  /** What made it, for the task graph. */
+  readonly producer: string;
 }
 
 /** Bytes of a remote read or write that travel in one message. */

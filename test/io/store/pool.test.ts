@@ -2,7 +2,7 @@
  * Pools in real shared memory, read and written by processes of all three runtimes.
  */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -22,6 +22,7 @@ import { ObjectWriter } from "../../../runtime/io/store/object_writer.ts";
 import { defaultPoolDir, sweepPools } from "../../../runtime/io/store/pool_folder.ts";
 import { encodeObject, layoutSize } from "../../../runtime/protocol/object_layout.ts";
 import { runProgram, type Runtime, runtimeCommand, RUNTIMES } from "../../support/run_program.ts";
+import { testUnless } from "../../support/skip.ts";
 import { makeParts, wrongParts } from "./programs/parts.ts";
 
 const MB = 1024 * 1024;
@@ -194,6 +195,51 @@ test("what a killed agent left is swept by the next one, and nothing else", asyn
   expect(kept.map((path) => existsSync(path))).toEqual([true, true, true, true]);
   for (const path of kept) rmSync(path, { recursive: true });
 });
+
+for (const runtime of RUNTIMES) {
+  testUnless(mountReason())(
+    `a file system that others fill is an error for the writer, never a crash, on ${runtime}`,
+    () => {
+      const mounted = join(dir, "small");
+      mkdirSync(mounted);
+      const [binary, ...args] = runtimeCommand(runtime, join(import.meta.dirname, "programs/small_space.ts"));
+      const script = 'mount -t tmpfs -o size=4m,mode=700 none "$1" && shift && exec "$@"';
+      const child = spawnSync("unshare", [
+        "-rm",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        mounted,
+        binary!,
+        ...args,
+        mounted,
+      ], {
+        encoding: "utf8",
+      });
+      rmSync(mounted, { recursive: true });
+      expect(child.stderr).toBe("");
+      const { results } = JSON.parse(child.stdout) as { results: string[] };
+      expect(results[0]).toContain("bytes instead of 67108864");
+      expect(results[0]).toContain("--shm-size");
+      expect(results.slice(1)).toEqual([
+        "o-1-p0",
+        "ObjectStoreFullError",
+        "o-1-p2",
+        "ObjectStoreFullError",
+        "o-1-p4",
+        "o-1-p5",
+        "o-1-p6",
+      ]);
+    },
+  );
+}
+
+/** Why a test cannot mount a file system of its own here, or null. */
+function mountReason(): string | null {
+  const tried = spawnSync("unshare", ["-rm", "true"]);
+  return tried.status === 0 ? null : "no permission to make a mount namespace";
+}
 
 function start(runtime: Runtime, commands: (string | number)[]): ChildProcess {
   const [binary, ...args] = runtimeCommand(runtime, program);

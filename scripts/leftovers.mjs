@@ -1,5 +1,5 @@
 /**
- * What a run must not leave behind: its processes, and shared memory whose owner is dead.
+ * What a run must not leave behind: its processes, and their shared memory.
  * @module
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -9,46 +9,59 @@ import { setTimeout as delay } from "node:timers/promises";
 /** Every process of a run inherits this variable with the run's own value. */
 export const RUN_VARIABLE = "MOBULA_TEST_RUN";
 
-/**
- * Waits shortly for a run's processes to end; what is left is described, and killed so that it disturbs nothing else.
- * @param {string} runId
- * @param {ReadonlySet<string>} sharedBefore
- * @returns {Promise<string[]>}
- */
-export async function leftovers(runId, sharedBefore) {
-  const deadlineMs = Date.now() + 3_000;
-  let processes = processesOf(runId);
-  while (processes.length > 0 && Date.now() < deadlineMs) {
-    await delay(50);
-    processes = processesOf(runId);
+/** How often the run's processes are noted: shared memory is blamed on a run by its owner's pid. */
+const WATCH_INTERVAL_MS = 200;
+
+/** Watches one run, and tells at its end what is left of it. */
+export class RunWatch {
+  #runId;
+  #pids = new Set();
+  #timer;
+
+  /** @param {string} runId the value of RUN_VARIABLE that the run's processes have. */
+  constructor(runId) {
+    this.#runId = runId;
+    this.#timer = setInterval(() => this.#note(), WATCH_INTERVAL_MS);
   }
-  for (const { pid } of processes) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It ended just now.
+
+  /**
+   * Waits shortly for the run's processes to end; what is left is described, and killed so that it disturbs nothing else.
+   * @returns {Promise<string[]>}
+   */
+  async end() {
+    clearInterval(this.#timer);
+    const deadlineMs = Date.now() + 3_000;
+    let processes = this.#note();
+    while (processes.length > 0 && Date.now() < deadlineMs) {
+      await delay(50);
+      processes = this.#note();
     }
+    for (const { pid } of processes) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It ended just now.
+      }
+    }
+    return [
+      ...processes.map(({ pid, command }) => `process ${pid}: ${command}`),
+      ...sharedMemory(this.#pids).map((path) => `shared memory ${path}`),
+    ];
   }
-  const shared = [...sharedMemory()].filter((name) => !sharedBefore.has(name));
-  return [
-    ...processes.map(({ pid, command }) => `process ${pid}: ${command}`),
-    ...shared.map((name) => `shared memory /dev/shm/${name}`),
-  ];
+
+  #note() {
+    const processes = processesOf(this.#runId);
+    for (const { pid } of processes) this.#pids.add(pid);
+    return processes;
+  }
 }
 
-/**
- * Object pools in shared memory (`mobula-<pid>-<random>`) whose owning process is gone.
- * @returns {Set<string>}
- */
-export function sharedMemory() {
+/** Object pools in shared memory (`mobula-<pid>-<random>`) of these processes. */
+function sharedMemory(pids) {
   const folder = "/dev/shm";
-  if (!existsSync(folder)) return new Set();
-  return new Set(
-    readdirSync(folder).filter((name) => {
-      const owner = /^mobula-(\d+)-/.exec(name)?.[1];
-      return owner !== undefined && !isAlive(Number(owner));
-    }),
-  );
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => pids.has(Number(/^mobula-(\d+)-/.exec(name)?.[1])))
+    .map((name) => `${folder}/${name}`);
 }
 
 /** The live processes that carry the run's variable; none where there is no /proc. */
@@ -66,13 +79,4 @@ function processesOf(runId) {
     }
   }
   return found;
-}
-
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code === "EPERM";
-  }
 }

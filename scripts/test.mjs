@@ -13,7 +13,7 @@ import { join, relative } from "node:path";
 import process from "node:process";
 import { runChecks } from "./check.mjs";
 import { readReport } from "./junit.mjs";
-import { leftovers, RUN_VARIABLE, sharedMemory } from "./leftovers.mjs";
+import { RUN_VARIABLE, RunWatch } from "./leftovers.mjs";
 import { ensureInstalled, findRuntime, root, runtimeEnvironment } from "./runtimes.mjs";
 import { setUpToolchain } from "./toolchain.mjs";
 
@@ -60,14 +60,14 @@ async function runFile(file) {
   rmSync(report, { force: true });
   const fileStartMs = Date.now();
   const runId = `${process.pid}-${fileStartMs}`;
-  const sharedBefore = sharedMemory();
-  const { code, output } = await runTest(file, report, runId);
+  const watch = new RunWatch(runId);
+  const { code, output } = await runTest(file, report, runId, watch);
   const cases = readReport(report);
   for (const test of cases) count(test.outcome, `${file}: ${test.name}`);
   const bad = cases.filter((test) => test.outcome === "failed").length;
   // A crash, an error between tests or a hang leaves no failed case, only the exit code.
   if (code !== 0 && bad === 0) count("failed", `${file}: exited with ${code}`);
-  const left = await leftovers(runId, sharedBefore);
+  const left = await watch.end();
   for (const line of left) count("failed", `${file} left behind ${line}`);
   const failed = code !== 0 || bad > 0 || left.length > 0;
   if (failed) console.log(output);
@@ -77,7 +77,7 @@ async function runFile(file) {
   );
 }
 
-function runTest(file, report, runId) {
+function runTest(file, report, runId, watch) {
   const bun = findRuntime("bun");
   const args = [
     "test",
@@ -102,7 +102,7 @@ function runTest(file, report, runId) {
     }, all ? FILE_TIMEOUT_ALL_MS : FILE_TIMEOUT_MS);
     const interrupted = () => {
       child.kill("SIGTERM");
-      leftovers(runId, sharedMemory()).finally(() => process.exit(130));
+      watch.end().finally(() => process.exit(130));
     };
     process.once("SIGINT", interrupted);
     process.once("SIGTERM", interrupted);

@@ -418,8 +418,16 @@ export class TaskSubmitter<T extends SubmittedTask> {
       const requestId = `r${this.#nextRequest++}`;
       queue.requests.add(requestId);
       this.#requests.set(requestId, queue);
+      if (isArgumentKey(queue.key)) this.#makeRoom(queue.shape.key);
       this.#effects.requestLease(requestId, queue, queue.waiting.peek()!, waiting);
     }
+  }
+
+  /** An idle lease of the same shape is of no use to a task that must choose its node, and stands in its way. */
+  #makeRoom(shapeKey: string): void {
+    const plain = this.#queues.get(shapeKey);
+    if (plain === undefined || plain.waiting.length > 0) return;
+    for (const lease of plain.leases) if (lease.inFlight.size === 0) return this.#giveBack(lease);
   }
 
   #closeRequest(requestId: string, queue: ClassQueue<T>): void {

@@ -9,6 +9,7 @@
  * @module
  */
 import { createHash, randomBytes } from "node:crypto";
+import { collectGarbage } from "#platform";
 import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { hex, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
@@ -129,6 +130,7 @@ export class CoreWorker implements CoreContext {
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
       message: ({ level, text }) => this.#options.onMessage?.(level, text),
+      collectGarbage: () => collectGarbage(),
     };
   }
 

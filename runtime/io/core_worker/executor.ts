@@ -79,6 +79,7 @@ export class Executor implements BlockingObserver {
   #running = 0;
   #draining = false;
   #blocked = 0;
+  #toldBlocked = false;
   #firstReplyMs = 0;
   #whenIdle: (() => void)[] = [];
 
@@ -123,7 +124,9 @@ export class Executor implements BlockingObserver {
     if (context === null || this.#actor !== null) return NOTHING;
     if (++this.#blocked === 1) {
       this.flush();
-      this.#core.link.notify("blocked", { taskId: context.taskId, blocked: true });
+      // After the lease requests of what it waits for, which leave in a microtask that is queued already: the CPU that it
+      // lends is for them before others.
+      queueMicrotask(() => this.#tellBlocked(context));
       const unstarted = [...this.#queue];
       this.#queue.clear();
       this.#handBack(unstarted);
@@ -136,8 +139,16 @@ export class Executor implements BlockingObserver {
     };
   }
 
+  #tellBlocked(context: TaskContext): void {
+    if (this.#blocked === 0 || this.#context.current !== context) return;
+    this.#toldBlocked = true;
+    this.#core.link.notify("blocked", { taskId: context.taskId, blocked: true });
+  }
+
   #unblock(context: TaskContext): void {
     this.#blocked = 0;
+    if (!this.#toldBlocked) return; // It was over before anybody heard of it.
+    this.#toldBlocked = false;
     this.#core.link.notify("blocked", { taskId: context.taskId, blocked: false });
   }
 

@@ -259,7 +259,11 @@ export class ObjectManager implements EntryTable {
     const batch = new GetBatch(this, entries, values);
     const leave = this.#blocking.enter();
     try {
-      await bounded(batch.start(), options, () => `${waiting} of ${entries.length} objects were not ready`);
+      await bounded(
+        batch.start(),
+        options,
+        () => `${batch.remaining} of ${entries.length} objects were not ready`,
+      );
     } finally {
       batch.stop();
       leave();

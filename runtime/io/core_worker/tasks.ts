@@ -171,7 +171,7 @@ export class TaskManager implements WorkerLinkObserver {
   ): Promise<void> {
     const core = this.#core;
     const { shape } = queue;
-    await core.connected;
+    if (core.identity.jobId === "") await core.connected;
     const request: LeaseRequest = {
       requestId,
       kind: "task",

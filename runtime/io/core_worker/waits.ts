@@ -24,6 +24,11 @@ export class GetBatch implements EntryWaiter {
     this.#values = values;
   }
 
+  /** Values that are not there yet. */
+  get remaining(): number {
+    return this.#remaining;
+  }
+
   start(): Promise<void> {
     for (const [index, entry] of this.#entries.entries()) {
       const isAway = entry.state === "stored" || entry.state === "remote";

@@ -232,6 +232,20 @@ describe("task submitter", () => {
     expect(take()).toEqual(["push l1 1", "return l1", "request r3 cpu1#3 for 3 of 1"]);
   });
 
+  test("an idle lease of the same shape makes room for a task with stored arguments", () => {
+    const { submitter, take } = world();
+    submitter.submit(task(1));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    submitter.completed(1, "l1", 1, 50);
+    submitter.pump(1);
+    take();
+    submitter.submit(task(2, { storedArgs: [{ id: "o-1" as never, home: "n-1" as never, bytes: 1e6 }] }));
+    submitter.pump(2);
+    expect(take()).toEqual(["return l1", "request r2 cpu1#2 for 2 of 1"]);
+  });
+
   test("a grant that crossed its cancellation goes back at once", () => {
     const { submitter, take } = world();
     const only = task(1);

@@ -73,14 +73,18 @@ export async function wait<R extends AnyRef>(
   options: GetOptions & { numReturns?: number; fetchLocal?: boolean } = {},
 ): Promise<[ready: R[], remaining: R[]]> {
   if (!Array.isArray(refs)) throw new TypeError(`wait() takes an array of refs, not ${describe(refs)}`);
+  checkGetOptions(options, WAIT_OPTIONS);
   const { numReturns = 1, fetchLocal = true } = options;
-  checkGetOptions(options);
+  if (typeof fetchLocal !== "boolean") {
+    throw new TypeError(`Option fetchLocal must be a boolean, is ${describe(fetchLocal)}`);
+  }
   const entries = refs.map((ref, index) => entryOf(ref, `wait(): refs[${index}]`));
   if (new Set(entries).size !== entries.length) {
     throw new RangeError("wait() takes distinct refs; one is there twice");
   }
   if (refs.length === 0) return [[], []];
-  if (!Number.isInteger(numReturns) || numReturns < 1 || numReturns > refs.length) {
+  checkInteger("numReturns", numReturns);
+  if (numReturns < 1 || numReturns > refs.length) {
     throw new RangeError(
       `Option numReturns must be an integer from 1 to ${refs.length} (the number of refs), is ${numReturns}`,
     );
@@ -129,7 +133,8 @@ export async function* mapTasks<A, R>(
   options: { maxInFlight?: number } = {},
 ): AsyncIterableIterator<Awaited<R>> {
   const { maxInFlight = MAP_IN_FLIGHT } = options;
-  if (!Number.isInteger(maxInFlight) || maxInFlight < 1) {
+  checkInteger("maxInFlight", maxInFlight);
+  if (maxInFlight < 1) {
     throw new RangeError(`Option maxInFlight must be an integer of at least 1, is ${maxInFlight}`);
   }
   const pending: Deque<AnyRef> = new Deque();
@@ -161,13 +166,34 @@ export function release(held: ObjectRef<any> | ActorHandle<any>): void {
   else throw new TypeError(`release() takes a ref or an actor handle, not ${describe(held)}`);
 }
 
-function checkGetOptions(options: GetOptions | undefined): void {
-  const timeoutMs = options?.timeoutMs;
+const GET_OPTIONS: readonly string[] = ["timeoutMs", "signal"];
+const WAIT_OPTIONS: readonly string[] = [...GET_OPTIONS, "numReturns", "fetchLocal"];
+
+function checkGetOptions(options: GetOptions | undefined, known: readonly string[] = GET_OPTIONS): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Options must be an object, not ${describe(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new TypeError(`Unknown option ${name}; known: ${known.join(", ")}`);
+  }
+  const { timeoutMs, signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`Option signal must be an AbortSignal, is ${describe(signal)}`);
+  }
   if (timeoutMs === undefined) return;
   if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
     throw new TypeError(`Option timeoutMs must be a number of milliseconds, is ${describe(timeoutMs)}`);
   }
   if (timeoutMs < 0) throw new RangeError(`Option timeoutMs must be at least 0, is ${timeoutMs}`);
+}
+
+function checkInteger(name: string, value: unknown): void {
+  if (!Number.isInteger(value)) {
+    throw new TypeError(
+      `Option ${name} must be an integer, is ${typeof value === "number" ? value : describe(value)}`,
+    );
+  }
 }
 
 function describe(value: unknown): string {

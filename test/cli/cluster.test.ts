@@ -3,13 +3,14 @@
  * its own, and any free ports.
  */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ClusterFile } from "../../runtime/process/config.ts";
 import { CliSession } from "../support/cli.ts";
 import { runtimeCommand } from "../support/run_program.ts";
+import { testUnless } from "../support/skip.ts";
 
 interface Status {
   readonly clusterId: string;
@@ -72,6 +73,44 @@ async function processesOf(sessionDir: string): Promise<number[]> {
     return environment.includes(sessionDir) ? Number(pid) : 0;
   }));
   return ours.filter((pid) => pid !== 0 && isAlive(pid));
+}
+
+/** An authority and a certificate for this host, by openssl. */
+function makeCertificates(folder: string): { cert: string; key: string; ca: string } {
+  const [cert, key, ca, caKey, request] = ["n.pem", "n.key", "ca.pem", "ca.key", "n.csr"].map((name) =>
+    join(folder, name)
+  );
+  const openssl = (...args: string[]) => spawnSync("openssl", args).status === 0;
+  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  const made =
+    openssl("req", "-x509", ...newKey, "-keyout", caKey!, "-out", ca!, "-days", "2", "-subj", "/CN=ca") &&
+    openssl(...[
+      "req",
+      ...newKey,
+      "-keyout",
+      key!,
+      "-out",
+      request!,
+      "-subj",
+      "/CN=n",
+      "-addext",
+      "subjectAltName=IP:127.0.0.1",
+    ]) &&
+    openssl(...[
+      "x509",
+      "-req",
+      "-in",
+      request!,
+      "-CA",
+      ca!,
+      "-CAkey",
+      caKey!,
+      "-CAcreateserial",
+      "-days",
+      "2",
+    ], ...["-copy_extensions", "copy", "-out", cert!]);
+  if (!made) throw new Error("openssl failed");
+  return { cert: cert!, key: key!, ca: ca! };
 }
 
 test("start, status, a second node, stop: and nothing is left", async () => {
@@ -144,6 +183,15 @@ test("a killed head and a killed agent come back, as the same cluster and node",
   }
 });
 
+test("a killed supervisor takes its processes with it, and the session is free again", async () => {
+  const started = await session.json<Started>(...START);
+  expect((await processesOf(session.sessionDir)).length).toBeGreaterThan(2);
+  process.kill(started.pid, "SIGKILL");
+  await eventually(() => processesOf(session.sessionDir), (pids) => pids.length === 0);
+  expect((await session.mobula(["status"])).code).toBe(2);
+  expect((await session.json<Started>(...START)).clusterId).toBe(started.clusterId);
+});
+
 test("a second cluster in one session is refused, and the first one is unharmed", async () => {
   const started = await session.json<Started>(...START);
   const token = readFileSync(join(session.sessionDir, "token"), "utf8");
@@ -183,6 +231,39 @@ test("a stopped cluster starts again on its store, with its id and its token", a
   expect(second.clusterId).toBe(first.clusterId);
   expect(readFileSync(join(session.sessionDir, "token"), "utf8")).toBe(token);
 });
+
+const noOpenssl = spawnSync("openssl", ["version"]).status === 0 ? null : "openssl is not installed";
+
+testUnless(noOpenssl)(
+  "with TLS files head, agents and command line speak TLS, and strangers without them nothing",
+  async () => {
+    const certificate = makeCertificates(session.folder);
+    const files = ["--tls-cert", certificate.cert, "--tls-key", certificate.key, "--tls-ca", certificate.ca];
+    const { address } = await session.json<Started>(...START, ...files);
+    await session.json(
+      "start",
+      "--address",
+      address,
+      "--num-cpus",
+      "1",
+      "--object-store-bytes",
+      "67108864",
+      ...files,
+    );
+    // The session knows its own files.
+    expect((await session.json<Status>("status")).resources["CPU"]).toEqual({ used: 0, total: 3 });
+    const stranger = new CliSession();
+    try {
+      const token = readFileSync(join(session.sessionDir, "token"), "utf8").trim();
+      const { code } = await stranger.mobula(["status", "--address", address], {
+        env: { MOBULA_TOKEN: token },
+      });
+      expect(code).toBe(2);
+    } finally {
+      await stranger.end();
+    }
+  },
+);
 
 test("--block stays in the foreground until it is interrupted, and ends all of it", async () => {
   const [binary, ...rest] = runtimeCommand("bun", join(import.meta.dirname, "../../runtime/cli/main.ts"));

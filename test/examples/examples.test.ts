@@ -63,6 +63,29 @@ for (const runtime of RUNTIMES) {
   });
 }
 
+for (const runtime of ["deno", "node"]) {
+  test(`agents and workers under ${runtime} give the same, found by "auto"`, async () => {
+    const other = new CliSession();
+    try {
+      const options = [
+        "--port",
+        "0",
+        "--dashboard-port",
+        "0",
+        "--num-cpus",
+        "2",
+        "--object-store-bytes",
+        "67108864",
+      ];
+      await other.json("start", "--head", "--runtime", runtime, ...options);
+      const env = { MOBULA_SESSION_DIR: other.sessionDir, MOBULA_ADDRESS: "auto" };
+      expect(await runProgram("bun", QUICKSTART, { env })).toBe(EXPECTED);
+    } finally {
+      await other.end();
+    }
+  });
+}
+
 test("without an address the quickstart brings its own cluster, and prints the same", async () => {
   expect(await runProgram("bun", QUICKSTART)).toBe(EXPECTED);
 });

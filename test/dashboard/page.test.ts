@@ -69,7 +69,10 @@ function fill(name = "countWords"): void {
     edges: [{ from: name, to: "mergeCounts", count: 9, bytes: 9_000 }],
     rows: [events.taskRow("t-1", { name, state: "FAILED", error: { type: "RangeError", message: EVIL } })],
   }));
-  view.applyActor(events.actorStatus("a-1", { incarnation: 3 }), events.actorSpec("a-1", { maxRestarts: 4 }));
+  view.applyActor(
+    events.actorStatus("a-1", { incarnation: 3, restartsLeft: 2 }),
+    events.actorSpec("a-1", { maxRestarts: 4 }),
+  );
   view.applyObjects("n-1", [events.objectReport("o-1-1.0", 2 ** 20, { producer: name })], []);
   view.applyObjects("n-2", [events.objectReport("o-1-2.0", 2 ** 21, { producer: name })], []);
   view.applyJob(events.jobRow("j-1"));

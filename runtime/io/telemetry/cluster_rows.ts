@@ -181,7 +181,10 @@ function actorDto(
     nodeId: status.nodeId,
     workerId: status.workerId,
     pid: status.pid,
-    restarts: Math.max(0, status.incarnation - 1),
+    // Not every new incarnation is a restart: one that never ran may have been placed again.
+    restarts: lasting.maxRestarts < 0
+      ? Math.max(0, status.incarnation - 1)
+      : Math.max(0, lasting.maxRestarts - status.restartsLeft),
     deathCause: status.deathCause?.code ?? null,
     deathMessage: status.deathCause?.message ?? null,
     updatedMs: nowMs,

@@ -260,7 +260,10 @@ describe("nodes, actors, jobs", () => {
 
   test("an actor's later status keeps what its spec said", () => {
     const { view, read } = newView();
-    view.applyActor(events.actorStatus("a-1"), events.actorSpec("a-1", { className: "Counter", name: "c" }));
+    view.applyActor(
+      events.actorStatus("a-1"),
+      events.actorSpec("a-1", { className: "Counter", name: "c", maxRestarts: 2 }),
+    );
     expect(read("cluster").data.actorsAlive).toBe(1);
     view.applyActor(
       events.actorStatus("a-1", {

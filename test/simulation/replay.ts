@@ -13,6 +13,6 @@ if (seeds === "" || list.some((seed) => !Number.isInteger(seed))) {
   process.exit(1);
 }
 for (const seed of list) {
-  const result = runSimulation(seed, mode === "quiet" ? "full" : "print");
+  const result = runSimulation(seed, { mode: mode === "quiet" ? "full" : "print" });
   console.log(JSON.stringify(result));
 }

@@ -254,7 +254,8 @@ export class SimAgent {
       waitingActors: this.actors.waiting(),
       bandwidth: {},
     };
-    network.datagram(this.host, head.host, () => head.heartbeat(heartbeat));
+    const isPaused = this.host.pausedUntilMs > loop.nowMs;
+    if (!isPaused) network.datagram(this.host, head.host, () => head.heartbeat(heartbeat));
     loop.after(HEARTBEAT_INTERVAL_MS, () => this.#heartbeat());
   }
 

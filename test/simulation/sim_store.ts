@@ -25,6 +25,8 @@ export type StoreEffect = Extract<
 export class SimStore {
   readonly #loop: EventLoop;
   readonly #prng: Prng;
+  /** Some disks are slow: then much is under way when the head dies. */
+  readonly #isSlow: boolean;
   readonly #nodes: Map<string, GcsRecords["nodes"][number]> = new Map();
   readonly #jobs: Map<string, GcsRecords["jobs"][number]> = new Map();
   readonly #actors: Map<string, GcsRecords["actors"][number]> = new Map();
@@ -42,6 +44,7 @@ export class SimStore {
   constructor(loop: EventLoop, prng: Prng) {
     this.#loop = loop;
     this.#prng = prng;
+    this.#isSlow = prng.chance(30);
   }
 
   /** All writes so far; durable when `committed` has reached it. */
@@ -83,7 +86,8 @@ export class SimStore {
     this.#queue = [];
     this.#committing = true;
     const life = this.#life;
-    const ms = this.#prng.chance(97) ? this.#prng.between(1, 4) : this.#prng.between(20, 200);
+    const isSlow = this.#isSlow || this.#prng.chance(3);
+    const ms = isSlow ? this.#prng.between(20, 300) : this.#prng.between(1, 4);
     this.#loop.after(ms, () => {
       if (life !== this.#life) return;
       for (const effect of batch) this.#apply(effect);

@@ -22,9 +22,20 @@ describe("a simulated cluster keeps its promises", () => {
   }
 });
 
+/** Kinds of storm.ts: the head stands still for up to 8 s, an agent for up to 5 s. */
+const PAUSES = [1, 9];
+
+test("processes that stand still for a while cost no node its life", () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const { nodesDead } = runSimulation(seed, { kinds: PAUSES });
+    expect(`seed ${seed}: ${nodesDead} dead`).toBe(`seed ${seed}: 0 dead`);
+  }
+}, 60_000);
+
 test("one seed has one trace, run after run", () => {
-  expect(runSimulation(7, "full")).toEqual(runSimulation(7, "full"));
-  expect(runSimulation(7, "full").hash).not.toBe(runSimulation(8, "full").hash);
+  const full = { mode: "full" } as const;
+  expect(runSimulation(7, full)).toEqual(runSimulation(7, full));
+  expect(runSimulation(7, full).hash).not.toBe(runSimulation(8, full).hash);
 });
 
 test("one seed has one trace on Bun, Deno and Node", async () => {

@@ -27,12 +27,20 @@ export interface RunResult {
   readonly elapsedMs: number;
   readonly finished: number;
   readonly failed: number;
+  /** Nodes that were declared dead and are remembered as such. */
+  readonly nodesDead: number;
+}
+
+export interface RunOptions {
+  readonly mode?: TraceMode;
+  /** Only faults of these kinds (storm.ts), ten of them. */
+  readonly kinds?: readonly number[];
 }
 
 /** Runs one seed. Throws SimulationFailure, with the command that replays it, when a promise or an invariant is broken. */
-export function runSimulation(seed: number, mode: TraceMode = "short"): RunResult {
+export function runSimulation(seed: number, options: RunOptions = {}): RunResult {
   try {
-    return run(seed, mode);
+    return run(seed, options);
   } catch (error) {
     const replay = `bun test/simulation/replay.ts ${seed}`;
     throw new SimulationFailure(`seed ${seed}: ${(error as Error).message}\nreplay: ${replay}`, {
@@ -41,8 +49,8 @@ export function runSimulation(seed: number, mode: TraceMode = "short"): RunResul
   }
 }
 
-function run(seed: number, mode: TraceMode): RunResult {
-  const world = new SimWorld(seed, mode);
+function run(seed: number, options: RunOptions): RunResult {
+  const world = new SimWorld(seed, options.mode ?? "short");
   const { work, loop, faults } = world;
   const nodes = Array.from({ length: work.between(2, 5) }, (_, index) => nodeId(`${index + 1}`));
   const storm = new Storm(world, nodes);
@@ -61,7 +69,8 @@ function run(seed: number, mode: TraceMode): RunResult {
     startDriver(world, home, plan, 400 + work.below(6_000));
   }
   // Some seeds see much, some little: a calm run must be right too.
-  storm.schedule(faults.pick([0, 1, 3, 6, 10, 15]));
+  const count = faults.pick([0, 1, 3, 6, 10, 15]);
+  storm.schedule(options.kinds === undefined ? count : 10, options.kinds ?? null);
   loop.runUntil(STORM_MS);
   // What is still on its way (reports, commits, stops, delayed restarts) arrives while it stays quiet.
   for (let quietMs = 0; quietMs < QUIET_MS; quietMs = isQuiet(world) ? quietMs + 500 : 0) {
@@ -76,14 +85,15 @@ function run(seed: number, mode: TraceMode): RunResult {
   checkActorsTrue(world);
   checkDirectory(world);
   const outcomes = world.drivers.flatMap((driver) => driver.isAlive ? driver.submitter?.outcomes ?? [] : []);
-  const count = (state: string): number => outcomes.filter((outcome) => outcome === state).length;
+  const countOf = (state: string): number => outcomes.filter((outcome) => outcome === state).length;
   return {
     seed,
     hash: loop.hash,
     steps: loop.steps,
     elapsedMs: loop.elapsedMs,
-    finished: count("finished"),
-    failed: count("failed"),
+    finished: countOf("finished"),
+    failed: countOf("failed"),
+    nodesDead: world.head.gcs!.nodes.rows().filter((row) => row.state === "DEAD").length,
   };
 }
 

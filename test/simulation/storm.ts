@@ -13,30 +13,32 @@ export const STORM_MS: number = 16_000;
 
 export class Storm {
   readonly #world: SimWorld;
-  readonly #nodes: readonly NodeId[];
+  /** Nodes that are there, or will be again. */
+  readonly #nodes: NodeId[];
   readonly #cpus: Map<NodeId, number> = new Map();
   readonly #epochs: Map<NodeId, number> = new Map();
 
   constructor(world: SimWorld, nodes: readonly NodeId[]) {
     this.#world = world;
-    this.#nodes = nodes;
+    this.#nodes = [...nodes];
     for (const nodeId of nodes) this.#cpus.set(nodeId, world.work.between(2, 4));
     world.head.start();
     for (const nodeId of nodes) world.loop.after(world.work.below(300), () => this.#startNode(nodeId));
   }
 
-  /** `faults`: how many things go wrong in all. */
-  schedule(faults: number): void {
+  /** `faults`: how many things go wrong in all; of these kinds only, when given (see #strike). */
+  schedule(faults: number, kinds: readonly number[] | null = null): void {
     const { loop, faults: prng } = this.#world;
     for (let index = 0; index < faults; index++) {
-      loop.after(prng.between(500, STORM_MS - 500), () => this.#strike());
+      const kind = kinds === null ? prng.below(13) : prng.pick(kinds);
+      loop.after(prng.between(500, STORM_MS - 500), () => this.#strike(kind));
     }
     loop.after(STORM_MS, () => this.#calm());
   }
 
   #startNode(nodeId: NodeId): void {
     const { agents } = this.#world;
-    if (agents.get(nodeId)?.host.alive) return;
+    if (agents.get(nodeId)?.host.alive || !this.#nodes.includes(nodeId)) return;
     const epoch = (this.#epochs.get(nodeId) ?? 0) + 1;
     this.#epochs.set(nodeId, epoch);
     const agent = new SimAgent(this.#world, {
@@ -49,15 +51,23 @@ export class Storm {
   }
 
   #killNode(agent: SimAgent, silentMs: number, downMs: number): void {
-    if (!agent.host.alive) return;
+    // One that is lost for good is not in the list any more.
+    if (!agent.host.alive || this.#world.agents.get(agent.nodeId) !== agent) return;
     agent.die(silentMs);
     this.#world.loop.after(downMs, () => this.#startNode(agent.nodeId));
   }
 
-  #strike(): void {
+  /** The machine is gone for good; the last two stay. */
+  #loseNode(agent: SimAgent): void {
+    if (this.#nodes.length <= 2) return;
+    this.#nodes.splice(this.#nodes.indexOf(agent.nodeId), 1);
+    this.#world.agents.delete(agent.nodeId);
+    agent.die(10_000);
+  }
+
+  #strike(kind: number): void {
     const { faults: prng, head, network, loop } = this.#world;
     const agent = this.#world.agents.get(prng.pick(this.#nodes));
-    const kind = prng.below(12);
     loop.trace("storm", `fault ${kind}`, () => agent?.nodeId ?? "");
     if (kind === 0) {
       head.crash();
@@ -90,6 +100,8 @@ export class Storm {
         );
         return;
       }
+      case 11:
+        return this.#loseNode(agent);
       default: {
         const worker = agent.randomWorker();
         if (worker !== null) agent.crashWorker(worker);

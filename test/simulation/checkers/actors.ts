@@ -34,6 +34,9 @@ export function checkActorsTrue(world: SimWorld): void {
     if (status.state !== "ALIVE") {
       world.fail(`${spec.actorId} is ${status.state} for ever: ${JSON.stringify(status)}`);
     }
+    if (!spec.detached && !gcs.jobs.isRunning(spec.jobId)) {
+      world.fail(`${spec.actorId} lives on after its job ${spec.jobId}`);
+    }
     if (running.get(spec.actorId) !== status.workerId) {
       world.fail(`the GCS says that ${spec.actorId} is alive in ${status.workerId}, which does not run it`);
     }

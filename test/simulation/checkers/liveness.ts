@@ -8,6 +8,8 @@ export function isQuiet(world: SimWorld): boolean {
   const { gcs } = world.head;
   if (gcs === null || gcs.scheduler.demand().length > 0 || gcs.objects.waiterCount > 0) return false;
   for (const driver of world.drivers) if (!driver.isSettled) return false;
+  // A node that is lost for good must be known to be dead.
+  if (gcs.nodes.members().some((nodeId) => !world.agents.has(nodeId))) return false;
   for (const agent of world.agents.values()) {
     const { nodeId, epoch } = agent.config;
     if (!agent.host.alive || gcs.nodes.state(nodeId) !== "ALIVE" || !gcs.nodes.isMember(nodeId, epoch)) {

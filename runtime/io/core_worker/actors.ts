@@ -6,9 +6,9 @@ import { type ActorId, actorId } from "../../common/ids.ts";
 import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
-import type { RefTarget } from "../../protocol/messages.ts";
 import { ActorClient, type ActorRegistry, type HandleInfo, type MethodInfo } from "./actor_client.ts";
 import { type ActorHandle, clientOf, type HandleOwner, makeHandle, methodInfo } from "./actor_handle.ts";
+import type { ActorUse } from "./actor_uses.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { FunctionRecord } from "./functions.ts";
@@ -21,8 +21,6 @@ export interface ActorHost {
   recordOf(remoteClass: RemoteClass): FunctionRecord;
 }
 
-type RefOp = "disown" | "drop";
-
 /** See the module's header. */
 export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   readonly #core: CoreContext;
@@ -32,9 +30,11 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   readonly #busy = new Set<ActorClient>();
   /** Arguments of actors that this process created and that may be constructed again. */
   readonly #creationArgs = new WeakMap<ActorClient, ArgumentList>();
-  readonly #owned = new WeakSet<ActorClient>();
   readonly #ended = new WeakSet<ActorClient>();
-  readonly #collected: FinalizationRegistry<{ target: RefTarget; op: RefOp }>;
+  /** Clients that were collected leave the table. */
+  readonly #collected: FinalizationRegistry<ActorId>;
+  /** By the client that holds it: collected together. */
+  readonly #uses = new WeakMap<ActorClient, ActorUse>();
   /** Names that are being registered, and what waits for them. */
   #naming = 0;
   #afterNames: (() => void)[] = [];
@@ -44,9 +44,8 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     this.#core = core;
     this.#host = host;
     core.recorder.addSource(this);
-    this.#collected = new FinalizationRegistry(({ target, op }) => {
-      this.#clients.delete(target.id as ActorId);
-      core.link.reference({ op, ...target });
+    this.#collected = new FinalizationRegistry((id) => {
+      if (this.#clients.get(id)?.deref() === undefined) this.#clients.delete(id);
     });
   }
 
@@ -92,7 +91,6 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       counted: !isNamed && options.lifetime !== "detached",
     };
     const client = this.#newClient(info);
-    this.#owned.add(client);
     this.#creationArgs.set(client, args);
     const handle = makeHandle(client, this);
     if (isNamed) this.#naming++;
@@ -110,7 +108,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     try {
       await core.connected;
       if (client.info.home === "") client.info = { ...client.info, home: core.identity.node };
-      this.#count(client, "own");
+      this.#count(client, true);
       const failed = await new Promise<unknown>((resolve) => args.whenReady(resolve));
       if (failed !== null) {
         throw core.codec.decodeError(
@@ -185,7 +183,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     let client = this.#clients.get(info.actorId)?.deref();
     if (client === undefined || this.#ended.has(client)) {
       client = this.#newClient(info);
-      this.#count(client, "hold");
+      this.#count(client, false);
       this.#core.link.notify("watchActor", { actorId: info.actorId });
     }
     return makeHandle(client, this);
@@ -221,25 +219,20 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     if (this.#ended.has(client)) return;
     this.#ended.add(client);
     this.#clients.delete(client.info.actorId);
-    this.#collected.unregister(client);
     this.#creationArgs.get(client)?.release();
-    if (client.info.counted) {
-      const { actorId: id, home } = client.info;
-      this.#core.link.reference({ op: this.#owned.has(client) ? "disown" : "drop", id, home });
-    }
+    this.#uses.get(client)?.end();
+    this.#uses.delete(client);
   }
 
-  #count(client: ActorClient, op: "own" | "hold"): void {
+  #count(client: ActorClient, owned: boolean): void {
     const { counted, actorId: id, home } = client.info;
-    if (!counted) return;
-    this.#core.link.reference(op === "own" ? { op, id, home, at: null } : { op, id, home });
-    const target = { id, home };
-    this.#collected.register(client, { target, op: op === "own" ? "disown" : "drop" }, client);
+    if (counted) this.#uses.set(client, this.#core.actorUses.begin({ id, home }, owned));
   }
 
   #newClient(info: HandleInfo): ActorClient {
     const client = new ActorClient(this.#core, this, info);
     this.#clients.set(info.actorId, new WeakRef(client));
+    this.#collected.register(client, info.actorId);
     return client;
   }
 

@@ -7,6 +7,7 @@ import type { ObjectId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import { ValueKind, writeRef } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
+import type { Held } from "./actor_uses.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry, EntryWaiter } from "./entry.ts";
 import { ObjectRef } from "./object_ref.ts";
@@ -32,7 +33,7 @@ export class ArgumentList implements EntryWaiter {
   #parts: (Uint8Array | Entry)[] | null;
   #block: Uint8Array | null;
   /** Everything kept alive until the call ends. */
-  #held: readonly Entry[];
+  #held: readonly Held[];
   #waiting = 0;
   #failed: Entry | null = null;
   #whenReady: ((failed: Entry | null) => void) | null = null;
@@ -42,7 +43,7 @@ export class ArgumentList implements EntryWaiter {
     core: CoreContext,
     parts: (Uint8Array | Entry)[] | null,
     block: Uint8Array | null,
-    held: readonly Entry[],
+    held: readonly Held[],
   ) {
     this.#core = core;
     this.#parts = parts;
@@ -177,7 +178,7 @@ export class ArgumentList implements EntryWaiter {
         writer.u8(ValueKind.inline);
         writer.raw(part.payload as Uint8Array);
         // What the value contains travels with it: its refs must be where others find them.
-        for (const inner of part.contained ?? []) this.#core.objects.lend(inner);
+        for (const inner of part.contained ?? []) this.#core.objects.lendHeld(inner);
       } else {
         writer.u8(ValueKind.stored);
         writeRef(writer, part.id, part.home);

@@ -19,7 +19,7 @@ import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { loadFunction } from "../function_loader.ts";
 import type { Connection } from "../transport/connection.ts";
 import type { CoreWorker } from "./core_worker.ts";
-import type { Entry } from "./entry.ts";
+import type { Held } from "./actor_uses.ts";
 import type { WorkItem } from "./executor.ts";
 import type { ObjectManager } from "./objects.ts";
 
@@ -84,7 +84,7 @@ export class Caller {
   readonly #core: CoreWorker;
   readonly #connection: Connection;
   readonly #functions: LoadedFunction[] = [];
-  readonly #lent = new Map<number, { entries: readonly Entry[]; objects: ObjectManager }>();
+  readonly #lent = new Map<number, { entries: readonly Held[]; objects: ObjectManager }>();
   readonly #receive: (items: WorkItem[]) => void;
 
   constructor(core: CoreWorker, connection: Connection, hello: Hello, receive: (items: WorkItem[]) => void) {
@@ -129,7 +129,7 @@ export class Caller {
   }
 
   /** Refs in the results of this task are on their way: keep them until the caller says that it counts them. */
-  lend(sequence: number, entries: readonly Entry[], objects: ObjectManager): void {
+  lend(sequence: number, entries: readonly Held[], objects: ObjectManager): void {
     for (const entry of entries) entry.count++;
     this.#lent.set(sequence, { entries, objects });
   }

@@ -6,6 +6,7 @@
 import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
+import type { ActorUses } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Entry } from "./entry.ts";
 import type { FunctionTable } from "./functions.ts";
@@ -45,6 +46,7 @@ export interface CoreContext {
   readonly link: AgentLink;
   readonly codec: ValueCodec;
   readonly objects: ObjectManager;
+  readonly actorUses: ActorUses;
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
   /** Milliseconds since the epoch, monotonic within the process. */

@@ -23,6 +23,7 @@ import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
 import type { Handlers } from "../transport/rpc.ts";
 import { AgentLink, type AgentRpc } from "./agent_link.ts";
 import { ActorManager } from "./actors.ts";
+import { ActorUses } from "./actor_uses.ts";
 import { exceptionNames } from "./actor_handle.ts";
 import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -65,6 +66,7 @@ export class CoreWorker implements CoreContext {
   readonly runtimeEnv: RuntimeEnv | undefined;
   readonly link: AgentLink = new AgentLink();
   readonly codec: ValueCodec = new ValueCodec();
+  readonly actorUses: ActorUses = new ActorUses(this.link);
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
   readonly objects: ObjectManager;

@@ -11,6 +11,7 @@
  */
 import type { NodeId, ObjectId, TaskId } from "../../common/ids.ts";
 import { returnId } from "../../common/ids.ts";
+import type { Held } from "./actor_uses.ts";
 
 export type EntryState = "pending" | "value" | "bytes" | "stored" | "error" | "remote";
 
@@ -30,8 +31,8 @@ export class Entry {
   count = 0;
   /** Its home counts it: it is stored, or its ref has left this process. */
   registered = false;
-  /** Refs inside the value, held as long as it. */
-  contained: Entry[] | null = null;
+  /** Refs and handles inside the value, held as long as it. */
+  contained: Held[] | null = null;
   /** What made it, for the task graph: a function's name, or "put". */
   producer: string;
   /** Where a copy is known to be, as a hint for scheduling. */

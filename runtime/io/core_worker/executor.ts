@@ -27,7 +27,7 @@ import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { readArguments, type ReceivedArgument } from "./arguments.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
-import type { Entry } from "./entry.ts";
+import type { Held } from "./actor_uses.ts";
 import { type ExecutionContext, lazyContext, type TaskContext } from "./execution_context.ts";
 import type { BlockingObserver } from "./objects.ts";
 import type { RefSink } from "./value_codec.ts";
@@ -312,7 +312,7 @@ export class Executor implements BlockingObserver {
   async #finishSlowly(item: WorkItem, result: unknown, startMs: number, runUs: number): Promise<void> {
     try {
       const values = resultValues(result, item.numReturns);
-      const held: Entry[] = [];
+      const held: Held[] = [];
       const results: ReplyResult[] = [];
       for (const [index, value] of values.entries()) {
         const path = item.numReturns === 1 ? "result" : `result[${index}]`;

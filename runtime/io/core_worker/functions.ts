@@ -62,6 +62,8 @@ export class FunctionTable {
 
   /** Send a definition to the function table, once; resolves when it is committed there. */
   export(record: FunctionRecord): Promise<void> {
+    // It arrived as a value: who defined it has sent it, and who needs it waits for it there.
+    if (record.source === "") return Promise.resolve();
     if (record.source === "") return Promise.resolve(); // It arrived as a value: whoever defined it exported it.
     let exported = this.#exports.get(record.hash);
     if (exported === undefined) {

@@ -10,6 +10,7 @@ import { putId, taskOfObject } from "../../common/ids.ts";
 import type { GetOptions } from "../../common/public_types.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
 import { type Encoded, isInline, type ValueCodec } from "./value_codec.ts";
+import { ActorUse, type Held } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
@@ -100,6 +101,11 @@ export class ObjectManager implements EntryTable {
     return { id: entry.id, home: entry.home };
   }
 
+  /** The same for what a value contains. */
+  lendHeld(held: Held): RefTarget {
+    return held instanceof ActorUse ? held.target : this.lend(held);
+  }
+
   /** EntryTable: the last use of an entry ended. */
   unused(entry: Entry): void {
     if (entry.released) return;
@@ -115,8 +121,10 @@ export class ObjectManager implements EntryTable {
     if (contained !== null) { for (const inner of contained) this.drop(inner); }
   }
 
-  drop(entry: Entry): void {
-    if (--entry.count === 0) this.unused(entry);
+  drop(held: Held): void {
+    if (--held.count > 0) return;
+    if (held instanceof ActorUse) held.end();
+    else this.unused(held);
   }
 
   // ---- results of own tasks --------------------------------------------------------------------------------------------
@@ -126,7 +134,7 @@ export class ObjectManager implements EntryTable {
   }
 
   /** A pending entry has its value inline. A view of a received chunk is copied, or it would keep the chunk alive. */
-  settleInline(entry: Entry, encoded: Uint8Array, contained: Entry[] | null): void {
+  settleInline(entry: Entry, encoded: Uint8Array, contained: Held[] | null): void {
     entry.contained = contained;
     const primitive = this.#codec.primitive(encoded);
     if (primitive !== undefined) entry.settle("value", primitive.value, encoded.length);
@@ -138,7 +146,7 @@ export class ObjectManager implements EntryTable {
   }
 
   /** A pending entry's value is in the store of `node`. */
-  settleStored(entry: Entry, node: NodeId, size: number, contained: Entry[] | null): void {
+  settleStored(entry: Entry, node: NodeId, size: number, contained: Held[] | null): void {
     // The store's agent holds what the stored value contains.
     if (contained !== null) { for (const inner of contained) this.drop(inner); }
     entry.location = node;
@@ -400,8 +408,9 @@ export class ObjectManager implements EntryTable {
 
   #forgetCollected({ id, home, op }: { id: ObjectId; home: NodeId; op: "disown" | "drop" }): void {
     if (this.#closed !== null) return;
-    // The same object may have arrived again since: that entry counts for itself.
-    if (this.#known.get(id)?.deref() === undefined) this.#known.delete(id);
+    // The same object may have arrived again since: the process holds it as long as that entry.
+    if (this.#known.get(id)?.deref() !== undefined) return;
+    this.#known.delete(id);
     this.link.reference({ op, id, home });
   }
 
@@ -411,7 +420,7 @@ export class ObjectManager implements EntryTable {
     const body = entry.state === "value"
       ? this.#codec.encode(entry.payload, "value").body
       : entry.payload as Uint8Array;
-    const contains = (entry.contained ?? []).map((inner) => this.lend(inner));
+    const contains = (entry.contained ?? []).map((inner) => this.lendHeld(inner));
     const info = { home: entry.home, owner: this.self, isError, contains, producer: entry.producer };
     try {
       await this.#store.writeSmall(entry.id, body, info);

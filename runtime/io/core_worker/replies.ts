@@ -14,6 +14,7 @@ import {
 } from "../../protocol/push.ts";
 import { ByteReader } from "../../protocol/serialization/mod.ts";
 import type { CoreContext } from "./core_context.ts";
+import type { Held } from "./actor_uses.ts";
 import type { Entry } from "./entry.ts";
 
 /** One reply. Bytes are views of the frame: copied where they stay. */
@@ -83,8 +84,10 @@ export function settleReply(
   return holds;
 }
 
-function hold(core: CoreContext, ref: ReplyRef): Entry {
-  const entry = core.objects.arrived(ref as never);
-  entry.count++;
-  return entry;
+function hold(core: CoreContext, ref: ReplyRef): Held {
+  const held = ref.id.startsWith("a-")
+    ? core.actorUses.begin(ref as never)
+    : core.objects.arrived(ref as never);
+  held.count++;
+  return held;
 }

@@ -16,14 +16,14 @@ import {
   MissingCodecError,
   type ValueExtension,
 } from "../../protocol/serialization/mod.ts";
-import type { Entry } from "./entry.ts";
+import type { Held } from "./actor_uses.ts";
 
-/** A value as bytes. `held`: the entries of the refs inside, alive as long as the caller keeps them. */
+/** A value as bytes. `held`: what stands behind the refs and handles inside, alive as long as the caller keeps them. */
 export interface Encoded {
   readonly body: Uint8Array;
   readonly buffers: readonly Uint8Array[];
   readonly refs: readonly RefTarget[];
-  readonly held: Entry[];
+  readonly held: Held[];
   /** Of body and buffers together. */
   readonly bytes: number;
 }
@@ -36,7 +36,7 @@ export function isInline(encoded: Encoded): boolean {
 /** Refs that an encoding met; the extension fills it. */
 export interface RefSink {
   refs: RefTarget[];
-  held: Entry[];
+  held: Held[];
 }
 
 const NO_REFS: readonly RefTarget[] = Object.freeze([]);
@@ -59,11 +59,11 @@ export class ValueCodec {
   }
 
   /** For the extension: a ref went into the value that is being encoded. */
-  met(target: RefTarget, entry: Entry | null): void {
+  met(target: RefTarget, held: () => Held): void {
     const sink = this.#sink;
     if (sink === null) return;
     sink.refs.push(target);
-    if (entry !== null) sink.held.push(entry);
+    sink.held.push(held());
   }
 
   /** Append a value to `writer`. Null when it is there, inline; the value's bytes when they are too large for that (the

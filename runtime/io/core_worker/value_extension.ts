@@ -3,6 +3,7 @@
  * decoding one makes the receiver a holder.
  * @module
  */
+import { MobulaError } from "../../common/errors.ts";
 import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { ActorOptions, TaskOptions } from "../../common/public_types.ts";
 import type { ValueExtension } from "../../protocol/serialization/mod.ts";
@@ -47,12 +48,18 @@ export function valueExtension(
       if (isObjectRef(value)) {
         const entry = objects.entryOf(value, "a ref inside a value");
         const target = objects.lend(entry);
-        codec.met(target, entry);
+        codec.met(target, () => entry);
         return { tag: "ref", data: [target.id, target.home] };
       }
       if (isActorHandle(value)) {
         const { info } = clientOf(value, "an actor handle inside a value");
-        if (info.counted) codec.met({ id: info.actorId, home: info.home }, null);
+        if (info.counted) {
+          if (info.home === "") {
+            throw new MobulaError("await init() before a handle is passed inside a value");
+          }
+          const target = { id: info.actorId, home: info.home };
+          codec.met(target, () => core.actorUses.begin(target));
+        }
         return { tag: "actor", data: info };
       }
       if (value instanceof RemoteFunction || value instanceof RemoteClass) {

@@ -69,6 +69,7 @@ export class SimHead {
   #connection: number = 0;
   #request: number = 0;
   #life: number = 0;
+  #doomed: (() => void) | null = null;
 
   constructor(loop: EventLoop, network: Network, prng: Prng) {
     this.#loop = loop;
@@ -101,6 +102,11 @@ export class SimHead {
     this.#links.clear();
     this.#byNode.clear();
     this.#requests.clear();
+  }
+
+  /** Dies soon after its next word about an actor: what it said and what it wrote must agree afterwards. */
+  crashAfterWrite(crashed: () => void): void {
+    this.#doomed = crashed;
   }
 
   /** The process stands still: nothing is read, and the clock's ticks come late. */
@@ -152,6 +158,13 @@ export class SimHead {
     this.#loop.trace("head", `${event.type} -> ${types()}`, () => ({ event, effects }));
     for (const effect of effects) this.#perform(effect);
     this.onStep(event);
+    if (this.#doomed === null || !effects.some((effect) => effect.type === "persistActor")) return;
+    const crashed = this.#doomed;
+    this.#doomed = null;
+    this.#loop.after(this.#prng.below(15), () => {
+      this.crash();
+      crashed();
+    });
   }
 
   #perform(effect: GcsEffect): void {

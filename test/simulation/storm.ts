@@ -70,8 +70,10 @@ export class Storm {
     const agent = this.#world.agents.get(prng.pick(this.#nodes));
     loop.trace("storm", `fault ${kind}`, () => agent?.nodeId ?? "");
     if (kind === 0) {
+      const restart = (): void => loop.after(prng.between(100, 3_000), () => this.#startHead());
+      if (prng.chance(60)) return head.crashAfterWrite(restart);
       head.crash();
-      return loop.after(prng.between(100, 3_000), () => this.#startHead());
+      return restart();
     }
     if (kind === 1) return head.pause(prng.between(500, 8_000));
     if (kind <= 3) return network.resetOne();

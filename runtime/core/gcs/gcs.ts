@@ -29,7 +29,7 @@ import {
   type SchedulerEvent,
 } from "../scheduler/global_scheduler.ts";
 import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
-import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords } from "./gcs_events.ts";
+import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords, Of } from "./gcs_events.ts";
 import { actorPick, actorPickKey, reply, replyCancelled, replyError, send } from "./gcs_replies.ts";
 import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
 import { OpenPicks } from "./open_picks.ts";
@@ -38,8 +38,6 @@ import { type NodeEffect, type NodeEvent, NodeManager } from "./node_manager.ts"
 
 /** A node that comes back hears of the jobs that ended in this time before. */
 export const ENDED_JOBS_TOLD_MS: number = 600_000;
-
-type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { type: T }>;
 
 export class Gcs implements Core<GcsEvent, GcsEffect> {
   readonly nodes: NodeManager;
@@ -259,8 +257,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       const record = this.actors.record(actorId);
       // The heartbeat is older than what happened to the actor meanwhile.
       if (record?.status.nodeId !== heartbeat.nodeId || record.status.incarnation !== incarnation) continue;
-      const request = actorPick(record.spec, incarnation);
-      if (!this.scheduler.betterElsewhere(request, heartbeat.nodeId)) continue;
+      if (!this.scheduler.betterElsewhere(actorPick(record.spec, incarnation), heartbeat.nodeId)) continue;
       this.#stepActors(nowMs, { type: "relocateActor", actorId, incarnation }, out);
     }
   }
@@ -435,10 +432,9 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     if (effect.type === "pickFailed") {
       return replyError(requestId, { code: "TaskUnschedulableError", message: effect.message }, false, out);
     }
-    const { nodeId, detail } = effect;
-    const where = { nodeId: null, processId: null, atMs: nowMs, detail };
+    const where = { nodeId: null, processId: null, atMs: nowMs, detail: effect.detail };
     const steps = [{ taskId, journey: "submit", step: 4, name: "globalPick", ...where }];
-    reply(requestId, { nodeId, steps }, false, out);
+    reply(requestId, { nodeId: effect.nodeId, steps }, false, out);
   }
 
   #broadcast<M extends keyof NodeMethods>(

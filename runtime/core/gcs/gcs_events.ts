@@ -14,7 +14,8 @@ import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events
 import type { JobEffect, JobEvent, JobRecord } from "./job_manager.ts";
 import type { NodeEffect, NodeEvent, NodeRecord } from "./node_manager.ts";
 
-type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { type: T }>;
+/** The members of a union with this type. */
+export type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { type: T }>;
 
 export type ActorRequest =
   | Omit<Of<ActorEvent, "createActor">, "refused">

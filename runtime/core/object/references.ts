@@ -25,9 +25,10 @@ import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { RefChange, RefTarget } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
 import { Outbox } from "./outbox.ts";
+import { RecentSet } from "./recent_set.ts";
 import type { CountedId, NodeChange, ReferencesEffect, ReferencesEvent } from "./references_types.ts";
 
-/** Freed ids and dead processes that are remembered. */
+/** Freed ids and dead processes that are remembered, at most. */
 export const FREED_REMEMBERED: number = 100_000;
 export const DEAD_REMEMBERED: number = 10_000;
 
@@ -68,8 +69,8 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
   readonly #outbox = new Outbox();
   /** Drops that wait, by holder and id, in order. A later hold of the same takes its drop away. */
   readonly #deferred = new Map<string, Deferred>();
-  readonly #freed = new Set<CountedId>();
-  readonly #dead = new Set<ProcessId>();
+  readonly #freed = new RecentSet<CountedId>(FREED_REMEMBERED);
+  readonly #dead = new RecentSet<ProcessId>(DEAD_REMEMBERED);
   #freedNow: ObjectId[] = [];
 
   constructor(node: NodeId) {
@@ -169,7 +170,7 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
   #disown(process: ProcessId, id: CountedId, effects: ReferencesEffect[]): void {
     if (!this.#counted.has(id)) {
       // The owner let go before its object was stored anywhere: whatever is sealed later is not wanted.
-      this.#rememberFreed(id);
+      this.#freed.add(id);
       return;
     }
     this.#drop(process, id, effects);
@@ -249,7 +250,7 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
   }
 
   #processDied(process: ProcessId, effects: ReferencesEffect[]): void {
-    addBounded(this.#dead, process, DEAD_REMEMBERED);
+    this.#dead.add(process);
     for (const id of [...this.#ofProcess.get(process) ?? []]) this.#drop(process, id, effects);
   }
 
@@ -265,7 +266,7 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
     if (counted.owned || counted.nodes.size > 0) return;
     this.#counted.delete(id);
     if (!counted.claimed) return;
-    this.#rememberFreed(id);
+    this.#freed.add(id);
     if (isActor(id)) effects.push({ type: "freeActor", id });
     else this.#freedNow.push(id);
   }
@@ -298,10 +299,6 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
     const ids = this.#ofProcess.get(process);
     ids?.delete(id);
     if (ids?.size === 0) this.#ofProcess.delete(process);
-  }
-
-  #rememberFreed(id: CountedId): void {
-    addBounded(this.#freed, id, FREED_REMEMBERED);
   }
 
   check(): void {
@@ -357,9 +354,4 @@ function isProcess(holder: LocalHolder): holder is ProcessId {
 
 function isActor(id: CountedId): id is ActorId {
   return id.startsWith("a-");
-}
-
-function addBounded<T>(set: Set<T>, value: T, max: number): void {
-  set.add(value);
-  if (set.size > max) set.delete(set.values().next().value!);
 }

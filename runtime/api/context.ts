@@ -5,7 +5,8 @@
 import type { ActorHandle, RuntimeContext } from "../common/public_types.ts";
 import { fromUnits } from "../common/resources.ts";
 import { infoOf } from "../io/core_worker/actors.ts";
-import { requireCoreWorker } from "../io/core_worker/current.ts";
+import { MobulaError } from "../common/errors.ts";
+import { currentCoreWorker } from "../io/core_worker/current.ts";
 import { workerState } from "../io/core_worker/worker_state.ts";
 
 /**
@@ -13,7 +14,13 @@ import { workerState } from "../io/core_worker/worker_state.ts";
  * @throws {MobulaError} when this process is not connected.
  */
 export function runtimeContext(): RuntimeContext {
-  const core = requireCoreWorker();
+  const core = currentCoreWorker();
+  // Nothing is known of it while it connects.
+  if (core === null || core.identity.jobId === "") {
+    throw new MobulaError("Not connected to a cluster: await init() before runtimeContext()", {
+      code: "NotInitialized",
+    });
+  }
   const state = workerState();
   const task = state?.context.current ?? null;
   const actor = state?.actor ?? null;

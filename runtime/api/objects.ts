@@ -5,7 +5,7 @@
 import { Deque } from "../common/deque.ts";
 import type { ActorHandle, GetOptions, ObjectRef, RefOr, RemoteFunction } from "../common/public_types.ts";
 import { isActorHandle } from "../io/core_worker/actor_handle.ts";
-import { requireCoreWorker } from "../io/core_worker/current.ts";
+import { currentCoreWorker, requireCoreWorker } from "../io/core_worker/current.ts";
 import type { Entry } from "../io/core_worker/entry.ts";
 import { entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
 import { hold, keepAlive, letGo } from "./keep_alive.ts";
@@ -28,15 +28,20 @@ export function get<const R extends readonly AnyRef[]>(refs: R, options?: GetOpt
 export function get(refs: unknown, options?: GetOptions): Promise<unknown> {
   try {
     if (options !== undefined) checkGetOptions(options);
-    if (isObjectRef(refs)) return getOne(entryOf(refs, "get()'s argument"), options);
+    if (isObjectRef(refs)) return getOne(entryHere(refs, "get()'s argument"), options);
     if (!Array.isArray(refs)) {
       throw new TypeError(`get() takes a ref or an array of refs, not ${describe(refs)}`);
     }
-    const entries = refs.map((ref, index) => entryOf(ref, `get(): refs[${index}]`));
+    const entries = refs.map((ref, index) => entryHere(ref, `get(): refs[${index}]`));
     return keepAlive(requireCoreWorker().objects.getMany(entries, options));
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** The entry of a ref of the cluster that this process is in. */
+function entryHere(ref: unknown, what: string): Entry {
+  return entryOf(ref, what, currentCoreWorker()?.objects ?? null);
 }
 
 /** The way of most gets, with as few promises as it can have: one task's result, awaited without a time limit. */
@@ -78,7 +83,7 @@ export async function wait<R extends AnyRef>(
   if (typeof fetchLocal !== "boolean") {
     throw new TypeError(`Option fetchLocal must be a boolean, is ${describe(fetchLocal)}`);
   }
-  const entries = refs.map((ref, index) => entryOf(ref, `wait(): refs[${index}]`));
+  const entries = refs.map((ref, index) => entryHere(ref, `wait(): refs[${index}]`));
   if (new Set(entries).size !== entries.length) {
     throw new RangeError("wait() takes distinct refs; one is there twice");
   }
@@ -101,9 +106,9 @@ export async function wait<R extends AnyRef>(
 
 /** The refs in the order in which they finish, failed ones included: get(ref) is then immediate. */
 export async function* asCompleted<T>(refs: Iterable<ObjectRef<T>>): AsyncIterableIterator<ObjectRef<T>> {
-  const { objects } = requireCoreWorker();
   const all = [...refs];
-  const entries = all.map((ref, index) => entryOf(ref, `asCompleted(): refs[${index}]`));
+  const entries = all.map((ref, index) => entryHere(ref, `asCompleted(): refs[${index}]`));
+  const { objects } = requireCoreWorker();
   const finished: Deque<ObjectRef<T>> = new Deque();
   let wake: (() => void) | null = null;
   const stop = objects.watch(entries, (index) => {

@@ -4,6 +4,8 @@
  * @module
  */
 import type { AgentMethods, CoreMethods, RefChange } from "../../protocol/messages.ts";
+import { MobulaError } from "../../common/errors.ts";
+import { ConnectionClosedError } from "../transport/transport_error.ts";
 import type { ParamsOf, ResultOf, Rpc, RpcAnswer } from "../transport/rpc.ts";
 
 export type AgentRpc = Rpc<CoreMethods, AgentMethods>;
@@ -11,8 +13,8 @@ export type AgentRpc = Rpc<CoreMethods, AgentMethods>;
 /** See the module's header. */
 export class AgentLink {
   #rpc: AgentRpc | null = null;
-  /** Messages that were sent before the link is open, in order. */
-  #waiting: ((rpc: AgentRpc) => void)[] = [];
+  /** Messages that were sent before the link is open, in order; told when it fails instead. */
+  #waiting: { send: (rpc: AgentRpc) => void; failed?: (error: Error) => void }[] = [];
   #failed: Error | null = null;
   #changes: RefChange[] = [];
   #scheduled = false;
@@ -23,13 +25,14 @@ export class AgentLink {
     this.#rpc = rpc;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const send of waiting) send(rpc);
+    for (const { send } of waiting) send(rpc);
   }
 
-  /** It will never open: everything that waits, and everything later, fails with `error`. */
+  /** It will never open, or is over: everything that waits, and every later request, fails with `error`. */
   fail(error: Error): void {
+    if (this.#failed !== null) return;
     this.#failed = error;
-    this.#waiting = [];
+    for (const { failed } of this.#waiting.splice(0)) failed?.(error);
   }
 
   get rpc(): AgentRpc | null {
@@ -55,11 +58,22 @@ export class AgentLink {
     sections?: readonly Uint8Array[],
   ): Promise<RpcAnswer<ResultOf<AgentMethods[M]>>> {
     this.#flush();
-    if (this.#rpc !== null) return this.#rpc.request(method, params, sections);
     if (this.#failed !== null) return Promise.reject(this.#failed);
+    if (this.#rpc !== null) {
+      return this.#rpc.request(method, params, sections).catch((error) => this.#explain(error));
+    }
     return new Promise((resolve, reject) => {
-      this.#waiting.push((rpc) => rpc.request(method, params, sections).then(resolve, reject));
+      const send = (rpc: AgentRpc): void => {
+        rpc.request(method, params, sections).catch((error) => this.#explain(error)).then(resolve, reject);
+      };
+      this.#waiting.push({ send, failed: reject });
     });
+  }
+
+  /** A closed connection is the transport's word; users know agents. */
+  #explain(error: unknown): never {
+    if (!(error instanceof ConnectionClosedError)) throw error;
+    throw this.#failed ?? agentLost(error);
   }
 
   notify<M extends keyof AgentMethods & string>(
@@ -88,7 +102,9 @@ export class AgentLink {
     sections?: readonly Uint8Array[],
   ): void {
     if (this.#rpc !== null) this.#rpc.notify(method, params, sections);
-    else if (this.#failed === null) this.#waiting.push((rpc) => rpc.notify(method, params, sections));
+    else if (this.#failed === null) {
+      this.#waiting.push({ send: (rpc) => rpc.notify(method, params, sections) });
+    }
   }
 
   #flush(): void {
@@ -98,4 +114,9 @@ export class AgentLink {
     this.#changes = [];
     this.#tell("references", { changes });
   }
+}
+
+/** The agent is gone, and with it this process's part in the cluster. */
+export function agentLost(cause: Error | null): MobulaError {
+  return new MobulaError("The connection to the agent of this node is lost", { code: "AgentLost", cause });
 }

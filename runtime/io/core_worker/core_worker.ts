@@ -21,7 +21,7 @@ import type { CoreMethods } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
 import type { Handlers } from "../transport/rpc.ts";
-import { AgentLink, type AgentRpc } from "./agent_link.ts";
+import { AgentLink, agentLost, type AgentRpc } from "./agent_link.ts";
 import { ActorManager } from "./actors.ts";
 import { ActorUses } from "./actor_uses.ts";
 import { exceptionNames } from "./actor_handle.ts";
@@ -141,18 +141,11 @@ export class CoreWorker implements CoreContext {
     this.link.open(rpc);
     for (const codec of registeredCodecs()) this.exportCodec(codec);
     this.#connect.resolve();
-    void rpc.closed.then(() => {
-      this.close(
-        new MobulaError(`The connection to the node agent of ${this.identity.node} is lost`, {
-          code: "AgentLost",
-        }),
-      );
-    });
+    void rpc.closed.then(() => this.close(agentLost(null)));
   }
 
   /** It cannot be connected: everything that waits fails. */
   fail(error: Error): void {
-    this.link.fail(error);
     this.#connect.reject(error);
     this.close(error);
   }
@@ -170,6 +163,7 @@ export class CoreWorker implements CoreContext {
     this.#relays.closeAll(reason);
     this.objects.close(reason);
     this.store.close();
+    this.link.fail(reason);
   }
 
   // ---- CoreContext -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
  * ObjectRef: the user's handle to an entry. Each ref counts once until it is released or collected.
  * @module
  */
-import { RefReleasedError } from "../../common/errors.ts";
+import { MobulaError, RefReleasedError } from "../../common/errors.ts";
 import type { ObjectRef as PublicRef } from "../../common/public_types.ts";
 import type { Entry } from "./entry.ts";
 
@@ -65,17 +65,20 @@ export function isObjectRef(value: unknown): value is ObjectRef<unknown> {
   return value instanceof ObjectRef;
 }
 
-/** The entry behind a ref. TypeError for anything else (`what` names it), RefReleasedError for a released one. */
-export function entryOf(value: unknown, what: string): Entry {
+/**
+ * The entry behind a ref of `table`. TypeError for anything else (`what` names it), RefReleasedError for a released one,
+ * MobulaError for one of another table: refs of an ended cluster are of no use to the next one.
+ */
+export function entryOf(value: unknown, what: string, table: EntryTable | null): Entry {
   if (!(value instanceof ObjectRef)) {
     throw new TypeError(`${what} must be an ObjectRef, is ${value === null ? "null" : typeof value}`);
   }
   const entry = heldEntry(value);
   if (entry === null) throw new RefReleasedError(`${value.id} was released here and cannot be used any more`);
+  if (tableOf(value) !== table) {
+    throw new MobulaError(`${value.id} belongs to a cluster that this process has left`, {
+      code: "ShutDown",
+    });
+  }
   return entry;
-}
-
-/** The table that a ref belongs to: refs of an ended cluster are of no use to the next one. */
-export function entryTableOf(ref: ObjectRef<unknown>): EntryTable {
-  return tableOf(ref);
 }

@@ -73,7 +73,7 @@ export class ObjectManager implements EntryTable {
   }
 
   entryOf(ref: unknown, what: string): Entry {
-    return entryOf(ref, what);
+    return entryOf(ref, what, this);
   }
 
   /** A ref arrived inside a value: the entry that this process has for it, or a borrowed one. */

@@ -171,7 +171,11 @@ export class TaskManager implements WorkerLinkObserver {
   ): Promise<void> {
     const core = this.#core;
     const { shape } = queue;
-    if (core.identity.jobId === "") await core.connected;
+    try {
+      if (core.identity.jobId === "") await core.connected;
+    } catch {
+      return; // It will never be: close() has failed all tasks.
+    }
     const request: LeaseRequest = {
       requestId,
       kind: "task",

@@ -161,9 +161,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
 
   #actorRequest(nowMs: number, event: ActorRequest, out: GcsEffect[]): void {
     if (event.type === "createActor") {
-      const { jobId, detached, actorId } = event.spec;
-      // A detached actor's process may create detached actors after its job has ended.
-      const ended = !detached && !this.jobs.isRunning(jobId);
+      const { jobId, owner, actorId, detached } = event.spec;
+      // A detached actor and its tasks may go on creating actors after the job has ended; of other workers of the job the
+      // end is on its way, and what they own ends with them.
+      const ended = owner.startsWith("d-") && !detached && !this.jobs.isRunning(jobId);
       const refused: DeathCause | null = ended
         ? { code: "JOB_ENDED", message: `actor ${actorId}'s job ${jobId} ended before it was created` }
         : null;

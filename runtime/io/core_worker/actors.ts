@@ -14,6 +14,7 @@ import type { CoreContext } from "./core_context.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
+import { WeakTable } from "./weak_table.ts";
 
 /** What actors need of the core worker besides the shared context. */
 export interface ActorHost {
@@ -25,14 +26,13 @@ export interface ActorHost {
 export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   readonly #core: CoreContext;
   readonly #host: ActorHost;
-  readonly #clients = new Map<ActorId, WeakRef<ActorClient>>();
+  /** Two for an actor that was made with getIfExists and was there: what waits at one does not wait at the other. */
+  readonly #clients = new WeakTable<ActorId, ActorClient>();
   /** Clients with calls under way: nobody else may hold them. */
   readonly #busy = new Set<ActorClient>();
   /** Arguments of actors that this process created and that may be constructed again. */
   readonly #creationArgs = new WeakMap<ActorClient, ArgumentList>();
   readonly #ended = new WeakSet<ActorClient>();
-  /** Clients that were collected leave the table. */
-  readonly #collected: FinalizationRegistry<ActorId>;
   /** By the client that holds it: collected together. */
   readonly #uses = new WeakMap<ActorClient, ActorUse>();
   /** Names that are being registered, and what waits for them. */
@@ -44,9 +44,6 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     this.#core = core;
     this.#host = host;
     core.recorder.addSource(this);
-    this.#collected = new FinalizationRegistry((id) => {
-      if (this.#clients.get(id)?.deref() === undefined) this.#clients.delete(id);
-    });
   }
 
   get namesPending(): boolean {
@@ -130,9 +127,9 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
 
   /** getIfExists found another one: the handle now stands for that. */
   #adopt(client: ActorClient, spec: ActorSpec): void {
-    this.#clients.delete(client.info.actorId);
+    this.#clients.delete(client.info.actorId, client);
     client.info = infoOf(spec);
-    this.#clients.set(spec.actorId, new WeakRef(client));
+    this.#clients.add(spec.actorId, client);
     this.#creationArgs.get(client)?.release();
   }
 
@@ -180,8 +177,8 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
 
   /** A handle for an actor that came from elsewhere: inside a value, or by name. */
   handleOf(info: HandleInfo): ActorHandle {
-    let client = this.#clients.get(info.actorId)?.deref();
-    if (client === undefined || this.#ended.has(client)) {
+    let client = this.#clients.of(info.actorId)[0];
+    if (client === undefined) {
       client = this.#newClient(info);
       this.#count(client, false);
       this.#core.link.notify("watchActor", { actorId: info.actorId });
@@ -218,7 +215,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #end(client: ActorClient): void {
     if (this.#ended.has(client)) return;
     this.#ended.add(client);
-    this.#clients.delete(client.info.actorId);
+    this.#clients.delete(client.info.actorId, client);
     this.#creationArgs.get(client)?.release();
     this.#uses.get(client)?.end();
     this.#uses.delete(client);
@@ -231,18 +228,18 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
 
   #newClient(info: HandleInfo): ActorClient {
     const client = new ActorClient(this.#core, this, info);
-    this.#clients.set(info.actorId, new WeakRef(client));
-    this.#collected.register(client, info.actorId);
+    this.#clients.add(info.actorId, client);
     return client;
   }
 
   // ---- status ------------------------------------------------------------------------------------------------------------
 
   updated(status: ActorStatus, errorValue: Uint8Array | null): void {
-    const client = this.#clients.get(status.actorId)?.deref();
-    if (client === undefined) return; // Its handles are gone; a late word.
-    client.updated(status, errorValue);
-    if (status.state === "DEAD") this.#creationArgs.get(client)?.release();
+    // None: its handles are gone; a late word.
+    for (const client of this.#clients.of(status.actorId)) {
+      client.updated(status, errorValue);
+      if (status.state === "DEAD") this.#creationArgs.get(client)?.release();
+    }
   }
 
   // ---- history -----------------------------------------------------------------------------------------------------------
@@ -266,8 +263,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   }
 
   close(reason: Error): void {
-    for (const ref of this.#clients.values()) ref.deref()?.close(reason);
-    this.#clients.clear();
+    for (const client of this.#clients.takeAll()) client.close(reason);
     this.#busy.clear();
   }
 }

@@ -71,8 +71,9 @@ interface OwnCall {
 
 /** What a client needs of the process's actors. */
 export interface ActorRegistry {
-  /** The client has calls under way (true) or none (false): it must not be collected meanwhile. */
-  busy(client: ActorClient, isBusy: boolean): void;
+  /** The client may have become busy, or idle (see `isBusy`). A busy one is kept: its handles may be held only by code that
+   *  waits for it. */
+  busyChanged(client: ActorClient): void;
 }
 
 /** See the module's header. */
@@ -80,6 +81,8 @@ export class ActorClient implements WorkerLinkObserver {
   info: HandleInfo;
   /** Unreleased handles in this process. */
   handles = 0;
+  /** This process has asked for it and has no answer yet. */
+  isCreating = false;
   readonly #core: CoreContext;
   readonly #registry: ActorRegistry;
   readonly #queue: ActorQueue<OwnCall>;
@@ -114,6 +117,10 @@ export class ActorClient implements WorkerLinkObserver {
   }
   get pending(): number {
     return this.#queue.pending;
+  }
+  /** It is being created, has calls under way, or somebody waits for it. */
+  get isBusy(): boolean {
+    return this.isCreating || this.#queue.pending > 0 || this.#watchers.size > 0;
   }
 
   /** Submit a call; answers its refs at once. */
@@ -155,7 +162,6 @@ export class ActorClient implements WorkerLinkObserver {
       pushedMs: 0,
     };
     core.recorder.touch();
-    if (this.#queue.pending === 0) this.#registry.busy(this, true);
     core.afterNames(() => this.#submit(call));
     return refs;
   }
@@ -195,12 +201,12 @@ export class ActorClient implements WorkerLinkObserver {
         else if (status?.state === "DEAD") reject(this.#diedError(status.deathCause));
         else return false;
         this.#watchers.delete(look);
-        this.#registry.busy(this, this.pending > 0 || this.#watchers.size > 0);
+        this.#registry.busyChanged(this);
         return true;
       };
       if (look()) return;
       this.#watchers.add(look);
-      this.#registry.busy(this, true);
+      this.#registry.busyChanged(this);
     });
   }
 
@@ -229,6 +235,7 @@ export class ActorClient implements WorkerLinkObserver {
       });
     }
     this.#queue.submit(call);
+    if (this.#queue.pending === 1) this.#registry.busyChanged(this);
     this.#schedulePump();
   }
 
@@ -363,7 +370,7 @@ export class ActorClient implements WorkerLinkObserver {
   }
 
   #settleBusy(): void {
-    if (this.pending === 0) this.#registry.busy(this, this.#watchers.size > 0);
+    if (this.pending === 0) this.#registry.busyChanged(this);
   }
 
   #describe(): string {

@@ -55,8 +55,8 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     else this.#afterNames.push(run);
   }
 
-  busy(client: ActorClient, isBusy: boolean): void {
-    if (isBusy) this.#busy.add(client);
+  busyChanged(client: ActorClient): void {
+    if (client.isBusy) this.#busy.add(client);
     else if (this.#busy.delete(client) && client.handles === 0) this.#end(client);
   }
 
@@ -91,12 +91,14 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     this.#creationArgs.set(client, args);
     const handle = makeHandle(client, this);
     if (isNamed) this.#naming++;
+    client.isCreating = true;
+    this.busyChanged(client);
     const created = this.#create(client, remoteClass, args).finally(() => {
       if (isNamed) this.#named();
-      this.busy(client, client.pending > 0);
+      client.isCreating = false;
+      this.busyChanged(client);
     });
     this.#creations.set(client, created);
-    this.busy(client, true);
     return handle;
   }
 

@@ -29,6 +29,11 @@ export class ActorUse {
   }
 }
 
+/** What an encoding met that is not kept: nobody has counted it yet. */
+export function abandon(held: Held[]): void {
+  for (const each of held.splice(0)) if (each instanceof ActorUse && each.count === 0) each.end();
+}
+
 /** See the module's header. */
 export class ActorUses {
   readonly #link: AgentLink;

@@ -7,7 +7,7 @@ import type { ObjectId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import { ValueKind, writeRef } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
-import type { Held } from "./actor_uses.ts";
+import { abandon, type Held } from "./actor_uses.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry, EntryWaiter } from "./entry.ts";
 import { ObjectRef } from "./object_ref.ts";
@@ -56,25 +56,50 @@ export class ArgumentList implements EntryWaiter {
   /** Encode `values`. Throws TypeError with the path of what cannot travel; then nothing was submitted. */
   static encode(core: CoreContext, values: readonly unknown[], name: string): ArgumentList {
     if (values.length === 0) return new ArgumentList(core, null, NO_ARGUMENTS, NOTHING);
+    const sink: RefSink = { refs: [], held: [] };
+    try {
+      const inline = ArgumentList.#encodeInline(core, values, name, sink);
+      if (inline !== null) return new ArgumentList(core, null, inline, sink.held);
+      abandon(sink.held);
+      return ArgumentList.#encodeParts(core, values, name, sink);
+    } catch (error) {
+      abandon(sink.held);
+      throw error;
+    }
+  }
+
+  /** All in one go, as most calls can be; null when one is a ref or too large. */
+  static #encodeInline(
+    core: CoreContext,
+    values: readonly unknown[],
+    name: string,
+    sink: RefSink,
+  ): Uint8Array | null {
     const writer = scratch;
     writer.reset();
     writer.varint(values.length);
-    const sink: RefSink = { refs: [], held: [] };
     for (let index = 0; index < values.length; index++) {
       const value = values[index];
-      if (value instanceof ObjectRef) return ArgumentList.#encodeParts(core, values, name);
+      if (value instanceof ObjectRef) return null;
       writer.u8(ValueKind.inline);
       const large = core.codec.append(writer, value, pathOf(index), sink);
-      if (large !== null) return ArgumentList.#encodeParts(core, values, name);
+      if (large !== null) {
+        abandon(large.held);
+        return null;
+      }
       checkSize(writer.position, name);
     }
-    return new ArgumentList(core, null, writer.buffer.slice(0, writer.position), sink.held);
+    return writer.buffer.slice(0, writer.position);
   }
 
-  static #encodeParts(core: CoreContext, values: readonly unknown[], name: string): ArgumentList {
+  static #encodeParts(
+    core: CoreContext,
+    values: readonly unknown[],
+    name: string,
+    sink: RefSink,
+  ): ArgumentList {
     const parts: (Uint8Array | Entry)[] = [];
     let inlineBytes = 0;
-    const sink: RefSink = { refs: [], held: [] };
     for (const [index, value] of values.entries()) {
       if (value instanceof ObjectRef) {
         const entry = core.objects.entryOf(value, `${name}: ${pathOf(index)}`);

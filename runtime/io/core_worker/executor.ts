@@ -27,7 +27,7 @@ import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { readArguments, type ReceivedArgument } from "./arguments.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
-import type { Held } from "./actor_uses.ts";
+import { abandon, type Held } from "./actor_uses.ts";
 import { type ExecutionContext, lazyContext, type TaskContext } from "./execution_context.ts";
 import type { BlockingObserver } from "./objects.ts";
 import type { RefSink } from "./value_codec.ts";
@@ -289,7 +289,10 @@ export class Executor implements BlockingObserver {
     scratch.reset();
     try {
       const large = this.#core.codec.append(scratch, result, "result", sink);
-      if (large !== null || sink.refs.length > 0) return this.#finishSlowly(item, result, startMs, runUs);
+      if (large !== null || sink.refs.length > 0) {
+        abandon(large?.held ?? sink.held);
+        return this.#finishSlowly(item, result, startMs, runUs);
+      }
     } catch (error) {
       this.#failed(item, error, startMs);
       return null;

@@ -16,7 +16,7 @@ import {
   MissingCodecError,
   type ValueExtension,
 } from "../../protocol/serialization/mod.ts";
-import type { Held } from "./actor_uses.ts";
+import { abandon, type Held } from "./actor_uses.ts";
 
 /** A value as bytes. `held`: what stands behind the refs and handles inside, alive as long as the caller keeps them. */
 export interface Encoded {
@@ -66,10 +66,12 @@ export class ValueCodec {
     sink.held.push(held());
   }
 
-  /** Append a value to `writer`. Null when it is there, inline; the value's bytes when they are too large for that (the
-   *  writer is then as before). `path` names the value in errors. */
+  /** Append a value to `writer` and its refs to `sink`. Null when it is there, inline; else, when it is too large for that,
+   *  its own bytes and refs (writer and sink are then as before). `path` names the value in errors. */
   append(writer: ByteWriter, value: unknown, path: string, sink: RefSink): Encoded | null {
     const start = writer.position;
+    const refsStart = sink.refs.length;
+    const heldStart = sink.held.length;
     const buffers = this.#buffers;
     const outer = this.#sink;
     this.#sink = sink;
@@ -81,15 +83,18 @@ export class ValueCodec {
       for (const buffer of buffers) bytes += buffer.byteLength;
       if (bytes <= INLINE_BYTES_MAX) {
         writer.position = start;
-        this.#sink = { refs: [], held: [] }; // Met already.
+        this.#sink = null; // Met already.
         encodeValue(writer, value, this.#options(path, null));
         return null;
       }
       const body = writer.buffer.slice(start, writer.position);
       writer.position = start;
-      return { body, buffers: buffers.slice(), refs: sink.refs, held: sink.held, bytes };
+      const refs = sink.refs.splice(refsStart);
+      return { body, buffers: buffers.slice(), refs, held: sink.held.splice(heldStart), bytes };
     } catch (error) {
       writer.position = start;
+      sink.refs.length = refsStart;
+      abandon(sink.held.splice(heldStart));
       throw error;
     } finally {
       buffers.length = 0;

@@ -29,6 +29,9 @@ import type { Holder, StoredEntry, TableEffect, TableEvent } from "./object_tabl
 import { type Pinned, PinTable } from "./pin_table.ts";
 import { RangeAllocator } from "./range_allocator.ts";
 
+/** How often processes are asked to collect garbage while somebody waits for room. */
+const COLLECTIONS_PER_GRACE = 4;
+
 /** Creators that may wait at once; the next is refused. */
 export const CREATORS_WAITING_MAX: number = 10_000;
 
@@ -245,12 +248,13 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
       this.#waiting.shift();
     }
     if (this.#waiting.length === 0) return;
-    // Once a grace is enough: a collection stops every process of the node for a moment.
-    if (nowMs - this.#collectedMs >= this.#graceMs) {
+    // A collection stops every process of the node for a moment, and one alone may leave some garbage behind.
+    const collectEveryMs = this.#graceMs / COLLECTIONS_PER_GRACE;
+    if (nowMs - this.#collectedMs >= collectEveryMs) {
       this.#collectedMs = nowMs;
       effects.push({ type: "collectGarbage" });
     }
-    const atMs = this.#deadlineMs(this.#waiting[0]!);
+    const atMs = Math.min(this.#deadlineMs(this.#waiting[0]!), this.#collectedMs + collectEveryMs);
     if (atMs < this.#timerMs) {
       this.#timerMs = atMs;
       effects.push({ type: "setTimer", atMs });

@@ -184,6 +184,44 @@ describe("a task keeps its arguments", () => {
     await noObjects();
   });
 
+  test("several large ones, refs and handles inside and beside them, in one call", async () => {
+    const signal = Signal.remote();
+    const lent = await put(new Uint8Array(LARGE).fill(1));
+    const mix = remote(async (
+      ...[a, box, b, signal]: [
+        Uint8Array,
+        { bytes: Uint8Array; lent: ObjectRef<Uint8Array>; signal: SignalHandle },
+        Uint8Array,
+        SignalHandle,
+      ]
+    ) => {
+      const { get, release } = await import("mobula");
+      await get(signal.wait.remote());
+      const [inner, waiters] = await get([box.lent, box.signal.waiters.remote()]);
+      for (const each of [box.lent, signal, box.signal]) release(each);
+      return [a[0], box.bytes[0], b[0], inner[0], waiters];
+    });
+    const numbers = [2, 3, 4].map((n) => new Uint8Array(LARGE).fill(n)) as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ];
+    const result = mix.remote(numbers[0], { bytes: numbers[1], lent, signal }, numbers[2], signal);
+    lent.release();
+    await waiting(signal);
+    expect((await ids()).length).toBe(4);
+    await get(signal.send.remote());
+    expect(await get(result)).toEqual([2, 3, 4, 1, 0]);
+    expect(() =>
+      mix.remote(numbers[0], { bytes: numbers[1], lent: null as never, signal }, (() => 1) as never, signal)
+    ).toThrow(
+      "args[2]",
+    );
+    result.release();
+    release(signal);
+    await noObjects();
+  });
+
   test("large ones by value, of an actor's constructor and its methods", async () => {
     const Sizes = remote(
       class Sizes {

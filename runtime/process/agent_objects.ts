@@ -130,8 +130,8 @@ export class AgentStoreHost implements StoreHost {
   step({ name, id, purpose, detail }: ObjectStep): void {
     const { tracer } = this.#parts;
     const argument = ARGUMENT_STEPS[name];
-    if (purpose === "argument" && argument !== undefined) {
-      tracer.argumentStep(id, argument.name, argument.step, detail);
+    if (purpose === "argument") {
+      if (argument !== undefined) tracer.argumentStep(id, argument.name, argument.step, detail);
     } else tracer.objectStep(id, name, GET_STEPS[name], detail);
   }
 

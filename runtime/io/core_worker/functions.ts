@@ -16,6 +16,8 @@ export class FunctionRecord {
   readonly captures: Uint8Array | null;
   /** Run time of its tasks in this process, for pipelining. */
   readonly timing: { estimateUs: number } = { estimateUs: 0 };
+  /** When this process sent it to the function table, until a task's trace has told it. */
+  exportedMs: number | null = null;
   #sections: Uint8Array[] | null = null;
 
   constructor(
@@ -68,6 +70,7 @@ export class FunctionTable {
     let exported = this.#exports.get(record.hash);
     if (exported === undefined) {
       const { hash, kind, name } = record;
+      record.exportedMs = performance.timeOrigin + performance.now();
       exported = this.#link.request("exportFunction", { hash, kind, name }, record.sections()).then(() =>
         undefined
       );

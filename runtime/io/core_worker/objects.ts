@@ -351,7 +351,7 @@ export class ObjectManager implements EntryTable {
     const requestId = `${this.self}:g${this.#nextRequest++}`;
     requests.add(requestId);
     try {
-      this.#traceGet(id);
+      if (purpose === "get") this.#traceGet(id);
       return await this.#store.read(requestId, id, target.home, purpose);
     } finally {
       requests.delete(requestId);

@@ -102,10 +102,17 @@ export class TaskRecorder {
     this.touch();
   }
 
-  step(taskId: TaskId, journey: "submit" | "get", step: number, name: string, detail: string): void {
+  /** A step of a task's trace, that happened now unless said otherwise. */
+  step(
+    taskId: TaskId,
+    journey: "submit" | "get",
+    step: number,
+    name: string,
+    detail: string,
+    atMs: number = performance.timeOrigin + performance.now(),
+  ): void {
     if (this.#steps.length >= PENDING_MAX) return;
     const { nodeId, processId } = this.#identity;
-    const atMs = performance.timeOrigin + performance.now();
     this.#steps.push({ taskId, journey, step, name, nodeId, processId, atMs, detail });
     this.touch();
   }

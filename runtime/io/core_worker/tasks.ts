@@ -193,6 +193,12 @@ export class TaskManager implements WorkerLinkObserver {
       backlog,
       depth: first.depth,
     };
+    const { record } = first.call;
+    if (record.exportedMs !== null) {
+      const detail = `${record.name} goes to the function table as ${record.hash}`;
+      core.recorder.step(first.id(), "submit", 1, "export", detail, record.exportedMs);
+      record.exportedMs = null;
+    }
     core.recorder.step(
       first.id(),
       "submit",

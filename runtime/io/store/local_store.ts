@@ -223,6 +223,10 @@ export class LocalStore implements ObjectStore {
   }
 
   async pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void> {
+    const local = new Set(args.map(({ id }) => id).filter((id) => this.isLocal(id)));
+    for (const id of local) {
+      this.#host.step?.({ name: "local", id, purpose: "argument", detail: "is on this node" });
+    }
     await new Promise<void>((resolve, reject) => {
       this.#pulls.want({
         key: leaseKey(key),
@@ -230,7 +234,7 @@ export class LocalStore implements ObjectStore {
         fetch: true,
         bundle: true,
         objects: args,
-        local: new Set(args.map(({ id }) => id).filter((id) => this.isLocal(id))),
+        local,
       }, { ready: resolve, failed: reject });
     });
   }

@@ -28,7 +28,7 @@ import { ObjectGroups } from "./object_groups.ts";
 import { RateRing } from "./rate_ring.ts";
 import { TaskCounts } from "./task_counts.ts";
 import { type KeptRow, TaskRows } from "./task_rows.ts";
-import { TraceSteps } from "./trace_steps.ts";
+import { inOrder, stepsOfRow, TraceSteps } from "./trace_steps.ts";
 
 /** Rows for readers are made at most this often, however many read. */
 const FLUSH_INTERVAL_MS = 200;
@@ -90,7 +90,7 @@ export class ClusterView implements ClusterReader {
     this.#clusterChanges++;
     if (!isHistory) this.#rates.add(this.#now(), delta.finished, delta.failed, this.counts.totals.running);
     for (const row of batch.rows) {
-      const kept = this.tasks.apply(row, batch.processId);
+      const kept = this.tasks.apply(row, batch.processId, this.#now());
       if (kept !== null) this.#taskChanged(kept);
     }
     for (const step of batch.steps) this.#steps.add(step);
@@ -176,8 +176,10 @@ export class ClusterView implements ClusterReader {
     return listRows(this, kind, query);
   }
 
+  /** What processes told step by step, and what the rows of its attempts say, in the order in which it happened. */
   trace(taskId: string): TraceStep[] {
-    return this.#steps.of(taskId);
+    const ofRows = this.tasks.attemptsOf(taskId).flatMap(stepsOfRow);
+    return inOrder([...this.#steps.of(taskId), ...ofRows]);
   }
 
   #taskChanged(kept: KeptRow): void {

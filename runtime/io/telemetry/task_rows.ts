@@ -17,12 +17,17 @@ const PROGRESS: Record<TaskState, number> = {
   FAILED: 4,
 };
 
+/** Attempts of one task that a trace shows. */
+const ATTEMPTS_LOOKED_AT = 32;
+
 export interface KeptRow {
   readonly key: string;
   /** Grows with each new attempt: newest first is highest first. */
   readonly order: number;
   /** Who reported it: the submitter. */
   readonly processId: string;
+  /** When its last news came. */
+  reportedMs: number;
   row: TaskRow;
 }
 
@@ -44,7 +49,7 @@ export class TaskRows {
   }
 
   /** Take a row; the kept row if it is news, else null. */
-  apply(row: TaskRow, processId: string): KeptRow | null {
+  apply(row: TaskRow, processId: string, nowMs: number): KeptRow | null {
     if (PROGRESS[row.state] === undefined) return null;
     const key = `${row.taskId}#${row.attempt}`;
     const known = this.#find(key);
@@ -52,10 +57,11 @@ export class TaskRows {
       if (PROGRESS[row.state] <= PROGRESS[known.row.state]) return null;
       this.#mapOf(known.row.state).delete(key);
       known.row = row;
+      known.reportedMs = nowMs;
       this.#mapOf(row.state).set(key, known);
       return known;
     }
-    const kept: KeptRow = { key, order: ++this.#order, processId, row };
+    const kept: KeptRow = { key, order: ++this.#order, processId, row, reportedMs: nowMs };
     this.#mapOf(row.state).set(key, kept);
     if (this.size > this.#max) this.#evict();
     return kept;
@@ -81,6 +87,16 @@ export class TaskRows {
   /** The function's name of a task, when a row of it is in memory. */
   nameOf(taskId: string): string | null {
     return this.#find(`${taskId}#0`)?.row.name ?? this.#find(`${taskId}#1`)?.row.name ?? null;
+  }
+
+  /** The rows of a task's attempts, the first one first. */
+  attemptsOf(taskId: string): KeptRow[] {
+    const rows: KeptRow[] = [];
+    for (let attempt = 0; attempt < ATTEMPTS_LOOKED_AT; attempt++) {
+      const kept = this.#find(`${taskId}#${attempt}`);
+      if (kept !== undefined) rows.push(kept);
+    }
+    return rows;
   }
 
   /** Newest first. */

@@ -2,7 +2,9 @@
  * The steps that tasks really took, by task: the newest tasks, in bounded memory.
  * @module
  */
+import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { TraceStep } from "../../common/task_event.ts";
+import type { KeptRow } from "./task_rows.ts";
 
 const TASKS_MAX = 2_000;
 const STEPS_PER_TASK_MAX = 64;
@@ -23,9 +25,45 @@ export class TraceSteps {
 
   /** In the order in which they happened; clocks of nodes differ, so within one journey the step's number breaks ties. */
   of(taskId: string): TraceStep[] {
-    const steps = [...this.#tasks.get(taskId) ?? []];
-    return steps.sort((a, b) => a.atMs - b.atMs || (a.journey === b.journey ? a.step - b.step : 0));
+    return inOrder([...this.#tasks.get(taskId) ?? []]);
   }
+}
+
+/** As they happened; clocks of nodes differ, so within one journey the step's number breaks ties. */
+export function inOrder(steps: TraceStep[]): TraceStep[] {
+  return steps.sort((a, b) => a.atMs - b.atMs || (a.journey === b.journey ? a.step - b.step : 0));
+}
+
+/** The last steps of a submit, which processes tell in the task's row: push, run, result, record. */
+export function stepsOfRow({ row, processId, reportedMs }: KeptRow): TraceStep[] {
+  const { taskId, attempt, workerId, nodeId, pushedMs, startMs, endMs, state } = row;
+  const steps: TraceStep[] = [];
+  const which = attempt === 0 ? "" : `, attempt ${attempt}`;
+  const add = (
+    step: number,
+    name: string,
+    atMs: number | null,
+    at: { nodeId: NodeId | null; processId: ProcessId | null },
+    detail: string,
+  ): void => {
+    if (atMs === null) return;
+    steps.push({ taskId, journey: "submit", step, name, ...at, atMs, detail: `${detail}${which}` });
+  };
+  const worker = { nodeId, processId: workerId };
+  add(7, "push", pushedMs, { nodeId: null, processId: processId as ProcessId }, `to ${workerId}`);
+  if (pushedMs === null) return steps;
+  add(7, "run", startMs, worker, row.name);
+  if (state !== "FINISHED" && state !== "FAILED") return steps;
+  const outcome = row.error === null ? `${row.resultBytes} bytes` : `${row.error.type}: ${row.error.message}`;
+  add(8, "result", endMs, worker, outcome);
+  add(
+    8,
+    "record",
+    Math.max(reportedMs, endMs ?? 0),
+    { nodeId: null, processId: null },
+    "the GCS has the row",
+  );
+  return steps;
 }
 
 /** A step that two processes passed on, or that was resent. */

@@ -10,18 +10,26 @@
  *
  *   1 submit(). Calls wait while the actor is being created or restarted, or an argument is not ready; with
  *     maxConcurrency 1 an unready call holds back those behind it (Ray: one order per caller), above 1 it does not.
- *   2 The actor is alive and its worker connected: all that may go leave at once, in order.
+ *   2 The actor is alive and its worker connected: what may go leaves at once, in order, up to a window of calls and bytes
+ *     in flight, so that a burst waits here and not in the connection.
  *   3 completed().
- *   4 The incarnation ended and the call may be retried: back to the front, in order.
+ *   4 The incarnation ended, or the connection to it was replaced, and the call may be retried: back to the front, in order.
  *   5 It may not: "may or may not have run" (ActorUnavailable) when the actor comes back, ActorDied when it does not.
  * @module
  */
 import { Deque } from "../../common/deque.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 
+/** In flight to one actor from one process, at most: far more than hides a round trip. */
+export const WINDOW_CALLS: number = 16_384;
+/** Arguments of the calls in flight together, at most; one call may always go. */
+export const WINDOW_BYTES: number = 16 * 1024 * 1024;
+
 /** What the queue must know of a call; the caller's own objects extend it. */
 export interface QueuedCall {
   readonly sequence: number;
+  /** Of its arguments, as they are pushed; known when it is ready. */
+  readonly bytes: number;
   /** Arguments are known: it may leave. */
   ready: boolean;
   /** -1 without end. */
@@ -46,6 +54,7 @@ export class ActorQueue<C extends QueuedCall> {
   readonly #waiting: Deque<C> = new Deque();
   /** All and only calls pushed to `#incarnation` and not answered. */
   readonly #inFlight = new Map<number, C>();
+  #inFlightBytes = 0;
   #status: ActorStatus | null = null;
   #link: LinkState = "none";
   /** The incarnation that the link is for. */
@@ -74,21 +83,35 @@ export class ActorQueue<C extends QueuedCall> {
 
   /** Let go what may leave; once per tick, after any number of the other calls. */
   pump(): void {
-    if (this.#link !== "connected" || this.#waiting.length === 0) return;
+    if (this.#link !== "connected") return;
     const batch: C[] = [];
-    if (this.#ordered) {
-      while (this.#waiting.peek()?.ready) batch.push(this.#waiting.shift()!);
-    } else {
-      batch.push(...this.#waiting.removeWhere((call) => call.ready));
+    while (this.#waiting.peek()?.ready && this.#hasRoom) this.#leave(this.#waiting.shift()!, batch);
+    if (!this.#ordered && this.#waiting.length > 0 && this.#hasRoom) {
+      this.#waiting.removeWhere((call) => {
+        if (!call.ready || !this.#hasRoom) return false;
+        this.#leave(call, batch);
+        return true;
+      });
     }
-    if (batch.length === 0) return;
-    for (const call of batch) this.#inFlight.set(call.sequence, call);
-    this.#effects.push(batch);
+    if (batch.length > 0) this.#effects.push(batch);
   }
 
+  get #hasRoom(): boolean {
+    return this.#inFlight.size < WINDOW_CALLS && this.#inFlightBytes < WINDOW_BYTES;
+  }
+
+  #leave(call: C, batch: C[]): void {
+    this.#inFlight.set(call.sequence, call);
+    this.#inFlightBytes += call.bytes;
+    batch.push(call);
+  }
+
+  /** Its answer is here: pump() again, there may be room now. */
   completed(sequence: number): C | undefined {
     const call = this.#inFlight.get(sequence);
-    this.#inFlight.delete(sequence); // Unknown: a late answer of an incarnation that was given up.
+    if (call === undefined) return undefined; // A late answer of an incarnation that was given up.
+    this.#inFlight.delete(sequence);
+    this.#inFlightBytes -= call.bytes;
     return call;
   }
 
@@ -136,7 +159,10 @@ export class ActorQueue<C extends QueuedCall> {
   }
 
   connected(incarnation: number): void {
-    if (incarnation === this.#incarnation && this.#link === "connecting") this.#link = "connected";
+    if (incarnation !== this.#incarnation || this.#link !== "connecting") return;
+    this.#link = "connected";
+    // The connection before this one broke: answers that were on their way there never come.
+    this.#settleInFlight("unavailable", null);
   }
 
   /** The link broke (or could not be opened): the GCS will say whether the actor restarts or is dead. Calls in flight
@@ -148,6 +174,12 @@ export class ActorQueue<C extends QueuedCall> {
   check(): void {
     if (this.#link === "none" && this.#inFlight.size > 0) throw new Error("calls in flight without a link");
     if (this.#status?.state === "DEAD" && this.pending > 0) throw new Error("calls of a dead actor");
+    let bytes = 0;
+    for (const call of this.#inFlight.values()) bytes += call.bytes;
+    if (bytes !== this.#inFlightBytes) {
+      throw new Error(`${bytes} bytes in flight, counted ${this.#inFlightBytes}`);
+    }
+    if (this.#inFlight.size > WINDOW_CALLS) throw new Error("more calls in flight than the window");
   }
 
   #connect(status: ActorStatus): void {
@@ -159,6 +191,7 @@ export class ActorQueue<C extends QueuedCall> {
   #takeInFlight(): C[] {
     const calls = [...this.#inFlight.values()];
     this.#inFlight.clear();
+    this.#inFlightBytes = 0;
     return calls;
   }
 

@@ -23,7 +23,7 @@ import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import type { FunctionStats } from "./recorder.ts";
-import { readReplies, type Reply, settleReply } from "./replies.ts";
+import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** Defaults of one method, as they travel with a handle. */
@@ -63,10 +63,22 @@ interface OwnCall {
   readonly depth: number;
   readonly retryExceptions: boolean | readonly string[];
   readonly submittedMs: number;
+  /** Of its arguments; set when they are ready. */
+  bytes: number;
   ready: boolean;
   retriesLeft: number;
   attempt: number;
   pushedMs: number;
+  /** Which counter has it; null before and after. */
+  stage: Stage | null;
+}
+
+type Stage = "pendingArgs" | "pendingNode" | "submitted";
+
+function enter(call: OwnCall, stage: Stage | null): void {
+  if (call.stage !== null) call.stats[call.stage]--;
+  if (stage !== null) call.stats[stage]++;
+  call.stage = stage;
 }
 
 /** What a client needs of the process's actors. */
@@ -106,8 +118,7 @@ export class ActorClient implements WorkerLinkObserver {
       fail: (call, kind, cause) => this.#failCall(call, kind, cause),
       retried: (call) => {
         call.attempt++;
-        call.stats.submitted--;
-        call.stats.pendingNode++;
+        enter(call, "pendingNode");
       },
     }, { ordered: info.ordered });
   }
@@ -156,10 +167,12 @@ export class ActorClient implements WorkerLinkObserver {
       depth: current === null ? 0 : current.depth + 1,
       retryExceptions: options.retryExceptions ?? false,
       submittedMs: core.nowMs(),
+      bytes: 0,
       ready: false,
       retriesLeft: options.maxTaskRetries ?? info.maxTaskRetries,
       attempt: 0,
       pushedMs: 0,
+      stage: null,
     };
     core.recorder.touch();
     core.afterNames(() => this.#submit(call));
@@ -218,18 +231,15 @@ export class ActorClient implements WorkerLinkObserver {
   // ---- calls -------------------------------------------------------------------------------------------------------------
 
   #submit(call: OwnCall): void {
-    const { args, stats } = call;
-    if (args.isReady) {
-      call.ready = true;
-      stats.pendingNode++;
-    } else {
-      stats.pendingArgs++;
+    const { args } = call;
+    if (args.isReady) this.#ready(call);
+    else {
+      enter(call, "pendingArgs");
       args.whenReady((failed) => {
-        stats.pendingArgs--;
-        stats.pendingNode++;
-        if (failed === null) call.ready = true;
+        if (call.stage === null) return; // It ended before they were known.
+        if (failed === null) this.#ready(call);
         else if (this.#queue.cancelQueued(call)) {
-          this.#fail(call, this.#core.argumentError(failed, stats.name, call.id()));
+          this.#fail(call, this.#core.argumentError(failed, call.stats.name, call.id()));
         }
         this.#schedulePump();
       });
@@ -237,6 +247,12 @@ export class ActorClient implements WorkerLinkObserver {
     this.#queue.submit(call);
     if (this.#queue.pending === 1) this.#registry.busyChanged(this);
     this.#schedulePump();
+  }
+
+  #ready(call: OwnCall): void {
+    enter(call, "pendingNode");
+    call.bytes = call.args.inlineBytes;
+    call.ready = true;
   }
 
   #schedulePump(): void {
@@ -259,8 +275,7 @@ export class ActorClient implements WorkerLinkObserver {
         writer.reset();
       }
       call.pushedMs = nowMs;
-      call.stats.pendingNode--;
-      call.stats.submitted++;
+      enter(call, "submitted");
       const { sequence, method: target, attempt, depth } = call;
       writePush(
         writer,
@@ -278,6 +293,9 @@ export class ActorClient implements WorkerLinkObserver {
     if (link !== this.#link) return; // Of an incarnation that was given up.
     const returned: number[] = [];
     for (const reply of readReplies(header)) {
+      const pushed = this.#queue.inFlight.get(reply.sequence);
+      if (pushed === undefined) continue; // Late: its incarnation or connection was given up.
+      checkReply(reply, pushed.returns.length);
       const call = this.#queue.completed(reply.sequence);
       if (call !== undefined && this.#completed(call, reply)) returned.push(reply.sequence);
     }
@@ -296,7 +314,7 @@ export class ActorClient implements WorkerLinkObserver {
         return false;
       }
     }
-    stats.submitted--;
+    enter(call, null);
     stats.runMs += reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
@@ -351,22 +369,21 @@ export class ActorClient implements WorkerLinkObserver {
   // ---- ends ----------------------------------------------------------------------------------------------------------------
 
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
-    if (call.pushedMs > 0) call.stats.submitted--;
-    else if (call.ready) call.stats.pendingNode--;
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
       `${this.#describe()} was lost while ${call.method} was under way; the call may or may not have run` +
         (cause === null ? "" : `: ${cause.message}`),
       { actorId: this.info.actorId },
     );
     this.#fail(call, this.#core.objects.encodeError(error));
-    this.#settleBusy();
   }
 
   #fail(call: OwnCall, encoded: Uint8Array): void {
+    enter(call, null);
     call.stats.failed++;
     this.#recordRow(call, "FAILED", null, encoded);
     for (const entry of call.returns) this.#core.objects.settleError(entry, encoded);
     call.args.release();
+    this.#settleBusy();
   }
 
   #settleBusy(): void {

@@ -132,6 +132,17 @@ export class ArgumentList implements EntryWaiter {
     else this.#whenReady = callback;
   }
 
+  /** About how long the block is; only when ready. */
+  get inlineBytes(): number {
+    if (this.#block !== null) return this.#block.length;
+    let bytes = 0;
+    for (const part of this.#parts!) {
+      if (part instanceof Uint8Array) bytes += part.length;
+      else if (part.state === "value" || part.state === "bytes") bytes += part.bytes;
+    }
+    return bytes;
+  }
+
   /** The arguments as bytes (see push.ts); only when ready. */
   block(): Uint8Array {
     this.#block ??= this.#build(this.#parts!);

@@ -207,7 +207,7 @@ export class CoreWorker implements CoreContext {
 
   isRetried(error: Uint8Array, retryExceptions: boolean | readonly string[]): boolean {
     if (typeof retryExceptions === "boolean") return retryExceptions;
-    const thrown = this.codec.decodeError(error);
+    const thrown = this.#readError(error);
     if (typeof thrown !== "object" || thrown === null) return false;
     const names = userClassNames(thrown);
     return retryExceptions.some((name) => names.includes(name));
@@ -226,7 +226,7 @@ export class CoreWorker implements CoreContext {
   }
 
   argumentError(failed: Entry, name: string, task: TaskId): Uint8Array {
-    const cause = this.codec.decodeError(failed.payload as Uint8Array);
+    const cause = this.#readError(failed.payload as Uint8Array);
     const said = cause instanceof Error ? cause.message : String(cause);
     // The reason keeps its kind: a chain of tasks shows the first failure.
     if (cause instanceof MobulaError && !(cause instanceof TaskError)) return failed.payload as Uint8Array;
@@ -238,9 +238,18 @@ export class CoreWorker implements CoreContext {
   }
 
   describeError(error: Uint8Array | null): { type: string; message: string } {
-    const thrown = error === null ? null : this.codec.decodeError(error);
+    const thrown = error === null ? null : this.#readError(error);
     if (!(thrown instanceof Error)) return { type: "Error", message: String(thrown) };
     return { type: thrown.name, message: thrown.message.slice(0, 1_000) };
+  }
+
+  /** An error for this process's own use, which goes on also with one that cannot be read here (yet: get() loads codecs). */
+  #readError(encoded: Uint8Array): unknown {
+    try {
+      return this.codec.decodeError(encoded);
+    } catch (error) {
+      return new MobulaError(`an error that cannot be read here: ${(error as Error).message}`);
+    }
   }
 
   // ---- code --------------------------------------------------------------------------------------------------------------

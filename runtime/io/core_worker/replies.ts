@@ -12,6 +12,7 @@ import {
   ReplyStatus,
   ValueKind,
 } from "../../protocol/push.ts";
+import { ProtocolError } from "../../protocol/protocol_error.ts";
 import { ByteReader } from "../../protocol/serialization/mod.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Held } from "./actor_uses.ts";
@@ -55,7 +56,15 @@ export function readReplies(header: Uint8Array): Reply[] {
   return replies;
 }
 
-/** Put a reply's results into its entries. True when the worker holds refs inside them until they are counted here. */
+/** Throws ProtocolError for a reply that is no answer to a call with so many returns: its sender cannot be trusted. */
+export function checkReply({ sequence, value, results }: Reply, returns: number): void {
+  const got = results === null ? 1 : results.length;
+  if ((value !== null || results !== null) && got !== returns) {
+    throw new ProtocolError(`reply to ${sequence} with ${got} results instead of ${returns}`);
+  }
+}
+
+/** Put a reply's results into its entries. It was checked. True when the worker holds refs inside them until they are counted here. */
 export function settleReply(
   core: CoreContext,
   returns: readonly Entry[],
@@ -68,14 +77,12 @@ export function settleReply(
     return false;
   }
   if (reply.value !== null) {
-    // Without returns (numReturns 0) the worker answers an empty list, never a value.
     objects.settleInline(returns[0]!, reply.value, null);
     return false;
   }
   let holds = false;
   for (const [index, result] of reply.results!.entries()) {
-    const entry = returns[index];
-    if (entry === undefined) break;
+    const entry = returns[index]!;
     if (result.contains.length > 0) holds = true;
     const contained = result.contains.length === 0 ? null : result.contains.map((ref) => hold(core, ref));
     if (result.kind === ValueKind.inline) objects.settleInline(entry, result.bytes, contained);

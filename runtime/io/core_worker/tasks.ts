@@ -16,7 +16,7 @@ import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
-import { readReplies, type Reply, settleReply } from "./replies.ts";
+import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskHistory } from "./task_history.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
@@ -237,7 +237,7 @@ export class TaskManager implements WorkerLinkObserver {
   #returnLease(lease: Lease<OwnTask>): void {
     const { leaseId, nodeId, workerId } = lease.grant;
     const held = this.#links.get(workerId);
-    if (held !== undefined && (held.lease === lease || held.lease === null)) held.lease = null;
+    if (held?.lease === lease) held.lease = null;
     this.#core.link.notify("returnLease", { leaseId, nodeId, workerId });
   }
 
@@ -248,7 +248,10 @@ export class TaskManager implements WorkerLinkObserver {
 
   leaseLost(leaseId: string): void {
     const lease = this.#submitter.leases.get(leaseId);
-    if (lease !== undefined) this.#links.get(lease.grant.workerId)?.link.close();
+    if (lease === undefined) return;
+    const { workerId } = lease.grant;
+    this.#links.get(workerId)?.link.close();
+    this.#links.delete(workerId);
     this.#submitter.workerLost(this.#core.nowMs(), leaseId);
     this.#schedulePump();
   }
@@ -281,12 +284,21 @@ export class TaskManager implements WorkerLinkObserver {
     link.send(PushType.pushTasks, writer.bytes());
   }
 
+  /** The lease that the link serves; null when both or one of them was given up. */
+  #leaseOf(link: WorkerLink): Lease<OwnTask> | null {
+    const held = this.#links.get(link.workerId);
+    return held?.link === link ? held.lease : null;
+  }
+
   replies(link: WorkerLink, header: Uint8Array): void {
-    const lease = this.#links.get(link.workerId)?.lease;
-    if (lease === null || lease === undefined) return; // Late: the lease was given up as lost.
+    const lease = this.#leaseOf(link);
+    if (lease === null) return; // Late: the lease was given up as lost.
     const nowMs = this.#core.nowMs();
     const returned: number[] = [];
     for (const reply of readReplies(header)) {
+      const pushed = lease.inFlight.get(reply.sequence);
+      if (pushed === undefined) continue; // A duplicate.
+      checkReply(reply, pushed.returns.length);
       const task = this.#submitter.completed(nowMs, lease.grant.leaseId, reply.sequence, reply.runUs);
       if (task === undefined) continue;
       if (this.#completed(task, reply, lease.grant)) returned.push(reply.sequence);
@@ -323,8 +335,8 @@ export class TaskManager implements WorkerLinkObserver {
   }
 
   handedBack(link: WorkerLink, header: Uint8Array): void {
-    const lease = this.#links.get(link.workerId)?.lease;
-    if (lease === null || lease === undefined) return;
+    const lease = this.#leaseOf(link);
+    if (lease === null) return;
     const sequences = readSequences(new ByteReader(header));
     for (const sequence of sequences) {
       const task = lease.inFlight.get(sequence);

@@ -120,11 +120,16 @@ export class ValueCodec {
     };
   }
 
-  /** The value, when it is a primitive: those are kept decoded. */
+  /** The value, when it is a primitive: those are kept decoded. One that is broken stays as it is: its get() says so. */
   primitive(bytes: Uint8Array): { value: unknown } | undefined {
     const tag = bytes[0]!;
     // Tags below 9 and above 127 are numbers, text and the like (serialization/tags.ts).
-    return tag < 0x09 || tag >= 0x80 ? { value: this.decode(bytes, null) } : undefined;
+    if (tag >= 0x09 && tag < 0x80) return undefined;
+    try {
+      return { value: this.decode(bytes, null) };
+    } catch {
+      return undefined;
+    }
   }
 
   decode(body: Uint8Array, buffers: readonly ArrayBuffer[] | null): unknown {

@@ -67,12 +67,18 @@ export class WorkerLink {
     if (this.#lost) return channel.close();
     this.#channel = channel;
     channel.onClose = (error) => this.#end(error);
-    channel.onFrame = (type, _flags, header) => {
-      if (type === PushType.replies) this.#observer.replies(this, header);
-      else if (type === PushType.handBack) this.#observer.handedBack(this, header);
-    };
     for (const [type, header, sections] of this.#waiting) channel.send(type, header, sections);
     this.#waiting = [];
+    try {
+      channel.onFrame = (type, _flags, header) => {
+        if (type === PushType.replies) this.#observer.replies(this, header);
+        else if (type === PushType.handBack) this.#observer.handedBack(this, header);
+      };
+    } catch (error) {
+      // A relay delivers at once what had come already, and it was not to be understood.
+      channel.close();
+      return this.#end(error as Error);
+    }
     this.#observer.opened(this);
   }
 

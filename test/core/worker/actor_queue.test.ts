@@ -5,7 +5,12 @@
  */
 import { describe, expect, test } from "bun:test";
 import type { ActorState, ActorStatus, DeathCause } from "../../../runtime/common/task_spec.ts";
-import { ActorQueue, type QueuedCall } from "../../../runtime/core/worker/actor_queue.ts";
+import {
+  ActorQueue,
+  type QueuedCall,
+  WINDOW_BYTES,
+  WINDOW_CALLS,
+} from "../../../runtime/core/worker/actor_queue.ts";
 
 const CAUSE: DeathCause = { code: "WORKER_DIED", message: "its worker process has died" };
 
@@ -43,8 +48,8 @@ function status(state: ActorState, incarnation: number): ActorStatus {
   };
 }
 
-function call(sequence: number, retriesLeft = 0, ready = true): QueuedCall {
-  return { sequence, retriesLeft, ready };
+function call(sequence: number, retriesLeft = 0, ready = true, bytes = 10): QueuedCall {
+  return { sequence, retriesLeft, ready, bytes };
 }
 
 describe("actor queue", () => {
@@ -119,6 +124,46 @@ describe("actor queue", () => {
     queue.disconnected(1);
     queue.updated(status("ALIVE", 1));
     expect(take()).toEqual(["connect 1"]);
+  });
+
+  test("a new connection to the same incarnation settles what was in flight on the broken one", () => {
+    const { queue, take, alive } = world();
+    queue.submit(call(1));
+    queue.submit(call(2, 1));
+    queue.submit(call(3, 1));
+    alive();
+    take();
+    queue.disconnected(1);
+    queue.updated(status("ALIVE", 1));
+    // The worker may still prove dead: the calls wait for that word, which decides their error.
+    expect(take()).toEqual(["connect 1"]);
+    queue.connected(1);
+    queue.pump();
+    expect(take()).toEqual(["retried 3", "retried 2", "unavailable 1", "push 2,3"]);
+  });
+
+  test("a burst beyond the window waits here, and goes on as answers come", () => {
+    for (const ordered of [true, false]) {
+      const { queue, take, alive } = world(ordered);
+      for (let sequence = 1; sequence <= WINDOW_CALLS + 2; sequence++) queue.submit(call(sequence));
+      alive();
+      expect(queue.inFlight.size).toBe(WINDOW_CALLS);
+      take();
+      queue.completed(5);
+      queue.pump();
+      expect(take()).toEqual([`push ${WINDOW_CALLS + 1}`]);
+    }
+  });
+
+  test("large arguments count by their bytes; one call may always go", () => {
+    const { queue, take, alive } = world();
+    queue.submit(call(1, 0, true, 2 * WINDOW_BYTES));
+    queue.submit(call(2));
+    alive();
+    expect(take()).toEqual(["connect 1", "push 1"]);
+    queue.completed(1);
+    queue.pump();
+    expect(take()).toEqual(["push 2"]);
   });
 
   test("old news is ignored", () => {

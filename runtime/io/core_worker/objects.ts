@@ -17,7 +17,7 @@ import { Entry } from "./entry.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
 import type { StoreAccess, StoredBytes } from "./store_access.ts";
 import type { TaskRecorder } from "./recorder.ts";
-import { bounded, GetBatch, WaitBatch } from "./waits.ts";
+import { bounded, GetBatch, POLL_MS, WaitBatch } from "./waits.ts";
 
 /** Told when a get or wait really has to wait: a worker gives its CPU back meanwhile. */
 export interface BlockingObserver {
@@ -80,7 +80,11 @@ export class ObjectManager implements EntryTable {
   arrived(target: RefTarget): Entry {
     const id = target.id as ObjectId;
     const known = this.#known.get(id)?.deref();
-    if (known !== undefined && !known.released) return known;
+    if (known !== undefined) {
+      // Pending and let go, it is counted still: it comes back to life.
+      if (known.isPending) known.released = false;
+      if (!known.released) return known;
+    }
     const entry = new Entry({
       id,
       state: "remote",
@@ -110,9 +114,11 @@ export class ObjectManager implements EntryTable {
   unused(entry: Entry): void {
     if (entry.released) return;
     entry.released = true;
+    // Others may wait for what is still to come: this process counts it until it is there (#settled).
+    if (entry.isPending) return;
     if (entry.registered) this.#unregister(entry);
     this.dropContained(entry);
-    if (!entry.isPending) entry.payload = null;
+    entry.payload = null;
   }
 
   dropContained(entry: Entry): void {
@@ -167,13 +173,12 @@ export class ObjectManager implements EntryTable {
   }
 
   #settled(entry: Entry): void {
-    if (entry.released) {
-      entry.payload = null;
-      this.dropContained(entry);
-    } else if (entry.registered) {
-      // Its ref left before the value was there ("publish"): others wait for it in the store.
-      void this.#publish(entry);
-    }
+    // Its ref left before the value was there ("publish"): others wait for it in the store.
+    if (entry.registered) void this.#publish(entry);
+    if (!entry.released) return;
+    if (entry.registered) this.#unregister(entry);
+    this.dropContained(entry);
+    entry.payload = null;
   }
 
   // ---- put -------------------------------------------------------------------------------------------------------------
@@ -271,6 +276,7 @@ export class ObjectManager implements EntryTable {
         batch.start(),
         options,
         () => `${batch.remaining} of ${entries.length} objects were not ready`,
+        entries.some((entry) => entry.isPending) ? 0 : POLL_MS,
       );
     } finally {
       batch.stop();
@@ -290,11 +296,12 @@ export class ObjectManager implements EntryTable {
     let missing = wanted;
     for (const is of ready) if (is) missing--;
     if (missing <= 0) return ready;
-    if (options?.timeoutMs === 0) return ready;
+    const isAway = entries.some((entry, index) => !ready[index] && !entry.isPending);
+    if (options?.timeoutMs === 0 && !isAway) return ready;
     const batch = new WaitBatch(this, entries, ready, missing, fetchLocal);
     const leave = this.#blocking.enter();
     try {
-      await bounded(batch.start(), options, () => "");
+      await bounded(batch.start(), options, () => "", isAway ? POLL_MS : 0);
     } catch (error) {
       if (!(error instanceof GetTimeoutError)) throw error; // Running out of time is an answer, not an error.
     } finally {
@@ -395,7 +402,7 @@ export class ObjectManager implements EntryTable {
   }
 
   #unregister(entry: Entry): void {
-    this.#known.delete(entry.id);
+    if (this.#known.get(entry.id)?.deref() === entry) this.#known.delete(entry.id);
     this.#collected.unregister(entry);
     this.link.reference({ op: entry.owned ? "disown" : "drop", id: entry.id, home: entry.home });
   }

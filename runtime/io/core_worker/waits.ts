@@ -140,15 +140,27 @@ export class WaitBatch implements EntryWaiter {
   }
 }
 
-/** Wait for `work` within the options' time and signal. */
+/** Timers cannot be longer; nobody waits for 24 days to see that this one was. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** A poll (timeout 0) of what is not in this process: the agent has this long to say whether it is there. */
+export const POLL_MS = 20;
+
+/** Wait for `work` within the options' time (but at least `leastMs`) and signal. */
 export function bounded(
   work: Promise<void>,
   options: GetOptions | undefined,
   what: () => string,
+  leastMs: number,
 ): Promise<void> {
   const timeoutMs = options?.timeoutMs;
   const signal = options?.signal;
   if (timeoutMs === undefined && signal === undefined) return work;
+  if (signal?.aborted) {
+    work.catch(() => undefined); // Nobody waits for it any more.
+    return Promise.reject(signal.reason);
+  }
+  const isTimed = timeoutMs !== undefined && timeoutMs <= TIMER_MAX_MS;
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       clearTimeout(timer);
@@ -158,12 +170,11 @@ export function bounded(
       stop();
       reject(signal!.reason);
     };
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
+    const timer = !isTimed ? undefined : setTimeout(() => {
       stop();
       const cause = new DOMException(`timed out after ${timeoutMs} ms`, "TimeoutError");
       reject(new GetTimeoutError(`get timed out after ${timeoutMs} ms: ${what()}`, { cause }));
-    }, timeoutMs);
-    if (signal?.aborted) return aborted();
+    }, Math.max(timeoutMs, leastMs));
     signal?.addEventListener("abort", aborted, { once: true });
     work.then(() => {
       stop();

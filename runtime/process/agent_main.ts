@@ -20,12 +20,13 @@ async function main(): Promise<void> {
   let config: AgentConfig;
   let agent: Agent | null = null;
   let ending = false;
-  const end = async (why: string): Promise<void> => {
+  const end = async (why: string, isOrphan: boolean = false): Promise<void> => {
     if (ending) return;
     ending = true;
     log(`ends: ${why}`);
     await agent?.stop().catch((error: Error) => log(`stopping failed: ${error.stack}`));
-    if (config.ephemeral) rmSync(config.sessionDir, { recursive: true, force: true });
+    // Only when its driver is gone: the head and other agents may live on in the folder otherwise.
+    if (config.ephemeral && isOrphan) rmSync(config.sessionDir, { recursive: true, force: true });
     process.exit(0);
   };
   try {
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
     process.on("SIGTERM", () => void end("SIGTERM"));
     process.on("SIGINT", () => void end("SIGINT"));
     if (config.lifeline) {
-      const cut = (): void => void end("its lifeline was cut");
+      const cut = (): void => void end("its lifeline was cut", true);
       process.stdin.on("end", cut).on("close", cut).on("error", cut).resume();
     }
     agent = await Agent.start(config, {

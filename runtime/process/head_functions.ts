@@ -10,11 +10,11 @@ import type { GcsStore } from "../io/storage/store_client.ts";
 
 export type FunctionKind = "function" | "class" | "codec";
 
-/** A function with its source. */
+/** A function with its source and, when it has any, its captured values. */
 export interface FunctionCode {
   readonly kind: FunctionKind;
   readonly name: string;
-  readonly source: Uint8Array;
+  readonly sections: readonly Uint8Array[];
 }
 
 /** Sources in memory; older ones are read from the store. */
@@ -48,14 +48,21 @@ export class FunctionTable {
   }
 
   /** Resolves when it is durable. Idempotent: the hash says that the code is the same. */
-  async export(hash: string, kind: FunctionKind, name: string, source: Uint8Array): Promise<void> {
+  async export(
+    hash: string,
+    kind: FunctionKind,
+    name: string,
+    sections: readonly Uint8Array[],
+  ): Promise<void> {
     if (typeof hash !== "string" || hash === "" || hash.length > 200) {
       throw new TypeError("exportFunction: hash is no text");
     }
     if (!KINDS.has(kind)) throw new TypeError(`exportFunction: kind is ${String(kind)}`);
-    if (source.length === 0) throw new TypeError("exportFunction: the source is missing");
+    if (sections[0] === undefined || sections[0].length === 0) {
+      throw new TypeError("exportFunction: the source is missing");
+    }
     if (!this.#known.has(hash)) {
-      const own = source.slice();
+      const own = pack(sections);
       this.#store.write({
         table: "functions",
         put: {
@@ -80,13 +87,13 @@ export class FunctionTable {
     if (!this.#known.has(hash)) await this.#exported(hash);
     const facts = this.#known.get(hash);
     const cached = this.#cache.get(hash);
-    if (facts !== undefined && cached !== undefined) return { ...facts, source: cached };
+    if (facts !== undefined && cached !== undefined) return { ...facts, sections: unpack(cached) };
     const row = await this.#store.readFunction(hash);
     if (facts === undefined || row === null) {
       throw new MobulaError(`Cannot find function ${hash}: it was never exported to this cluster`);
     }
     this.#remember(hash, row.source);
-    return { ...facts, source: row.source };
+    return { ...facts, sections: unpack(row.source) };
   }
 
   #exported(hash: string): Promise<void> {
@@ -115,4 +122,25 @@ export class FunctionTable {
       this.#cacheBytes -= bytes.length;
     }
   }
+}
+
+/** One text cannot begin with it. */
+const HAS_CAPTURES = 0;
+const PACKED_HEAD_BYTES = 5;
+
+/** As it is kept: the source alone, or a zero byte, the source's length (32 bits), the source, the captures. */
+function pack([source, captures]: readonly Uint8Array[]): Uint8Array {
+  if (captures === undefined) return source!.slice();
+  const packed = new Uint8Array(PACKED_HEAD_BYTES + source!.length + captures.length);
+  packed[0] = HAS_CAPTURES;
+  new DataView(packed.buffer).setUint32(1, source!.length);
+  packed.set(source!, PACKED_HEAD_BYTES);
+  packed.set(captures, PACKED_HEAD_BYTES + source!.length);
+  return packed;
+}
+
+function unpack(packed: Uint8Array): Uint8Array[] {
+  if (packed[0] !== HAS_CAPTURES) return [packed];
+  const end = PACKED_HEAD_BYTES + new DataView(packed.buffer, packed.byteOffset).getUint32(1);
+  return [packed.subarray(PACKED_HEAD_BYTES, end), packed.subarray(end)];
 }

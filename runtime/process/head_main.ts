@@ -22,11 +22,13 @@ async function main(): Promise<void> {
   let config: HeadConfig;
   let head: Head | null = null;
   let ending = false;
+  let isOrphan = false;
   const end = async (exitCode: number, how: (head: Head) => Promise<void>): Promise<void> => {
     if (ending) return;
     ending = true;
     if (head !== null) await how(head).catch((error: Error) => log(`stopping failed: ${error.stack}`));
-    if (config.ephemeral) rmSync(config.sessionDir, { recursive: true, force: true });
+    // Only when its driver is gone: a head that was asked to end may be started again on its store.
+    if (config.ephemeral && isOrphan) rmSync(config.sessionDir, { recursive: true, force: true });
     process.exit(exitCode);
   };
   try {
@@ -36,10 +38,11 @@ async function main(): Promise<void> {
     process.on("SIGTERM", asked);
     process.on("SIGINT", asked);
     if (config.lifeline) {
-      process.stdin.on("end", asked);
-      process.stdin.on("close", asked);
-      process.stdin.on("error", asked);
-      process.stdin.resume();
+      const cut = () => {
+        isOrphan = true;
+        asked();
+      };
+      process.stdin.on("end", cut).on("close", cut).on("error", cut).resume();
     }
     head = await Head.start(config, {
       log,

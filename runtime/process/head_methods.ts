@@ -191,12 +191,12 @@ function tableHandlers({ functions, kv, store }: HeadServices): Handlers<HeadMet
   return {
     exportFunction: async ({ hash, kind, name }, sections) => {
       refuseWhenFull(store);
-      await functions.export(hash, kind, name, sections[0] ?? NOTHING);
+      await functions.export(hash, kind, name, sections);
       return OK;
     },
     fetchFunction: async ({ hash }) => {
-      const { kind, name, source } = await functions.fetch(hash);
-      return new Reply({ kind, name }, [source]);
+      const { kind, name, sections } = await functions.fetch(hash);
+      return new Reply({ kind, name }, sections);
     },
     kvPut: async ({ key, overwrite }, sections) => {
       refuseWhenFull(store);

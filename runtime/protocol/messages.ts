@@ -104,12 +104,13 @@ export interface AgentMethods {
   /** The driver is done: its job ends. */
   readonly endJob: Method<{ jobId: JobId }, Record<string, never>>;
 
-  /** Function or class source (section 0) into the GCS function table, keyed by content hash; answered after its commit. */
+  /** Function or class source (section 0) and encoded captures (section 1, where there are any) into the GCS function
+   *  table, keyed by content hash; answered after its commit. */
   readonly exportFunction: Method<
     { hash: string; kind: "function" | "class" | "codec"; name: string },
     Record<string, never>
   >;
-  /** Answer: section 0 is the source. Waits for an export that is under way. */
+  /** Answer: sections as exported. Waits for an export that is under way. */
   readonly fetchFunction: Method<{ hash: string }, { kind: "function" | "class" | "codec"; name: string }>;
 
   /** Answered when granted (perhaps by another node's agent), or with an error (TaskUnschedulableError), or cancelled. */

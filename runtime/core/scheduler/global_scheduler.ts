@@ -245,8 +245,16 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
   #heartbeat(nowMs: number, heartbeat: Heartbeat): void {
     const node = this.#nodes.get(heartbeat.nodeId);
     if (node === undefined) return;
+    // What was taken since the last figures is what was assigned, oldest first: counted twice, a node would seem full.
+    const taken = { ...(node.heartbeat?.available ?? node.total) };
+    addResources(taken, heartbeat.available, -1);
     node.heartbeat = heartbeat;
-    node.assigned = node.assigned.filter((assignment) => nowMs - assignment.atMs < ASSIGNMENT_SETTLES_MS);
+    node.assigned = node.assigned.filter(({ atMs, resources }) => {
+      if (nowMs - atMs >= ASSIGNMENT_SETTLES_MS) return false;
+      if (!fits(taken, resources)) return true;
+      addResources(taken, resources, -1);
+      return false;
+    });
   }
 
   #retry(nowMs: number, out: SchedulerEffect[]): void {

@@ -122,6 +122,21 @@ describe("the least expected wait", () => {
     expect(bench.picked()).toBe(N1);
   });
 
+  test("figures that show an assignment end its counting, also at once", () => {
+    const bench = new Bench();
+    bench.join(N1, { CPU: 2 });
+    bench.join(N2, { CPU: 2 });
+    bench.load(N1, { available: toUnits({ CPU: 0 }) });
+    bench.load(N2, { available: toUnits({ CPU: 2 }) });
+    expect(bench.picked()).toBe(N2);
+    bench.nowMs += 10;
+    bench.load(N2, { available: toUnits({ CPU: 1 }) });
+    bench.load(N1, { available: toUnits({ CPU: 1 }) });
+    // Its argument is there, and one CPU is free there: counted twice, none would be.
+    bench.places.set(O1, { bytes: 64_000_000, nodes: new Set([N2]) });
+    expect(bench.picked({ args: [BIG] })).toBe(N2);
+  });
+
   test("spread takes the nodes in turn, those that are free first", () => {
     const bench = new Bench();
     for (const node of [N1, N2, N3]) bench.join(node, { CPU: 4 });

@@ -145,9 +145,13 @@ export class Actors {
 
   /** For heartbeats: actors that still wait for resources here. */
   waiting(): { actorId: ActorId; incarnation: number }[] {
+    const { scheduler } = this.#parts.leases;
     const waiting: { actorId: ActorId; incarnation: number }[] = [];
-    for (const { spec, incarnation, state } of this.#actors.values()) {
-      if (state === "leasing" && waiting.length < 1_000) waiting.push({ actorId: spec.actorId, incarnation });
+    for (const { spec: { actorId, owner }, incarnation, state } of this.#actors.values()) {
+      if (state !== "leasing" || waiting.length >= 1_000) continue;
+      // One whose worker comes up holds what it needs: it is not better off elsewhere.
+      if (!scheduler.waitsForResources(owner, leaseRequestId(actorId, incarnation))) continue;
+      waiting.push({ actorId, incarnation });
     }
     return waiting;
   }

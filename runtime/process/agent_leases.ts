@@ -52,7 +52,7 @@ export class Leases {
   readonly #nodeId: NodeId;
   /** Who waits for an answer, by request. Several when it was sent again. */
   readonly #waiters: Map<string, Waiter[]> = new Map();
-  /** Grants of other nodes by lease, until the machine says whether they are wanted. */
+  /** Grants of other nodes by lease, until the machine has said whether they are wanted: to the end of the run. */
   readonly #forwarded: Map<string, Grant> = new Map();
   /** Requests that the global scheduler was asked about: their grant here is not bottom-up. */
   readonly #handedOver: Set<string> = new Set();
@@ -107,6 +107,8 @@ export class Leases {
       this.#events = [];
       for (const effect of this.scheduler.stepAll(this.#parts.nowMs(), events)) this.#perform(effect);
     }
+    // Wanted, returned, or a repetition: the machine has decided on all of them.
+    this.#forwarded.clear();
     this.#scheduled = false;
   }
 
@@ -196,11 +198,11 @@ export class Leases {
     this.#settle(key, (waiter) => waiter.resolve({ grant }));
   }
 
-  #pickNode({ key, request, exclude }: EffectOf<"pickNode">): void {
+  #pickNode({ key, request, exclude, waitingAt }: EffectOf<"pickNode">): void {
     const { head, tracer } = this.#parts;
     this.#handedOver.add(key);
     this.#trace(request, 3, "handOver", this.scheduler.reason(request.submitter, request.requestId) ?? "");
-    head.request("pickNode", { request, exclude: [...exclude] }).then(
+    head.request("pickNode", { request, exclude: [...exclude], waitingAt }).then(
       ({ result }) => {
         tracer.steps(result.steps);
         this.step({ type: "nodePicked", key, nodeId: result.nodeId });

@@ -116,8 +116,8 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
     },
     endJob: ({ jobId, reason, failed }) =>
       ask((requestId) => ({ type: "endJob", requestId, jobId, reason, failed })),
-    pickNode: ({ request, exclude }) =>
-      ask((requestId) => ({ type: "pickNode", requestId, nodeId, request, exclude })),
+    pickNode: ({ request, exclude, waitingAt }) =>
+      ask((requestId) => ({ type: "pickNode", requestId, nodeId, request, exclude, waitingAt })),
     cancelPick: ({ submitter, requestId }) =>
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
     workerExited: (params) => {

@@ -345,9 +345,10 @@ export interface HeadMethods {
   readonly exportFunction: AgentMethods["exportFunction"];
   readonly fetchFunction: AgentMethods["fetchFunction"];
 
-  /** Which node should hold this lease? Waits while no node fits (infeasible demand is shown, one warning). */
+  /** Which node should hold this lease? Waits while no node fits (infeasible demand is shown, one warning).
+   *  `waitingAt`: it waits at that node already, which is the answer unless another one can start it at once. */
   readonly pickNode: Method<
-    { request: LeaseRequest; exclude: NodeId[] },
+    { request: LeaseRequest; exclude: NodeId[]; waitingAt?: NodeId | undefined },
     { nodeId: NodeId; steps: TraceStep[] }
   >;
   readonly cancelPick: Notification<{ submitter: ProcessId; requestId: string }>;

@@ -50,6 +50,8 @@ class Connection {
   readonly #lastMs: [number, number] = [0, 0];
   /** What has arrived while the link was cut, by receiving end. */
   readonly #held: [unknown[], unknown[]] = [[], []];
+  /** What has arrived at an end that stands still, in order: pauses overlap, and one may end before an earlier one. */
+  readonly #unread: [unknown[], unknown[]] = [[], []];
 
   constructor(network: Network, from: Host, to: Host) {
     this.#network = network;
@@ -104,11 +106,21 @@ class Connection {
       this.#held[to].push(message);
       return;
     }
-    if (end.host.pausedUntilMs > loop.nowMs) {
-      loop.after(end.host.pausedUntilMs - loop.nowMs, () => this.#arrive(to, message));
-      return;
-    }
-    end.onMessage(message);
+    const unread = this.#unread[to];
+    if (unread.length === 0 && end.host.pausedUntilMs <= loop.nowMs) return end.onMessage(message);
+    unread.push(message);
+    if (unread.length === 1) this.#readLater(to);
+  }
+
+  #readLater(to: 0 | 1): void {
+    const end = this.ends[to];
+    const { loop } = this.#network;
+    loop.after(Math.max(0, end.host.pausedUntilMs - loop.nowMs), () => {
+      if (end.host.pausedUntilMs > loop.nowMs) return this.#readLater(to);
+      for (const message of this.#unread[to].splice(0)) {
+        if (this.isOpen && end.host.alive) end.onMessage(message);
+      }
+    });
   }
 }
 

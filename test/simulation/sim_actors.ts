@@ -45,7 +45,10 @@ export class SimActors {
   }
 
   waiting(): { actorId: ActorId; incarnation: number }[] {
-    const waiting = [...this.#hosted.values()].filter(({ state }) => state === "waiting");
+    const { scheduler } = this.#agent;
+    const waiting = [...this.#hosted.values()].filter(({ spec, incarnation, state }) =>
+      state === "waiting" && scheduler.waitsForResources(spec.owner, actorKey(spec.actorId, incarnation))
+    );
     return waiting.map(({ spec, incarnation }) => ({ actorId: spec.actorId, incarnation }));
   }
 

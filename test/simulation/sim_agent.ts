@@ -394,14 +394,15 @@ export class SimAgent {
     this.#toSubmitter(request.submitter, (owner) => owner.rejected(request.requestId));
   }
 
-  #pick({ key, request, exclude }: EffectOf<"pickNode">): void {
+  #pick({ key, request, exclude, waitingAt }: EffectOf<"pickNode">): void {
     const answered = (answer: Answer): void => {
       this.#picks.delete(key);
       if (answer.ok) return this.step({ type: "nodePicked", key, nodeId: answer.result["nodeId"] as NodeId });
       const { code, message } = answer;
       this.step({ type: "pickFailed", key, fatal: code === "TaskUnschedulableError", code, message });
     };
-    const id = this.link.request({ type: "pickNode", nodeId: this.nodeId, request, exclude }, answered);
+    const question = { type: "pickNode", nodeId: this.nodeId, request, exclude, waitingAt } as const;
+    const id = this.link.request(question, answered);
     this.#picks.set(key, id);
     // Like the real link's request timeout, but shorter than a simulation.
     this.#world.loop.after(10_000, () => {

@@ -172,12 +172,12 @@ export class SimDriver {
       args,
       methods: {},
     };
-    // What was spilled to a node waits there even while actors hold its CPUs for life: so these do not live for ever.
     if (cpu > 0) {
-      this.#later(
-        12_000,
-        () => this.agent.link.request({ type: "killActor", actorId: id, noRestart: true }, () => undefined),
-      );
+      // One holds its CPU for life. Of the others no more than a while: what is left might fit nowhere.
+      const isFirst = !this.#world.cpuActor;
+      this.#world.cpuActor = true;
+      const kill = { type: "killActor", actorId: id, noRestart: true } as const;
+      if (!isFirst) this.#later(12_000, () => this.agent.link.request(kill, () => undefined));
     }
     const book: ActorBook = { actorId: id, name, acknowledged: false, refused: false };
     this.#world.actors.set(id, book);

@@ -43,6 +43,8 @@ export class SimWorld {
   /** Every driver that was ever started. */
   readonly drivers: SimDriver[] = [];
   readonly actors: Map<ActorId, ActorBook> = new Map();
+  /** An actor that holds a CPU for life has been created. */
+  cpuActor: boolean = false;
   /** While true, processes crash and things fail by chance. */
   stormy: boolean = true;
   /** Told of every lease that a node grants, with what is then held. */

@@ -21,13 +21,8 @@ import { ActorManager } from "../actor/actor_manager.ts";
 import type { Core } from "../core.ts";
 import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
 import { ObjectDirectory } from "../object/object_directory.ts";
-import {
-  GlobalScheduler,
-  leasePickKey,
-  pickRequestOf,
-  type SchedulerEffect,
-  type SchedulerEvent,
-} from "../scheduler/global_scheduler.ts";
+import { GlobalScheduler, type SchedulerEffect, type SchedulerEvent } from "../scheduler/global_scheduler.ts";
+import { leasePickKey, pickRequestOf } from "../scheduler/pick_request.ts";
 import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
 import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords, Of } from "./gcs_events.ts";
 import { actorPick, actorPickKey, reply, replyCancelled, replyError, send } from "./gcs_replies.ts";
@@ -139,7 +134,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   }
 
   #pickNode(nowMs: number, event: Of<GcsEvent, "pickNode">, out: GcsEffect[]): void {
-    const request = pickRequestOf(event.request, event.nodeId, event.exclude);
+    const request = pickRequestOf(event.request, event.nodeId, event.exclude, event.waitingAt);
     const { jobId, taskId } = event.request;
     // Resent: the first one's answer has no taker.
     replyCancelled(this.#picks.takeTask(request.key), out);

@@ -35,6 +35,7 @@ export type GcsEvent =
     readonly nodeId: NodeId;
     readonly request: LeaseRequest;
     readonly exclude: readonly NodeId[];
+    readonly waitingAt?: NodeId | undefined;
   }
   | { readonly type: "cancelPick"; readonly submitter: ProcessId; readonly leaseRequestId: string }
   | (Of<DirectoryEvent, "objectsReported"> & { readonly requestId: string })

@@ -5,7 +5,7 @@
 import type { ActorId, NodeId } from "../../common/ids.ts";
 import type { ActorSpec } from "../../common/task_spec.ts";
 import type { NodeMethods } from "../../protocol/messages.ts";
-import type { PickRequest } from "../scheduler/global_scheduler.ts";
+import type { PickRequest } from "../scheduler/pick_request.ts";
 import type { GcsEffect, SendEffect } from "./gcs_events.ts";
 
 export function send<M extends keyof NodeMethods>(

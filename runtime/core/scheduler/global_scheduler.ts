@@ -21,9 +21,9 @@ import { assert } from "../../common/assert.ts";
 import type { JobId, NodeId, ObjectId } from "../../common/ids.ts";
 import type { Prng } from "../../common/prng.ts";
 import { addResources, fits, type ResourceSet } from "../../common/resources.ts";
-import type { ArgumentRef, LeaseRequest, Strategy } from "../../common/task_spec.ts";
 import type { DemandRow, Heartbeat } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
+import type { PickRequest } from "./pick_request.ts";
 import {
   type ArgumentPlace,
   costOf,
@@ -44,23 +44,6 @@ export const EXCLUSION_MS: number = 1_000;
 export const PICKS_WAITING_MAX: number = 100_000;
 /** Shapes whose warning is remembered. */
 export const WARNINGS_KEPT: number = 1_000;
-
-/** What is to be placed. */
-export interface PickRequest {
-  /** Names the request: asking again replaces it. */
-  readonly key: string;
-  readonly kind: "task" | "actor";
-  /** The agent that asked; null for the GCS itself. Its death ends the request. */
-  readonly asker: NodeId | null;
-  readonly jobId: JobId;
-  readonly name: string;
-  /** What must be free: for actors the placement resources. */
-  readonly resources: ResourceSet;
-  readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>> | undefined;
-  readonly args: readonly ArgumentRef[];
-  readonly exclude: readonly NodeId[];
-}
 
 export type SchedulerEvent =
   | {
@@ -204,8 +187,10 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
   betterElsewhere(request: PickRequest, current: NodeId): boolean {
     const here = this.#nodes.get(current);
     if (here !== undefined && fits(this.#view(here).available, request.resources)) return false;
-    if (request.strategy.type === "nodeAffinity" && request.strategy.nodeId === current) return false;
-    const choice = this.#choose(request, false);
+    const { strategy } = request;
+    if (strategy.type === "nodeAffinity" && !strategy.soft && strategy.nodeId === current) return false;
+    // A soft wish was heard when it was sent there; what fills that node may never end.
+    const choice = this.#chooseAmong([...this.#nodes.values()], request, false);
     return choice.type === "node" && choice.costs[0]!.nodeId !== current && choice.costs[0]!.availableNow;
   }
 
@@ -266,6 +251,7 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
   /** Picks, fails, or puts the request into (or leaves it in) its place among the waiting. */
   #decide(nowMs: number, request: PickRequest, sinceMs: number, out: SchedulerEffect[]): void {
     const { key, jobId } = request;
+    if (this.#stays(request, out)) return;
     const choice = this.#choose(request, nowMs - sinceMs < EXCLUSION_MS);
     if (choice.type === "wait") {
       if (choice.infeasible) this.#warn(request, choice.reason, out);
@@ -291,9 +277,27 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
     out.push({ type: "picked", key, nodeId, costs: choice.costs, detail });
   }
 
+  /** Whether it waits at a node and stays there: its place in that queue is worth more than one in another. */
+  #stays(request: PickRequest, out: SchedulerEffect[]): boolean {
+    const { key, waitingAt } = request;
+    const node = waitingAt === undefined ? undefined : this.#nodes.get(waitingAt);
+    if (node === undefined || this.betterElsewhere(request, node.nodeId)) return false;
+    // It may have been among those that wait, while that node was unknown.
+    this.#waiting.delete(key);
+    const cost = costOf(this.#view(node), request, this.#placesOf(request));
+    const detail = `${describeCost(cost)}; it waits there, and no other node is free`;
+    out.push({ type: "picked", key, nodeId: node.nodeId, costs: [cost], detail });
+    return true;
+  }
+
+  #placesOf(request: PickRequest): ArgumentPlace[] {
+    return request.args.flatMap((arg) => this.#locate(arg.id) ?? []);
+  }
+
   #choose(request: PickRequest, withExclusions: boolean): Choice {
-    const { strategy } = request;
-    if (strategy.type === "nodeAffinity") {
+    const { strategy, waitingAt } = request;
+    // One that waits somewhere and may leave has been where its soft wish sent it.
+    if (strategy.type === "nodeAffinity" && !(strategy.soft && waitingAt !== undefined)) {
       const node = this.#nodes.get(strategy.nodeId);
       const problem = node === undefined
         ? "it is dead or unknown"
@@ -321,11 +325,7 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
       const reason = `${feasible.map((node) => node.nodeId).join(", ")} would fit, but cannot be reached now`;
       return { type: "wait", infeasible: false, reason };
     }
-    const args: ArgumentPlace[] = [];
-    for (const arg of request.args) {
-      const place = this.#locate(arg.id);
-      if (place !== null) args.push(place);
-    }
+    const args = this.#placesOf(request);
     const ranked = usable.map((node) => {
       const view = this.#view(node);
       return { cost: costOf(view, request, args), load: utilization(view, request) };
@@ -399,28 +399,6 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
       `${what} ${request.name} cannot be placed: ${reason}. It waits until a node that fits joins.`;
     out.push({ type: "warnInfeasible", jobId: request.jobId, text });
   }
-}
-
-/** The placement of a lease request that an agent hands over. */
-export function pickRequestOf(request: LeaseRequest, asker: NodeId, exclude: readonly NodeId[]): PickRequest {
-  const { jobId, kind, name, resources, strategy, labelSelector, args } = request;
-  return {
-    key: leasePickKey(request.submitter, request.requestId),
-    kind,
-    asker,
-    jobId,
-    name,
-    resources,
-    strategy,
-    labelSelector,
-    args,
-    exclude,
-  };
-}
-
-/** The key of the placement of a lease request: request ids are unique within a submitter. */
-export function leasePickKey(submitter: string, requestId: string): string {
-  return `${submitter}/${requestId}`;
 }
 
 function shapeKey(request: PickRequest): string {

@@ -17,7 +17,8 @@
  *            granted elsewhere
  *
  *   1 spilled here, placed here by the head, or hard affinity: committed to this node
- *   2 it could run here but for resources; asked about elsewhere at once, and again while it waits
+ *   2 it could run here but for resources; asked about elsewhere at once, and again while it waits, also when forwarded:
+ *     it is taken back when another node, or this one, can start it at once
  *   3 resources are free (or the global scheduler said "here"), but arguments have to be fetched first
  *   4 the global scheduler said "here"            5 arguments are here and pinned
  *   6 the global scheduler named another node     7 that node refused or is lost
@@ -118,6 +119,11 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   reason(submitter: ProcessId, requestId: string): string | null {
     const entry = this.#state.pending.get(requestKey(submitter, requestId));
     return entry === undefined ? null : reasonOf(entry, this.#view());
+  }
+
+  /** Whether a request of this node waits for resources, not for arguments or a worker that comes up. */
+  waitsForResources(submitter: ProcessId, requestId: string): boolean {
+    return this.#state.pending.get(requestKey(submitter, requestId))?.phase === "queued";
   }
 
   /** The load that heartbeats tell: tasks waiting here, and how long a request waits for its grant. */
@@ -251,10 +257,13 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         return state.reject(entry, event.code, event.message, false);
       case "forwardGranted": {
         const { leaseId, nodeId, workerId, submitter } = event;
+        // Granted once and told twice: it was taken back and came there again while the first grant was on its way.
+        if (state.leases.remote.has(leaseId)) return;
         if (entry?.forwardedTo !== nodeId) {
           // It crossed a cancellation, or its submitter died: nobody wants it.
           return state.emit({ type: "returnRemoteLease", nodeId, leaseId, workerId, discardWorker: false });
         }
+        state.endPick(entry);
         state.pending.delete(entry.key);
         state.leases.remote.set(leaseId, { leaseId, nodeId, workerId, submitter });
         return state.emit({ type: "answerForwarded", key: entry.key, leaseId });

@@ -143,6 +143,8 @@ export type LocalSchedulerEffect =
     readonly key: string;
     readonly request: LeaseRequest;
     readonly exclude: readonly NodeId[];
+    /** The node that it was passed on to and waits at: asked whether another one could start it at once. */
+    readonly waitingAt?: NodeId;
   }
   | {
     readonly type: "cancelPick";

@@ -18,6 +18,8 @@ const PICKS_MAX = 64;
 const SMALL_MISSING_BYTES = 10 * INLINE_BYTES_MAX;
 /** A question that excluded a node is asked again without that after so long: it may be the only one that fits. */
 const EXCLUDE_MS = 2_000;
+/** A request that has waited at another node for this long may be taken back: work that runs there may never end. */
+const FORWARDED_MS = 1_000;
 /** While anything waits, look this often for what is due. */
 const TICK_MS = 50;
 
@@ -80,6 +82,10 @@ export class RequestRouter {
     state.pickAnswered(entry);
     entry.exclude = [];
     this.#backOff(entry);
+    if (entry.forwardedTo !== null) {
+      if (entry.forwardedTo === nodeId) return this.#rest(entry);
+      state.takeBack(entry);
+    }
     if (nodeId !== state.config.nodeId) return this.#forward(entry, nodeId);
     if (state.feasible(entry.request) && !state.draining) return state.commit(entry);
     // "Here" was decided on a view of this node that was old: ask again a little later.
@@ -98,6 +104,7 @@ export class RequestRouter {
 
   /** The node that it was passed on to cannot have it. */
   cameBack(entry: PendingRequest, from: NodeId): void {
+    this.#state.endPick(entry);
     entry.forwardedTo = null;
     entry.phase = "deciding";
     entry.exclude = [from];
@@ -115,12 +122,14 @@ export class RequestRouter {
   #mayOffer(entry: PendingRequest): boolean {
     const state = this.#state;
     if (entry.origin !== "own" || entry.picking) return false;
-    if (entry.phase !== "deciding" && entry.phase !== "queued") return false;
+    if (entry.phase !== "deciding" && entry.phase !== "queued" && entry.phase !== "forwarded") return false;
     const { strategy } = entry.request;
-    if (entry.phase === "queued") {
-      // Nobody else is there, or nobody else may have it.
+    if (entry.phase !== "deciding") {
+      // Nobody else is there, or nobody else may have it, or its node is given time to take it.
       if (state.peers.size === 0 && !state.draining) return false;
-      if (strategy.type === "nodeAffinity") return false;
+      if (strategy.type === "nodeAffinity") {
+        if (!strategy.soft || state.nowMs - entry.sinceMs < FORWARDED_MS) return false;
+      }
     }
     return state.picks < PICKS_MAX;
   }
@@ -130,11 +139,15 @@ export class RequestRouter {
     state.pickAsked(entry);
     if (entry.exclude.length > 0) entry.nextPickMs = state.nowMs + EXCLUDE_MS;
     const exclude = state.draining ? [...entry.exclude, state.config.nodeId] : [...entry.exclude];
+    const { strategy } = entry.request;
+    const chosen = strategy.type === "nodeAffinity" && entry.phase === "queued";
+    const waitingAt = chosen ? state.config.nodeId : entry.forwardedTo;
     state.emit({
       type: "pickNode",
       key: entry.key,
       request: { ...entry.request, backlog: entry.backlog },
       exclude,
+      ...(waitingAt === null ? {} : { waitingAt }),
     });
   }
 
@@ -142,8 +155,14 @@ export class RequestRouter {
     this.#state.detach(entry);
     entry.phase = "forwarded";
     entry.forwardedTo = nodeId;
+    this.#rest(entry);
     const request = { ...entry.request, backlog: entry.backlog };
     this.#state.emit({ type: "forward", key: entry.key, request, nodeId });
+  }
+
+  /** It waits where it is for a while before others are thought of. */
+  #rest(entry: PendingRequest): void {
+    entry.nextPickMs = Math.max(entry.nextPickMs, this.#state.nowMs + FORWARDED_MS);
   }
 
   #backOff(entry: PendingRequest): void {

@@ -139,13 +139,18 @@ export class SchedulerState {
 
   /** It has its answer, or nobody waits for one. */
   remove(entry: PendingRequest): void {
-    if (entry.forwardedTo !== null) {
-      const { submitter, requestId } = entry.request;
-      this.emit({ type: "cancelForward", nodeId: entry.forwardedTo, submitter, requestId });
-      entry.forwardedTo = null;
-    }
+    if (entry.forwardedTo !== null) this.takeBack(entry);
     this.detach(entry);
     this.pending.delete(entry.key);
+  }
+
+  /** It waits at another node no longer; a grant that crosses this goes back. */
+  takeBack(entry: PendingRequest): void {
+    assert(entry.forwardedTo !== null, `${entry.key} waits at another node`);
+    const { submitter, requestId } = entry.request;
+    this.emit({ type: "cancelForward", nodeId: entry.forwardedTo, submitter, requestId });
+    entry.forwardedTo = null;
+    entry.phase = "deciding";
   }
 
   reject(entry: PendingRequest, code: string, message: string, retry: boolean): void {

@@ -7,11 +7,10 @@ import {
   ASSIGNMENT_SETTLES_MS,
   EXCLUSION_MS,
   GlobalScheduler,
-  type PickRequest,
-  pickRequestOf,
   type SchedulerEffect,
   type SchedulerEvent,
 } from "../../../runtime/core/scheduler/global_scheduler.ts";
+import { type PickRequest, pickRequestOf } from "../../../runtime/core/scheduler/pick_request.ts";
 import type { ArgumentPlace } from "../../../runtime/core/scheduler/scheduling_policy.ts";
 import type { Heartbeat } from "../../../runtime/protocol/messages.ts";
 import { heartbeat, J1, leaseRequest, N1, N2, N3, O1 } from "../gcs/fixtures.ts";
@@ -252,6 +251,26 @@ describe("affinity", () => {
     expect(bench.picked({ strategy: { ...hard, soft: true } })).toBe(N2);
     expect(bench.picked({ strategy: { type: "nodeAffinity", nodeId: N3, soft: true } })).toBe(N1);
   });
+});
+
+test("a request that waits at a node stays there until another one is free", () => {
+  const bench = new Bench();
+  bench.join(N1, { CPU: 1 });
+  bench.join(N2, { CPU: 1 });
+  bench.load(N1, { available: NONE });
+  bench.load(N2, { available: NONE, queueLength: 9, queueWaitMs: 900 });
+  expect(bench.picked({ waitingAt: N2 })).toBe(N2);
+  bench.load(N1, { available: { CPU: 10_000 } });
+  expect(bench.picked({ waitingAt: N2, strategy: { type: "nodeAffinity", nodeId: N2, soft: false } })).toBe(
+    N2,
+  );
+  expect(bench.picked({ waitingAt: N2, strategy: { type: "nodeAffinity", nodeId: N2, soft: true } })).toBe(
+    N1,
+  );
+  // That one is assigned now.
+  expect(bench.picked({ waitingAt: N2 })).toBe(N2);
+  bench.step({ type: "nodeDied", nodeId: N2, reason: "it left" });
+  expect(bench.picked({ waitingAt: N2 })).toBe(N1);
 });
 
 test("an actor is better elsewhere only when its node has no room and another has", () => {

@@ -457,6 +457,71 @@ describe("other nodes", () => {
     );
   });
 
+  test("a request that waits long elsewhere is asked about again, stays, or moves to the node that is free now", () => {
+    const scene = new Scene({ CPU: 1 }).workers(1).peers(THERE);
+    scene.request();
+    scene.request({ requestId: "r2" });
+    const key = "d-1/r2";
+    const submitter = "d-1" as ProcessId;
+    scene.send({ type: "nodePicked", key, nodeId: THERE });
+    assert.deepEqual(scene.tick(900), []);
+    const [asked] = scene.tick(100);
+    assert.deepEqual(asked?.type === "pickNode" && [asked.exclude, asked.waitingAt], [[], THERE]);
+    // Nobody else is free: it keeps its place.
+    assert.deepEqual(scene.send({ type: "nodePicked", key, nodeId: THERE }), []);
+    assert.deepEqual(types(scene.tick(1_000)), ["pickNode"]);
+    scene.giveBack("l1");
+    assert.deepEqual(types(scene.send({ type: "nodePicked", key, nodeId: HERE })), [
+      "cancelForward",
+      "grant",
+    ]);
+    const workerId = "w-far" as ProcessId;
+    const crossed = {
+      type: "forwardGranted",
+      key,
+      nodeId: THERE,
+      leaseId: "far1",
+      workerId,
+      submitter,
+    } as const;
+    assert.deepEqual(types(scene.send(crossed)), ["returnRemoteLease"]);
+  });
+
+  test("a soft wish for this node is given a second, then goes where there is room", () => {
+    const scene = new Scene({ CPU: 1 }).workers(1).peers(THERE);
+    scene.request();
+    scene.request({ requestId: "r2", strategy: { type: "nodeAffinity", nodeId: HERE, soft: true } });
+    assert.deepEqual(scene.tick(900), []);
+    const [asked] = scene.tick(100);
+    assert.deepEqual(asked?.type === "pickNode" && asked.waitingAt, HERE);
+    const key = "d-1/r2";
+    assert.deepEqual(scene.send({ type: "nodePicked", key, nodeId: HERE }), []);
+    assert.deepEqual(types(scene.tick(1_000)), ["pickNode"]);
+    assert.deepEqual(types(scene.send({ type: "nodePicked", key, nodeId: THERE })), ["forward"]);
+  });
+
+  test("a forwarded request that is granted while it is asked about ends the question", () => {
+    const scene = new Scene({ CPU: 1 }).workers(1).peers(THERE);
+    scene.request();
+    scene.request({ requestId: "r2" });
+    const key = "d-1/r2";
+    const submitter = "d-1" as ProcessId;
+    scene.send({ type: "nodePicked", key, nodeId: THERE });
+    scene.tick(1_000);
+    const workerId = "w-far" as ProcessId;
+    const granted = {
+      type: "forwardGranted",
+      key,
+      nodeId: THERE,
+      leaseId: "far1",
+      workerId,
+      submitter,
+    } as const;
+    assert.deepEqual(types(scene.send(granted)), ["cancelPick", "answerForwarded"]);
+    // Told twice: the lease is in use.
+    assert.deepEqual(scene.send(granted), []);
+  });
+
   test("a refusal elsewhere is followed by another question without that node, then by one with it", () => {
     const scene = new Scene({ CPU: 1 }).workers(1).peers(THERE);
     scene.request();

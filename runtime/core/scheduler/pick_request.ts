@@ -1,0 +1,54 @@
+/**
+ * What the global scheduler is asked: a place for a lease request or an actor.
+ * @module
+ */
+import type { JobId, NodeId } from "../../common/ids.ts";
+import type { ResourceSet } from "../../common/resources.ts";
+import type { ArgumentRef, LeaseRequest, Strategy } from "../../common/task_spec.ts";
+
+/** What is to be placed. */
+export interface PickRequest {
+  /** Names the request: asking again replaces it. */
+  readonly key: string;
+  readonly kind: "task" | "actor";
+  /** The agent that asked; null for the GCS itself. Its death ends the request. */
+  readonly asker: NodeId | null;
+  readonly jobId: JobId;
+  readonly name: string;
+  /** What must be free: for actors the placement resources. */
+  readonly resources: ResourceSet;
+  readonly strategy: Strategy;
+  readonly labelSelector?: Readonly<Record<string, string>> | undefined;
+  readonly args: readonly ArgumentRef[];
+  readonly exclude: readonly NodeId[];
+  /** It waits there already: moved only to a node that can start it at once. */
+  readonly waitingAt?: NodeId | undefined;
+}
+
+/** The placement of a lease request that an agent hands over. */
+export function pickRequestOf(
+  request: LeaseRequest,
+  asker: NodeId,
+  exclude: readonly NodeId[],
+  waitingAt?: NodeId,
+): PickRequest {
+  const { jobId, kind, name, resources, strategy, labelSelector, args } = request;
+  return {
+    key: leasePickKey(request.submitter, request.requestId),
+    kind,
+    asker,
+    jobId,
+    name,
+    resources,
+    strategy,
+    labelSelector,
+    args,
+    exclude,
+    waitingAt,
+  };
+}
+
+/** The key of the placement of a lease request: request ids are unique within a submitter. */
+export function leasePickKey(submitter: string, requestId: string): string {
+  return `${submitter}/${requestId}`;
+}

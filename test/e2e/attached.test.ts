@@ -80,5 +80,12 @@ test("the cluster is as it was: no objects, no actors, no leases", async () => {
   await waitFor("no objects", async () => (await listObjects()).length === 0);
   await waitFor("no actors", async () => (await listActors()).every((actor) => actor.state === "DEAD"));
   await waitFor("free CPUs", async () => (await availableResources()).CPU === 2);
+  interface Status {
+    nodes: { objectStore: { usedBytes: number; objects: number } }[];
+  }
+  await waitFor("an empty store", async () => {
+    const { objectStore } = (await session.json<Status>("status")).nodes[0]!;
+    return objectStore.usedBytes === 0 && objectStore.objects === 0;
+  });
   await shutdown();
 });

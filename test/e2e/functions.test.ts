@@ -13,6 +13,7 @@ import {
   shutdown,
 } from "mobula";
 import { watchLeftovers } from "../support/leftovers.ts";
+import { rejection } from "../support/processes.ts";
 
 const leftovers = watchLeftovers();
 
@@ -23,12 +24,6 @@ afterAll(async () => {
   await shutdown();
   await leftovers.check();
 });
-
-async function rejection<E = Error>(promise: Promise<unknown>): Promise<E> {
-  const outcome = await promise.then((value) => ({ value }), (error: E) => ({ error }));
-  if ("value" in outcome) throw new Error(`resolved with ${String(outcome.value)}`);
-  return outcome.error;
-}
 
 describe("captures", () => {
   test("are refused by name, with the ways out", () => {

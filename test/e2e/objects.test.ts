@@ -17,6 +17,7 @@ import {
 import { collectGarbage } from "#platform";
 import { Signal, type SignalHandle } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
+import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const leftovers = watchLeftovers();
@@ -43,12 +44,6 @@ async function noObjects(): Promise<void> {
   await waitFor("no object is left", async () => (left = await ids()).length === 0).catch(() => {
     throw new Error(`Objects are left: ${left.join(", ")}`);
   });
-}
-
-async function rejection<E = Error>(promise: Promise<unknown>): Promise<E> {
-  const outcome = await promise.then((value) => ({ value }), (error: E) => ({ error }));
-  if ("value" in outcome) throw new Error(`resolved with ${String(outcome.value)}`);
-  return outcome.error;
 }
 
 /** Takes a list with a ref, waits for the signal, and says what the ref's value is; then lets it go. */

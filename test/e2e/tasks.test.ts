@@ -18,6 +18,7 @@ import {
 } from "mobula";
 import { Signal, Tally, type TallyHandle } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
+import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const leftovers = watchLeftovers();
@@ -29,13 +30,6 @@ afterAll(async () => {
   await shutdown();
   await leftovers.check();
 });
-
-/** What a rejected promise rejects with. */
-async function rejection<E = Error>(promise: Promise<unknown>): Promise<E> {
-  const outcome = await promise.then((value) => ({ value }), (error: E) => ({ error }));
-  if ("value" in outcome) throw new Error(`resolved with ${String(outcome.value)}`);
-  return outcome.error;
-}
 
 describe("a task", () => {
   const echo = remote((...values: unknown[]) => values);

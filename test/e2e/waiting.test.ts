@@ -17,6 +17,7 @@ import {
 } from "mobula";
 import { Signal, type SignalHandle, Tally } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
+import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const leftovers = watchLeftovers();
@@ -39,12 +40,6 @@ const held = remote(async (signal: SignalHandle, value: unknown) => {
 const fail = remote(() => {
   throw new RangeError("on purpose");
 });
-
-async function rejection<E = Error>(promise: Promise<unknown>): Promise<E> {
-  const outcome = await promise.then((value) => ({ value }), (error: E) => ({ error }));
-  if ("value" in outcome) throw new Error(`resolved with ${String(outcome.value)}`);
-  return outcome.error;
-}
 
 test("WAIT-01 never more are ready than were asked for", async () => {
   const refs = [1, 2, 3, 4].map((n) => echo.remote(n));

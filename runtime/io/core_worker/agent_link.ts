@@ -18,7 +18,9 @@ export class AgentLink {
   #failed: Error | null = null;
   #changes: RefChange[] = [];
   #scheduled = false;
-  #unconfirmedHolds = false;
+  /** Holds made, and how many of them their homes have confirmed. */
+  #holds = 0;
+  #confirmedHolds = 0;
 
   /** The link is open; what waited leaves first. */
   open(rpc: AgentRpc): void {
@@ -41,12 +43,12 @@ export class AgentLink {
 
   /** Whether holds were sent whose homes have not confirmed them: a task must not be reported done before. */
   get hasUnconfirmedHolds(): boolean {
-    return this.#unconfirmedHolds;
+    return this.#confirmedHolds < this.#holds;
   }
 
   reference(change: RefChange): void {
     this.#changes.push(change);
-    if (change.op === "hold") this.#unconfirmedHolds = true;
+    if (change.op === "hold") this.#holds++;
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => this.#flush());
@@ -87,8 +89,9 @@ export class AgentLink {
 
   /** Resolves when every hold that was made before is counted at its home. */
   async confirmHolds(): Promise<void> {
-    this.#unconfirmedHolds = false;
+    const holds = this.#holds;
     await this.request("flushReferences", {});
+    this.#confirmedHolds = Math.max(this.#confirmedHolds, holds);
   }
 
   close(): void {

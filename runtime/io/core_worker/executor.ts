@@ -17,11 +17,10 @@ import { Deque } from "../../common/deque.ts";
 import { returnId, type TaskId, taskId } from "../../common/ids.ts";
 import {
   type Assignment,
+  type ReplyHead,
   type ReplyResult,
   ReplyStatus,
   ValueKind,
-  writeReplyHead,
-  writeResults,
 } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { readArguments, type ReceivedArgument } from "./arguments.ts";
@@ -30,11 +29,11 @@ import type { CoreWorker } from "./core_worker.ts";
 import { abandon, type Held } from "./actor_uses.ts";
 import { type ExecutionContext, lazyContext, type TaskContext } from "./execution_context.ts";
 import type { BlockingObserver } from "./objects.ts";
-import type { RefSink } from "./value_codec.ts";
+import { ReplyBatch } from "./reply_batch.ts";
+import { type Encoded, isInline, type RefSink } from "./value_codec.ts";
 
-/** How long replies may be held back to leave together. */
-const REPLY_BATCH_MS = 1;
-const REPLY_BATCH_BYTES = 256 * 1024;
+/** Inline results of one task, together; the rest is stored. A single one is smaller (INLINE_BYTES_MAX). */
+const INLINE_SUM_BYTES_MAX = 8 * 1024 * 1024;
 /** Synchronous tasks run in a row for this long before the event loop has a turn. */
 const TURN_MS = 5;
 
@@ -74,13 +73,12 @@ export class Executor implements BlockingObserver {
   readonly #context: ExecutionContext;
   readonly #queue: Deque<WorkItem> = new Deque();
   readonly #scratch = new ByteWriter();
-  readonly #callersWithReplies = new Set<Caller>();
+  readonly #replies = new ReplyBatch();
   #actor: HostedActor | null = null;
   #running = 0;
   #draining = false;
   #blocked = 0;
   #toldBlocked = false;
-  #firstReplyMs = 0;
   #whenIdle: (() => void)[] = [];
 
   constructor(core: CoreWorker, context: ExecutionContext) {
@@ -107,7 +105,7 @@ export class Executor implements BlockingObserver {
   /** A caller is gone: nobody waits for its tasks. What runs is run to its end. */
   forget(caller: Caller): void {
     this.#queue.removeWhere((item) => item.caller === caller);
-    this.#callersWithReplies.delete(caller);
+    this.#replies.forget(caller);
   }
 
   /** Resolves when nothing runs or waits: for a graceful end. */
@@ -167,6 +165,11 @@ export class Executor implements BlockingObserver {
   }
 
   #currentCaller: Caller | null = null;
+
+  /** Send all replies that wait. */
+  flush(): void {
+    this.#replies.flush();
+  }
 
   // ---- running -------------------------------------------------------------------------------------------------------------
 
@@ -245,8 +248,8 @@ export class Executor implements BlockingObserver {
       code = await this.#loadCallable(item);
       values = await this.#loadArguments(item);
     } catch (error) {
-      this.#replyError(item, error, Date.now(), 0, ReplyStatus.systemError);
-      return this.#done();
+      await this.#fail(item, error, { startMs: Date.now(), runUs: 0, status: ReplyStatus.systemError });
+      return;
     }
     const waiting = this.#call(item, code, values);
     if (waiting !== null) await waiting;
@@ -256,14 +259,15 @@ export class Executor implements BlockingObserver {
     const context = this.#contextOf(item);
     const startMs = performance.now();
     let result: unknown;
+    let isAsync: boolean;
     try {
       this.#currentCaller = item.caller;
       result = this.#context.run(context, () => code(...values));
+      isAsync = isThenable(result); // Runs user code where `then` is a getter.
     } catch (error) {
-      this.#failed(item, error, startMs);
-      return null;
+      return this.#failed(item, error, startMs);
     }
-    if (isThenable(result)) return this.#settle(item, result, startMs);
+    if (isAsync) return this.#settle(item, result as PromiseLike<unknown>, startMs);
     return this.#finish(item, result, startMs);
   }
 
@@ -272,13 +276,13 @@ export class Executor implements BlockingObserver {
     try {
       result = await promise;
     } catch (error) {
-      return this.#failed(item, error, startMs);
+      return await this.#failed(item, error, startMs) ?? undefined;
     }
     const waiting = this.#finish(item, result, startMs);
     if (waiting !== null) await waiting;
   }
 
-  /** Reply with a result. Null when it went out inline; else it is being stored. */
+  /** Reply with a result. Null when it went out; else its end. */
   #finish(item: WorkItem, result: unknown, startMs: number): Promise<void> | null {
     const runUs = Math.round((performance.now() - startMs) * 1000);
     if (item.numReturns !== 1 || this.#core.link.hasUnconfirmedHolds) {
@@ -294,84 +298,85 @@ export class Executor implements BlockingObserver {
         return this.#finishSlowly(item, result, startMs, runUs);
       }
     } catch (error) {
-      this.#failed(item, error, startMs);
-      return null;
+      return this.#failed(item, error, startMs);
     }
-    const writer = this.#replyTo(item.caller);
-    writeReplyHead(writer, {
-      sequence: item.sequence,
-      status: ReplyStatus.value,
-      startMs: epochMs(startMs),
-      runUs,
-    });
-    writer.varint(scratch.position);
-    writer.raw(scratch.bytes());
-    this.#replied(item.caller);
+    const { sequence, caller } = item;
+    const head = { sequence, status: ReplyStatus.value, startMs: epochMs(startMs), runUs };
+    this.#replies.add(caller, head, scratch.bytes());
     this.#done();
     return null;
   }
 
   /** Several results, large ones, or refs inside. */
   async #finishSlowly(item: WorkItem, result: unknown, startMs: number, runUs: number): Promise<void> {
+    const held: Held[] = [];
     try {
-      const values = resultValues(result, item.numReturns);
-      const held: Held[] = [];
       const results: ReplyResult[] = [];
-      for (const [index, value] of values.entries()) {
+      let inlineBytes = 0;
+      for (const [index, value] of resultValues(result, item.numReturns).entries()) {
         const path = item.numReturns === 1 ? "result" : `result[${index}]`;
         const encoded = this.#core.codec.encode(value, path);
-        held.push(...encoded.held);
-        if (encoded.buffers.length === 0 && encoded.body.length <= 100 * 1024) {
+        for (const inner of encoded.held) held.push(inner);
+        if (isInline(encoded) && inlineBytes + encoded.bytes <= INLINE_SUM_BYTES_MAX) {
+          inlineBytes += encoded.bytes;
           results.push({ kind: ValueKind.inline, bytes: encoded.body, contains: encoded.refs as never });
-          continue;
+        } else {
+          const size = await this.#store(item, index, encoded);
+          results.push({ kind: ValueKind.stored, size, contains: encoded.refs as never });
         }
-        const id = returnId(this.#taskIdOf(item), index);
-        const size = await this.#core.store.write(id, encoded, {
-          home: item.caller.node,
-          owner: item.caller.id,
-          isError: false,
-          contains: encoded.refs,
-          producer: this.#nameOf(item),
-        });
-        results.push({ kind: ValueKind.stored, size, contains: encoded.refs as never });
       }
       // Refs that this process took over during the task must be counted before their lender hears that it is done.
       if (this.#core.link.hasUnconfirmedHolds) await this.#core.link.confirmHolds();
       if (held.length > 0) item.caller.lend(item.sequence, held, this.#core.objects);
-      const writer = this.#replyTo(item.caller);
-      writeReplyHead(writer, {
-        sequence: item.sequence,
-        status: ReplyStatus.results,
-        startMs: epochMs(startMs),
-        runUs,
-      });
-      writeResults(writer, results);
-      this.#replied(item.caller);
-      this.#done();
+      const { sequence, caller } = item;
+      const head = { sequence, status: ReplyStatus.results, startMs: epochMs(startMs), runUs };
+      this.#replies.addResults(caller, head, results);
     } catch (error) {
-      this.#failed(item, error, startMs);
+      abandon(held);
+      return await this.#failed(item, error, startMs) ?? undefined;
     }
+    this.#done();
   }
 
-  #failed(item: WorkItem, thrown: unknown, startMs: number): void {
+  #store(item: WorkItem, index: number, encoded: Encoded): Promise<number> {
+    return this.#core.store.write(returnId(this.#taskIdOf(item), index), encoded, {
+      home: item.caller.node,
+      owner: item.caller.id,
+      isError: false,
+      contains: encoded.refs,
+      producer: this.#nameOf(item),
+    });
+  }
+
+  /** Reply with what user code threw. Null when it went out; else its end. */
+  #failed(item: WorkItem, thrown: unknown, startMs: number): Promise<void> | null {
     const runUs = Math.round((performance.now() - startMs) * 1000);
-    const error = taskErrorOf(thrown, {
+    const fields = {
       taskName: this.#nameOf(item),
       taskId: this.#taskIdOf(item),
       nodeId: this.#core.identity.node,
       attempt: item.attempt,
-    });
-    this.#replyError(item, error, epochMs(startMs), runUs, ReplyStatus.error);
-    this.#done();
+    };
+    let error: Error;
+    try {
+      error = taskErrorOf(thrown, fields);
+    } catch {
+      error = taskErrorOf(new Error("what it threw cannot be read"), fields); // A getter that throws, for one.
+    }
+    return this.#fail(item, error, { startMs: epochMs(startMs), runUs, status: ReplyStatus.error });
   }
 
-  #replyError(item: WorkItem, error: unknown, startMs: number, runUs: number, status: number): void {
-    const encoded = this.#core.codec.encodeError(error);
-    const writer = this.#replyTo(item.caller);
-    writeReplyHead(writer, { sequence: item.sequence, status, startMs, runUs });
-    writer.varint(encoded.length);
-    writer.raw(encoded);
-    this.#replied(item.caller);
+  /** A task that failed may have taken over refs too: their lender must not hear of its end before they are counted. */
+  #fail(item: WorkItem, error: unknown, head: Omit<ReplyHead, "sequence">): Promise<void> | null {
+    const reply = (): void => {
+      const { sequence, caller } = item;
+      this.#replies.add(caller, { sequence, ...head }, this.#core.codec.encodeError(error));
+      this.#done();
+    };
+    const { link } = this.#core;
+    if (link.hasUnconfirmedHolds) return link.confirmHolds().then(reply, reply);
+    reply();
+    return null;
   }
 
   #done(): void {
@@ -439,26 +444,6 @@ export class Executor implements BlockingObserver {
 
   #nameOf(item: WorkItem): string {
     return item.target?.name ?? `${this.#actor?.className}.${item.method}`;
-  }
-
-  // ---- replies -----------------------------------------------------------------------------------------------------------------
-
-  #replyTo(caller: Caller): ByteWriter {
-    if (this.#callersWithReplies.size === 0) this.#firstReplyMs = performance.now();
-    this.#callersWithReplies.add(caller);
-    return caller.replies;
-  }
-
-  #replied(caller: Caller): void {
-    if (
-      caller.replies.position > REPLY_BATCH_BYTES || performance.now() - this.#firstReplyMs > REPLY_BATCH_MS
-    ) this.flush();
-  }
-
-  /** Send all replies that wait. */
-  flush(): void {
-    for (const caller of this.#callersWithReplies) caller.sendReplies();
-    this.#callersWithReplies.clear();
   }
 }
 

@@ -1,0 +1,52 @@
+/**
+ * Replies of a worker on their way to their submitters: several leave in one frame, but none is held back for long.
+ * @module
+ */
+import { type ReplyHead, type ReplyResult, writeReplyHead, writeResults } from "../../protocol/push.ts";
+import type { ByteWriter } from "../../protocol/serialization/mod.ts";
+import type { Caller } from "./caller.ts";
+
+/** How long replies may be held back to leave together. */
+const BATCH_MS = 1;
+const BATCH_BYTES = 256 * 1024;
+
+/** See the module's header. */
+export class ReplyBatch {
+  readonly #callers = new Set<Caller>();
+  #firstMs = 0;
+
+  /** A value or an error, encoded. */
+  add(caller: Caller, head: Readonly<ReplyHead>, encoded: Uint8Array): void {
+    const writer = this.#begin(caller, head);
+    writer.varint(encoded.length);
+    writer.raw(encoded);
+    this.#added(caller);
+  }
+
+  addResults(caller: Caller, head: Readonly<ReplyHead>, results: readonly ReplyResult[]): void {
+    writeResults(this.#begin(caller, head), results);
+    this.#added(caller);
+  }
+
+  /** Send all that wait. */
+  flush(): void {
+    for (const caller of this.#callers) caller.sendReplies();
+    this.#callers.clear();
+  }
+
+  /** The caller is gone. */
+  forget(caller: Caller): void {
+    this.#callers.delete(caller);
+  }
+
+  #begin(caller: Caller, head: Readonly<ReplyHead>): ByteWriter {
+    if (this.#callers.size === 0) this.#firstMs = performance.now();
+    this.#callers.add(caller);
+    writeReplyHead(caller.replies, head);
+    return caller.replies;
+  }
+
+  #added(caller: Caller): void {
+    if (caller.replies.position > BATCH_BYTES || performance.now() - this.#firstMs > BATCH_MS) this.flush();
+  }
+}

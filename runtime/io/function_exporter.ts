@@ -124,6 +124,9 @@ function exportPart(part: AnyCallable | undefined, subject: string, className: s
   return parsed.source;
 }
 
+/** Code goes to every worker that runs it, and into the function table. */
+const SOURCE_LENGTH_MAX = 16 * 1024 * 1024;
+
 type CallableNode = acorn.FunctionExpression | acorn.ArrowFunctionExpression | acorn.ClassExpression;
 
 interface Parsed {
@@ -137,6 +140,12 @@ interface Parsed {
 
 function parseCallable(fn: AnyCallable, subject: string): Parsed {
   const text = Function.prototype.toString.call(fn);
+  if (text.length > SOURCE_LENGTH_MAX) {
+    throw new RangeError(
+      `${subject}: the function's code is too large, ${text.length} characters, at most ${SOURCE_LENGTH_MAX}: ` +
+        "put() large data and pass its ref",
+    );
+  }
   if (/\{\s*\[native code\]\s*\}\s*$/.test(text)) {
     throw new TypeError(
       `${subject} cannot take this function: it is native or bound, so it has no source. Wrap it: ` +

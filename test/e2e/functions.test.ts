@@ -280,6 +280,15 @@ test("import() takes packages, node's modules and mobula, and says what it canno
   expect((await rejection(get(missing.remote()))).message).toContain("no-such-package-here");
 });
 
+test("TASK-04 a function or class whose code is too large is refused, with what to do", () => {
+  const literal = JSON.stringify("x".repeat(17 << 20));
+  expect(() => remote(Function(`return () => ${literal}`)() as () => string)).toThrow(/too large.*put\(\)/);
+  expect(() => remote(Function(`return class Large { read() { return ${literal}; } }`)() as new () => object))
+    .toThrow(
+      /too large/,
+    );
+});
+
 test("a generator function is refused with what to do", () => {
   expect(() =>
     remote(function* () {

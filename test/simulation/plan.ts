@@ -5,7 +5,7 @@
 import type { NodeId } from "../../runtime/common/ids.ts";
 import type { Prng } from "../../runtime/common/prng.ts";
 import { toUnits } from "../../runtime/common/resources.ts";
-import type { SchedulingShape } from "../../runtime/core/worker/task_submitter.ts";
+import type { SchedulingShape } from "../../runtime/core/worker/task_submitter_types.ts";
 
 /** One task and what it does when it runs. */
 export interface TaskPlan {

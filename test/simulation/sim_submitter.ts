@@ -13,7 +13,8 @@ import {
   taskId,
 } from "../../runtime/common/ids.ts";
 import type { ArgumentRef, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
-import { type Lease, type SubmittedTask, TaskSubmitter } from "../../runtime/core/worker/task_submitter.ts";
+import { TaskSubmitter } from "../../runtime/core/worker/task_submitter.ts";
+import type { Lease, SubmittedTask } from "../../runtime/core/worker/task_submitter_types.ts";
 import type { ObjectReport } from "../../runtime/protocol/messages.ts";
 import type { TaskPlan } from "./plan.ts";
 import type { SimAgent } from "./sim_agent.ts";
@@ -91,6 +92,7 @@ export class SimSubmitter {
       push: (lease, tasks) => this.#push(lease, tasks),
       lost: (task) => this.#finish(task, false, null),
       retried: () => undefined,
+      unstarted: () => undefined,
     }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 8 });
   }
 

@@ -14,16 +14,22 @@
  *     measured short share a worker's pipeline; a task whose run time is unknown, or that must not be repeated
  *     (`exclusive`), goes alone.
  *   3 completed().
- *   4 handedBack(): not started, costs nothing. workerLost(): of a task that was alone there it costs a retry; of several
- *     nobody knows which one ran, so all go alone from now on and the culprit shows itself.
+ *   4 handedBack(), workerUnreached(): not started, costs nothing. workerLost(): of a task that was alone there it costs a
+ *     retry; of several nobody knows which one ran, so all go alone from now on and the culprit shows itself.
  *
  * A task with stored arguments has a class of its own: its lease request carries the arguments, so that the scheduler can
  * choose the node by where they are and pin them before the grant.
  * @module
  */
 import { Deque } from "../../common/deque.ts";
-import type { ArgumentRef, Grant, RuntimeEnvSpec, Strategy } from "../../common/task_spec.ts";
-import type { ResourceSet } from "../../common/resources.ts";
+import type { Grant } from "../../common/task_spec.ts";
+import type {
+  ClassQueue,
+  Lease,
+  SubmittedTask,
+  SubmitterEffects,
+  SubmitterLimits,
+} from "./task_submitter_types.ts";
 
 /** Work that a leased worker should have in its pipeline, in microseconds of expected run time. */
 const PIPELINE_US = 2_000;
@@ -34,85 +40,11 @@ const UNKNOWN_US = PIPELINE_US;
 /** Expected work per lease that is worth asking for another one. */
 const WORK_PER_LEASE_US = 2_000;
 
+/** So many workers of a class that cannot be reached one after the other are no bad luck: from then on they cost retries. */
+export const UNREACHED_MAX = 5;
+
 /** A worker that has not answered for this long is not counted on for what waits: another one is asked for. */
 export const STALL_MS = 10;
-
-/** What leases are interchangeable for: equal keys, equal everything. */
-export interface SchedulingShape {
-  readonly key: string;
-  readonly resources: ResourceSet;
-  readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>>;
-  readonly runtimeEnv: RuntimeEnvSpec;
-}
-
-/** Run-time estimate of one function in this process; shared by all of its tasks. */
-export interface FunctionTiming {
-  /** Moving average of run times in microseconds; 0 when never measured. */
-  estimateUs: number;
-}
-
-/** What the submitter must know of a task; the caller's own task objects extend it. */
-export interface SubmittedTask {
-  readonly sequence: number;
-  readonly shape: SchedulingShape;
-  readonly timing: FunctionTiming;
-  /** Nothing else may be in flight beside it: it must not be repeated, or it was in flight when a worker died. */
-  exclusive: boolean;
-  readonly storedArgs: readonly ArgumentRef[];
-  /** System failures that may still be retried; -1 without end. */
-  retriesLeft: number;
-  cancelled: boolean;
-  /** What its run was expected to take when it was pushed, in microseconds: what its lease's load counts. */
-  expectedUs: number;
-}
-
-/** One granted worker, with the tasks that it has. */
-export interface Lease<T extends SubmittedTask> {
-  readonly grant: Grant;
-  readonly requestId: string;
-  readonly queue: ClassQueue<T>;
-  readonly inFlight: Map<number, T>;
-  /** Expected run time of what is in flight. */
-  loadUs: number;
-  /** Give it back when what is in flight is done. */
-  reclaimed: boolean;
-  /** Its task waits in get or wait: nothing more goes there until it has answered. */
-  blocked: boolean;
-  idleSinceMs: number;
-  /** When something was last pushed to the idle worker, or came back: a worker without progress is not counted on. */
-  progressMs: number;
-}
-
-/** All tasks of one scheduling class that wait, and the leases for them. */
-export interface ClassQueue<T extends SubmittedTask> {
-  readonly key: string;
-  readonly shape: SchedulingShape;
-  readonly waiting: Deque<T>;
-  /** Moving average of the class's run times, in microseconds. */
-  estimateUs: number;
-  readonly leases: Set<Lease<T>>;
-  readonly requests: Set<string>;
-}
-
-/** What the submitter asks of its surroundings. Called in the order in which things must happen. */
-export interface SubmitterEffects<T extends SubmittedTask> {
-  requestLease(requestId: string, queue: ClassQueue<T>, first: T, backlog: number): void;
-  cancelLease(requestId: string): void;
-  returnLease(lease: Lease<T>): void;
-  push(lease: Lease<T>, tasks: T[]): void;
-  /** Out of retries: `maybeStarted` tells a crash from a worker that never saw it. */
-  lost(task: T, lease: Lease<T>): void;
-  /** It may have started: the attempt number grows. `ran`: it surely had, which used up a retry. */
-  retried(task: T, ran: boolean): void;
-}
-
-export interface SubmitterLimits {
-  readonly requestsPerClass: number;
-  readonly leaseIdleMs: number;
-  /** Open lease requests of tasks with stored arguments, all classes together. */
-  readonly argumentRequests: number;
-}
 
 /** See the module's header. One per process and job. */
 export class TaskSubmitter<T extends SubmittedTask> {
@@ -213,6 +145,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
     if (lease === undefined || task === undefined) return undefined; // Late: the lease was given up as lost.
     this.#land(lease, task, nowMs);
     lease.blocked = false;
+    lease.queue.unreached = 0;
     const timing = task.timing;
     timing.estimateUs = timing.estimateUs === 0 ? Math.max(1, runUs) : average(timing.estimateUs, runUs);
     lease.queue.estimateUs = average(lease.queue.estimateUs, runUs);
@@ -228,25 +161,30 @@ export class TaskSubmitter<T extends SubmittedTask> {
       const task = lease.inFlight.get(sequences[i]!);
       if (task === undefined) continue;
       this.#land(lease, task, nowMs);
+      this.#effects.unstarted(task);
       this.#enqueue(task, true);
     }
     if (lease.inFlight.size === 0) lease.blocked = false;
+  }
+
+  /** No connection to the worker came about: what was to be pushed never left. */
+  workerUnreached(nowMs: number, leaseId: string): void {
+    const lease = this.#leases.get(leaseId);
+    if (lease === undefined) return;
+    if (++lease.queue.unreached > UNREACHED_MAX) return this.workerLost(nowMs, leaseId);
+    for (const task of this.#giveUp(lease, nowMs)) {
+      this.#effects.unstarted(task);
+      this.#enqueue(task, true);
+    }
   }
 
   /** The worker is gone. Tasks it had are retried while they may be. */
   workerLost(nowMs: number, leaseId: string): void {
     const lease = this.#leases.get(leaseId);
     if (lease === undefined) return;
-    this.#leases.delete(leaseId);
-    lease.queue.leases.delete(lease);
-    this.#dirty.add(lease.queue);
-    const tasks = [...lease.inFlight.values()];
-    lease.inFlight.clear();
-    lease.loadUs = 0;
-    lease.idleSinceMs = nowMs;
+    const tasks = this.#giveUp(lease, nowMs);
     const inDoubt = tasks.length > 1;
-    for (let i = tasks.length - 1; i >= 0; i--) {
-      const task = tasks[i]!;
+    for (const task of tasks) {
       if (task.cancelled || task.retriesLeft === 0) {
         this.#effects.lost(task, lease);
         continue;
@@ -256,6 +194,18 @@ export class TaskSubmitter<T extends SubmittedTask> {
       this.#effects.retried(task, !inDoubt);
       this.#enqueue(task, true);
     }
+  }
+
+  /** The lease is gone; answers what was in flight, the last one first, as it goes back to the front of its queue. */
+  #giveUp(lease: Lease<T>, nowMs: number): T[] {
+    this.#leases.delete(lease.grant.leaseId);
+    lease.queue.leases.delete(lease);
+    this.#dirty.add(lease.queue);
+    const tasks = [...lease.inFlight.values()].reverse();
+    lease.inFlight.clear();
+    lease.loadUs = 0;
+    lease.idleSinceMs = nowMs;
+    return tasks;
   }
 
   /** Others wait for workers: this lease goes back as soon as what is in flight is done. */
@@ -293,8 +243,8 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** The job ends: leases go back. Answers every task that was not done. */
   close(): T[] {
     const tasks = [...this.#gated];
-    for (const queue of this.#queues.values()) tasks.push(...queue.waiting);
-    for (const lease of this.#leases.values()) tasks.push(...lease.inFlight.values());
+    for (const queue of this.#queues.values()) for (const task of queue.waiting) tasks.push(task);
+    for (const lease of this.#leases.values()) for (const task of lease.inFlight.values()) tasks.push(task);
     for (const requestId of this.#requests.keys()) this.#effects.cancelLease(requestId);
     for (const lease of this.#leases.values()) this.#effects.returnLease(lease);
     this.#requests.clear();
@@ -353,6 +303,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
         estimateUs: UNKNOWN_US,
         leases: new Set(),
         requests: new Set(),
+        unreached: 0,
       };
       this.#queues.set(key, queue);
       if (isArgumentKey(key)) this.#argumentRequests++;

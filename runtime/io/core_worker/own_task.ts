@@ -4,7 +4,7 @@
  */
 import type { TaskId } from "../../common/ids.ts";
 import type { Grant } from "../../common/task_spec.ts";
-import type { SchedulingShape } from "../../core/worker/task_submitter.ts";
+import type { SchedulingShape } from "../../core/worker/task_submitter_types.ts";
 import type { ArgumentList } from "./arguments.ts";
 import type { Entry } from "./entry.ts";
 import type { FunctionRecord } from "./functions.ts";

@@ -8,7 +8,8 @@ import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS, PENDING_TASKS_MAX } from "../.
 import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest } from "../../common/task_spec.ts";
-import { type ClassQueue, type Lease, STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
+import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
+import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { ArgumentList } from "./arguments.ts";
@@ -53,6 +54,10 @@ export class TaskManager implements WorkerLinkObserver {
           this.#history.ended(task, "FAILED", null, core.objects.encodeError(new WorkerCrashedError(lost)));
         }
         task.attempt++;
+        task.call.stats.submitted--;
+        task.call.stats.pendingNode++;
+      },
+      unstarted: (task) => {
         task.call.stats.submitted--;
         task.call.stats.pendingNode++;
       },
@@ -220,6 +225,7 @@ export class TaskManager implements WorkerLinkObserver {
   }
 
   #granted(requestId: string, grant: Grant): void {
+    if (this.#closed !== null) return; // The end of the job returns it.
     const held = this.#links.get(grant.workerId);
     if (held === undefined || held.link.isLost) {
       const link = new WorkerLink(grant.workerId, grant.nodeId, this.#core.openWorker(grant), this);
@@ -250,10 +256,10 @@ export class TaskManager implements WorkerLinkObserver {
     const lease = this.#submitter.leases.get(leaseId);
     if (lease === undefined) return;
     const { workerId } = lease.grant;
-    this.#links.get(workerId)?.link.close();
+    const { link } = this.#links.get(workerId)!;
     this.#links.delete(workerId);
-    this.#submitter.workerLost(this.#core.nowMs(), leaseId);
-    this.#schedulePump();
+    this.#lostWorker(link, leaseId);
+    link.close();
   }
 
   // ---- pushes and replies --------------------------------------------------------------------------------------------
@@ -338,12 +344,6 @@ export class TaskManager implements WorkerLinkObserver {
     const lease = this.#leaseOf(link);
     if (lease === null) return;
     const sequences = readSequences(new ByteReader(header));
-    for (const sequence of sequences) {
-      const task = lease.inFlight.get(sequence);
-      if (task === undefined) continue;
-      task.call.stats.submitted--;
-      task.call.stats.pendingNode++;
-    }
     this.#submitter.handedBack(this.#core.nowMs(), lease.grant.leaseId, sequences);
     this.#pump();
   }
@@ -358,7 +358,12 @@ export class TaskManager implements WorkerLinkObserver {
     if (lease === null) return;
     const { leaseId, nodeId, workerId } = lease.grant;
     this.#core.link.notify("returnLease", { leaseId, nodeId, workerId, workerLost: true });
-    this.#submitter.workerLost(this.#core.nowMs(), leaseId);
+    this.#lostWorker(link, leaseId);
+  }
+
+  #lostWorker(link: WorkerLink, leaseId: string): void {
+    if (link.wasOpened) this.#submitter.workerLost(this.#core.nowMs(), leaseId);
+    else this.#submitter.workerUnreached(this.#core.nowMs(), leaseId);
     this.#schedulePump();
   }
 
@@ -381,8 +386,12 @@ export class TaskManager implements WorkerLinkObserver {
   }
 
   #fail(task: OwnTask, encoded: Uint8Array): void {
-    task.call.stats.failed++;
     this.#history.ended(task, "FAILED", null, encoded);
+    this.#settleFailed(task, encoded);
+  }
+
+  #settleFailed(task: OwnTask, encoded: Uint8Array): void {
+    task.call.stats.failed++;
     for (const entry of task.returns) this.#core.objects.settleError(entry, encoded);
     this.#end(task);
   }
@@ -401,7 +410,8 @@ export class TaskManager implements WorkerLinkObserver {
     this.#links.clear();
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
-    for (const task of tasks) this.#fail(task, encoded);
+    // There may be a million, and nobody is left who would take their rows.
+    for (const task of tasks) this.#settleFailed(task, encoded);
   }
 }
 

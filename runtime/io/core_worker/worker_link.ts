@@ -37,6 +37,10 @@ export class WorkerLink {
   get isLost(): boolean {
     return this.#lost;
   }
+  /** Whether anything that was sent may have arrived. */
+  get wasOpened(): boolean {
+    return this.#channel !== null;
+  }
 
   /** The function's index on this connection; its code goes ahead of the first use. */
   indexOf(record: FunctionRecord): number {

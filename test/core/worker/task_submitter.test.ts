@@ -6,11 +6,8 @@
 import { describe, expect, test } from "bun:test";
 import { Prng } from "../../../runtime/common/prng.ts";
 import type { Grant } from "../../../runtime/common/task_spec.ts";
-import {
-  type SchedulingShape,
-  type SubmittedTask,
-  TaskSubmitter,
-} from "../../../runtime/core/worker/task_submitter.ts";
+import { TaskSubmitter, UNREACHED_MAX } from "../../../runtime/core/worker/task_submitter.ts";
+import type { SchedulingShape, SubmittedTask } from "../../../runtime/core/worker/task_submitter_types.ts";
 
 interface Task extends SubmittedTask {
   attempt: number;
@@ -39,6 +36,7 @@ function world(
       task.attempt++;
       log.push(`retried ${task.sequence}`);
     },
+    unstarted: (task) => log.push(`unstarted ${task.sequence}`),
   }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 2, ...limits });
   const take = (): string[] => {
     submitter.check();
@@ -148,7 +146,7 @@ describe("task submitter", () => {
     submitter.handedBack(1, "l1", [2, 3]);
     submitter.pump(1);
     // The blocked task may be waiting for them: another worker is needed.
-    expect(take()).toEqual(["request r2 cpu1 for 2 of 2"]);
+    expect(take()).toEqual(["unstarted 3", "unstarted 2", "request r2 cpu1 for 2 of 2"]);
     expect(tasks.map((each) => each.retriesLeft)).toEqual([3, 3, 3]);
     submitter.granted(2, "r2", grant(2));
     submitter.pump(2);
@@ -217,6 +215,25 @@ describe("task submitter", () => {
     const pushesAndRetries = take().filter((line) => !/request|cancel/.test(line));
     expect(pushesAndRetries).toEqual(["push l2 1", "push l2 2", "retried 2"]);
     expect(tasks[1]!.retriesLeft).toBe(0);
+  });
+
+  test("tasks of a worker that was never reached cost nothing, until it cannot be bad luck any more", () => {
+    const { submitter, take } = world();
+    submitter.submit(task(1, { exclusive: true, retriesLeft: 0 }));
+    for (let lease = 1; lease <= UNREACHED_MAX; lease++) {
+      submitter.pump(lease);
+      submitter.granted(lease, `r${lease}`, grant(lease));
+      submitter.pump(lease);
+      take();
+      submitter.workerUnreached(lease, `l${lease}`);
+      expect(take()).toEqual(["unstarted 1"]);
+    }
+    submitter.pump(10);
+    submitter.granted(10, `r${UNREACHED_MAX + 1}`, grant(UNREACHED_MAX + 1));
+    submitter.pump(10);
+    take();
+    submitter.workerUnreached(10, `l${UNREACHED_MAX + 1}`);
+    expect(take()).toEqual(["lost 1"]);
   });
 
   test("a task with stored arguments asks for a lease of its own, and only so many at once", () => {
@@ -296,6 +313,7 @@ function runRandomWorld(prng: Prng): void {
     },
     lost: end,
     retried: (each) => void each.attempt++,
+    unstarted: () => undefined,
   }, { requestsPerClass: 3, leaseIdleMs: 50, argumentRequests: 3 });
   const timings = [{ estimateUs: 0 }, { estimateUs: 10 }];
   const count = 1 + prng.below(30);

@@ -1,0 +1,88 @@
+/**
+ * What the task submitter (task_submitter.ts) knows of tasks, leases and scheduling classes, and what it asks for.
+ * @module
+ */
+import type { Deque } from "../../common/deque.ts";
+import type { ResourceSet } from "../../common/resources.ts";
+import type { ArgumentRef, Grant, RuntimeEnvSpec, Strategy } from "../../common/task_spec.ts";
+
+/** What leases are interchangeable for: equal keys, equal everything. */
+export interface SchedulingShape {
+  readonly key: string;
+  readonly resources: ResourceSet;
+  readonly strategy: Strategy;
+  readonly labelSelector?: Readonly<Record<string, string>>;
+  readonly runtimeEnv: RuntimeEnvSpec;
+}
+
+/** Run-time estimate of one function in this process; shared by all of its tasks. */
+export interface FunctionTiming {
+  /** Moving average of run times in microseconds; 0 when never measured. */
+  estimateUs: number;
+}
+
+/** What the submitter must know of a task; the caller's own task objects extend it. */
+export interface SubmittedTask {
+  readonly sequence: number;
+  readonly shape: SchedulingShape;
+  readonly timing: FunctionTiming;
+  /** Nothing else may be in flight beside it: it must not be repeated, or it was in flight when a worker died. */
+  exclusive: boolean;
+  readonly storedArgs: readonly ArgumentRef[];
+  /** System failures that may still be retried; -1 without end. */
+  retriesLeft: number;
+  cancelled: boolean;
+  /** What its run was expected to take when it was pushed, in microseconds: what its lease's load counts. */
+  expectedUs: number;
+}
+
+/** One granted worker, with the tasks that it has. */
+export interface Lease<T extends SubmittedTask> {
+  readonly grant: Grant;
+  readonly requestId: string;
+  readonly queue: ClassQueue<T>;
+  readonly inFlight: Map<number, T>;
+  /** Expected run time of what is in flight. */
+  loadUs: number;
+  /** Give it back when what is in flight is done. */
+  reclaimed: boolean;
+  /** Its task waits in get or wait: nothing more goes there until it has answered. */
+  blocked: boolean;
+  idleSinceMs: number;
+  /** When something was last pushed to the idle worker, or came back: a worker without progress is not counted on. */
+  progressMs: number;
+}
+
+/** All tasks of one scheduling class that wait, and the leases for them. */
+export interface ClassQueue<T extends SubmittedTask> {
+  readonly key: string;
+  readonly shape: SchedulingShape;
+  readonly waiting: Deque<T>;
+  /** Moving average of the class's run times, in microseconds. */
+  estimateUs: number;
+  readonly leases: Set<Lease<T>>;
+  readonly requests: Set<string>;
+  /** Granted workers in a row that could not be reached. */
+  unreached: number;
+}
+
+/** What the submitter asks of its surroundings. Called in the order in which things must happen. */
+export interface SubmitterEffects<T extends SubmittedTask> {
+  requestLease(requestId: string, queue: ClassQueue<T>, first: T, backlog: number): void;
+  cancelLease(requestId: string): void;
+  returnLease(lease: Lease<T>): void;
+  push(lease: Lease<T>, tasks: T[]): void;
+  /** Its worker died, and no retry is left. */
+  lost(task: T, lease: Lease<T>): void;
+  /** It may have started: the attempt number grows. `ran`: it surely had, which used up a retry. */
+  retried(task: T, ran: boolean): void;
+  /** It was pushed and is back in its queue: it surely was not started. */
+  unstarted(task: T): void;
+}
+
+export interface SubmitterLimits {
+  readonly requestsPerClass: number;
+  readonly leaseIdleMs: number;
+  /** Open lease requests of tasks with stored arguments, all classes together. */
+  readonly argumentRequests: number;
+}

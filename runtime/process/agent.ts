@@ -201,6 +201,7 @@ export class Agent {
       leases,
       actors: new Actors({ ...shared, leases, workers }),
       jobs: new Jobs({
+        warnings: storeHost.warnings,
         nodeId,
         headAddress,
         resources: this.#resources,

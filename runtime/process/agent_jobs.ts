@@ -16,6 +16,8 @@ export interface JobsParts {
   readonly head: HeadLink;
   readonly leases: Leases;
   readonly dashboardUrl: () => string | null;
+  /** What each driver is to hear when it comes. */
+  readonly warnings: readonly string[];
   /** Workers to have ready when a driver comes. */
   readonly prestart: number;
 }
@@ -45,6 +47,7 @@ export class Jobs {
     });
     process.jobId = result.jobId;
     process.namespace = result.namespace;
+    for (const text of this.#parts.warnings) process.rpc.notify("message", { level: "warning", text });
     // It left while its job was being opened.
     if (!process.rpc.connection.isOpen) this.driverGone(process);
     return {

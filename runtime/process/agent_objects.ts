@@ -43,6 +43,8 @@ export interface StoreHostParts {
 
 export class AgentStoreHost implements StoreHost {
   readonly nodeId: NodeId;
+  /** What was said while the store was opened, when no driver could hear it. */
+  readonly warnings: string[] = [];
   readonly #parts: StoreHostParts;
   /** Bulk connections, one a peer, made when first needed. */
   readonly #clients: Map<NodeId, Promise<ObjectClient>> = new Map();
@@ -124,7 +126,7 @@ export class AgentStoreHost implements StoreHost {
 
   warn(text: string): void {
     this.#parts.log(text);
-    this.#parts.processes.message(null, "warning", text);
+    this.warnings.push(text);
   }
 
   step({ name, id, purpose, detail }: ObjectStep): void {

@@ -51,6 +51,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "cancelPick",
   "locateObject",
   "cancelLocate",
+  "objectsMadeAt",
   "watchActor",
   "unwatchActor",
   "stopCluster",

@@ -94,6 +94,10 @@ export class AgentStoreHost implements StoreHost {
     this.#parts.head.request("freeObjects", { ids }, [], { keep: true }).catch(() => undefined);
   }
 
+  stranded(at: NodeId, ids: ObjectId[]): void {
+    this.#parts.head.request("objectsMadeAt", { at, ids }, [], { keep: true }).catch(() => undefined);
+  }
+
   actorOutOfScope(actorId: ActorId): void {
     this.#parts.head.request("actorOutOfScope", { actorId }, [], { keep: true }).catch(() => undefined);
   }

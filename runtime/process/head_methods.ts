@@ -140,9 +140,13 @@ function objectHandlers({ effects }: HeadServices, peer: HeadPeer): Handlers<Hea
   return {
     reportObjects: ({ added, removed }) =>
       ask((requestId) => ({ type: "objectsReported", requestId, nodeId, added, removed })),
-    locateObject: ({ requestId: waitId, id, home, wait }) =>
-      ask((requestId) => ({ type: "locateObject", requestId, nodeId, waitId, id, home, wait })),
+    locateObject: ({ requestId: waitId, id, home, at, wait }) =>
+      ask((requestId) => ({ type: "locateObject", requestId, nodeId, waitId, id, home, at, wait })),
     cancelLocate: ({ requestId: waitId }) => effects.step({ type: "cancelLocate", nodeId, waitId }),
+    objectsMadeAt: ({ at, ids }) => {
+      effects.step({ type: "objectsMadeAt", at, ids });
+      return OK;
+    },
     freeObjects: ({ ids }) => effects.step({ type: "freeObjects", ids }),
   };
 }

@@ -165,12 +165,19 @@ export interface AgentMethods {
   /** Answered when the object is on this node (pulled if need be): see ObjectPlace. Fails with ObjectLostError & co.
    *  The caller bounds the time with cancelGet. `requestId` is unique in the caller. */
   readonly getObject: Method<
-    { requestId: string; id: ObjectId; home: NodeId; purpose: "get" | "wait" | "argument" },
+    {
+      requestId: string;
+      id: ObjectId;
+      home: NodeId;
+      /** As locateObject.at. */
+      at?: NodeId | undefined;
+      purpose: "get" | "wait" | "argument";
+    },
     { place: ObjectPlace; isError: boolean }
   >;
   /** Answered when the object exists somewhere (fetchLocal false), or here (true); nothing is pinned. */
   readonly waitObject: Method<
-    { requestId: string; id: ObjectId; home: NodeId; fetchLocal: boolean },
+    { requestId: string; id: ObjectId; home: NodeId; at?: NodeId | undefined; fetchLocal: boolean },
     Record<string, never>
   >;
   readonly cancelGet: Notification<{ requestId: string }>;
@@ -371,6 +378,9 @@ export interface HeadMethods {
     { nodes: NodeId[]; bytes: number; isError: boolean; waited: boolean }
   >;
   readonly cancelLocate: Notification<{ requestId: string }>;
+  /** From the home of these objects: they were made at a node that is dead now. Those that no other node reports are lost,
+   *  also for askers who were not told where they were made. */
+  readonly objectsMadeAt: Method<{ at: NodeId; ids: ObjectId[] }, Record<string, never>>;
   /** No reference is left anywhere: every holder deletes it. */
   readonly freeObjects: Notification<{ ids: ObjectId[] }>;
 

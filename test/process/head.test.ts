@@ -238,6 +238,29 @@ test("an object's location wakes who waits for it; freeing it tells the holder t
   expect(await deleted.promise).toEqual([id]);
 });
 
+test("who was told where an object was made hears that it died there unreported", async () => {
+  await using head = new TestHead();
+  await head.start();
+  const getter = await head.join("n-1");
+  const maker = await head.join("n-2");
+  const [home, at] = ["n-1", "n-2"] as NodeId[];
+  const ask = (requestId: string, told: { at?: NodeId | undefined }) =>
+    getter.request("locateObject", {
+      requestId,
+      id: "o-1-1.0" as ObjectId,
+      home: home!,
+      wait: true,
+      ...told,
+    });
+  const codes = [ask("q1", { at }), ask("q2", {})].map((hint) =>
+    hint.then(() => "found", (error: { code?: string }) => error.code)
+  );
+  // The head ends the connection with the node's life.
+  await maker.request("unregisterNode", { nodeId: at!, epoch: 1, reason: "it left" }).catch(() => undefined);
+  await getter.request("objectsMadeAt", { at: at!, ids: ["o-1-1.0" as ObjectId] });
+  expect(await Promise.all(codes)).toEqual(["ObjectLostError", "ObjectLostError"]);
+});
+
 test("the global scheduler picks where the argument lies and says why; nobody else's request is answered", async () => {
   await using head = new TestHead();
   await head.start();

@@ -99,6 +99,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "locateObject":
       case "cancelLocate":
+      case "objectsMadeAt":
       case "freeObjects":
         this.#stepObjects(nowMs, event, out);
         break;

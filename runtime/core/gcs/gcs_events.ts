@@ -39,7 +39,7 @@ export type GcsEvent =
   }
   | { readonly type: "cancelPick"; readonly submitter: ProcessId; readonly leaseRequestId: string }
   | (Of<DirectoryEvent, "objectsReported"> & { readonly requestId: string })
-  | Of<DirectoryEvent, "locateObject" | "cancelLocate" | "freeObjects">
+  | Of<DirectoryEvent, "locateObject" | "cancelLocate" | "objectsMadeAt" | "freeObjects">
   | ActorRequest
   | ({ readonly type: "workerExited"; readonly requestId: string } & HeadMethods["workerExited"]["params"]);
 

@@ -30,6 +30,8 @@ export type DirectoryEvent =
     readonly wait: boolean;
   }
   | { readonly type: "cancelLocate"; readonly nodeId: NodeId | null; readonly waitId: string }
+  /** Their home says where they were made, because that node is dead. */
+  | { readonly type: "objectsMadeAt"; readonly at: NodeId; readonly ids: readonly ObjectId[] }
   | { readonly type: "freeObjects"; readonly ids: readonly ObjectId[] }
   | { readonly type: "nodeDied"; readonly nodeId: NodeId; readonly reason: string }
   | { readonly type: "ownerDied"; readonly owner: ProcessId; readonly reason: string }

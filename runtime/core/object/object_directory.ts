@@ -75,6 +75,8 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
   /** Freed ids, oldest first. */
   readonly #freed: Set<ObjectId> = new Set();
   readonly #lost: Map<ObjectId, Loss> = new Map();
+  /** Objects that are not stored, with the dead node that made them, as far as their homes have said. */
+  readonly #madeAt: Map<ObjectId, NodeId> = new Map();
   /** Stored objects whose home died. */
   readonly #orphans: Set<ObjectId> = new Set();
   readonly #deaths: OwnerDeaths = new OwnerDeaths();
@@ -102,6 +104,9 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
         break;
       case "cancelLocate":
         this.#cancel(waiterKey(event.nodeId, event.waitId), out);
+        break;
+      case "objectsMadeAt":
+        this.#madeAtDead(event.at, event.ids);
         break;
       case "freeObjects":
         this.#free(event.ids, changes, out);
@@ -201,6 +206,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
       entry = { id, bytes, home, owner, isError, producer, primary: null, holders: new Set() };
       this.#objects.set(id, entry);
       this.#lost.delete(id);
+      this.#madeAt.delete(id);
       if (this.#deaths.ofNode(home) !== null) this.#adopt(id, changes, out);
     }
     entry.bytes = object.bytes;
@@ -269,11 +275,22 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     if (this.#waiters.size >= WAITERS_MAX) {
       return fail("ObjectLostError", `${WAITERS_MAX} requests wait already`);
     }
-    const waiter = { key, requestId, nodeId: event.nodeId, home, at: event.at ?? null, sinceMs: nowMs };
+    const at = event.at ?? this.#madeAt.get(id) ?? null;
+    const waiter = { key, requestId, nodeId: event.nodeId, home, at, sinceMs: nowMs };
     const end = this.#endOf(id, waiter);
     if (end !== null && nowMs >= end.dueMs) return fail(end.code, end.reason);
     if (end !== null) this.#sweepAt(end.dueMs);
     this.#waiters.add(id, waiter);
+  }
+
+  /** Who waits for them was perhaps never told: the next sweep finds out whom to give up. */
+  #madeAtDead(at: NodeId, ids: readonly ObjectId[]): void {
+    for (const id of ids) {
+      if (this.#objects.has(id) || this.#freed.has(id) || this.#lost.has(id)) continue;
+      remember(this.#madeAt, id, at, LOST_KEPT);
+      for (const waiter of this.#waiters.of(id)) waiter.at ??= at;
+    }
+    this.#sweepAt(0);
   }
 
   /** When and why a request that waits will be given up, as things stand; null for never. */
@@ -307,6 +324,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     for (const id of ids) {
       // Remembered also when nothing is known of it: the report of a copy may still come.
       this.#lost.delete(id);
+      this.#madeAt.delete(id);
       this.#freed.delete(id);
       this.#freed.add(id);
       if (this.#freed.size > FREED_KEPT) this.#freed.delete(this.#freed.values().next().value!);

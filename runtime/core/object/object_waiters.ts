@@ -14,7 +14,7 @@ export interface Waiter {
   /** The node whose agent counts the object. */
   readonly home: NodeId;
   /** Where the object was made, as far as the asker was told. */
-  readonly at: NodeId | null;
+  at: NodeId | null;
   readonly sinceMs: number;
 }
 
@@ -64,6 +64,11 @@ export class ObjectWaiters {
 
   has(id: ObjectId): boolean {
     return this.#byObject.has(id);
+  }
+
+  /** Those that wait for the object, in order. */
+  of(id: ObjectId): Iterable<Waiter> {
+    return this.#byObject.get(id)?.values() ?? [];
   }
 
   /** All that wait, by object in order of the first request. */

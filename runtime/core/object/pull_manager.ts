@@ -29,7 +29,7 @@ import {
   type Pull,
   storeBytes,
 } from "./pull_state.ts";
-import type { PullEffect, PullEvent } from "./pull_types.ts";
+import type { PullEffect, PullEvent, WantedObject } from "./pull_types.ts";
 
 export class PullManager implements Core<PullEvent, PullEffect> {
   readonly #node: NodeId;
@@ -117,9 +117,9 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     };
     this.#bundles.set(event.key, bundle);
     this.#admission.add(bundle);
-    for (const { id, home } of event.objects) {
+    for (const { id, home, at } of event.objects) {
       if (event.local.has(id)) bundle.here.set(id, home);
-      else this.#miss(bundle, id, home, effects);
+      else this.#miss(bundle, { id, home, at }, effects);
     }
     if (bundle.missing.size === 0) {
       this.#finish(bundle, effects);
@@ -133,12 +133,13 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     }
   }
 
-  #miss(bundle: Bundle, id: ObjectId, home: NodeId, effects: PullEffect[]): void {
+  #miss(bundle: Bundle, { id, home, at }: WantedObject, effects: PullEffect[]): void {
     let pull = this.#pulls.get(id);
     if (pull === undefined) {
       pull = {
         id,
         home,
+        at,
         state: "locating",
         nodes: [],
         from: null,
@@ -150,7 +151,11 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         wantedBy: new Set(),
       };
       this.#pulls.set(id, pull);
-      effects.push({ type: "locate", id, home });
+      effects.push({ type: "locate", id, home, at });
+    } else if (pull.at === undefined && at !== undefined) {
+      pull.at = at;
+      // The open question would wait for ever should that node be dead.
+      if (pull.state === "locating") effects.push({ type: "locate", id, home, at });
     }
     pull.wantedBy.add(bundle);
     bundle.missing.set(id, pull);
@@ -252,7 +257,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     for (const pull of this.#paused) {
       if (pull.retryMs <= nowMs) {
         this.#setState(pull, "locating");
-        effects.push({ type: "locate", id: pull.id, home: pull.home });
+        effects.push({ type: "locate", id: pull.id, home: pull.home, at: pull.at });
       } else {
         next = Math.min(next, pull.retryMs);
       }
@@ -321,7 +326,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       const home = bundle.here.get(id);
       if (home === undefined) continue;
       bundle.here.delete(id);
-      this.#miss(bundle, id, home, effects);
+      this.#miss(bundle, { id, home }, effects);
       this.#admission.noteMissing(bundle);
       this.#admission.noteLocated(bundle);
     }

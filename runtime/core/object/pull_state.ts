@@ -15,6 +15,8 @@ export type ObjectState = "locating" | "located" | "reserving" | "fetching" | "p
 export interface Pull {
   readonly id: ObjectId;
   readonly home: NodeId;
+  /** The node that made it, as soon as one of the askers knows. */
+  at: NodeId | undefined;
   state: ObjectState;
   /** Holders, those first that were not tried in this round. */
   nodes: NodeId[];

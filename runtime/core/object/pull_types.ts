@@ -10,6 +10,8 @@ export type PullPurpose = "get" | "wait" | "argument";
 export interface WantedObject {
   readonly id: ObjectId;
   readonly home: NodeId;
+  /** The node that made it, when the asker was told (ArgumentRef.at). */
+  readonly at?: NodeId | undefined;
 }
 
 export type PullEvent =
@@ -63,7 +65,12 @@ export type PullEvent =
 
 export type PullEffect =
   /** Ask the GCS, with a callback when the object does not exist yet. Asking again replaces the question. */
-  | { readonly type: "locate"; readonly id: ObjectId; readonly home: NodeId }
+  | {
+    readonly type: "locate";
+    readonly id: ObjectId;
+    readonly home: NodeId;
+    readonly at?: NodeId | undefined;
+  }
   /** Nobody waits for the object any more, or it is here: an open question to the GCS is cancelled. */
   | { readonly type: "ended"; readonly id: ObjectId }
   /** Make room in the store; answered by reserved or reserveFailed. */

@@ -46,6 +46,8 @@ interface Counted {
   claimed: boolean;
   owner: ProcessId | null;
   owned: boolean;
+  /** At the home only: the node that its owner says it is stored at. */
+  at: NodeId | null;
   /** Elsewhere: whether the home was told that this node holds it. */
   announced: boolean;
 }
@@ -87,6 +89,11 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
     return { owner, owned, holders: [...holders], nodes: [...nodes] };
   }
 
+  /** The node that stored an object first, where its owner has said so: undefined elsewhere than at its home. */
+  madeAt(id: ObjectId): NodeId | undefined {
+    return this.#counted.get(id)?.at ?? undefined;
+  }
+
   get countedSize(): number {
     return this.#counted.size;
   }
@@ -120,6 +127,7 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
         for (const counted of [...this.#counted.values()]) {
           if (counted.nodes.delete(event.node)) this.#decide(counted, effects);
         }
+        this.#strand(event.node, effects);
         this.#outbox.homeDied(event.node);
         break;
       case "flush":
@@ -140,7 +148,7 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
       case "own":
         assert(change.home === this.#node, `the home of ${change.id} is its owner's node`);
         this.#deferred.delete(deferredKey(process, change.id));
-        this.#claim(change.id, process);
+        this.#claim(change.id, process, change.at);
         break;
       case "disown":
         this.#disown(process, change.id, effects);
@@ -157,8 +165,9 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
   }
 
   /** The owner was heard of. */
-  #claim(id: CountedId, owner: ProcessId): void {
+  #claim(id: CountedId, owner: ProcessId, at: NodeId | null): void {
     const counted = this.#entry(id, this.#node);
+    counted.at ??= at;
     if (counted.claimed && counted.owner === owner && counted.owned) return;
     counted.claimed = true;
     counted.owner = owner;
@@ -194,7 +203,7 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
         counted.owner = owner;
         this.#decide(counted, effects);
       } else {
-        this.#claim(id, owner);
+        this.#claim(id, owner, null);
       }
     }
   }
@@ -254,6 +263,12 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
     for (const id of [...this.#ofProcess.get(process) ?? []]) this.#drop(process, id, effects);
   }
 
+  #strand(node: NodeId, effects: ReferencesEffect[]): void {
+    const ids: ObjectId[] = [];
+    for (const { id, at } of this.#counted.values()) if (at === node) ids.push(id as ObjectId);
+    if (ids.length > 0) effects.push({ type: "stranded", node, ids });
+  }
+
   /** Frees or forgets what nobody needs. */
   #decide(counted: Counted, effects: ReferencesEffect[]): void {
     if (counted.holders.size > 0) return;
@@ -282,6 +297,7 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
         claimed: false,
         owner: null,
         owned: false,
+        at: null,
         announced: false,
       };
       this.#counted.set(id, counted);

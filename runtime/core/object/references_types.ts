@@ -47,4 +47,6 @@ export type ReferencesEffect =
   /** Nobody refers to these any more: they may be deleted everywhere. */
   | { readonly type: "freeObjects"; readonly ids: readonly ObjectId[] }
   | { readonly type: "freeActor"; readonly id: ActorId }
+  /** These, whose home this is, were made at a node that is dead now. */
+  | { readonly type: "stranded"; readonly node: NodeId; readonly ids: readonly ObjectId[] }
   | { readonly type: "flushed"; readonly flushId: string };

@@ -3,7 +3,7 @@
  * are known they become one block: small values inline, stored ones as refs that the worker's node pulls and pins.
  * @module
  */
-import type { ObjectId } from "../../common/ids.ts";
+import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import { ValueKind, writeRef } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
@@ -11,6 +11,7 @@ import { abandon, type Held } from "./actor_uses.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry, EntryWaiter } from "./entry.ts";
 import { ObjectRef } from "./object_ref.ts";
+import type { ObjectTarget } from "./store_access.ts";
 import type { RefSink } from "./value_codec.ts";
 
 const NOTHING: readonly never[] = Object.freeze([]);
@@ -196,7 +197,7 @@ export class ArgumentList implements EntryWaiter {
   #collectStored(): void {
     this.stored = this.resolved
       .filter((entry) => entry.state === "stored" || entry.state === "remote")
-      .map((entry) => ({ id: entry.id, home: entry.home, bytes: entry.bytes }));
+      .map(({ id, home, bytes, location }) => ({ id, home, bytes, at: location ?? undefined }));
   }
 
   #build(parts: readonly (Uint8Array | Entry)[]): Uint8Array {
@@ -218,6 +219,7 @@ export class ArgumentList implements EntryWaiter {
       } else {
         writer.u8(ValueKind.stored);
         writeRef(writer, part.id, part.home);
+        writer.string(part.location ?? "");
       }
     }
     return writer.buffer.slice(0, writer.position);
@@ -225,7 +227,7 @@ export class ArgumentList implements EntryWaiter {
 }
 
 /** One argument as the worker reads it: a value, or a ref that it must fetch. */
-export type ReceivedArgument = { readonly value: unknown } | { readonly id: ObjectId; readonly home: string };
+export type ReceivedArgument = { readonly value: unknown } | ObjectTarget;
 
 /** Read an arguments' block. Throws MissingCodecError before anything ran, so it can be tried again. */
 export function readArguments(core: CoreContext, block: Uint8Array): ReceivedArgument[] {
@@ -234,7 +236,12 @@ export function readArguments(core: CoreContext, block: Uint8Array): ReceivedArg
   const received: ReceivedArgument[] = [];
   for (let index = 0; index < count; index++) {
     if (reader.u8() === ValueKind.inline) received.push({ value: core.codec.read(reader, null) });
-    else received.push({ id: reader.string() as ObjectId, home: reader.string() });
+    else {
+      const id = reader.string() as ObjectId;
+      const home = reader.string() as NodeId;
+      const at = reader.string() as NodeId;
+      received.push({ id, home, at: at === "" ? undefined : at });
+    }
   }
   return received;
 }

@@ -421,8 +421,7 @@ export class Executor implements BlockingObserver {
     const requests = new Set<string>();
     return await Promise.all(received.map(async (argument) => {
       if ("value" in argument) return argument.value;
-      const target = { id: argument.id, home: argument.home as never };
-      const stored = await this.#core.objects.fetch(target, "argument", requests);
+      const stored = await this.#core.objects.fetch(argument, "argument", requests);
       if (stored.isError) throw this.#core.codec.decodeError(stored.body);
       return this.#core.codec.decode(stored.body, stored.buffers);
     }));

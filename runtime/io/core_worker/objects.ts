@@ -15,7 +15,7 @@ import type { AgentLink } from "./agent_link.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
-import type { StoreAccess, StoredBytes } from "./store_access.ts";
+import type { ObjectTarget, StoreAccess, StoredBytes } from "./store_access.ts";
 import type { TaskRecorder } from "./recorder.ts";
 import { bounded, GetBatch, POLL_MS, WaitBatch } from "./waits.ts";
 
@@ -346,20 +346,24 @@ export class ObjectManager implements EntryTable {
   /** The value of an entry that is settled, wherever it is. */
   async valueOf(entry: Entry, requests: Set<string>): Promise<unknown> {
     if (entry.state !== "stored" && entry.state !== "remote") return this.#here(entry);
-    const stored = await this.fetch({ id: entry.id, home: entry.home }, "get", requests);
+    const stored = await this.fetch(targetOf(entry), "get", requests);
     if (entry.state === "remote" && stored.size <= INLINE_BYTES_MAX) this.#keepSmall(entry, stored);
     if (stored.isError) throw this.#codec.decodeError(stored.body);
     return this.#codec.decode(stored.body, stored.buffers);
   }
 
   /** The stored bytes of an object, brought to this node if need be. */
-  async fetch(target: RefTarget, purpose: "get" | "argument", requests: Set<string>): Promise<StoredBytes> {
-    const id = target.id as ObjectId;
+  async fetch(
+    target: ObjectTarget,
+    purpose: "get" | "argument",
+    requests: Set<string>,
+  ): Promise<StoredBytes> {
+    const { id } = target;
     const requestId = `${this.self}:g${this.#nextRequest++}`;
     requests.add(requestId);
     try {
       if (purpose === "get") this.#traceGet(id);
-      return await this.#store.read(requestId, id, target.home, purpose);
+      return await this.#store.read(requestId, target, purpose);
     } finally {
       requests.delete(requestId);
     }
@@ -383,7 +387,7 @@ export class ObjectManager implements EntryTable {
   waitRemote(entry: Entry, fetchLocal: boolean, requests: Set<string>): Promise<unknown> {
     const requestId = `${this.self}:w${this.#nextRequest++}`;
     requests.add(requestId);
-    return this.link.request("waitObject", { requestId, id: entry.id, home: entry.home, fetchLocal })
+    return this.link.request("waitObject", { requestId, ...targetOf(entry), fetchLocal })
       .finally(() => requests.delete(requestId));
   }
 
@@ -444,4 +448,9 @@ export class ObjectManager implements EntryTable {
     this.#closed = reason;
     this.#known.clear();
   }
+}
+
+function targetOf(entry: Entry): ObjectTarget {
+  const { id, home, location } = entry;
+  return location === null ? { id, home } : { id, home, at: location };
 }

@@ -20,6 +20,14 @@ export interface StoredBytes {
   readonly buffers: readonly ArrayBuffer[];
 }
 
+/** An object to be fetched. */
+export interface ObjectTarget {
+  readonly id: ObjectId;
+  readonly home: NodeId;
+  /** The node that made it, when it is known: should that be dead, nobody waits for its report. */
+  readonly at?: NodeId | undefined;
+}
+
 /** Who counts a stored object, and what it holds. */
 export interface SealInfo {
   readonly home: NodeId;
@@ -72,11 +80,10 @@ export class StoreAccess {
   /** Bring an object here and take it apart. Large buffers are views of shared memory where the runtime can map it. */
   async read(
     requestId: string,
-    id: ObjectId,
-    home: NodeId,
+    { id, home, at }: ObjectTarget,
     purpose: "get" | "argument",
   ): Promise<StoredBytes> {
-    const { result, sections } = await this.#link.request("getObject", { requestId, id, home, purpose });
+    const { result, sections } = await this.#link.request("getObject", { requestId, id, home, at, purpose });
     const { place, isError } = result;
     if (place.type === "inline") {
       // The section is a view of a received chunk, and what is decoded from it may stay.

@@ -8,6 +8,7 @@
 import { ObjectLostError } from "../../common/errors.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
+import type { WantedObject } from "../../core/object/pull_types.ts";
 import type { Seal, StoredEntry } from "../../core/object/object_table_types.ts";
 import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
@@ -140,7 +141,7 @@ export class LocalStore implements ObjectStore {
 
   getObject(
     process: ProcessId,
-    { requestId, id, home, purpose }: Params<"getObject">,
+    { requestId, id, home, at, purpose }: Params<"getObject">,
     options: { readonly remote?: boolean } = {},
   ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }> {
     checkId(id);
@@ -156,7 +157,7 @@ export class LocalStore implements ObjectStore {
           purpose,
           fetch: true,
           bundle: false,
-          objects: [{ id, home }],
+          objects: [this.#wanted({ id, home, at })],
           local: new Set(),
         },
         // Pinned in the very step that brought it: nothing can evict it in between.
@@ -170,7 +171,7 @@ export class LocalStore implements ObjectStore {
 
   waitObject(
     process: ProcessId,
-    { requestId, id, home, fetchLocal }: Params<"waitObject">,
+    { requestId, id, home, at, fetchLocal }: Params<"waitObject">,
   ): Promise<None> {
     checkId(id);
     if (this.#space.table.get(id) !== undefined) return Promise.resolve(NONE);
@@ -181,7 +182,7 @@ export class LocalStore implements ObjectStore {
           purpose: "wait",
           fetch: fetchLocal,
           bundle: false,
-          objects: [{ id, home }],
+          objects: [this.#wanted({ id, home, at })],
           local: new Set(),
         },
         { ready: () => resolve(NONE), failed: reject },
@@ -233,7 +234,7 @@ export class LocalStore implements ObjectStore {
         purpose: "argument",
         fetch: true,
         bundle: true,
-        objects: args,
+        objects: args.map((arg) => this.#wanted(arg)),
         local,
       }, { ready: resolve, failed: reject });
     });
@@ -318,6 +319,11 @@ export class LocalStore implements ObjectStore {
   #abort(holder: string, id: ObjectId): void {
     this.#space.abort(holder, id);
     this.#pulls.step({ type: "roomChanged" });
+  }
+
+  /** Where it was made: as the asker was told, else as its owner said, if this is its home. */
+  #wanted({ id, home, at }: WantedObject): WantedObject {
+    return { id, home, at: at ?? this.#references.madeAt(id) };
   }
 
   /** The contents of a sealed object are held from now on; resolves when their homes know. */

@@ -7,7 +7,7 @@ import { errorOfCode } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, workerId } from "../../common/ids.ts";
 import type { PullRoom } from "../../core/object/pull_admission.ts";
 import { PullManager } from "../../core/object/pull_manager.ts";
-import type { PullEffect, PullEvent, PullPurpose } from "../../core/object/pull_types.ts";
+import type { PullEffect, PullEvent, PullPurpose, WantedObject } from "../../core/object/pull_types.ts";
 import type { Seal } from "../../core/object/object_table_types.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import type { StoreHost } from "./store_host.ts";
@@ -92,7 +92,7 @@ export class ObjectPulls {
       readonly purpose: PullPurpose;
       readonly fetch: boolean;
       readonly bundle: boolean;
-      readonly objects: readonly { readonly id: ObjectId; readonly home: NodeId }[];
+      readonly objects: readonly WantedObject[];
       readonly local: ReadonlySet<ObjectId>;
     },
     waiter: PullWaiter,
@@ -147,7 +147,7 @@ export class ObjectPulls {
   #perform(effect: PullEffect): void {
     switch (effect.type) {
       case "locate":
-        void this.#locate(effect.id, effect.home);
+        void this.#locate(effect.id, effect.home, effect.at);
         break;
       case "ended":
         this.#forget(effect.id);
@@ -198,7 +198,7 @@ export class ObjectPulls {
     this.#purposes.delete(id);
   }
 
-  async #locate(id: ObjectId, home: NodeId): Promise<void> {
+  async #locate(id: ObjectId, home: NodeId, at: NodeId | undefined): Promise<void> {
     const { host } = this.#store;
     this.#located.get(id)?.question?.abort();
     const question = new AbortController();
@@ -207,7 +207,7 @@ export class ObjectPulls {
     const requestId = `${host.nodeId}-${++this.#questions}`;
     this.#trace("lookup", id, `asked the GCS for the locations of ${id}`);
     try {
-      const answer = await host.locate({ requestId, id, home, wait: true }, question.signal);
+      const answer = await host.locate({ requestId, id, home, at, wait: true }, question.signal);
       if (this.#located.get(id) !== located) return; // Cancelled, or asked again.
       located.question = null;
       located.isError = answer.isError;

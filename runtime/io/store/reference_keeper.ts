@@ -2,7 +2,7 @@
  * Does what reference counting decides: tells other homes, and gathers what is free for the head.
  * @module
  */
-import type { ObjectId } from "../../common/ids.ts";
+import type { NodeId, ObjectId } from "../../common/ids.ts";
 import { References } from "../../core/object/references.ts";
 import type { ReferencesEvent } from "../../core/object/references_types.ts";
 import type { StoreHost } from "./store_host.ts";
@@ -46,6 +46,9 @@ export class ReferenceKeeper {
         case "freeActor":
           this.#host.actorOutOfScope(effect.id);
           break;
+        case "stranded":
+          this.#host.stranded(effect.node, [...effect.ids]);
+          break;
         case "flushed":
           this.#flushes.get(effect.flushId)?.();
           this.#flushes.delete(effect.flushId);
@@ -54,6 +57,11 @@ export class ReferenceKeeper {
           effect satisfies never;
       }
     }
+  }
+
+  /** See References.madeAt. */
+  madeAt(id: ObjectId): NodeId | undefined {
+    return this.#references.madeAt(id);
   }
 
   /** Resolves when every change so far has reached its home. */

@@ -33,6 +33,8 @@ export interface StoreHost {
   report(added: ObjectReport[], removed: ObjectId[]): void;
   /** HeadMethods.freeObjects, for objects whose home this node is. Must reach the head, also after a reconnect. */
   free(ids: ObjectId[]): void;
+  /** HeadMethods.objectsMadeAt. */
+  stranded(at: NodeId, ids: ObjectId[]): void;
   /** HeadMethods.actorOutOfScope, for actors whose home this node is. */
   actorOutOfScope(actorId: ActorId): void;
   /** PeerMethods.references: resolves when the home has counted the changes, rejects when the home is dead. */

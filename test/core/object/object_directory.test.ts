@@ -239,6 +239,24 @@ describe("deaths", () => {
     expect(bench.after(1)).toMatchObject([{ code: "ObjectLostError" }]);
   });
 
+  test("who was not told where an object was made hears of its loss from the object's home", () => {
+    const bench = new Bench();
+    bench.locate();
+    bench.step({ type: "nodeDied", nodeId: N3, reason: "silent" });
+    expect(bench.after(OWNER_GRACE_MS)).toEqual([]);
+    bench.report(N2, [{ id: O2 }]);
+    bench.step({ type: "objectsMadeAt", at: N3, ids: [O1, O2] });
+    expect(bench.after(1)).toMatchObject([{ code: "ObjectLostError" }]);
+    // Who asks later, too; and a copy that turns up is found.
+    expect(bench.locate()).toMatchObject([{ code: "ObjectLostError" }]);
+    bench.report(N2, [{}]);
+    expect(bench.locate()).toMatchObject([{ type: "located", nodes: [N2] }]);
+    bench.report(N2, [], [O2]);
+    expect(bench.locate({ id: O2 })).toMatchObject([{
+      message: expect.stringContaining("dropped its last copy"),
+    }]);
+  });
+
   test("copies whose home died stay readable until no job runs", () => {
     const bench = new Bench();
     bench.report(N2, [{}]);

@@ -68,6 +68,22 @@ test("an object is located, given room, fetched, and wakes its getter", () => {
   expect(manager.pullCount).toBe(0);
 });
 
+test("the open question is asked again, once, as soon as somebody knows where the object was made", () => {
+  want("g", [1]);
+  const told = (key: string) =>
+    step({
+      type: "wanted",
+      key,
+      purpose: "get",
+      fetch: true,
+      bundle: false,
+      objects: [{ id: o(1), home: b, at: c }],
+      local: new Set(),
+    });
+  expect(told("h")).toEqual([{ type: "locate", id: o(1), home: b, at: c }]);
+  expect(told("i")).toEqual([]);
+});
+
 test("however many wait, there is one transfer", () => {
   want("g", [1]);
   expect(want("h", [1])).toEqual([]);

@@ -89,6 +89,14 @@ test("a dead node holds nothing", () => {
   expect(step({ type: "nodeDied", node: there }) as unknown).toEqual(free);
 });
 
+test("a home knows where its objects were made, and says so when that node dies", () => {
+  step({ type: "changed", process: owner, changes: [{ op: "own", id, home: here, at: there }] });
+  change(owner, "own", outer);
+  expect([references.madeAt(id), references.madeAt(outer)]).toEqual([there, undefined]);
+  expect(step({ type: "nodeDied", node: there })).toEqual([{ type: "stranded", node: there, ids: [id] }]);
+  expect(step({ type: "nodeDied", node: "n-c" as NodeId })).toEqual([]);
+});
+
 test("a borrower that is faster than the owner's own message does not decide", () => {
   nodeChange("hold");
   expect(nodeChange("drop")).toEqual([]);

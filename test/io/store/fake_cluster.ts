@@ -33,8 +33,12 @@ export class FakeCluster {
   readonly reports = new Map<ObjectId, Map<NodeId, ObjectReport>>();
   readonly freed: ObjectId[] = [];
   readonly deadActors: ActorId[] = [];
+  /** `<id> <node>` of objects whose home said where they were made when that node died. */
+  readonly stranded: string[] = [];
   readonly warnings: string[] = [];
   readonly steps: (ObjectStep & { node: NodeId })[] = [];
+  /** Questions for locations: `<id> <where it was made>`. */
+  readonly asked: string[] = [];
   /** Transfers that were begun: `<id> <from>`. */
   readonly fetches: string[] = [];
   collections = 0;
@@ -56,12 +60,16 @@ export class FakeCluster {
   #host(nodeId: NodeId): StoreHost {
     return {
       nodeId,
-      locate: ({ id, wait }, signal) => this.#locate(id, wait, signal),
+      locate: ({ id, at, wait }, signal) => {
+        this.asked.push(`${id} ${at}`);
+        return this.#locate(id, wait, signal);
+      },
       report: (added, removed) => this.#report(nodeId, added, removed),
       free: (ids) => {
         this.freed.push(...ids);
         for (const store of this.stores.values()) store.deleteObjects(ids);
       },
+      stranded: (at, ids) => this.stranded.push(...ids.map((id) => `${id} ${at}`)),
       actorOutOfScope: (id) => this.deadActors.push(id),
       sendReferences: async (home, changes: NodeRefChange[]) => {
         const store = this.stores.get(home);

@@ -52,6 +52,24 @@ test("an object is found by its node's processes once it is sealed, and its plac
   expect(a.usage().pinned).toBe(0);
 });
 
+test("the GCS is told where an object was made: as the asker knows, or its home", async () => {
+  const a = await cluster.node("a");
+  const asks = [
+    a.getObject(worker, { ...get, at: other }),
+    a.waitObject(worker, { requestId: "2", id: second, home, fetchLocal: false, at: other }),
+  ];
+  const third = putId(driver, 3);
+  a.references(driver, { changes: [{ op: "own", id: third, home, at: other }] });
+  asks.push(a.getObject(worker, { ...get, requestId: "3", id: third }));
+  asks.push(a.pinArguments("l", [{ id: putId(driver, 4), home, bytes: 1, at: other }]) as never);
+  const outcome = Promise.allSettled(asks);
+  expect(cluster.asked).toEqual([`${id} n-b`, `${second} n-b`, `${third} n-b`, `${putId(driver, 4)} n-b`]);
+  a.nodeDied(other);
+  expect(cluster.stranded).toEqual([`${third} n-b`]);
+  a.close();
+  await outcome;
+});
+
 test("a small object travels inline and is never pinned", async () => {
   const a = await cluster.node("a");
   const bytes = encodeObject({ body: new Uint8Array(10).fill(5), buffers: [] });
@@ -198,7 +216,7 @@ test("a creator in a full store waits for room, and fails with a table of who ho
   const failed = await a.createObject(worker, { id: second, size: 8 * MB }).catch((error) => error);
   expect(failed.code).toBe("ObjectStoreFullError");
   expect(failed.message).toContain("Owners: d-1 1 object 10502144 bytes. Read by: nobody.");
-  expect(cluster.collections).toBe(1);
+  expect(cluster.collections).toBeGreaterThan(1); // Several in a grace: one may leave some behind.
   const waiting = a.createObject(worker, { id: second, size: 8 * MB });
   a.references(driver, { changes: [{ op: "disown", id, home }] });
   expect((await waiting).offset).toBe(0);

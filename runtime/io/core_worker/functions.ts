@@ -15,7 +15,9 @@ export class FunctionRecord {
   /** Encoded captures, or null when it has none. */
   readonly captures: Uint8Array | null;
   /** Run time of its tasks in this process, for pipelining. */
-  readonly timing: { estimateUs: number } = { estimateUs: 0 };
+  readonly timing: { estimateUs: number };
+  /** The record that it is another name of. */
+  readonly base: FunctionRecord | null;
   /** When this process sent it to the function table, until a task's trace has told it. */
   exportedMs: number | null = null;
   #sections: Uint8Array[] | null = null;
@@ -28,7 +30,10 @@ export class FunctionRecord {
       source: string;
       captures: Uint8Array | null;
     },
+    base: FunctionRecord | null = null,
   ) {
+    this.base = base;
+    this.timing = base?.timing ?? { estimateUs: 0 };
     this.hash = init.hash;
     this.kind = init.kind;
     this.name = init.name;
@@ -39,12 +44,17 @@ export class FunctionRecord {
   /** The same code under another name, for calls with the option `name`. */
   named(name: string): FunctionRecord {
     const { hash, kind, source, captures } = this;
-    return new FunctionRecord({ hash, kind, name, source, captures });
+    return new FunctionRecord({ hash, kind, name, source, captures }, this);
+  }
+
+  /** What tells definitions apart on a connection: the same code may be made remote, or given a name, over and over. */
+  get key(): string {
+    return `${this.hash} ${this.name}`;
   }
 
   /** Source and captures as they travel. */
   sections(): Uint8Array[] {
-    this.#sections ??= [
+    this.#sections ??= this.base?.sections() ?? [
       new TextEncoder().encode(this.source),
       ...(this.captures === null ? [] : [this.captures]),
     ];
@@ -66,7 +76,6 @@ export class FunctionTable {
   export(record: FunctionRecord): Promise<void> {
     // It arrived as a value: who defined it has sent it, and who needs it waits for it there.
     if (record.source === "") return Promise.resolve();
-    if (record.source === "") return Promise.resolve(); // It arrived as a value: whoever defined it exported it.
     let exported = this.#exports.get(record.hash);
     if (exported === undefined) {
       const { hash, kind, name } = record;

@@ -8,6 +8,9 @@ import { PushType } from "../../protocol/push.ts";
 import type { PushChannel } from "./push_channel.ts";
 import type { FunctionRecord } from "./functions.ts";
 
+/** Definitions on one connection beyond which names that were given by options are not worth one each. */
+const NAMES_MAX = 1_000;
+
 /** Who hears of replies and of the end. */
 export interface WorkerLinkObserver {
   replies(link: WorkerLink, header: Uint8Array): void;
@@ -24,7 +27,9 @@ export class WorkerLink {
   readonly #observer: WorkerLinkObserver;
   #channel: PushChannel | null = null;
   #waiting: [type: number, header: Uint8Array | string, sections: readonly Uint8Array[] | undefined][] = [];
-  readonly #defined = new Map<FunctionRecord, number>();
+  readonly #defined = new Map<string, number>();
+  /** The same by record, for the way of every task. */
+  readonly #indices = new WeakMap<FunctionRecord, number>();
   #lost = false;
 
   constructor(workerId: ProcessId, nodeId: NodeId, open: Promise<PushChannel>, observer: WorkerLinkObserver) {
@@ -44,13 +49,20 @@ export class WorkerLink {
 
   /** The function's index on this connection; its code goes ahead of the first use. */
   indexOf(record: FunctionRecord): number {
-    let index = this.#defined.get(record);
-    if (index === undefined) {
-      index = this.#defined.size;
-      this.#defined.set(record, index);
-      const { hash, kind, name } = record;
-      this.send(PushType.define, JSON.stringify({ index, hash, kind, name }), record.sections());
-    }
+    const known = this.#indices.get(record);
+    if (known !== undefined) return known;
+    const index = this.#defined.get(record.key) ?? this.#define(record);
+    this.#indices.set(record, index);
+    return index;
+  }
+
+  #define(record: FunctionRecord): number {
+    // A name for every task: from here on they go by the function's own.
+    if (this.#defined.size >= NAMES_MAX && record.base !== null) return this.indexOf(record.base);
+    const { hash, kind, name } = record;
+    const index = this.#defined.size;
+    this.#defined.set(record.key, index);
+    this.send(PushType.define, JSON.stringify({ index, hash, kind, name }), record.sections());
     return index;
   }
 

@@ -1,0 +1,39 @@
+/** What a connection to a worker says, and does not say again. */
+import { describe, expect, test } from "bun:test";
+import { FunctionRecord } from "../../../runtime/io/core_worker/functions.ts";
+import { WorkerLink, type WorkerLinkObserver } from "../../../runtime/io/core_worker/worker_link.ts";
+import { PushType } from "../../../runtime/protocol/push.ts";
+import { TestListener } from "../transport/unix_pair.ts";
+
+const SILENT: WorkerLinkObserver = { replies() {}, handedBack() {}, opened() {}, lost() {} };
+
+function record(hash = "h1"): FunctionRecord {
+  return new FunctionRecord({ hash, kind: "function", name: "f", source: "() => 1", captures: null });
+}
+
+describe("a worker link", () => {
+  test("defines the same code once, however often it was made remote or named", async () => {
+    await using listener = await new TestListener().listen();
+    const [near, far] = await listener.pair();
+    const defined: string[] = [];
+    const last = Promise.withResolvers<void>();
+    far.onFrame = (type, _flags, header) => {
+      if (type === PushType.define) defined.push(JSON.parse(new TextDecoder().decode(header)).name);
+      else last.resolve();
+    };
+    const link = new WorkerLink("w-1" as never, "n-1" as never, Promise.resolve(near), SILENT);
+    const base = record();
+    expect(link.indexOf(base)).toBe(0);
+    expect(link.indexOf(record())).toBe(0);
+    expect(link.indexOf(base.named("g"))).toBe(1);
+    expect(link.indexOf(base.named("g"))).toBe(1);
+    expect(base.named("g").timing).toBe(base.timing);
+    for (let task = 0; task < 5_000; task++) link.indexOf(base.named(`task ${task}`));
+    // Past the limit a new name is the function's own.
+    expect(link.indexOf(base.named("one more"))).toBe(0);
+    link.send(PushType.assign, "{}");
+    await last.promise;
+    expect(defined.length).toBe(1_000);
+    link.close();
+  });
+});

@@ -12,7 +12,7 @@ import { AuthenticationError, MobulaError } from "../common/errors.ts";
 import { driverId, hex, type NodeId, nodeId } from "../common/ids.ts";
 import type { Cluster, InitOptions } from "../common/public_types.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
-import { setCurrentCoreWorker } from "../io/core_worker/current.ts";
+import { currentCoreWorker, setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
@@ -66,9 +66,7 @@ export class Driver implements Cluster {
         (channel as Connection).unref();
         return channel;
       },
-      onMessage: (level, text) => {
-        if (options.logToDriver !== false) process.stderr.write(`mobula ${level}: ${text}\n`);
-      },
+      onMessage: (level, text) => this.#message(level, text),
     });
     setCurrentCoreWorker(this.core);
     this.attached = keepAlive(this.#attach(address)).catch(async (error) => {
@@ -101,6 +99,10 @@ export class Driver implements Cluster {
     return this.#ending;
   }
 
+  #message(level: string, text: string): void {
+    if (this.#options.logToDriver !== false) process.stderr.write(`mobula ${level}: ${text}\n`);
+  }
+
   async #end(): Promise<void> {
     process.off("beforeExit", this.#onBeforeExit);
     const { core } = this;
@@ -111,7 +113,8 @@ export class Driver implements Cluster {
     }
     core.close(new MobulaError("The driver was shut down", { code: "ShutDown" }));
     core.link.close();
-    setCurrentCoreWorker(null);
+    // A next driver may have begun already.
+    if (currentCoreWorker() === core) setCurrentCoreWorker(null);
     await this.#local?.stop();
   }
 
@@ -153,12 +156,17 @@ export class Driver implements Cluster {
     const local = await LocalCluster.start({
       ...each,
       nodeId: this.#nodeId!,
+      onLost: (text) => this.#message("error", text),
       ...(dashboard !== undefined && { dashboard }),
       ...(token !== undefined && { token }),
     });
     // From here on it is ended with the driver, also when a further node cannot start.
     this.#local = local;
-    await Promise.all(Array.from({ length: numNodes - 1 }, () => local.addAgent(each)));
+    const further = Array.from({ length: numNodes - 1 }, () => local.addAgent(each));
+    // All of them, or one that starts while others are stopped would stay.
+    for (const result of await Promise.allSettled(further)) {
+      if (result.status === "rejected") throw result.reason;
+    }
     return { token: local.token, socketPath: local.agents[0]!.ready.socketPath, agentAddress: null, local };
   }
 

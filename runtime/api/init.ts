@@ -24,9 +24,12 @@ export async function init(options: InitOptions = {}): Promise<Cluster> {
   if (driver !== null && driver.core.closedReason === null) {
     throw new MobulaError("init() was called twice: await shutdown() first", { code: "AlreadyInitialized" });
   }
-  driver = new Driver(options);
-  await driver.attached;
-  return driver;
+  // One whose agent was lost still has its part of the cluster.
+  const lost = driver?.end().catch(() => undefined);
+  const next = driver = new Driver(options);
+  await lost;
+  await next.attached;
+  return next;
 }
 
 /** Leave the cluster: the job ends, an embedded cluster with it. Idempotent. */

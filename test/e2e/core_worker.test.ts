@@ -3,7 +3,19 @@
  * and counts that must come back to zero.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { get, GetTimeoutError, init, type ObjectRef, put, remote, shutdown, TaskError, wait } from "mobula";
+import {
+  get,
+  GetTimeoutError,
+  init,
+  isInitialized,
+  MobulaError,
+  type ObjectRef,
+  put,
+  remote,
+  shutdown,
+  TaskError,
+  wait,
+} from "mobula";
 import { currentDriver } from "../../runtime/api/init.ts";
 import type { FunctionStats } from "../../runtime/io/core_worker/recorder.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
@@ -232,4 +244,36 @@ describe("bursts", () => {
     expect(["value", "The driver was shut down"]).toContain(await last);
     await init({ numCpus: 2, dashboard: false, objectStoreBytes: 128 << 20 });
   }, 30_000);
+});
+
+describe("drivers", () => {
+  test("the next one may begin while the last one ends", async () => {
+    const ending = shutdown();
+    await init({ numCpus: 2, dashboard: false });
+    await ending;
+    expect(isInitialized()).toBe(true);
+    expect(await get(later.remote(0, 1))).toBe(1);
+  });
+
+  test("one that lost its agent leaves nothing when the next one begins", async () => {
+    const { local } = currentDriver()!;
+    const agent = local!.agents[0]!.process;
+    const pending = get(later.remote(10_000, 1)).catch((error: Error) => error);
+    agent.kill("SIGKILL");
+    expect(await pending).toBeInstanceOf(MobulaError);
+    await init({ numCpus: 2, dashboard: false });
+    expect(await get(later.remote(0, 2))).toBe(2);
+    expect(() => local!.head).toThrow("not running");
+  });
+});
+
+describe("names", () => {
+  test("a name for every task costs neither the worker's connection nor the history", async () => {
+    const named = remote((n: number) => n + 1);
+    const refs = Array.from({ length: 3_000 }, (_, n) => named.options({ name: `task ${n}` }).remote(n));
+    expect((await get(refs)).at(-1)).toBe(3_000);
+    expect(underWay("(other)", "NORMAL_TASK")).toEqual([0, 0, 0]);
+    const { finished } = currentDriver()!.core.recorder.stats("(other)", "NORMAL_TASK");
+    expect(finished).toBeGreaterThan(1_000);
+  });
 });

@@ -44,8 +44,12 @@ export class LoadedFunction {
   }
 
   load(): Promise<Callable> {
-    this.#loading ??= loadCode(this.#core, this.#definition, this.#sections).then((code) =>
-      this.callable = code as Callable
+    this.#loading ??= loadCode(this.#core, this.#definition, this.#sections).then(
+      (code) => this.callable = code as Callable,
+      (error) => {
+        this.#loading = null; // The function table may be out of reach now and answer the next time.
+        throw error;
+      },
     );
     return this.#loading;
   }
@@ -130,6 +134,7 @@ export class Caller {
 
   /** Refs in the results of this task are on their way: keep them until the caller says that it counts them. */
   lend(sequence: number, entries: readonly Held[], objects: ObjectManager): void {
+    if (!this.#connection.isOpen) return; // Nobody will say it.
     for (const entry of entries) entry.count++;
     this.#lent.set(sequence, { entries, objects });
   }

@@ -18,6 +18,11 @@ import type {
 /** Failed rows and trace steps that wait for the next batch; beyond it they are dropped and counted. */
 const PENDING_MAX = 20_000;
 
+/** Function names that are counted apart, and flows between them; what comes after counts as "(other)". */
+const NAMES_MAX = 1_900;
+const EDGES_MAX = 1_900;
+const OTHER = "(other)";
+
 /** Counters of one function in this process; absolute, changed in place by the submitters. */
 export class FunctionStats {
   readonly name: string;
@@ -74,7 +79,10 @@ export class TaskRecorder {
   stats(name: string, type: TaskType): FunctionStats {
     const key = `${type} ${name}`;
     let stats = this.#stats.get(key);
-    if (stats === undefined) this.#stats.set(key, stats = new FunctionStats(name, type));
+    if (stats === undefined) {
+      if (this.#stats.size >= NAMES_MAX && name !== OTHER) return this.stats(OTHER, type);
+      this.#stats.set(key, stats = new FunctionStats(name, type));
+    }
     return stats;
   }
 
@@ -120,8 +128,10 @@ export class TaskRecorder {
   edge(from: string, to: string, bytes: number): void {
     const key = `${from}\n${to}`;
     const edge = this.#edges.get(key);
-    if (edge === undefined) this.#edges.set(key, { from, to, count: 1, bytes });
-    else {
+    if (edge === undefined) {
+      if (this.#edges.size >= EDGES_MAX && from !== OTHER) return this.edge(OTHER, OTHER, bytes);
+      this.#edges.set(key, { from, to, count: 1, bytes });
+    } else {
       edge.count++;
       edge.bytes += bytes;
     }

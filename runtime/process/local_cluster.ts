@@ -8,11 +8,9 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runtimeName } from "#platform";
-import { findRuntime } from "../platform/spawn.ts";
 import type { RuntimeName } from "../common/task_spec.ts";
 import { type AgentConfig, type AgentReady, type HeadConfig, type HeadReady, tokenPath } from "./config.ts";
-import { type StartedProcess, startProcess } from "./start_process.ts";
+import { preferredRuntime, type StartedProcess, startProcess } from "./start_process.ts";
 
 /** How long a process may take to end by itself once its lifeline is cut. */
 const STOP_TIMEOUT_MS = 5_000;
@@ -39,6 +37,8 @@ export interface LocalClusterOptions extends LocalNodeOptions {
   readonly store?: string;
   readonly headRuntime?: RuntimeName;
   readonly token?: string;
+  /** A process of the cluster ended by itself: one line for the user. */
+  readonly onLost?: (text: string) => void;
   /** Default: a temporary folder, removed at the end. */
   readonly sessionDir?: string;
 }
@@ -51,6 +51,7 @@ export class LocalCluster {
   readonly #agents: StartedProcess<AgentReady>[] = [];
   readonly #options: LocalClusterOptions;
   readonly #ephemeral: boolean;
+  #stopping = false;
 
   private constructor(options: LocalClusterOptions) {
     this.#options = options;
@@ -98,19 +99,19 @@ export class LocalCluster {
       port: previous === undefined ? 0 : Number(previous.slice(previous.lastIndexOf(":") + 1)),
       dashboardPort,
       store: options.store ?? null,
-      runtime: options.headRuntime ?? defaultRuntime(),
+      runtime: options.headRuntime ?? preferredRuntime(),
       lifeline: true,
       ephemeral: this.#ephemeral,
     };
     this.#head = await startProcess<HeadReady>("head_main.ts", config);
-    release(this.#head.process);
+    this.#watch(this.#head.process, "head");
   }
 
   /** Start one more node. */
   async addAgent(
     options: LocalNodeOptions & { isHeadNode?: boolean } = {},
   ): Promise<StartedProcess<AgentReady>> {
-    const runtime = options.runtime ?? defaultRuntime();
+    const runtime = options.runtime ?? preferredRuntime();
     const config: AgentConfig = {
       sessionDir: this.sessionDir,
       headAddress: this.address,
@@ -133,13 +134,31 @@ export class LocalCluster {
       prestart: options.prestart ?? 2,
     };
     const started = await startProcess<AgentReady>("agent_main.ts", config);
-    release(started.process);
+    this.#watch(started.process, `agent of ${started.ready.nodeId}`);
     this.#agents.push(started);
     return started;
   }
 
+  /** A process that serves must not keep its driver alive; one that ends by itself leaves a word why. */
+  #watch(child: ChildProcess, what: string): void {
+    child.unref();
+    for (const pipe of [child.stdin, child.stdout, child.stderr]) {
+      (pipe as unknown as { unref?: () => void })?.unref?.();
+    }
+    let errors = "";
+    child.stderr!.on("data", (chunk: Uint8Array) => {
+      errors = (errors + new TextDecoder().decode(chunk)).slice(-ERROR_TEXT_MAX);
+    });
+    child.once("close", (code: number | null, signal: string | null) => {
+      if (this.#stopping) return;
+      const why = errors.trim() === "" ? "" : `: ${errors.trim()}`;
+      this.#options.onLost?.(`The cluster's ${what} ended with ${signal ?? `code ${code}`}${why}`);
+    });
+  }
+
   /** End everything, agents first so that they can say good-bye; waits until all are gone. Idempotent. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     await Promise.all(this.#agents.splice(0).map(({ process }) => end(process)));
     if (this.#head !== null) await end(this.#head.process);
     this.#head = null;
@@ -147,33 +166,8 @@ export class LocalCluster {
   }
 }
 
-/** Bun starts fastest; it comes with mobula's development install, else the driver's own runtime serves. */
-function defaultRuntime(): RuntimeName {
-  const chosen = process.env.MOBULA_RUNTIME;
-  if (chosen === "bun" || chosen === "deno" || chosen === "node") return chosen;
-  return bunIsThere() ? "bun" : runtimeName;
-}
-
-let bunFound: boolean | null = null;
-function bunIsThere(): boolean {
-  if (bunFound === null) {
-    try {
-      findRuntime("bun", { name: runtimeName, path: process.execPath });
-      bunFound = true;
-    } catch {
-      bunFound = false;
-    }
-  }
-  return bunFound;
-}
-
-/** A process that serves must not keep its driver alive. */
-function release(child: ChildProcess): void {
-  child.unref();
-  for (const pipe of [child.stdin, child.stdout, child.stderr]) {
-    (pipe as unknown as { unref?: () => void })?.unref?.();
-  }
-}
+/** The end of what a process wrote to stderr is the reason when it ends by itself. */
+const ERROR_TEXT_MAX = 4_000;
 
 /** Cut the lifeline and wait; by force when it takes too long. */
 async function end(child: ChildProcess): Promise<void> {

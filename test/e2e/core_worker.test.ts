@@ -133,6 +133,22 @@ describe("a worker", () => {
   });
 });
 
+describe("a pipeline", () => {
+  test("what comes to stand behind a task that takes unusually long runs elsewhere", async () => {
+    const mostlyShort = remote(async (ms: number) => {
+      if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+      return ms;
+    });
+    for (let i = 0; i < 100; i++) await get(mostlyShort.remote(0)); // Measured as short, on one worker.
+    const slow = mostlyShort.remote(1_500);
+    await new Promise((resolve) => setImmediate(resolve)); // It has left.
+    const behind = Array.from({ length: 8 }, () => mostlyShort.remote(0));
+    await get(behind);
+    expect((await wait([slow], { timeoutMs: 0 }))[0]).toEqual([]);
+    await get(slow);
+  });
+});
+
 describe("waiting", () => {
   test("no time limit is a limit of Infinity", async () => {
     expect(await get(later.remote(50, 1), { timeoutMs: Infinity })).toBe(1);

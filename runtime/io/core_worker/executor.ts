@@ -79,6 +79,9 @@ export class Executor implements BlockingObserver {
   #draining = false;
   #blocked = 0;
   #toldBlocked = false;
+  /** A task waits for something: what is in the queue is behind it. */
+  #isBehind = false;
+  #handBackTimer: ReturnType<typeof setTimeout> | null = null;
   #whenIdle: (() => void)[] = [];
 
   constructor(core: CoreWorker, context: ExecutionContext) {
@@ -100,6 +103,7 @@ export class Executor implements BlockingObserver {
     if (this.#blocked > 0 && this.#actor === null) return this.#handBack(items);
     for (const item of items) this.#queue.push(item);
     if (!this.#draining) void this.#drain();
+    else if (this.#isBehind) this.#handBackSoon();
   }
 
   /** A caller is gone: nobody waits for its tasks. What runs is run to its end. */
@@ -212,14 +216,22 @@ export class Executor implements BlockingObserver {
 
   /** What waits behind a task that takes its time may run elsewhere. */
   async #handingBack(waiting: Promise<void>): Promise<void> {
-    if (this.#actor !== null || this.#queue.length === 0) return await waiting;
-    const timer = setTimeout(() => {
+    if (this.#actor !== null) return await waiting;
+    this.#isBehind = true;
+    if (this.#queue.length > 0) this.#handBackSoon();
+    await waiting;
+    this.#isBehind = false;
+    if (this.#handBackTimer !== null) clearTimeout(this.#handBackTimer);
+    this.#handBackTimer = null;
+  }
+
+  #handBackSoon(): void {
+    this.#handBackTimer ??= setTimeout(() => {
+      this.#handBackTimer = null;
       const unstarted = [...this.#queue];
       this.#queue.clear();
       this.#handBack(unstarted);
     }, HAND_BACK_MS);
-    await waiting;
-    clearTimeout(timer);
   }
 
   /** Run an item as far as it goes without waiting: null when it is done, else its end. */

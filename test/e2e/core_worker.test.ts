@@ -133,6 +133,16 @@ describe("a worker", () => {
   });
 });
 
+describe("arguments", () => {
+  test("many small results as arguments are more than a message holds", async () => {
+    const chunk = remote((n: number) => String(n % 10).repeat(99_000));
+    const total = remote((...chunks: string[]) => chunks.reduce((sum, each) => sum + each.length, 0));
+    const refs = Array.from({ length: 750 }, (_, n) => chunk.remote(n));
+    expect(await get(total.remote(...refs), { timeoutMs: 15_000 })).toBe(750 * 99_000);
+    for (const ref of refs) ref.release();
+  });
+});
+
 describe("a pipeline", () => {
   test("what comes to stand behind a task that takes unusually long runs elsewhere", async () => {
     const mostlyShort = remote(async (ms: number) => {

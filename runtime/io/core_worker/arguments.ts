@@ -129,8 +129,10 @@ export class ArgumentList implements EntryWaiter {
   /** Called once, when all arguments are known, or with the first one that failed. */
   whenReady(callback: (failed: Entry | null) => void): void {
     if (this.#failed !== null) callback(this.#failed);
-    else if (this.#waiting === 0) callback(null);
-    else this.#whenReady = callback;
+    else if (this.#waiting === 0) {
+      this.#collectStored(); // They may have become known before anybody asked.
+      callback(null);
+    } else this.#whenReady = callback;
   }
 
   /** About how long the block is; only when ready. */
@@ -139,9 +141,9 @@ export class ArgumentList implements EntryWaiter {
     let bytes = 0;
     for (const part of this.#parts!) {
       if (part instanceof Uint8Array) bytes += part.length;
-      else if (part.state === "value" || part.state === "bytes") bytes += part.bytes;
+      else if (isHere(part)) bytes += part.bytes;
     }
-    return bytes;
+    return Math.min(bytes, INLINE_SUM_BYTES_MAX);
   }
 
   /** The arguments as bytes (see push.ts); only when ready. */
@@ -208,6 +210,12 @@ export class ArgumentList implements EntryWaiter {
       if (part instanceof Uint8Array) {
         writer.u8(ValueKind.inline);
         writer.raw(part);
+      } else if (isHere(part) && writer.position + part.bytes > INLINE_SUM_BYTES_MAX) {
+        // Many small results together: the rest goes by way of the store.
+        const { id, home } = this.#core.objects.lend(part);
+        writer.u8(ValueKind.stored);
+        writeRef(writer, id, home);
+        writer.string("");
       } else if (part.state === "value") {
         writer.u8(ValueKind.inline);
         this.#core.codec.append(writer, part.payload, "argument", sink);
@@ -244,6 +252,10 @@ export function readArguments(core: CoreContext, block: Uint8Array): ReceivedArg
     }
   }
   return received;
+}
+
+function isHere(entry: Entry): boolean {
+  return entry.state === "value" || entry.state === "bytes";
 }
 
 function checkSize(bytes: number, name: string): void {

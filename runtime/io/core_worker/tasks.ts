@@ -123,6 +123,7 @@ export class TaskManager implements WorkerLinkObserver {
   #enqueue(task: OwnTask): void {
     if (this.#closed !== null) return this.#fail(task, this.#core.objects.encodeError(this.#closed));
     task.call.stats.pendingNode++;
+    task.bytes = task.args.inlineBytes;
     for (const argument of task.args.resolved) {
       this.#core.recorder.edge(argument.producer, task.call.name, argument.bytes);
     }

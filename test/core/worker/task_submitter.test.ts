@@ -51,6 +51,7 @@ function task(sequence: number, overrides: Partial<Task> = {}): Task {
     shape: SHAPE,
     timing: { estimateUs: 0 },
     exclusive: false,
+    bytes: 100,
     storedArgs: [],
     retriesLeft: 3,
     cancelled: false,
@@ -114,6 +115,22 @@ describe("task submitter", () => {
     submitter.completed(1, "l2", 2, 10);
     submitter.pump(1);
     expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 3,4,5,6", "push l2 7,8,9"]);
+  });
+
+  test("large arguments fill a pipeline before its time is full", () => {
+    const { submitter, take } = world();
+    const timing = { estimateUs: 1 };
+    for (let i = 1; i <= 4; i++) submitter.submit(task(i, { timing, bytes: i === 4 ? 100 << 20 : 3 << 20 }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    expect(take()).toContain("push l1 1,2");
+    for (const sequence of [1, 2]) submitter.completed(1, "l1", sequence, 1);
+    submitter.pump(1);
+    expect(take()).toContain("push l1 3");
+    submitter.completed(2, "l1", 3, 1);
+    submitter.pump(2);
+    expect(take()).toContain("push l1 4");
   });
 
   test("an exclusive task never shares its worker", () => {

@@ -4,6 +4,7 @@
  */
 import { addClass } from "../io/core_worker/class_codecs.ts";
 import { currentCoreWorker } from "../io/core_worker/current.ts";
+import { exportCodec } from "../io/function_exporter.ts";
 
 /**
  * Let instances of a class travel inside values. `encode` turns one into data, `decode` makes one of it; class and codec are
@@ -19,6 +20,7 @@ export function registerClass<T extends object, D>(
   if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
     throw new TypeError("registerClass(): the codec needs the functions encode and decode");
   }
-  const exported = addClass(cls, codec);
+  const exported = exportCodec(cls, codec);
+  addClass(cls, codec, exported);
   currentCoreWorker()?.exportCodec(exported);
 }

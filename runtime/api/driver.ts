@@ -13,6 +13,7 @@ import { driverId, hex, type NodeId, nodeId } from "../common/ids.ts";
 import type { Cluster, InitOptions } from "../common/public_types.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { currentCoreWorker, setCurrentCoreWorker } from "../io/core_worker/current.ts";
+import { nodeHost } from "../io/core_worker/node_host.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
@@ -57,6 +58,7 @@ export class Driver implements Cluster {
     installErrorMatching();
     this.core = new CoreWorker({
       self: driverId(hex(randomBytes(6))),
+      host: nodeHost,
       ...(this.#nodeId !== undefined && { node: this.#nodeId }),
       ...(options.runtimeEnv !== undefined && { runtimeEnv: options.runtimeEnv }),
       isRemote: address !== undefined && !isOnThisHost(address),

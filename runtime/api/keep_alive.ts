@@ -3,17 +3,16 @@
  * work does.
  * @module
  */
-
-import { setInterval } from "node:timers"; // The global ones give plain numbers on Deno.
+import { Timer } from "../io/core_worker/timers.ts";
 
 let waiting = 0;
 /** Made once: making and clearing a timer for every get would cost more than the rest of it. */
-let timer: ReturnType<typeof setInterval> | null = null;
+let timer: Timer | null = null;
 
 /** The process lives from now on, until `letGo` was called as often. */
 export function hold(): void {
   if (waiting++ > 0) return;
-  if (timer === null) timer = setInterval(() => {}, 1 << 30);
+  if (timer === null) timer = Timer.hold();
   else timer.ref();
 }
 

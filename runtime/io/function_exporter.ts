@@ -8,9 +8,8 @@
  * the same text.
  * @module
  */
-import { createHash } from "node:crypto";
-import { createRequire } from "node:module";
 import type * as acorn from "acorn";
+import { sha256Hex } from "../common/sha256.ts";
 import { IMPORT_NAME, isKnownGlobal } from "./function_exporter_globals.ts";
 import { refuseCapture, refuseOuterBindings } from "./function_exporter_refusal.ts";
 import { analyseScope, type FreeUse } from "./function_exporter_scope.ts";
@@ -188,7 +187,15 @@ function unreadable(subject: string, cause: Error): TypeError {
 let parser: typeof acorn | undefined;
 
 function acornParser(): typeof acorn {
-  return parser ??= createRequire(import.meta.url)("acorn") as typeof acorn;
+  // Not imported, so that this file is the same in a browser; there the parser is given.
+  return parser ??= process.getBuiltinModule("module").createRequire(import.meta.url)(
+    "acorn",
+  ) as typeof acorn;
+}
+
+/** The parser, where it cannot be loaded when it is first needed: in a page. */
+export function useParser(given: typeof acorn): void {
+  parser = given;
 }
 
 /** Inside a function, so that a stray `new.target` or `arguments` is ours to refuse and not a syntax error. */
@@ -272,5 +279,5 @@ function methodsOf(cls: { readonly prototype: object }, node: acorn.ClassExpress
 }
 
 function hashSource(kind: string, source: string): string {
-  return createHash("sha256").update(`${kind}\n${source}`).digest("hex");
+  return sha256Hex(`${kind}\n${source}`);
 }

@@ -21,6 +21,7 @@ import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { ExecutionContext } from "../io/core_worker/execution_context.ts";
 import { Executor } from "../io/core_worker/executor.ts";
+import { nodeHost } from "../io/core_worker/node_host.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import { setWorkerState, type WorkerState } from "../io/core_worker/worker_state.ts";
 
@@ -54,6 +55,7 @@ export class Worker {
     this.#core = new CoreWorker({
       self: config.workerId,
       node: config.nodeId,
+      host: nodeHost,
       connectWorker: (address, core) => connectWorker(address, core, membership),
       currentTask: () => this.#context.current,
       blocking: { enter: () => this.#executor.enter() },

@@ -3,7 +3,6 @@
  * the actor restarts or dies is decided by the actor queue (core/worker/actor_queue.ts).
  * @module
  */
-import { clearTimeout, setTimeout } from "node:timers"; // The global ones give plain numbers on Deno.
 import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
 import {
   ActorDiedError,
@@ -24,6 +23,7 @@ import type { Entry } from "./entry.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
+import { Timer } from "./timers.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** Defaults of one method, as they travel with a handle. */
@@ -104,7 +104,7 @@ export class ActorClient implements WorkerLinkObserver {
   #link: WorkerLink | null = null;
   #linkIncarnation = 0;
   #pumpScheduled = false;
-  #recheck: ReturnType<typeof setTimeout> | null = null;
+  #recheck: Timer | null = null;
   /** Why it could not be created (a taken name, unreachable GCS), or its constructor's error. */
   #creationError: Error | null = null;
 
@@ -340,7 +340,7 @@ export class ActorClient implements WorkerLinkObserver {
     const link = this.#link;
     this.#link = null;
     link?.close();
-    if (this.#recheck !== null) clearTimeout(this.#recheck);
+    this.#recheck?.clear();
     this.#recheck = null;
   }
 
@@ -359,11 +359,10 @@ export class ActorClient implements WorkerLinkObserver {
 
   /** Whether the actor died or only the connection broke is the GCS's to say; ask until it says something new. */
   #askAgain(): void {
-    this.#recheck = setTimeout(() => {
+    this.#recheck = Timer.background(() => {
       this.#core.link.notify("watchActor", { actorId: this.info.actorId });
       if (this.#link === null && this.status?.state !== "DEAD") this.#askAgain();
     }, RECHECK_MS);
-    this.#recheck.unref();
   }
 
   // ---- ends ----------------------------------------------------------------------------------------------------------------

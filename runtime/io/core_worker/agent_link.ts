@@ -12,6 +12,7 @@ export type AgentRpc = Rpc<CoreMethods, AgentMethods>;
 
 /** See the module's header. */
 export class AgentLink {
+  readonly #lostMessage: string;
   #rpc: AgentRpc | null = null;
   /** Messages that were sent before the link is open, in order; told when it fails instead. */
   #waiting: { send: (rpc: AgentRpc) => void; failed?: (error: Error) => void }[] = [];
@@ -21,6 +22,11 @@ export class AgentLink {
   /** Holds made, and how many of them their homes have confirmed. */
   #holds = 0;
   #confirmedHolds = 0;
+
+  /** `lostMessage`: what users are told when the link breaks. */
+  constructor(lostMessage: string) {
+    this.#lostMessage = lostMessage;
+  }
 
   /** The link is open; what waited leaves first. */
   open(rpc: AgentRpc): void {
@@ -72,10 +78,15 @@ export class AgentLink {
     });
   }
 
+  /** The agent is gone, and with it this process's part in the cluster. */
+  lost(cause: Error | null): MobulaError {
+    return new MobulaError(this.#lostMessage, { code: "AgentLost", cause });
+  }
+
   /** A closed connection is the transport's word; users know agents. */
   #explain(error: unknown): never {
     if (!(error instanceof ConnectionClosedError)) throw error;
-    throw this.#failed ?? agentLost(error);
+    throw this.#failed ?? this.lost(error);
   }
 
   notify<M extends keyof AgentMethods & string>(
@@ -117,9 +128,4 @@ export class AgentLink {
     this.#changes = [];
     this.#tell("references", { changes });
   }
-}
-
-/** The agent is gone, and with it this process's part in the cluster. */
-export function agentLost(cause: Error | null): MobulaError {
-  return new MobulaError("The connection to the agent of this node is lost", { code: "AgentLost", cause });
 }

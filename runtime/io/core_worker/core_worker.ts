@@ -8,28 +8,27 @@
  * Calls may be submitted while it is connecting: messages wait in the link.
  * @module
  */
-import { createHash, randomBytes } from "node:crypto";
-import { collectGarbage } from "#platform";
 import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
-import { hex, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
+import { type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
 import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
 import { TASK_MAX_RETRIES } from "../../common/config.ts";
+import { sha256Hex } from "../../common/sha256.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import type { CoreMethods } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
 import type { Handlers } from "../transport/rpc.ts";
-import { AgentLink, agentLost, type AgentRpc } from "./agent_link.ts";
+import { AgentLink, type AgentRpc } from "./agent_link.ts";
 import { ActorManager } from "./actors.ts";
 import { ActorUses } from "./actor_uses.ts";
 import { exceptionNames } from "./actor_handle.ts";
 import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
+import { type CoreHost, randomHex, setting } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
-import { loadCodec } from "../function_loader.ts";
 import { registeredCodecs } from "./class_codecs.ts";
 import { type BlockingObserver, ObjectManager } from "./objects.ts";
 import { type PushChannel, RelayTable } from "./push_channel.ts";
@@ -47,6 +46,8 @@ export interface CoreWorkerOptions {
   /** Known ahead where the cluster is this process's own; else "" until connected. */
   readonly node?: NodeId;
   readonly runtimeEnv?: RuntimeEnv;
+  /** What the program gives that this is part of: nodeHost in a process. */
+  readonly host: CoreHost;
   /** This process cannot reach its node's memory or sockets. */
   readonly isRemote?: boolean;
   /** Opens a worker's own socket (workers of this node). */
@@ -64,9 +65,9 @@ const NOT_BLOCKING: BlockingObserver = { enter: () => () => {} };
 export class CoreWorker implements CoreContext {
   readonly identity: Identity;
   readonly runtimeEnv: RuntimeEnv | undefined;
-  readonly link: AgentLink = new AgentLink();
+  readonly link: AgentLink;
   readonly codec: ValueCodec = new ValueCodec();
-  readonly actorUses: ActorUses = new ActorUses(this.link);
+  readonly actorUses: ActorUses;
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
   readonly objects: ObjectManager;
@@ -93,8 +94,11 @@ export class CoreWorker implements CoreContext {
     this.connected = this.#connect.promise;
     this.connected.catch(() => undefined); // Whoever waits hears of it.
     const identity = this.identity;
+    const { host } = options;
+    this.link = new AgentLink(host.lostMessage);
+    this.actorUses = new ActorUses(this.link);
     this.functions = new FunctionTable(this.link);
-    this.store = new StoreAccess(this.link, { isRemote: options.isRemote ?? false });
+    this.store = new StoreAccess(this.link, options.isRemote === true ? null : host.openPool?.() ?? null);
     this.#relays = new RelayTable(this.link, identity.self);
     this.recorder = new TaskRecorder(
       {
@@ -116,7 +120,7 @@ export class CoreWorker implements CoreContext {
     });
     this.tasks = new TaskManager(this);
     this.actors = new ActorManager(this, {
-      randomHex: (bytes) => hex(randomBytes(bytes)),
+      randomHex,
       recordOf: (remoteClass: RemoteClass) => remoteClass.code.recordIn(this),
     });
     const parts = { codec: this.codec, objects: this.objects, actors: this.actors };
@@ -133,7 +137,7 @@ export class CoreWorker implements CoreContext {
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
       message: ({ level, text }) => this.#options.onMessage?.(level, text),
       // From a turn of its own: what lies on the stack of this one counts as used.
-      collectGarbage: () => void setTimeout(collectGarbage, 0),
+      collectGarbage: () => void setTimeout(this.#options.host.collectGarbage, 0),
     };
   }
 
@@ -142,7 +146,7 @@ export class CoreWorker implements CoreContext {
     this.link.open(rpc);
     for (const codec of registeredCodecs()) this.exportCodec(codec);
     this.#connect.resolve();
-    void rpc.closed.then(() => this.close(agentLost(null)));
+    void rpc.closed.then(() => this.close(this.link.lost(null)));
   }
 
   /** It cannot be connected: everything that waits fails. */
@@ -258,9 +262,7 @@ export class CoreWorker implements CoreContext {
     const { name, source, captures } = code.definition;
     // A function that arrived as a value has no source here; workers take it from the function table.
     const encoded = captures === null ? null : this.#encodeCaptures(captures, name);
-    const hash = encoded === null
-      ? code.definition.hash
-      : createHash("sha256").update(code.definition.hash).update(encoded).digest("hex");
+    const hash = encoded === null ? code.definition.hash : sha256Hex(code.definition.hash, encoded);
     const record = new FunctionRecord({
       hash,
       kind: code.kind,
@@ -316,12 +318,12 @@ export class CoreWorker implements CoreContext {
 
   async #loadCodec(hash: string): Promise<void> {
     const { name, source } = await this.functions.fetchCodec(hash);
-    const { cls, codec } = loadCodec({ source, hash, name });
+    const { cls, codec } = this.#options.host.loadCodec({ source, hash, name });
     registerClass(cls, codec, hash, name);
   }
 }
 
 function defaultMaxRetries(): number {
-  const given = Number(process.env.MOBULA_TASK_MAX_RETRIES ?? TASK_MAX_RETRIES);
+  const given = Number(setting("MOBULA_TASK_MAX_RETRIES") ?? TASK_MAX_RETRIES);
   return Number.isInteger(given) && given >= -1 ? given : TASK_MAX_RETRIES;
 }

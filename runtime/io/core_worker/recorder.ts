@@ -3,7 +3,6 @@
  * increment; rows of short tasks are sent once, in their final state, and sampled past a rate; failed ones never are.
  * @module
  */
-import { clearTimeout, setTimeout } from "node:timers"; // The global ones give plain numbers on Deno.
 import { TASK_EVENT_INTERVAL_MS, TASK_ROWS_PER_BATCH } from "../../common/config.ts";
 import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
 import type {
@@ -14,6 +13,7 @@ import type {
   TaskType,
   TraceStep,
 } from "../../common/task_event.ts";
+import { Timer } from "./timers.ts";
 
 /** Failed rows and trace steps that wait for the next batch; beyond it they are dropped and counted. */
 const PENDING_MAX = 20_000;
@@ -60,7 +60,7 @@ export class TaskRecorder {
   #steps: TraceStep[] = [];
   #dropped = 0;
   #sequence = 0;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
   #flushing: Promise<void> | null = null;
   #closed = false;
 
@@ -89,11 +89,10 @@ export class TaskRecorder {
   /** Something changed: a batch leaves within one interval. */
   touch(): void {
     if (this.#timer !== null || this.#closed) return;
-    this.#timer = setTimeout(() => {
+    this.#timer = Timer.background(() => {
       this.#timer = null;
       void this.flush();
     }, TASK_EVENT_INTERVAL_MS);
-    this.#timer.unref();
   }
 
   /** Whether a row of a finished task would still be taken in this interval: asked before one is built. */
@@ -146,7 +145,7 @@ export class TaskRecorder {
   async close(): Promise<void> {
     await this.flush();
     this.#closed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.clear();
   }
 
   async #sendBatch(): Promise<void> {

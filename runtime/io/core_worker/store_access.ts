@@ -6,10 +6,9 @@
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ObjectPlace, RefTarget } from "../../protocol/messages.ts";
 import { decodeObject, encodeObject, layoutSize, type ObjectParts } from "../../protocol/object_layout.ts";
-import { ObjectReader } from "../store/object_reader.ts";
-import { ObjectWriter } from "../store/object_writer.ts";
-import { PoolFiles } from "../store/pool_files.ts";
+import { ProtocolError } from "../../protocol/protocol_error.ts";
 import type { AgentLink } from "./agent_link.ts";
+import type { PoolAccess } from "./core_host.ts";
 
 /** Bytes of a stored object, taken apart. */
 export interface StoredBytes {
@@ -44,16 +43,13 @@ const REMOTE_CHUNK_BYTES = 4 * 1024 * 1024;
 /** See the module's header. */
 export class StoreAccess {
   readonly #link: AgentLink;
-  readonly #files = new PoolFiles();
-  readonly #reader = new ObjectReader(this.#files);
-  readonly #writer = new ObjectWriter(this.#files);
-  /** This process cannot reach the node's memory. */
-  readonly #isRemote: boolean;
+  /** Null: this process cannot reach the node's memory. */
+  readonly #pool: PoolAccess | null;
   #unpins = new Map<ObjectId, number>();
 
-  constructor(link: AgentLink, options: { isRemote: boolean }) {
+  constructor(link: AgentLink, pool: PoolAccess | null) {
     this.#link = link;
-    this.#isRemote = options.isRemote;
+    this.#pool = pool;
   }
 
   /** Store a value; resolves with its size when the agent knows that it is complete. */
@@ -61,8 +57,8 @@ export class StoreAccess {
     const size = layoutSize(parts);
     const { result: place } = await this.#link.request("createObject", { id, size });
     try {
-      if (this.#isRemote) await this.#sendBytes(id, encodeObject(parts));
-      else this.#writer.write(place, parts);
+      if (this.#pool === null) await this.#sendBytes(id, encodeObject(parts));
+      else this.#pool.write(place, parts);
     } catch (error) {
       this.#link.notify("abortObject", { id });
       throw error;
@@ -98,7 +94,8 @@ export class StoreAccess {
     id: ObjectId,
     place: ObjectPlace & { type: "shm" },
   ): { body: Uint8Array; buffers: ArrayBuffer[] } {
-    return this.#reader.read(place, () => this.#unpin(id));
+    if (this.#pool === null) throw new ProtocolError(`${id} is in memory that cannot be reached from here`);
+    return this.#pool.read(place, () => this.#unpin(id));
   }
 
   async #receive(id: ObjectId, size: number): Promise<{ body: Uint8Array; buffers: ArrayBuffer[] }> {
@@ -136,6 +133,6 @@ export class StoreAccess {
   }
 
   close(): void {
-    this.#files.close();
+    this.#pool?.close();
   }
 }

@@ -3,7 +3,6 @@
  * history of it all. The decisions are the task submitter's (core/worker/task_submitter.ts).
  * @module
  */
-import { clearTimeout, setTimeout } from "node:timers"; // The global ones give plain numbers on Deno.
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS, PENDING_TASKS_MAX } from "../../common/config.ts";
 import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
@@ -14,11 +13,13 @@ import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
+import { setting } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskHistory } from "./task_history.ts";
+import { Timer } from "./timers.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** Pushes above this go in several frames. */
@@ -34,13 +35,13 @@ export class TaskManager implements WorkerLinkObserver {
   readonly #pendingMax: number;
   #pending = 0;
   #pumpScheduled = false;
-  #idleTimer: ReturnType<typeof setTimeout> | null = null;
-  #stallTimer: ReturnType<typeof setTimeout> | null = null;
+  #idleTimer: Timer | null = null;
+  #stallTimer: Timer | null = null;
   #closed: Error | null = null;
 
   constructor(core: CoreContext) {
     this.#core = core;
-    this.#pendingMax = Number(process.env.MOBULA_MAX_PENDING_TASKS ?? PENDING_TASKS_MAX);
+    this.#pendingMax = Number(setting("MOBULA_MAX_PENDING_TASKS") ?? PENDING_TASKS_MAX);
     this.#submitter = new TaskSubmitter<OwnTask>({
       requestLease: (requestId, queue, first, backlog) =>
         void this.#requestLease(requestId, queue, first, backlog),
@@ -148,7 +149,7 @@ export class TaskManager implements WorkerLinkObserver {
 
   /** Tasks wait for workers that we hold: look whether those get on. */
   #armStallTimer(): void {
-    this.#stallTimer = setTimeout(() => {
+    this.#stallTimer = Timer.once(() => {
       this.#stallTimer = null;
       this.#submitter.pumpAll(this.#core.nowMs());
       if (this.#submitter.isWaiting) this.#armStallTimer();
@@ -156,7 +157,7 @@ export class TaskManager implements WorkerLinkObserver {
   }
 
   #armIdleTimer(ms: number): void {
-    this.#idleTimer = setTimeout(() => {
+    this.#idleTimer = Timer.background(() => {
       this.#idleTimer = null;
       const nowMs = this.#core.nowMs();
       const next = this.#submitter.reapIdle(nowMs);
@@ -164,7 +165,6 @@ export class TaskManager implements WorkerLinkObserver {
         this.#armIdleTimer(next === null ? LEASE_IDLE_MS : Math.max(10, next - nowMs));
       }
     }, ms);
-    this.#idleTimer.unref();
   }
 
   // ---- leases ----------------------------------------------------------------------------------------------------------
@@ -409,8 +409,8 @@ export class TaskManager implements WorkerLinkObserver {
     const tasks = this.#submitter.close();
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
-    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
-    if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
+    this.#idleTimer?.clear();
+    this.#stallTimer?.clear();
     // There may be a million, and nobody is left who would take their rows.
     for (const task of tasks) this.#settleFailed(task, encoded);
   }

@@ -1,5 +1,5 @@
 /**
- * One connection: frames over any Duplex byte pipe (a unix socket, an HTTP/2 stream). All frames of one tick leave in one
+ * One connection: frames over any byte pipe (a unix socket, an HTTP/2 stream, a WebSocket). All frames of one tick leave in one
  * write. It says hello to nobody (handshake.ts) and knows no methods (rpc.ts).
  *
  *   held --(onFrame set)--> open --close()--> closing --(written, pipe ended)--> closed
@@ -9,7 +9,6 @@
  * once, after which nothing is delivered any more. An unreachable or stopped peer gives no event: see lastReceivedMs.
  * @module
  */
-import type { Duplex } from "node:stream";
 import { SEND_QUEUE_BYTES_MAX } from "../../common/config.ts";
 import {
   FRAME_LIMITS,
@@ -19,6 +18,7 @@ import {
   FrameWriter,
 } from "../../protocol/frames.ts";
 import type { Hello, Welcome } from "../../protocol/messages.ts";
+import type { BytePipe } from "./byte_pipe.ts";
 import { ConnectionClosedError, OverloadError, toError } from "./transport_error.ts";
 
 /** A graceful close that the peer does not answer ends by force after this long. */
@@ -56,7 +56,7 @@ export class Connection {
   /** Resolves once, after onClose was told, with what it was told. */
   readonly closed: Promise<Error | null>;
   readonly #resolveClosed: (error: Error | null) => void;
-  readonly #pipe: Duplex;
+  readonly #pipe: BytePipe;
   readonly #writer = new FrameWriter();
   readonly #parser: FrameParser;
   readonly #queueBytesMax: number;
@@ -75,7 +75,7 @@ export class Connection {
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
   #lastReceivedMs: number;
 
-  constructor(pipe: Duplex, options: ConnectionOptions = {}) {
+  constructor(pipe: BytePipe, options: ConnectionOptions = {}) {
     this.#pipe = pipe;
     this.name = options.name ?? "peer";
     ({ promise: this.closed, resolve: this.#resolveClosed } = Promise.withResolvers<Error | null>());

@@ -1,5 +1,5 @@
 /**
- * Hello first. The opener's first frame is Hello; the answer is Welcome, or a refusal and the end of the connection.
+ * Hello first, as the one who is asked sees it (hello.ts: who asks). The opener's first frame is Hello; the answer is Welcome, or a refusal and the end of the connection.
  * Until then a connection may send one small frame and nothing else; a server keeps nothing for it but a timer.
  *
  *   server:  waiting --hello--> checking --accepted--> welcomed
@@ -14,33 +14,24 @@ import type { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { PROTOCOL_VERSION } from "../../common/config.ts";
 import { AuthenticationError } from "../../common/errors.ts";
-import { FRAME_LIMITS, type FrameLimits, FrameType } from "../../protocol/frames.ts";
+import { FRAME_LIMITS, FrameType } from "../../protocol/frames.ts";
 import type { Hello, Welcome } from "../../protocol/messages.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import type { Connection } from "./connection.ts";
-import { ConnectError, toError } from "./transport_error.ts";
-import { errorFromWire, errorToWire } from "./wire_error.ts";
+import { parseObject } from "./hello.ts";
+import { toError } from "./transport_error.ts";
+import { errorToWire } from "./wire_error.ts";
 
 /** Who does not say hello within this long is cut off. */
 export const HELLO_TIMEOUT_MS: number = 5_000;
-/** How long connecting and the welcome may take together, by default. */
-export const CONNECT_TIMEOUT_MS: number = 10_000;
 /** Failed hellos of one second that are answered at once. */
 const FAILURES_PER_SECOND = 10;
 /** Failed hellos whose late refusal is being held back; above that, connections just close. */
 const LATE_REFUSALS_MAX = 32;
 const LATE_REFUSAL_MS = 1_000;
 
-/** Before the handshake: one small frame without sections. */
-export const HANDSHAKE_LIMITS: FrameLimits = {
-  frameBytesMax: 8 * 1024,
-  headerBytesMax: 8 * 1024,
-  sectionsMax: 0,
-};
-
 const ROLES: ReadonlySet<unknown> = new Set(["driver", "worker", "agent", "head", "cli"]);
 const PURPOSES: ReadonlySet<unknown> = new Set(["control", "heartbeat", "push"]);
-const decoder = new TextDecoder();
 
 export interface GateOptions {
   /** The cluster's token. */
@@ -178,64 +169,6 @@ function refuseNow(connection: Connection, error: Error): void {
   connection.close();
 }
 
-/**
- * Say hello on a fresh connection and wait for the welcome. Fails with AuthenticationError (wrong token or cluster),
- * ConnectError (no answer in time, connection lost; names the address) or what the peer's `accept` said. The
- * connection is closed then. Afterwards frames are held until onFrame is set.
- */
-export function sayHello(
-  connection: Connection,
-  hello: Hello,
-  options: { timeoutMs?: number; signal?: AbortSignal } = {},
-): Promise<Welcome> {
-  const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS;
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener("abort", aborted);
-      reject(error);
-      connection.destroy(error);
-    };
-    const aborted = (): void => fail(toError(options.signal?.reason));
-    const timer = setTimeout(
-      () => fail(new ConnectError(`${connection.name} did not answer the hello within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-    if (options.signal?.aborted) return aborted();
-    options.signal?.addEventListener("abort", aborted, { once: true });
-    connection.onClose = (cause) => {
-      const options = cause === null ? {} : { cause };
-      fail(new ConnectError(`${connection.name} closed the connection before its welcome`, options));
-    };
-    connection.onFrame = (type, _flags, header) => {
-      let answer: Welcome;
-      try {
-        answer = decodeAnswer(type, header);
-      } catch (error) {
-        return fail(toError(error));
-      }
-      clearTimeout(timer);
-      options.signal?.removeEventListener("abort", aborted);
-      connection.onFrame = null;
-      connection.onClose = null;
-      connection.limits = FRAME_LIMITS;
-      connection.peer = answer;
-      resolve(answer);
-    };
-    connection.send(FrameType.hello, JSON.stringify(hello));
-  });
-}
-
-function decodeAnswer(type: number, header: Uint8Array): Welcome {
-  const answer = parseObject(header, "answer to hello");
-  if (type === FrameType.refused) throw errorFromWire(answer["error"]);
-  if (type !== FrameType.welcome) throw new ProtocolError(`answer to hello has type ${type}`);
-  if (typeof answer["clusterId"] !== "string" || typeof answer["id"] !== "string") {
-    throw new ProtocolError("welcome without cluster id or id");
-  }
-  return answer as unknown as Welcome;
-}
-
 function decodeHello(header: Uint8Array): Hello {
   const hello = parseObject(header, "hello");
   const isGood = typeof hello["version"] === "number" && typeof hello["token"] === "string" &&
@@ -249,17 +182,6 @@ function decodeHello(header: Uint8Array): Hello {
 
 function isOptionalText(value: unknown): boolean {
   return value === undefined || typeof value === "string";
-}
-
-function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(decoder.decode(bytes));
-  } catch (error) {
-    throw new ProtocolError(`${what} is not JSON`, { cause: error });
-  }
-  if (typeof value !== "object" || value === null) throw new ProtocolError(`${what} is not an object`);
-  return value as Record<string, unknown>;
 }
 
 function hashToken(token: string): Buffer {

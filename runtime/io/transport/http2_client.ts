@@ -10,7 +10,7 @@ import { connect as connectTls } from "node:tls";
 import type { Hello } from "../../protocol/messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { GoawayGuard, NEEDS_GOAWAY_GUARD } from "./goaway_guard.ts";
-import { CONNECT_TIMEOUT_MS, HANDSHAKE_LIMITS, sayHello } from "./handshake.ts";
+import { CONNECT_TIMEOUT_MS, HANDSHAKE_LIMITS, sayHello } from "./hello.ts";
 import {
   endSocket,
   formatAddress,

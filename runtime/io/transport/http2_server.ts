@@ -12,7 +12,8 @@ import type { Hello } from "../../protocol/messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { ConnectionSet } from "./connection_set.ts";
 import { GoawayGuard, NEEDS_GOAWAY_GUARD } from "./goaway_guard.ts";
-import { type Gate, HANDSHAKE_LIMITS, HELLO_TIMEOUT_MS } from "./handshake.ts";
+import { type Gate, HELLO_TIMEOUT_MS } from "./handshake.ts";
+import { HANDSHAKE_LIMITS } from "./hello.ts";
 import {
   endSocket,
   formatAddress,

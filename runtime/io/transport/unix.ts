@@ -11,7 +11,8 @@ import { dirname } from "node:path";
 import type { Hello } from "../../protocol/messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { ConnectionSet } from "./connection_set.ts";
-import { CONNECT_TIMEOUT_MS, type Gate, HANDSHAKE_LIMITS, sayHello } from "./handshake.ts";
+import type { Gate } from "./handshake.ts";
+import { CONNECT_TIMEOUT_MS, HANDSHAKE_LIMITS, sayHello } from "./hello.ts";
 import { ConnectError, toError } from "./transport_error.ts";
 
 /** The kernel's limit is 104 bytes on macOS, 108 on Linux, the final zero included. */

@@ -1,0 +1,47 @@
+/**
+ * What a core worker needs of the program that it is part of, and cannot do with web-standard APIs alone: given to it, so
+ * that the same core worker runs in a process (node_host.ts) and in a page or an edge function (runtime/web/).
+ * @module
+ */
+import type { ObjectPlace } from "../../protocol/messages.ts";
+import type { ObjectParts } from "../../protocol/object_layout.ts";
+import type { AnyClass, ClassCodec } from "../../protocol/serialization/mod.ts";
+
+/** The node's shared memory, as one process reaches it. */
+export interface PoolAccess {
+  read(
+    place: ObjectPlace & { type: "shm" },
+    onReleased: () => void,
+  ): { body: Uint8Array; buffers: ArrayBuffer[] };
+  write(place: { readonly path: string; readonly offset: number }, parts: ObjectParts): void;
+  close(): void;
+}
+
+/** See the module's header. */
+export interface CoreHost {
+  /** Opens the node's memory; null where it cannot be reached: bytes come and go by messages. */
+  readonly openPool: (() => PoolAccess) | null;
+  /** The class and codec of a registered class that came from elsewhere. Throws where code must not be run. */
+  readonly loadCodec: (
+    exported: { readonly source: string; readonly hash: string; readonly name: string },
+  ) => { readonly cls: AnyClass; readonly codec: ClassCodec };
+  /** Collects garbage now, where there is a way. */
+  readonly collectGarbage: () => void;
+  /** What users are told when the way into the cluster breaks. */
+  readonly lostMessage: string;
+}
+
+/** A setting from the environment; a page has none. */
+export function setting(name: string): string | undefined {
+  const host = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  return host.process?.env?.[name];
+}
+
+/** `bytes` random bytes as hexadecimal. */
+export function randomHex(bytes: number): string {
+  let text = "";
+  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) {
+    text += byte.toString(16).padStart(2, "0");
+  }
+  return text;
+}

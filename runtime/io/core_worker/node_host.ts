@@ -1,0 +1,29 @@
+/**
+ * The core worker's host in a process on Bun, Deno or Node.
+ * @module
+ */
+import { collectGarbage } from "#platform";
+import { loadCodec } from "../function_loader.ts";
+import { ObjectReader } from "../store/object_reader.ts";
+import { ObjectWriter } from "../store/object_writer.ts";
+import { PoolFiles } from "../store/pool_files.ts";
+import type { CoreHost, PoolAccess } from "./core_host.ts";
+
+/** See the module's header. */
+export const nodeHost: CoreHost = {
+  openPool,
+  loadCodec,
+  collectGarbage,
+  lostMessage: "The connection to the agent of this node is lost",
+};
+
+function openPool(): PoolAccess {
+  const files = new PoolFiles();
+  const reader = new ObjectReader(files);
+  const writer = new ObjectWriter(files);
+  return {
+    read: (place, onReleased) => reader.read(place, onReleased),
+    write: (place, parts) => writer.write(place, parts),
+    close: () => files.close(),
+  };
+}

@@ -15,7 +15,7 @@ import { type Context, Hono } from "hono";
 import { setCookie } from "hono/cookie";
 import type { ClusterReader, HelloDto, ListKind, ListQuery, Topic } from "../api_types.ts";
 import { type Auth, SESSION_LIFE_MS } from "./auth.ts";
-import { LOOPBACK_HOSTS, onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
+import { onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
 import { openStream } from "./stream.ts";
 
@@ -49,7 +49,7 @@ export function createDashboardApp(options: DashboardOptions): DashboardApp {
   const app = new Hono();
   const streams = new Set<() => void>();
   app.use(safeHeaders());
-  app.use(onlyOurOrigin([...LOOPBACK_HOSTS, ...options.hosts ?? []]));
+  app.use(onlyOurOrigin(options.hosts ?? []));
   app.use(redeemTicket(options.auth));
   app.use(onlySignedIn(options.auth));
   app.use(async (c, next) => {

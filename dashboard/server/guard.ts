@@ -30,14 +30,19 @@ export function safeHeaders(): MiddlewareHandler {
   };
 }
 
+/** Whether a Host header names this server: an address (a page can point a name of its own at us, but not an address),
+ *  loopback, or one of `hosts`. */
+export function isOurHost(host: string, hosts: readonly string[]): boolean {
+  const name = host.replace(/:\d+$/, "").toLowerCase();
+  return isIP(name.replace(/^\[|\]$/g, "")) !== 0 ||
+    [...LOOPBACK_HOSTS, ...hosts].some((ours) => ours.toLowerCase() === name);
+}
+
 /** Refuse names that are not ours, and what other sites send. */
 export function onlyOurOrigin(hosts: readonly string[]): MiddlewareHandler {
-  const names = new Set(hosts.map((host) => host.toLowerCase()));
   return async (c, next) => {
     const host = c.req.header("host") ?? "";
-    const name = host.replace(/:\d+$/, "").toLowerCase();
-    // A page can point a name of its own at us, but not an address.
-    if (!names.has(name) && isIP(name.replace(/^\[|\]$/g, "")) === 0) {
+    if (!isOurHost(host, hosts)) {
       return refuse(c, 403, "HOST_REFUSED", "the Host header names none of this server's addresses");
     }
     const origin = c.req.header("origin");

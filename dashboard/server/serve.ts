@@ -5,6 +5,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 
 /** Ports that are tried, from the wanted one on, when it is taken. */
 const PORTS_TRIED = 50;
@@ -22,13 +23,19 @@ export interface ListenOptions {
   readonly host: string;
   /** The wanted port; when it is taken, the next free one. 0: any. */
   readonly port: number;
+  /** Requests that need the bare request and answer; false when it is not one of these. */
+  readonly bare?: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Upgrades; without it they are refused. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void;
 }
 
 /** @throws the system's error, when no port of the range can be had. */
 export async function listenHttp(options: ListenOptions): Promise<HttpListener> {
   const server = createServer((request, response) => {
+    if (options.bare?.(request, response) === true) return;
     answer(options.fetch, request, response).catch(() => response.destroy());
   });
+  if (options.upgrade !== undefined) server.on("upgrade", options.upgrade);
   // Slow clients cannot hold a connection without finishing a request; streams are answers and not bound by these.
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;

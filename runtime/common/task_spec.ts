@@ -7,6 +7,8 @@ import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "./ids.
 import type { ResourceSet } from "./resources.ts";
 
 export type RuntimeName = "bun" | "deno" | "node";
+/** Where a driver runs; `web`: a page or an edge function. */
+export type DriverRuntime = RuntimeName | "web";
 
 /** Where work may run. `hybrid` is the default: local first, then the least expected wait. */
 export type Strategy =

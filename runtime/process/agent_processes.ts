@@ -3,7 +3,7 @@
  * @module
  */
 import type { ActorId, JobId, ProcessId } from "../common/ids.ts";
-import type { RuntimeName } from "../common/task_spec.ts";
+import type { DriverRuntime } from "../common/task_spec.ts";
 import type { AgentMethods, CoreMethods } from "../protocol/messages.ts";
 import type { Rpc } from "../io/transport/rpc.ts";
 
@@ -15,7 +15,7 @@ export interface AttachedProcess {
   readonly role: "driver" | "worker";
   readonly rpc: ProcessRpc;
   readonly pid: number;
-  readonly runtime: RuntimeName;
+  readonly runtime: DriverRuntime;
   /** On another host, or without access to this node's memory: objects come and go by messages. */
   readonly remote: boolean;
   /** A driver's job once it is registered; a worker's once it is bound. */

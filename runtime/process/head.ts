@@ -195,6 +195,8 @@ export class Head {
           port: dashboardPort,
           sessionDir,
           startedMs: this.#startedMs,
+          nodes: () => this.#services.gcs.nodes.rows(),
+          tls: tls === undefined ? undefined : readTls(tls),
         });
       }
     } catch (error) {

@@ -8,6 +8,9 @@ import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth } from "../../dashboard/server/auth.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
+import type { TlsOptions } from "../io/transport/http2.ts";
+import type { NodeRow } from "../protocol/messages.ts";
+import { WebDrivers } from "./head_web.ts";
 
 export interface HeadHttpOptions {
   readonly view: ClusterView;
@@ -19,6 +22,9 @@ export interface HeadHttpOptions {
   readonly port: number;
   readonly sessionDir: string;
   readonly startedMs: number;
+  readonly nodes: () => readonly NodeRow[];
+  /** For connections to agents. */
+  readonly tls: TlsOptions | undefined;
 }
 
 export interface HeadHttp {
@@ -41,13 +47,39 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),
     hosts: [host],
   });
-  const listener = await listenHttp({ fetch: (request) => app.fetch(request), host, port });
+  const drivers = new WebDrivers({
+    ...{ token, clusterId, hosts: [host], nodes: options.nodes, tls: options.tls },
+    origins: webOrigins(process.env.MOBULA_WEB_ORIGINS),
+  });
+  const listener = await listenHttp({
+    fetch: (request) => app.fetch(request),
+    host,
+    port,
+    bare: (request, response) => drivers.request(request, response),
+    upgrade: (request, socket, head) => drivers.upgrade(request, socket, head),
+  });
   return {
     url: listener.url,
     link: () => `${listener.url}?ticket=${auth.createTicket()}`,
     async close() {
       endStreams();
+      await drivers.close();
       await listener.close();
     },
   };
+}
+
+/**
+ * MOBULA_WEB_ORIGINS: sites whose pages may be drivers, as "https://app.example.org, http://localhost:5173". TypeError for
+ * what is no origin.
+ */
+export function webOrigins(text: string | undefined): string[] {
+  const given = (text ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
+  for (const part of given) {
+    if (URL.canParse(part) && new URL(part).origin === part) continue;
+    throw new TypeError(
+      `MOBULA_WEB_ORIGINS: ${JSON.stringify(part)} is no origin such as https://app.example.org`,
+    );
+  }
+  return given;
 }

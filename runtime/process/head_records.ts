@@ -5,7 +5,14 @@
  */
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
 import type { FunctionCounts, TaskEventBatch, TaskRow, TaskType, TraceStep } from "../common/task_event.ts";
-import type { ActorSpec, ActorState, DeathCause, RuntimeName, TaskState } from "../common/task_spec.ts";
+import type {
+  ActorSpec,
+  ActorState,
+  DeathCause,
+  DriverRuntime,
+  RuntimeName,
+  TaskState,
+} from "../common/task_spec.ts";
 import type { ActorRecord } from "../core/actor/actor_events.ts";
 import type { GcsRecords } from "../core/gcs/gcs_events.ts";
 import type { JobRecord } from "../core/gcs/job_manager.ts";
@@ -87,7 +94,7 @@ function jobRecord(row: StoredJob): JobRecord {
     jobId: row.jobId as JobId,
     driverId: row.driverId as ProcessId,
     nodeId: row.nodeId as NodeId,
-    runtime: row.runtime as RuntimeName,
+    runtime: row.runtime as DriverRuntime,
     state: row.state as JobRecord["state"],
   };
 }

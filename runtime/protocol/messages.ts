@@ -20,6 +20,7 @@ import type {
   ActorStatus,
   ArgumentRef,
   DeathCause,
+  DriverRuntime,
   Grant,
   LeaseRequest,
   RuntimeName,
@@ -40,7 +41,7 @@ export interface Hello {
   /** An agent's incarnation; frames of an epoch that was declared dead are refused. */
   readonly epoch: number;
   readonly pid: number;
-  readonly runtime: RuntimeName;
+  readonly runtime: DriverRuntime;
   /** What this connection is for; "control" unless said otherwise. */
   readonly purpose: "control" | "heartbeat" | "push";
   readonly jobId?: JobId;
@@ -343,7 +344,7 @@ export interface HeadMethods {
       namespace: string | null;
       entrypoint: string;
       pid: number;
-      runtime: RuntimeName;
+      runtime: DriverRuntime;
     },
     { jobId: JobId; namespace: string }
   >;

@@ -13,7 +13,7 @@
  */
 import { assert } from "../../common/assert.ts";
 import type { JobId, NodeId, ProcessId } from "../../common/ids.ts";
-import type { RuntimeName } from "../../common/task_spec.ts";
+import type { DriverRuntime } from "../../common/task_spec.ts";
 import type { Core } from "../core.ts";
 
 /** Ended jobs that are remembered in memory (the store keeps its own history). */
@@ -26,7 +26,7 @@ export interface JobRecord {
   readonly namespace: string;
   readonly entrypoint: string;
   readonly pid: number;
-  readonly runtime: RuntimeName;
+  readonly runtime: DriverRuntime;
   readonly state: "RUNNING" | "SUCCEEDED" | "FAILED";
   /** Why it ended; "" while it runs. */
   readonly message: string;
@@ -46,7 +46,7 @@ export type JobEvent =
     readonly namespace: string | null;
     readonly entrypoint: string;
     readonly pid: number;
-    readonly runtime: RuntimeName;
+    readonly runtime: DriverRuntime;
   }
   | { readonly type: "endJob"; readonly jobId: JobId; readonly reason: string; readonly failed: boolean }
   | { readonly type: "nodeDied"; readonly nodeId: NodeId; readonly reason: string }

@@ -24,7 +24,7 @@ export class AgentLink {
   #confirmedHolds = 0;
 
   /** `lostMessage`: what users are told when the link breaks. */
-  constructor(lostMessage: string) {
+  constructor(lostMessage: string = "The connection to the agent of this node is lost") {
     this.#lostMessage = lostMessage;
   }
 

@@ -27,8 +27,8 @@ export interface CoreHost {
   ) => { readonly cls: AnyClass; readonly codec: ClassCodec };
   /** Collects garbage now, where there is a way. */
   readonly collectGarbage: () => void;
-  /** What users are told when the way into the cluster breaks. */
-  readonly lostMessage: string;
+  /** What users are told when the way into the cluster breaks; default: that it is the agent's. */
+  readonly lostMessage?: string;
 }
 
 /** A setting from the environment; a page has none. */

@@ -14,7 +14,6 @@ export const nodeHost: CoreHost = {
   openPool,
   loadCodec,
   collectGarbage,
-  lostMessage: "The connection to the agent of this node is lost",
 };
 
 function openPool(): PoolAccess {

@@ -1,0 +1,65 @@
+/**
+ * mobula/web: mobula for pages and edge functions, as drivers of a cluster that runs elsewhere. The names and types are those
+ * of "mobula"; only init() differs. Web-standard APIs only, no code is evaluated, and no file is read.
+ * @module
+ */
+export { init, isInitialized, shutdown } from "./init.ts";
+export type { WebInitOptions } from "./options.ts";
+export { remote } from "./remote.ts";
+export { asCompleted, get, mapTasks, put, release, wait } from "../api/objects.ts";
+export { getActor, kill, ready } from "../api/actors.ts";
+export { registerClass } from "./classes.ts";
+export {
+  availableResources,
+  clusterResources,
+  listActors,
+  listJobs,
+  listObjects,
+  type ListOptions,
+  listTasks,
+  listWorkers,
+  nodes,
+} from "../api/state.ts";
+export {
+  ActorDiedError,
+  ActorError,
+  ActorUnavailableError,
+  ActorUnschedulableError,
+  AuthenticationError,
+  GetTimeoutError,
+  MobulaError,
+  NameTakenError,
+  NodeDiedError,
+  ObjectFreedError,
+  ObjectLostError,
+  ObjectReconstructionFailedError,
+  ObjectStoreFullError,
+  OutOfDiskError,
+  OutOfMemoryError,
+  OwnerDiedError,
+  PendingCallsLimitExceededError,
+  PlacementGroupRemovedError,
+  RefReleasedError,
+  RuntimeEnvSetupError,
+  TaskCancelledError,
+  TaskError,
+  TaskUnschedulableError,
+  WorkerCrashedError,
+} from "../common/errors.ts";
+export type {
+  ActorHandle,
+  ActorMethod,
+  ActorOptions,
+  Cluster,
+  ErrorClass,
+  GetOptions,
+  HandleOf,
+  MethodOptions,
+  ObjectRef,
+  RefOr,
+  RemoteClass,
+  RemoteFunction,
+  RuntimeEnv,
+  SchedulingStrategy,
+  TaskOptions,
+} from "../common/public_types.ts";

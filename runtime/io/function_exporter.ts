@@ -183,19 +183,18 @@ function unreadable(subject: string, cause: Error): TypeError {
   );
 }
 
-/** Loaded when the first function is exported: most workers never do, and it is a tenth of their start. */
+let loadParser: (() => typeof acorn) | null = null;
 let parser: typeof acorn | undefined;
 
-function acornParser(): typeof acorn {
-  // Not imported, so that this file is the same in a browser; there the parser is given.
-  return parser ??= process.getBuiltinModule("module").createRequire(import.meta.url)(
-    "acorn",
-  ) as typeof acorn;
+/** Where the parser comes from: loaded in a process when it is first needed (function_exporter_parser.ts), there from the start
+ *  in a page. */
+export function useParser(load: () => typeof acorn): void {
+  loadParser = load;
 }
 
-/** The parser, where it cannot be loaded when it is first needed: in a page. */
-export function useParser(given: typeof acorn): void {
-  parser = given;
+function acornParser(): typeof acorn {
+  if (loadParser === null) throw new Error("no parser was given to the function exporter");
+  return parser ??= loadParser();
 }
 
 /** Inside a function, so that a stray `new.target` or `arguments` is ours to refuse and not a syntax error. */

@@ -16,6 +16,6 @@ export function registerClass<T extends object, D>(
   cls: new (...args: any[]) => T,
   codec: { encode(value: T): D; decode(data: D): T },
 ): void {
-  useParser(acorn);
+  useParser(() => acorn);
   register(cls, codec);
 }

@@ -29,7 +29,10 @@ export async function openFetchPipe(url: URL, sendUrl: URL, timeoutMs: number): 
 
 /** See the module's header. */
 export class FetchPipe extends ClientPipe {
-  readonly #reader: { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> };
+  readonly #reader: {
+    read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+    cancel(): Promise<void>;
+  };
   readonly #abort: AbortController;
   readonly #sendUrl: URL;
   readonly #id: string;
@@ -68,6 +71,8 @@ export class FetchPipe extends ClientPipe {
   protected abort(): void {
     this.#queue = [];
     this.#resume?.();
+    // First: an answer that is only aborted keeps a Deno process alive.
+    this.#reader.cancel().catch(() => undefined);
     this.#abort.abort();
   }
 

@@ -40,7 +40,7 @@ export function remote(code: unknown, options: TaskOptions | ActorOptions = {}):
   const isClass = /^class\b/.test(Function.prototype.toString.call(code));
   if (isClass) checkActorOptions(options);
   else checkTaskOptions(options);
-  useParser(acorn);
+  useParser(() => acorn);
   const name = code.name || ANONYMOUS;
   const exported = exportFunction(code as never, { captures: options.captures, name });
   const methods = exported.methods ?? [];

@@ -5,6 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import { type AnyCallable, exportCodec, exportFunction } from "../../runtime/io/function_exporter.ts";
 import { isKnownGlobal } from "../../runtime/io/function_exporter_globals.ts";
+import { useParserOfProcess } from "../../runtime/io/function_exporter_parser.ts";
 import { nameFromCallSite } from "../../runtime/io/function_exporter_names.ts";
 import { loadCodec, type LoadedCallable, loadFunctionSync } from "../../runtime/io/function_loader.ts";
 import { runProgram, RUNTIMES } from "../support/run_program.ts";
@@ -12,6 +13,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+useParserOfProcess();
 const outer = 1;
 const table: Record<string, number> = {};
 class Animal {}

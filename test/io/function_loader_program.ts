@@ -6,8 +6,10 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type AnyCallable, exportFunction } from "../../runtime/io/function_exporter.ts";
+import { useParserOfProcess } from "../../runtime/io/function_exporter_parser.ts";
 import { type LoadedCallable, loadFunction } from "../../runtime/io/function_loader.ts";
 
+useParserOfProcess();
 const job = realpathSync(mkdtempSync(join(tmpdir(), "mobula-loader-")));
 
 function file(path: string, text: string): void {

@@ -3,11 +3,15 @@
  * @module
  */
 import { collectGarbage } from "#platform";
+import { useParserOfProcess } from "../function_exporter_parser.ts";
 import { loadCodec } from "../function_loader.ts";
 import { ObjectReader } from "../store/object_reader.ts";
 import { ObjectWriter } from "../store/object_writer.ts";
 import { PoolFiles } from "../store/pool_files.ts";
 import type { CoreHost, PoolAccess } from "./core_host.ts";
+
+// Whoever exports code comes by here first: without a core worker nobody does.
+useParserOfProcess();
 
 /** See the module's header. */
 export const nodeHost: CoreHost = {

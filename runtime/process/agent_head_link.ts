@@ -11,7 +11,7 @@
  * those marked `keep` wait for ever: the head must hear of them.
  * @module
  */
-import { GCS_REQUEST_TIMEOUT_MS } from "../common/config.ts";
+import { gcsRequestTimeoutMs } from "../io/environment.ts";
 import type { HeadMethods, Hello, NodeMethods, NodeRegistration } from "../protocol/messages.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
 import type { TlsOptions } from "../io/transport/http2.ts";
@@ -76,7 +76,7 @@ export class HeadLink {
 
   constructor(options: HeadLinkOptions) {
     this.#options = options;
-    this.#timeoutMs = Number(process.env["MOBULA_GCS_REQUEST_TIMEOUT_MS"]) || GCS_REQUEST_TIMEOUT_MS;
+    this.#timeoutMs = gcsRequestTimeoutMs();
   }
 
   /** Whether requests reach the head now. */

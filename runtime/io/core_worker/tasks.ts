@@ -4,7 +4,7 @@
  * @module
  */
 import { clearTimeout, setTimeout } from "node:timers"; // The global ones give plain numbers on Deno.
-import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS, PENDING_TASKS_MAX } from "../../common/config.ts";
+import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest } from "../../common/task_spec.ts";
@@ -12,6 +12,7 @@ import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
+import { maxPendingTasks } from "../environment.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -40,7 +41,7 @@ export class TaskManager implements WorkerLinkObserver {
 
   constructor(core: CoreContext) {
     this.#core = core;
-    this.#pendingMax = Number(process.env.MOBULA_MAX_PENDING_TASKS ?? PENDING_TASKS_MAX);
+    this.#pendingMax = maxPendingTasks();
     this.#submitter = new TaskSubmitter<OwnTask>({
       requestLease: (requestId, queue, first, backlog) =>
         void this.#requestLease(requestId, queue, first, backlog),

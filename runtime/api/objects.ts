@@ -3,6 +3,7 @@
  * @module
  */
 import { Deque } from "../common/deque.ts";
+import { checkKnownOptions } from "../common/options.ts";
 import type { ActorHandle, GetOptions, ObjectRef, RefOr, RemoteFunction } from "../common/public_types.ts";
 import { isActorHandle } from "../io/core_worker/actor_handle.ts";
 import { currentCoreWorker, requireCoreWorker } from "../io/core_worker/current.ts";
@@ -137,6 +138,7 @@ export async function* mapTasks<A, R>(
   inputs: Iterable<RefOr<A>> | AsyncIterable<RefOr<A>>,
   options: { maxInFlight?: number } = {},
 ): AsyncIterableIterator<Awaited<R>> {
+  checkKnownOptions(options, ["maxInFlight"]);
   const { maxInFlight = MAP_IN_FLIGHT } = options;
   checkInteger("maxInFlight", maxInFlight);
   if (maxInFlight < 1) {

@@ -46,8 +46,8 @@ const GOODBYE_MS = 1_000;
 export interface AgentOptions {
   /** Opens this node's object store on behalf of the host. */
   readonly openStore: (host: StoreHost) => Promise<ObjectStore>;
-  /** The node is fenced or the cluster ends: stop() and exit. */
-  readonly onEnd: (reason: string) => void;
+  /** The cluster ends, or the head does not accept this incarnation any more (`fenced`): stop() and exit. */
+  readonly onEnd: (reason: string, fenced: boolean) => void;
   readonly log: (text: string) => void;
 }
 
@@ -108,7 +108,7 @@ export class Agent {
       handlers: nodeHandlers(parts, { nodes: (rows) => this.#nodesChanged(rows), shutdown: options.onEnd }),
       registration: () => this.#registration(),
       onRegistered: (answer) => this.#registered(answer),
-      onFenced: (reason) => options.onEnd(`The head does not accept this node any more: ${reason}`),
+      onFenced: (reason) => options.onEnd(`The head does not accept this node any more: ${reason}`, true),
       log: options.log,
     });
     this.#peers = new Peers({
@@ -234,6 +234,7 @@ export class Agent {
         nodeId: this.nodeId,
         clusterId,
         tokenPath: tokenPath(sessionDir),
+        agentPid: process.pid,
       },
       socketDir: this.#paths.dir,
       logDir: this.#paths.logs,

@@ -238,7 +238,7 @@ export function nodeHandlers(
   parts: () => AgentParts,
   on: {
     readonly nodes: (nodes: NodeMethods["nodesChanged"]["params"]["nodes"]) => void;
-    readonly shutdown: (reason: string) => void;
+    readonly shutdown: (reason: string, fenced: boolean) => void;
   },
 ): Handlers<NodeMethods> {
   return {
@@ -253,6 +253,6 @@ export function nodeHandlers(
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
     jobEnded: ({ jobId }) => parts().jobs.ended(jobId),
     message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),
-    shutdown: ({ reason }) => on.shutdown(reason),
+    shutdown: ({ reason, fenced }) => on.shutdown(reason, fenced === true),
   };
 }

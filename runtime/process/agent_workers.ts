@@ -37,6 +37,7 @@ export interface WorkerConfig {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly tokenPath: string;
+  readonly agentPid: number;
 }
 
 export interface WorkersOptions {

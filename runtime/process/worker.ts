@@ -34,6 +34,8 @@ export interface WorkerConfig {
   readonly nodeId: NodeId;
   readonly clusterId: string;
   readonly tokenPath: string;
+  /** The worker's parent, unless something between them starts it. */
+  readonly agentPid: number;
 }
 
 /** See the module's header. */

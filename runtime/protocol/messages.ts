@@ -474,8 +474,9 @@ export interface NodeMethods {
   readonly jobEnded: Notification<{ jobId: JobId }>;
   /** Warnings for a job's driver. */
   readonly message: Notification<{ jobId: JobId | null; level: "info" | "warning" | "error"; text: string }>;
-  /** The node was declared dead (fenced), or the cluster stops: end workers and exit. */
-  readonly shutdown: Notification<{ reason: string }>;
+  /** The node was declared dead (`fenced`: it may come back as another incarnation), or the cluster stops: end workers and
+   *  exit. */
+  readonly shutdown: Notification<{ reason: string; fenced?: boolean }>;
 }
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------

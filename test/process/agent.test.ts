@@ -218,6 +218,20 @@ describe("the end", () => {
     await gone(pid!);
   });
 
+  test("an agent that the head has fenced ends with a code that has it started again, one that is asked to with 0", async () => {
+    const nodeId = "n-0123456789abcdef";
+    await using cluster = await oneNode({ nodeId });
+    const [first] = cluster.agents;
+    // A second incarnation takes its place, as after a time out of reach.
+    const newer = await cluster.startAgent({ nodeId, sessionDir: cluster.folderFor("newer") });
+    await exitOf(first!.process);
+    assert.equal(first!.process.exitCode, 75);
+    const second = cluster.agents[1]!;
+    assert.equal(second.ready.pid, newer.pid);
+    await cluster.kill(second, "SIGTERM");
+    assert.equal(second.process.exitCode, 0);
+  });
+
   test("an agent that cannot reach a head says so and ends", async () => {
     await using cluster = await new TestCluster().startHead();
     await assert.rejects(

@@ -126,6 +126,16 @@ export class Driver implements Cluster {
     this.#token = place.token;
     const connection = await this.#connect(place);
     connection.unref();
+    try {
+      await this.#register(connection);
+    } catch (error) {
+      connection.destroy(null);
+      throw error;
+    }
+  }
+
+  /** Become the driver of a new job. */
+  async #register(connection: Connection): Promise<void> {
     const rpc = new Rpc<CoreMethods, AgentMethods>(connection, this.core.handlers);
     this.#clusterId = connection.peer?.clusterId ?? null;
     const { result } = await rpc.request("registerDriver", {

@@ -131,8 +131,8 @@ test("submit: the steps of a task that stays here", async () => {
   expect(of("submit", await traceOf(result))).toEqual([
     "1 export",
     "2 leaseRequest",
-    "5 argsLocal",
     "3 localGrant",
+    "5 argsLocal",
     "7 grant",
     "7 push",
     "7 run",

@@ -21,6 +21,7 @@ import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { ExecutionContext } from "../io/core_worker/execution_context.ts";
 import { Executor } from "../io/core_worker/executor.ts";
+import { collectWhenIdle } from "../io/core_worker/idle_collector.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import { setWorkerState, type WorkerState } from "../io/core_worker/worker_state.ts";
 
@@ -73,6 +74,7 @@ export class Worker {
     setWorkerState(worker.#state);
     await worker.#listen();
     await worker.#join();
+    collectWhenIdle(worker.#core, worker.#executor);
     return worker;
   }
 

@@ -17,6 +17,7 @@ export class AgentLink {
   #waiting: { send: (rpc: AgentRpc) => void; failed?: (error: Error) => void }[] = [];
   #failed: Error | null = null;
   #changes: RefChange[] = [];
+  #changed = 0;
   #scheduled = false;
   /** Holds made, and how many of them their homes have confirmed. */
   #holds = 0;
@@ -46,8 +47,14 @@ export class AgentLink {
     return this.#confirmedHolds < this.#holds;
   }
 
+  /** How many changes of references there were. */
+  get referencesChanged(): number {
+    return this.#changed;
+  }
+
   reference(change: RefChange): void {
     this.#changes.push(change);
+    this.#changed++;
     if (change.op === "hold") this.#holds++;
     if (this.#scheduled) return;
     this.#scheduled = true;

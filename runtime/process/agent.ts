@@ -340,10 +340,10 @@ export class Agent {
   #output({ child, jobId, homeNode }: WorkerProcess, text: string): boolean {
     if (jobId === null || homeNode === null) return false;
     const labelled = text.split("\n").map((line) => `(pid=${child.pid}) ${line}`).join("\n");
-    if (homeNode === this.nodeId) this.#processes.message(jobId, "info", labelled);
+    if (homeNode === this.nodeId) this.#processes.message(jobId, "log", labelled);
     else {
       this.#peers.connect(homeNode).then(
-        (rpc) => rpc.notify("message", { jobId, level: "info", text: labelled }),
+        (rpc) => rpc.notify("message", { jobId, level: "log", text: labelled }),
         () => undefined,
       );
     }

@@ -15,6 +15,7 @@ import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
 import { Reply, Rpc } from "../io/transport/rpc.ts";
 import { connectUnix, listenUnix, type UnixListener } from "../io/transport/unix.ts";
+import { isLogged } from "../io/environment.ts";
 import { readArguments } from "../io/core_worker/arguments.ts";
 import { Caller, loadCode } from "../io/core_worker/caller.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
@@ -60,7 +61,9 @@ export class Worker {
       connectWorker: (address, core) => connectWorker(address, core, membership),
       currentTask: () => this.#context.current,
       blocking: { enter: () => this.#executor.enter() },
-      onMessage: (level, text) => console.error(`mobula ${level}: ${text}`),
+      onMessage: (level, text) => {
+        if (level === "log" || isLogged(level)) console.error(`mobula ${level}: ${text}`);
+      },
     });
     this.#executor = new Executor(this.#core, this.#context);
     this.#state = { context: this.#context, actor: null };

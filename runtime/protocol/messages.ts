@@ -216,6 +216,9 @@ export interface AgentMethods {
 
 // ---- agent -> driver, worker -------------------------------------------------------------------------------------------
 
+/** Of a message for people; `log`: what a worker printed, labelled line by line. */
+export type MessageLevel = "log" | "info" | "warning" | "error";
+
 export interface CoreMethods {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
@@ -236,7 +239,7 @@ export interface CoreMethods {
   readonly relayFrame: Notification<{ relayId: string }>;
   readonly closeRelay: Notification<{ relayId: string }>;
   /** One line for the user, already worded (infeasible demand, a clamped store, forwarded log lines). */
-  readonly message: Notification<{ level: "info" | "warning" | "error"; text: string }>;
+  readonly message: Notification<{ level: MessageLevel; text: string }>;
   /** The node's store is full: collect garbage now, so that refs and views that nobody uses are let go. */
   readonly collectGarbage: Notification<Record<string, never>>;
 }
@@ -473,7 +476,7 @@ export interface NodeMethods {
   /** The job's workers end, its leases and objects go. */
   readonly jobEnded: Notification<{ jobId: JobId }>;
   /** Warnings for a job's driver. */
-  readonly message: Notification<{ jobId: JobId | null; level: "info" | "warning" | "error"; text: string }>;
+  readonly message: Notification<{ jobId: JobId | null; level: MessageLevel; text: string }>;
   /** The node was declared dead (`fenced`: it may come back as another incarnation), or the cluster stops: end workers and
    *  exit. */
   readonly shutdown: Notification<{ reason: string; fenced?: boolean }>;

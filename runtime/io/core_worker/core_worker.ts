@@ -16,7 +16,7 @@ import { hex, type JobId, type NodeId, type ProcessId, type TaskId } from "../..
 import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
-import type { CoreMethods } from "../../protocol/messages.ts";
+import type { CoreMethods, MessageLevel } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
 import { taskMaxRetries } from "../environment.ts";
@@ -55,7 +55,7 @@ export interface CoreWorkerOptions {
   readonly currentTask?: () => CurrentTask | null;
   readonly blocking?: BlockingObserver;
   /** One line for the user. */
-  readonly onMessage?: (level: "info" | "warning" | "error", text: string) => void;
+  readonly onMessage?: (level: MessageLevel, text: string) => void;
 }
 
 const NOT_BLOCKING: BlockingObserver = { enter: () => () => {} };

@@ -61,7 +61,8 @@ function getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown>
 }
 
 /**
- * Store a value; the ref is this process's. The value is copied now: later changes to it are not seen.
+ * Store a value; the ref is this process's. The value is copied by the time that this resolves: later changes to it are not
+ * seen.
  * @throws {TypeError} with the path of what cannot travel (a function, a symbol, an unregistered class).
  * @throws {ObjectStoreFullError} when it does not fit.
  */

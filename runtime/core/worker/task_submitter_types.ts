@@ -87,6 +87,6 @@ export interface SubmitterEffects<T extends SubmittedTask> {
 export interface SubmitterLimits {
   readonly requestsPerClass: number;
   readonly leaseIdleMs: number;
-  /** Open lease requests of tasks with stored arguments, all classes together. */
+  /** Tasks with stored arguments that ask for a lease or have one, at most: each is a class of its own. */
   readonly argumentRequests: number;
 }

@@ -9,7 +9,7 @@
  */
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
 import type { ActorSpec, ActorStatus, DeathCause, Grant, LeaseRequest } from "../common/task_spec.ts";
-import type { HeadMethods } from "../protocol/messages.ts";
+import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
@@ -19,6 +19,8 @@ import type { WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
 interface LocalActor {
   readonly spec: ActorSpec;
   readonly incarnation: number;
+  /** An earlier incarnation ended: its constructor may look for what that one has left. */
+  readonly restarted: boolean;
   state: "leasing" | "constructing" | "running";
   grant: Grant | null;
   /** The head told it to end; its worker's end is meant then. */
@@ -55,7 +57,7 @@ export class Actors {
   // ---- life ----------------------------------------------------------------------------------------------------------
 
   /** NodeMethods.startActor. A repeated order, and one for an older incarnation, change nothing. */
-  start(spec: ActorSpec, incarnation: number, args: Uint8Array): void {
+  start({ spec, incarnation, restarted }: NodeMethods["startActor"]["params"], args: Uint8Array): void {
     const known = this.#actors.get(spec.actorId);
     if (known !== undefined) {
       if (known.incarnation >= incarnation) return;
@@ -65,7 +67,14 @@ export class Actors {
         message: "A newer incarnation took its place.",
       });
     }
-    const actor: LocalActor = { spec, incarnation, state: "leasing", grant: null, stopping: null };
+    const actor: LocalActor = {
+      spec,
+      incarnation,
+      restarted,
+      state: "leasing",
+      grant: null,
+      stopping: null,
+    };
     this.#actors.set(spec.actorId, actor);
     const bytes = args.slice();
     this.#parts.leases.request(leaseRequest(spec, incarnation), "head").then((answer) => {
@@ -212,11 +221,11 @@ export class Actors {
     actor.grant = grant;
     actor.state = "constructing";
     this.#byWorker.set(workerId, actor);
-    const { spec, incarnation } = actor;
+    const { spec, incarnation, restarted } = actor;
     try {
       const { result, sections } = await process.rpc.request(
         "startActor",
-        { spec, incarnation, leaseId, gpuIds: [...gpuIds] },
+        { spec, incarnation, restarted, leaseId, gpuIds: [...gpuIds] },
         [args],
       );
       if (!result.failed) actor.state = "running";

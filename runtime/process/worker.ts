@@ -142,11 +142,11 @@ export class Worker {
   }
 
   async #startActor(
-    { spec, incarnation, gpuIds }: CoreMethods["startActor"]["params"],
+    { spec, incarnation, restarted, gpuIds }: CoreMethods["startActor"]["params"],
     args: Uint8Array,
   ): Promise<CoreMethods["startActor"]["result"] | Reply<CoreMethods["startActor"]["result"]>> {
     this.#assignJob(spec.jobId, spec.namespace);
-    this.#state.actor = { spec, incarnation };
+    this.#state.actor = { spec, restarted };
     const taskId = creationTaskId(spec.actorId);
     const assigned = { resources: spec.resources, gpuIds };
     const context = {

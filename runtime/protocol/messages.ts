@@ -229,7 +229,7 @@ export interface CoreMethods {
   /** To a worker: construct the actor. Section 0: serialized constructor arguments. Answered when the constructor has run;
    *  with `failed`, section 0 is the serialized error. */
   readonly startActor: Method<
-    { spec: ActorSpec; incarnation: number; leaseId: string; gpuIds: number[] },
+    { spec: ActorSpec; incarnation: number; restarted: boolean; leaseId: string; gpuIds: number[] },
     { failed: boolean; message: string }
   >;
   /** To a worker: end after running calls (and shutdown hook). */
@@ -384,16 +384,22 @@ export interface HeadMethods {
   /** From the home of these objects: they were made at a node that is dead now. Those that no other node reports are lost,
    *  also for askers who were not told where they were made. */
   readonly objectsMadeAt: Method<{ at: NodeId; ids: ObjectId[] }, Record<string, never>>;
-  /** No reference is left anywhere: every holder deletes it. */
-  readonly freeObjects: Notification<{ ids: ObjectId[] }>;
+  /** No reference is left anywhere: every holder deletes it. Answered after the commit; repeating it changes nothing. */
+  readonly freeObjects: Method<{ ids: ObjectId[] }, Record<string, never>>;
 
   readonly createActor: AgentMethods["createActor"];
   readonly getActor: AgentMethods["getActor"];
   readonly watchActor: Notification<{ actorId: ActorId }>;
   readonly unwatchActor: Notification<{ actorId: ActorId }>;
-  readonly killActor: AgentMethods["killActor"];
-  /** The last handle is gone anywhere. */
-  readonly actorOutOfScope: Notification<{ actorId: ActorId }>;
+  /** With `incarnation`, only that one is killed: sent again after the restart that it has caused, it changes nothing. */
+  readonly killActor: Method<
+    { actorId: ActorId; noRestart: boolean; incarnation?: number },
+    Record<string, never>
+  >;
+  /** The present one, for killActor; 0 for an actor that is not known. */
+  readonly actorIncarnation: Method<{ actorId: ActorId }, { incarnation: number }>;
+  /** The last handle is gone anywhere. Answered after the commit; repeating it changes nothing. */
+  readonly actorOutOfScope: Method<{ actorId: ActorId }, Record<string, never>>;
   /** The actor's constructor has run (or failed: section 0 is the error). Idempotent by (actor, incarnation). */
   readonly actorStarted: Method<
     {
@@ -465,8 +471,12 @@ export interface NodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome
-   *  comes as actorStarted or workerExited. Idempotent by (actor, incarnation). */
-  readonly startActor: Method<{ spec: ActorSpec; incarnation: number }, Record<string, never>>;
+   *  comes as actorStarted or workerExited. Idempotent by (actor, incarnation). `restarted`: an earlier incarnation ended;
+   *  one that was only placed anew has not. */
+  readonly startActor: Method<
+    { spec: ActorSpec; incarnation: number; restarted: boolean },
+    Record<string, never>
+  >;
   /** End the actor's worker: at once (kill), or after its submitted calls (graceful). */
   readonly stopActor: Notification<
     { actorId: ActorId; incarnation: number; graceful: boolean; cause: DeathCause }

@@ -53,7 +53,7 @@ export function inOrder(steps: TraceStep[]): TraceStep[] {
 
 function isSwapped(a: TraceStep, b: TraceStep): boolean {
   const ahead = rank(a) - rank(b);
-  return a.journey === b.journey && ahead > 0 && ahead < 3 && b.atMs - a.atMs < CLOCKS_DIFFER_MS;
+  return a.journey === b.journey && ahead > 0 && ahead < 5 && b.atMs - a.atMs < CLOCKS_DIFFER_MS;
 }
 
 /** The last steps of a submit, which processes tell in the task's row: push, run, result, record. */

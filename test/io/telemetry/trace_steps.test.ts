@@ -30,6 +30,9 @@ test("times too close to tell between two clocks give way to the design's order"
     step("run", 7, 30),
   ];
   expect(names(steps)).toEqual(["leaseRequest", "handOver", "globalPick", "run"]);
+  // Of the head, whose times are whole milliseconds.
+  const whole = [step("globalPick", 4, 10), step("export", 1, 10.1), step("leaseRequest", 2, 10.4)];
+  expect(names(whole)).toEqual(["export", "leaseRequest", "globalPick"]);
   expect(names([step("run", 7, 5), step("push", 7, 5.4), step("grant", 7, 5.5)])).toEqual([
     "grant",
     "push",

@@ -294,6 +294,21 @@ describe("drivers", () => {
   });
 });
 
+describe("a worker's last words", () => {
+  test("an answer that was sent counts, although its worker died right after it", async () => {
+    // Without retries: a lost answer would be an error.
+    const answerAndDie = remote((n: number) => {
+      setImmediate(() => setImmediate(() => process.kill(process.pid, "SIGKILL")));
+      return n;
+    }, { maxRetries: 0 });
+    for (let round = 0; round < 5; round++) {
+      // A worker of its own each: the next task must not go to one that is about to die.
+      const fresh = answerAndDie.options({ runtimeEnv: { env: { ROUND: String(round) } } });
+      expect(await get(fresh.remote(round))).toBe(round);
+    }
+  });
+});
+
 describe("names", () => {
   test("a name for every task costs neither the worker's connection nor the history", async () => {
     const named = remote((n: number) => n + 1);

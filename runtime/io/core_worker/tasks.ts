@@ -22,6 +22,8 @@ import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskHistory } from "./task_history.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
+/** How long a dead worker's connection may take to end by itself. */
+const LOST_GRACE_MS = 1_000;
 /** Pushes above this go in several frames. */
 const PUSH_FRAME_BYTES = 1024 * 1024;
 
@@ -254,14 +256,22 @@ export class TaskManager implements WorkerLinkObserver {
     this.#schedulePump();
   }
 
+  /** The agent says that the worker is dead. What it answered before may still be on its way: its connection's own end comes
+   *  after that, and is waited for; until then nothing more goes there. */
   leaseLost(leaseId: string): void {
     const lease = this.#submitter.leases.get(leaseId);
     if (lease === undefined) return;
     const { workerId } = lease.grant;
     const { link } = this.#links.get(workerId)!;
-    this.#links.delete(workerId);
-    this.#lostWorker(link, leaseId);
-    link.close();
+    const giveUp = (): void => {
+      if (this.#links.get(workerId)?.link !== link || !this.#submitter.leases.has(leaseId)) return;
+      this.#links.delete(workerId);
+      this.#lostWorker(link, leaseId);
+      link.close();
+    };
+    if (!link.wasOpened) return giveUp();
+    this.#submitter.reclaim(leaseId);
+    setTimeout(giveUp, LOST_GRACE_MS).unref();
   }
 
   // ---- pushes and replies --------------------------------------------------------------------------------------------

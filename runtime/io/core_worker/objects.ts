@@ -279,7 +279,7 @@ export class ObjectManager implements EntryTable {
       await bounded(
         batch.start(),
         options,
-        () => `${batch.remaining} of ${entries.length} objects were not ready`,
+        () => batch.missing,
         entries.some((entry) => entry.isPending) ? 0 : POLL_MS,
       );
     } finally {

@@ -47,6 +47,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "actorOutOfScope",
   "actorStarted",
   "workerExited",
+  "reportWorkers",
   "taskEvents",
   "pickNode",
   "cancelPick",

@@ -120,6 +120,7 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
       ask((requestId) => ({ type: "pickNode", requestId, nodeId, request, exclude, waitingAt })),
     cancelPick: ({ submitter, requestId }) =>
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
+    reportWorkers: ({ workers }) => view.applyWorkers(nodeId, workers),
     workerExited: (params) => {
       const answered = ask<Record<string, never>>((requestId) => ({
         type: "workerExited",

@@ -24,7 +24,14 @@ import type {
   LeaseRequest,
   RuntimeName,
 } from "../common/task_spec.ts";
-import type { DemandRow, Heartbeat, NodeRegistration, NodeRow, ObjectReport } from "./node_rows.ts";
+import type {
+  DemandRow,
+  Heartbeat,
+  NodeRegistration,
+  NodeRow,
+  ObjectReport,
+  WorkerReport,
+} from "./node_rows.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 
 export type Role = "driver" | "worker" | "agent" | "head" | "cli";
@@ -347,6 +354,9 @@ export interface HeadMethods {
     Record<string, never>
   >;
 
+  /** All worker processes of the node, when they have changed; also after each registration. */
+  readonly reportWorkers: Notification<{ workers: WorkerReport[] }>;
+
   readonly taskEvents: Method<{ batches: TaskEventBatch[] }, Record<string, never>>;
 
   /** Key-value; answered after the commit. Values are sections (section 0). */
@@ -441,4 +451,4 @@ export interface PeerMethods {
 }
 
 /** Parts of messages that live in files of their own. */
-export type { ArgumentRef, DemandRow, Heartbeat, NodeRegistration, NodeRow, ObjectReport };
+export type { ArgumentRef, DemandRow, Heartbeat, NodeRegistration, NodeRow, ObjectReport, WorkerReport };

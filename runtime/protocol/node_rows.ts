@@ -59,6 +59,18 @@ export interface Heartbeat {
   readonly bandwidth: Readonly<Record<NodeId, number>>;
 }
 
+/** One worker process of a node, for people. */
+export interface WorkerReport {
+  readonly workerId: ProcessId;
+  readonly pid: number | null;
+  readonly runtime: RuntimeName;
+  readonly state: "STARTING" | "IDLE" | "LEASED" | "ACTOR";
+  /** The job that it is bound to; null until its first lease. */
+  readonly jobId: JobId | null;
+  readonly actorId: ActorId | null;
+  readonly startedMs: number;
+}
+
 export interface DemandRow {
   readonly name: string;
   readonly resources: ResourceSet;

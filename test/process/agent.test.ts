@@ -5,7 +5,9 @@
 import { describe, test } from "bun:test";
 import { strict as assert } from "node:assert";
 import { existsSync } from "node:fs";
-import type { ProcessId } from "../../runtime/common/ids.ts";
+import type { NodeId, ProcessId } from "../../runtime/common/ids.ts";
+import type { HeadMethods } from "../../runtime/protocol/messages.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { childrenOf, exitOf, gone, RUNTIMES, TestCluster } from "./agent_fixture.ts";
 
 async function oneNode(options: Parameters<TestCluster["startAgent"]>[0] = {}): Promise<TestCluster> {
@@ -113,6 +115,23 @@ describe("two nodes", () => {
     assert.deepEqual(await driver.hears("closeRelay"), { relayId: "x:1" });
     assert.equal((await driver.hears("leaseLost")).leaseId, spilled.leaseId);
   });
+
+  test("a request that waits at one node takes what comes free at another", async () => {
+    await using cluster = await oneNode({ numCpus: 1 });
+    await cluster.startAgent({ numCpus: 1 });
+    const driver = await cluster.attach(cluster.agents[0]!.ready);
+    const far = cluster.agents[1]!.ready.nodeId as NodeId;
+    const leases = [await driver.lease(), await driver.lease()];
+    assert.deepEqual(leases.map(({ nodeId }) => nodeId), [driver.nodeId, far]);
+    const waiting = driver.lease({ strategy: { type: "nodeAffinity", nodeId: far, soft: true } });
+    await waitFor("it waits there", async () => {
+      const { result } = await driver.rpc.request("head", { method: "nodes", params: {} });
+      const { nodes } = result as HeadMethods["nodes"]["result"];
+      return nodes.find(({ nodeId }) => nodeId === far)!.demand.length > 0;
+    });
+    driver.giveBack(leases[0]!);
+    assert.equal((await waiting).nodeId, driver.nodeId);
+  }, 20_000);
 
   test("a driver's death frees what another node leased to it", async () => {
     await using cluster = await oneNode({ numCpus: 1 });

@@ -183,6 +183,21 @@ describe("two nodes", () => {
 });
 
 describe("a head that dies", () => {
+  test("is given up after MOBULA_GCS_REQUEST_TIMEOUT_MS with an error that names it; leases go on", async () => {
+    await using cluster = await new TestCluster().startHead();
+    process.env["MOBULA_GCS_REQUEST_TIMEOUT_MS"] = "200";
+    const agent = await cluster.startAgent().finally(() =>
+      delete process.env["MOBULA_GCS_REQUEST_TIMEOUT_MS"]
+    );
+    const driver = await cluster.attach(agent);
+    await cluster.kill(cluster.head);
+    await assert.rejects(driver.rpc.request("head", { method: "nodes", params: {} }), {
+      code: "HeadUnavailable",
+      message: /^The head at 127\.0\.0\.1:\d+ has been away for 200 ms \(MOBULA_GCS_REQUEST_TIMEOUT_MS\)/,
+    });
+    driver.giveBack(await driver.lease());
+  });
+
   test("is waited for: leases go on meanwhile, and what was asked of it is answered by the next one", async () => {
     await using cluster = await oneNode({ numCpus: 1 });
     const driver = await cluster.attach(cluster.agents[0]!.ready);

@@ -17,7 +17,7 @@ afterAll(async () => {
 
 const Greeter = remote(
   class Greeter {
-    constructor(readonly words: readonly string[]) {
+    constructor(words: readonly string[]) {
       if (words.length === 0) throw new RangeError("nothing to say");
     }
     pid(): number {

@@ -128,5 +128,8 @@ export class AgentLink {
 
 /** The agent is gone, and with it this process's part in the cluster. */
 export function agentLost(cause: Error | null): MobulaError {
-  return new MobulaError("The connection to the agent of this node is lost", { code: "AgentLost", cause });
+  const text =
+    "The connection to the agent of this node is lost, and what this process had under way with it: " +
+    "await shutdown(), then init() again (the agent's log is in the session folder)";
+  return new MobulaError(text, { code: "AgentLost", cause });
 }

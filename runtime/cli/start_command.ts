@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { DASHBOARD_PORT, HEAD_PORT } from "../common/config.ts";
+import { DASHBOARD_PORT, HEAD_PORT, OBJECT_STORE_BYTES_MIN } from "../common/config.ts";
 import type { RuntimeName } from "../common/task_spec.ts";
 import { parseAddress } from "../io/transport/http2.ts";
 import { isLoopback, isThisMachine } from "../io/transport/reachable_host.ts";
@@ -99,7 +99,7 @@ function agentConfig(
     workerRuntime: fixed.runtime,
     port: 0,
     resources: nodeResources(flags),
-    objectStoreBytes: flags.integer("object-store-bytes", 1),
+    objectStoreBytes: flags.integer("object-store-bytes", OBJECT_STORE_BYTES_MIN),
     objectStoreDir: objectStoreDir === null ? null : resolve(objectStoreDir),
     prestart: 1,
   };

@@ -3,6 +3,7 @@
  * each names the option and says what is expected. Pure, so that the call fails before anything is sent.
  * @module
  */
+import { OBJECT_STORE_BYTES_MIN } from "./config.ts";
 import { toUnits } from "./resources.ts";
 import type {
   ActorOptions,
@@ -155,7 +156,7 @@ const INIT: Record<string, Check> = {
   numCpus: number(0, "number"),
   numGpus: gpus,
   resources,
-  objectStoreBytes: number(1),
+  objectStoreBytes: number(OBJECT_STORE_BYTES_MIN),
   numNodes: number(1),
   namespace: text,
   runtimeEnv,

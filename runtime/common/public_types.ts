@@ -160,7 +160,7 @@ export interface InitOptions {
   numGpus?: number;
   /** Custom resources of the node, by name. Default none. */
   resources?: Record<string, number>;
-  /** Size of an embedded node's object store in bytes. Default 30 % of memory. */
+  /** Size of an embedded node's object store in bytes, at least 1 MiB. Default 30 % of memory. */
   objectStoreBytes?: number;
   /** Where names of actors are looked up. Default: a random one, or MOBULA_NAMESPACE. */
   namespace?: string;

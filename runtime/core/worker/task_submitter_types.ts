@@ -66,6 +66,8 @@ export interface ClassQueue<T extends SubmittedTask> {
   estimateUs: number;
   readonly leases: Set<Lease<T>>;
   readonly requests: Set<string>;
+  /** The number of waiting tasks that the scheduler was last told with its requests. */
+  toldBacklog: number;
   /** Granted workers in a row that could not be reached. */
   unreached: number;
 }

@@ -145,8 +145,12 @@ export class TaskManager implements WorkerLinkObserver {
 
   #pump(): void {
     this.#submitter.pump(this.#core.nowMs());
-    if (this.#idleTimer === null && this.#submitter.leases.size > 0) this.#armIdleTimer(LEASE_IDLE_MS);
+    if (this.#idleTimer === null && this.#needsTicks()) this.#armIdleTimer(LEASE_IDLE_MS);
     if (this.#stallTimer === null && this.#submitter.isWaiting) this.#armStallTimer();
+  }
+
+  #needsTicks(): boolean {
+    return this.#submitter.leases.size > 0 || this.#submitter.isRequesting;
   }
 
   /** Tasks wait for workers that we hold: look whether those get on. */
@@ -163,7 +167,10 @@ export class TaskManager implements WorkerLinkObserver {
       this.#idleTimer = null;
       const nowMs = this.#core.nowMs();
       const next = this.#submitter.reapIdle(nowMs);
-      if (this.#submitter.leases.size > 0) {
+      for (const [requestId, backlog] of this.#submitter.backlogChanges()) {
+        this.#core.link.notify("leaseBacklog", { requestId, backlog });
+      }
+      if (this.#needsTicks()) {
         this.#armIdleTimer(next === null ? LEASE_IDLE_MS : Math.max(10, next - nowMs));
       }
     }, ms);

@@ -7,8 +7,10 @@ import { createDashboardApp } from "../../dashboard/server/app.ts";
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth } from "../../dashboard/server/auth.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
+import { webOrigins } from "../io/environment.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
-import type { TlsOptions } from "../io/transport/http2.ts";
+import { formatAddress, type TlsOptions } from "../io/transport/http2.ts";
+import { reachableHost } from "../io/transport/reachable_host.ts";
 import type { NodeRow } from "../protocol/messages.ts";
 import { WebDrivers } from "./head_web.ts";
 
@@ -40,16 +42,17 @@ const VERSION = "0.1.0";
 export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> {
   const { view, token, clusterId, address, host, port, sessionDir, startedMs } = options;
   const auth = createAuth(token);
+  const reachable = reachableHost(host);
   const { app, endStreams } = createDashboardApp({
     view,
     auth,
     meta: { clusterId, version: VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),
-    hosts: [host],
+    hosts: [host, reachable],
   });
   const drivers = new WebDrivers({
-    ...{ token, clusterId, hosts: [host], nodes: options.nodes, tls: options.tls },
-    origins: webOrigins(process.env.MOBULA_WEB_ORIGINS),
+    ...{ token, clusterId, hosts: [host, reachable], nodes: options.nodes, tls: options.tls },
+    origins: webOrigins(),
   });
   const listener = await listenHttp({
     fetch: (request) => app.fetch(request),
@@ -58,28 +61,14 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
     bare: (request, response) => drivers.request(request, response),
     upgrade: (request, socket, head) => drivers.upgrade(request, socket, head),
   });
+  const url = `http://${formatAddress({ host: reachable, port: listener.port })}/`;
   return {
-    url: listener.url,
-    link: () => `${listener.url}?ticket=${auth.createTicket()}`,
+    url,
+    link: () => `${url}?ticket=${auth.createTicket()}`,
     async close() {
       endStreams();
       await drivers.close();
       await listener.close();
     },
   };
-}
-
-/**
- * MOBULA_WEB_ORIGINS: sites whose pages may be drivers, as "https://app.example.org, http://localhost:5173". TypeError for
- * what is no origin.
- */
-export function webOrigins(text: string | undefined): string[] {
-  const given = (text ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
-  for (const part of given) {
-    if (URL.canParse(part) && new URL(part).origin === part) continue;
-    throw new TypeError(
-      `MOBULA_WEB_ORIGINS: ${JSON.stringify(part)} is no origin such as https://app.example.org`,
-    );
-  }
-  return given;
 }

@@ -54,7 +54,9 @@ export class WebDriver implements Cluster {
       connectWorker: () => Promise.reject(new Error("a page has no socket of a worker")),
       onMessage: (level, text) => {
         if (options.logToDriver === false) return;
-        (level === "info" ? console.info : console.warn)(`mobula ${level}: ${text}`);
+        // What workers printed is labelled already.
+        if (level === "log") console.info(text);
+        else (level === "info" ? console.info : console.warn)(`mobula ${level}: ${text}`);
       },
     });
     setCurrentCoreWorker(this.core);

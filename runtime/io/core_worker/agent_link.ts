@@ -10,6 +10,10 @@ import type { ParamsOf, ResultOf, Rpc, RpcAnswer } from "../transport/rpc.ts";
 
 export type AgentRpc = Rpc<CoreMethods, AgentMethods>;
 
+const AGENT_LOST =
+  "The connection to the agent of this node is lost, and what this process had under way with it: " +
+  "await shutdown(), then init() again (the agent's log is in the session folder)";
+
 /** See the module's header. */
 export class AgentLink {
   readonly #lostMessage: string;
@@ -18,13 +22,14 @@ export class AgentLink {
   #waiting: { send: (rpc: AgentRpc) => void; failed?: (error: Error) => void }[] = [];
   #failed: Error | null = null;
   #changes: RefChange[] = [];
+  #changed = 0;
   #scheduled = false;
   /** Holds made, and how many of them their homes have confirmed. */
   #holds = 0;
   #confirmedHolds = 0;
 
   /** `lostMessage`: what users are told when the link breaks. */
-  constructor(lostMessage: string = "The connection to the agent of this node is lost") {
+  constructor(lostMessage: string = AGENT_LOST) {
     this.#lostMessage = lostMessage;
   }
 
@@ -52,8 +57,14 @@ export class AgentLink {
     return this.#confirmedHolds < this.#holds;
   }
 
+  /** How many changes of references there were. */
+  get referencesChanged(): number {
+    return this.#changed;
+  }
+
   reference(change: RefChange): void {
     this.#changes.push(change);
+    this.#changed++;
     if (change.op === "hold") this.#holds++;
     if (this.#scheduled) return;
     this.#scheduled = true;

@@ -31,12 +31,6 @@ export interface CoreHost {
   readonly lostMessage?: string;
 }
 
-/** A setting from the environment; a page has none. */
-export function setting(name: string): string | undefined {
-  const host = globalThis as { process?: { env?: Record<string, string | undefined> } };
-  return host.process?.env?.[name];
-}
-
 /** `bytes` random bytes as hexadecimal. */
 export function randomHex(bytes: number): string {
   let text = "";

@@ -12,20 +12,20 @@ import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
 import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
-import { TASK_MAX_RETRIES } from "../../common/config.ts";
 import { sha256Hex } from "../../common/sha256.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
-import type { CoreMethods } from "../../protocol/messages.ts";
+import type { CoreMethods, MessageLevel } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
+import { taskMaxRetries } from "../environment.ts";
 import type { Handlers } from "../transport/rpc.ts";
 import { AgentLink, type AgentRpc } from "./agent_link.ts";
 import { ActorManager } from "./actors.ts";
 import { ActorUses } from "./actor_uses.ts";
 import { exceptionNames } from "./actor_handle.ts";
 import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
-import { type CoreHost, randomHex, setting } from "./core_host.ts";
+import { type CoreHost, randomHex } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
@@ -56,7 +56,7 @@ export interface CoreWorkerOptions {
   readonly currentTask?: () => CurrentTask | null;
   readonly blocking?: BlockingObserver;
   /** One line for the user. */
-  readonly onMessage?: (level: "info" | "warning" | "error", text: string) => void;
+  readonly onMessage?: (level: MessageLevel, text: string) => void;
 }
 
 const NOT_BLOCKING: BlockingObserver = { enter: () => () => {} };
@@ -112,6 +112,7 @@ export class CoreWorker implements CoreContext {
     );
     this.objects = new ObjectManager({
       identity,
+      connected: this.connected,
       link: this.link,
       store: this.store,
       codec: this.codec,
@@ -310,7 +311,7 @@ export class CoreWorker implements CoreContext {
       shape: { key, resources, strategy, ...(labelSelector && { labelSelector }), runtimeEnv },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,
-      maxRetries: options.maxRetries ?? defaultMaxRetries(),
+      maxRetries: options.maxRetries ?? taskMaxRetries(),
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),
     };
@@ -321,9 +322,4 @@ export class CoreWorker implements CoreContext {
     const { cls, codec } = this.#options.host.loadCodec({ source, hash, name });
     registerClass(cls, codec, hash, name);
   }
-}
-
-function defaultMaxRetries(): number {
-  const given = Number(setting("MOBULA_TASK_MAX_RETRIES") ?? TASK_MAX_RETRIES);
-  return Number.isInteger(given) && given >= -1 ? given : TASK_MAX_RETRIES;
 }

@@ -3,7 +3,7 @@
  * history of it all. The decisions are the task submitter's (core/worker/task_submitter.ts).
  * @module
  */
-import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS, PENDING_TASKS_MAX } from "../../common/config.ts";
+import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest } from "../../common/task_spec.ts";
@@ -11,9 +11,9 @@ import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
+import { maxPendingTasks } from "../environment.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
-import { setting } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
@@ -22,6 +22,8 @@ import { TaskHistory } from "./task_history.ts";
 import { Timer } from "./timers.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
+/** How long a dead worker's connection may take to end by itself. */
+const LOST_GRACE_MS = 1_000;
 /** Pushes above this go in several frames. */
 const PUSH_FRAME_BYTES = 1024 * 1024;
 
@@ -41,7 +43,7 @@ export class TaskManager implements WorkerLinkObserver {
 
   constructor(core: CoreContext) {
     this.#core = core;
-    this.#pendingMax = Number(setting("MOBULA_MAX_PENDING_TASKS") ?? PENDING_TASKS_MAX);
+    this.#pendingMax = maxPendingTasks();
     this.#submitter = new TaskSubmitter<OwnTask>({
       requestLease: (requestId, queue, first, backlog) =>
         void this.#requestLease(requestId, queue, first, backlog),
@@ -143,8 +145,12 @@ export class TaskManager implements WorkerLinkObserver {
 
   #pump(): void {
     this.#submitter.pump(this.#core.nowMs());
-    if (this.#idleTimer === null && this.#submitter.leases.size > 0) this.#armIdleTimer(LEASE_IDLE_MS);
+    if (this.#idleTimer === null && this.#needsTicks()) this.#armIdleTimer(LEASE_IDLE_MS);
     if (this.#stallTimer === null && this.#submitter.isWaiting) this.#armStallTimer();
+  }
+
+  #needsTicks(): boolean {
+    return this.#submitter.leases.size > 0 || this.#submitter.isRequesting;
   }
 
   /** Tasks wait for workers that we hold: look whether those get on. */
@@ -161,7 +167,10 @@ export class TaskManager implements WorkerLinkObserver {
       this.#idleTimer = null;
       const nowMs = this.#core.nowMs();
       const next = this.#submitter.reapIdle(nowMs);
-      if (this.#submitter.leases.size > 0) {
+      for (const [requestId, backlog] of this.#submitter.backlogChanges()) {
+        this.#core.link.notify("leaseBacklog", { requestId, backlog });
+      }
+      if (this.#needsTicks()) {
         this.#armIdleTimer(next === null ? LEASE_IDLE_MS : Math.max(10, next - nowMs));
       }
     }, ms);
@@ -253,14 +262,22 @@ export class TaskManager implements WorkerLinkObserver {
     this.#schedulePump();
   }
 
+  /** The agent says that the worker is dead. What it answered before may still be on its way: its connection's own end comes
+   *  after that, and is waited for; until then nothing more goes there. */
   leaseLost(leaseId: string): void {
     const lease = this.#submitter.leases.get(leaseId);
     if (lease === undefined) return;
     const { workerId } = lease.grant;
     const { link } = this.#links.get(workerId)!;
-    this.#links.delete(workerId);
-    this.#lostWorker(link, leaseId);
-    link.close();
+    const giveUp = (): void => {
+      if (this.#links.get(workerId)?.link !== link || !this.#submitter.leases.has(leaseId)) return;
+      this.#links.delete(workerId);
+      this.#lostWorker(link, leaseId);
+      link.close();
+    };
+    if (!link.wasOpened) return giveUp();
+    this.#submitter.reclaim(leaseId);
+    Timer.background(giveUp, LOST_GRACE_MS);
   }
 
   // ---- pushes and replies --------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** The child gets a process group of its own and may outlive its parent. False when absent. */
   readonly detached?: boolean;
+  /** Deno only: its permission flags, in place of --allow-all. */
+  readonly denoFlags?: readonly string[];
   /** Arguments of the program, after the entry. */
   readonly args?: readonly string[];
 }

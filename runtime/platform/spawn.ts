@@ -64,13 +64,17 @@ export function findRuntime(runtime: RuntimeName, self: ThisRuntime): string {
 }
 
 /** Arguments that run `entry` under `runtime`. */
-export function runtimeArguments(runtime: RuntimeName, entry: string): string[] {
+export function runtimeArguments(
+  runtime: RuntimeName,
+  entry: string,
+  denoFlags: readonly string[] = ["--allow-all"],
+): string[] {
   switch (runtime) {
     case "bun":
       // --no-install: a missing package is an error here, never a download.
       return ["--no-install", entry];
     case "deno":
-      return ["run", "--allow-all", "--quiet", "--no-lock", entry];
+      return ["run", ...denoFlags, "--quiet", "--no-lock", entry];
     case "node":
       return ["--disable-warning=ExperimentalWarning", entry];
   }
@@ -84,7 +88,7 @@ export function spawnWith(
   options: SpawnOptions,
 ): ChildProcess {
   const binary = findRuntime(runtime, self);
-  return spawn(binary, [...runtimeArguments(runtime, entry), ...(options.args ?? [])], {
+  return spawn(binary, [...runtimeArguments(runtime, entry, options.denoFlags), ...(options.args ?? [])], {
     stdio: options.stdio ?? "pipe",
     detached: options.detached ?? false,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -10,6 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { runtimeName } from "#platform";
 import { PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
@@ -27,6 +28,7 @@ import type { Heartbeat, Hello, NodeRegistration, NodeRow, Welcome } from "../pr
 import { Actors } from "./agent_actors.ts";
 import { FunctionCache } from "./agent_functions.ts";
 import { type AgentParts, nodeHandlers, peerHandlers, processHandlers } from "./agent_handlers.ts";
+import { Environments, headSource } from "./agent_environments.ts";
 import { HeadLink, type RegisterAnswer } from "./agent_head_link.ts";
 import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
@@ -144,6 +146,8 @@ export class Agent {
       token: this.#token,
       clusterId: this.#clusterId,
       accept: (hello) => this.#accept(hello),
+      secretOf: ({ role, id }) =>
+        role === "worker" ? this.#parts!.workers.get(id as ProcessId)?.secret ?? null : null,
     });
     this.#http2 = await listenHttp2({
       host: this.#config.host,
@@ -214,9 +218,9 @@ export class Agent {
         nodeId,
         peers,
         hello: (purpose) => this.#hello(purpose),
-        socketOf: (workerId) => {
+        workerOf: (workerId) => {
           const worker = workers.get(workerId);
-          return worker?.ready === true ? worker.socketPath : null;
+          return worker?.ready === true ? worker : null;
         },
       }),
       functions: new FunctionCache(head),
@@ -235,11 +239,12 @@ export class Agent {
         clusterId,
         tokenPath: tokenPath(sessionDir),
       },
+      environments: new Environments({ dir: join(this.#paths.dir, "e"), source: headSource(this.#head) }),
       socketDir: this.#paths.dir,
       logDir: this.#paths.logs,
       runtime: workerRuntime,
-      onStartFailed: (startId, message) => {
-        this.#parts?.leases.step({ type: "workerStartFailed", startId, message });
+      onStartFailed: (startId, message, final) => {
+        this.#parts?.leases.step({ type: "workerStartFailed", startId, message, final });
       },
       onExit: (worker, cause, intended) => this.#workerExited(worker, cause, intended),
       onOutput: (worker, text) => this.#output(worker, text),

@@ -45,8 +45,10 @@ export interface RelaysOptions {
   readonly nodeId: NodeId;
   readonly peers: Peers;
   readonly hello: (purpose: Hello["purpose"]) => Hello;
-  /** The socket of a worker of this node. */
-  readonly socketOf: (workerId: ProcessId) => string | null;
+  /** A worker of this node that is ready; its own secret, if it has one, opens it. */
+  readonly workerOf: (
+    workerId: ProcessId,
+  ) => { readonly socketPath: string; readonly secret: string | null } | null;
 }
 
 export class Relays {
@@ -95,12 +97,15 @@ export class Relays {
     },
   ): Promise<Record<string, never>> {
     this.#checkFree(relayId);
-    const path = this.#options.socketOf(workerId);
-    if (path === null) {
+    const worker = this.#options.workerOf(workerId);
+    if (worker === null) {
       throw new WorkerCrashedError(`The worker ${workerId} is not (any more) at ${this.#options.nodeId}.`);
     }
+    const { socketPath: path, secret } = worker;
+    const own = this.#options.hello("push");
     const hello: Hello = {
-      ...this.#options.hello("push"),
+      ...own,
+      token: secret ?? own.token,
       role: from.startsWith("w-") ? "worker" : "driver",
       id: from,
       ...(jobId === null ? {} : { jobId }),

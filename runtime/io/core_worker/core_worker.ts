@@ -13,10 +13,11 @@ import { collectGarbage } from "#platform";
 import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { hex, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
-import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
+import { resourcesOf, strategyOf } from "../../common/options.ts";
+import { type RuntimeEnvRequest, runtimeEnvOf } from "../../common/runtime_env.ts";
 import { TASK_MAX_RETRIES } from "../../common/config.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
-import type { DeathCause } from "../../common/task_spec.ts";
+import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { CoreMethods } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
@@ -41,14 +42,19 @@ import { TaskManager, UNKNOWN_DEATH } from "./tasks.ts";
 import { isInline, ValueCodec } from "./value_codec.ts";
 import { valueExtension } from "./value_extension.ts";
 import type { WorkerLink } from "./worker_link.ts";
+import { WorkingDirs } from "./working_dirs.ts";
 
 export interface CoreWorkerOptions {
   readonly self: ProcessId;
   /** Known ahead where the cluster is this process's own; else "" until connected. */
   readonly node?: NodeId;
   readonly runtimeEnv?: RuntimeEnv;
+  /** A worker's own environment, which its tasks inherit. */
+  readonly ownEnv?: RuntimeEnvSpec;
   /** This process cannot reach its node's memory or sockets. */
   readonly isRemote?: boolean;
+  /** A restricted worker: what it defines is kept apart from the code of others. */
+  readonly isRestricted?: boolean;
   /** Opens a worker's own socket (workers of this node). */
   readonly connectWorker: (address: WorkerAddress, core: CoreWorker) => Promise<PushChannel>;
   /** The task that user code runs in; a driver has none. */
@@ -63,7 +69,7 @@ const NOT_BLOCKING: BlockingObserver = { enter: () => () => {} };
 /** See the module's header. */
 export class CoreWorker implements CoreContext {
   readonly identity: Identity;
-  readonly runtimeEnv: RuntimeEnv | undefined;
+  readonly runtimeEnv: RuntimeEnvRequest;
   readonly link: AgentLink = new AgentLink();
   readonly codec: ValueCodec = new ValueCodec();
   readonly actorUses: ActorUses = new ActorUses(this.link);
@@ -74,6 +80,7 @@ export class CoreWorker implements CoreContext {
   readonly actors: ActorManager;
   readonly connected: Promise<void>;
   readonly store: StoreAccess;
+  readonly workingDirs: WorkingDirs;
   readonly #relays: RelayTable;
   readonly #options: CoreWorkerOptions;
   readonly #connect = Promise.withResolvers<void>();
@@ -89,11 +96,12 @@ export class CoreWorker implements CoreContext {
       jobId: "" as JobId,
       namespace: "",
     };
-    this.runtimeEnv = options.runtimeEnv;
+    this.runtimeEnv = options.ownEnv ?? runtimeEnvOf(undefined, options.runtimeEnv);
     this.connected = this.#connect.promise;
     this.connected.catch(() => undefined); // Whoever waits hears of it.
     const identity = this.identity;
     this.functions = new FunctionTable(this.link);
+    this.workingDirs = new WorkingDirs(this.link);
     this.store = new StoreAccess(this.link, { isRemote: options.isRemote ?? false });
     this.#relays = new RelayTable(this.link, identity.self);
     this.recorder = new TaskRecorder(
@@ -190,7 +198,9 @@ export class CoreWorker implements CoreContext {
   }
 
   openWorker(address: WorkerAddress): Promise<PushChannel> {
-    if (address.nodeId === this.identity.node && !this.#options.isRemote) {
+    // A restricted worker takes pushes from its agent only, which hides its socket.
+    const isReachable = address.nodeId === this.identity.node && address.socketPath !== "";
+    if (isReachable && !this.#options.isRemote) {
       return this.#options.connectWorker(address, this);
     }
     return this.#relays.open(address.nodeId, address.workerId);

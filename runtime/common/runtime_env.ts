@@ -145,6 +145,11 @@ export function packedFolder(hash: string): string {
   return `mobula-folder:${hash}`;
 }
 
+/** What the hashes of a restricted worker's code begin with: it can take no other code's place in the function table. */
+export function restrictedPrefix(self: string): string {
+  return `r-${self}-`;
+}
+
 /** Only what is granted, in Deno's order of names: equal sandboxes look equal. */
 function granted(permissions: Record<string, boolean | string[]>): Permissions {
   const result: Record<string, boolean | readonly string[]> = {};

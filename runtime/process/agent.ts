@@ -37,6 +37,7 @@ import { AgentStoreHost } from "./agent_objects.ts";
 import { type PeerRpc, Peers } from "./agent_peers.ts";
 import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { Relays } from "./agent_relays.ts";
+import { Sandbox } from "./agent_sandbox.ts";
 import { type AgentPaths, agentPaths, prepareAgentDir, resourcesOf } from "./agent_session.ts";
 import { Tracer } from "./agent_tracer.ts";
 import { type WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
@@ -222,6 +223,7 @@ export class Agent {
           const worker = workers.get(workerId);
           return worker?.ready === true ? worker : null;
         },
+        processOf: (id) => processes.get(id) ?? null,
       }),
       functions: new FunctionCache(head),
       store,
@@ -298,13 +300,16 @@ export class Agent {
   }
 
   #attach(connection: Connection, hello: Hello, remote: boolean): void {
+    const worker = this.#parts!.workers.get(hello.id as ProcessId);
+    const sandbox = worker === undefined || worker.secret === null ? null : new Sandbox(worker.id, worker.env);
     const attached: AttachedProcess = {
       id: hello.id as ProcessId,
       role: hello.role === "worker" ? "worker" : "driver",
       rpc: new Rpc(connection),
       pid: hello.pid,
       runtime: hello.runtime,
-      remote,
+      remote: remote || sandbox !== null,
+      sandbox,
       jobId: null,
       namespace: "",
       owned: 0,

@@ -13,6 +13,7 @@ import type { HeadMethods } from "../protocol/messages.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
+import { visitArguments } from "./value_refs.ts";
 import type { WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
 
 /** An actor that the head told this node to run. */
@@ -189,6 +190,11 @@ export class Actors {
     for (const actorId of this.#watched.keys()) this.#parts.head.notify("watchActor", { actorId });
   }
 
+  /** The worker of an actor that somebody here watches. */
+  watchedWorker(actorId: string): ProcessId | null {
+    return this.#watched.get(actorId as ActorId)?.status?.workerId ?? null;
+  }
+
   processDied(process: AttachedProcess): void {
     for (const actorId of process.watching) {
       const watched = this.#watched.get(actorId);
@@ -214,6 +220,7 @@ export class Actors {
     this.#byWorker.set(workerId, actor);
     const { spec, incarnation } = actor;
     try {
+      if (process.sandbox !== null) visitArguments(args, process.sandbox.grants);
       const { result, sections } = await process.rpc.request(
         "startActor",
         { spec, incarnation, leaseId, gpuIds: [...gpuIds] },

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { PERMISSION_NAMES } from "../common/runtime_env.ts";
 import type { Permissions } from "../common/task_spec.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
@@ -17,6 +18,9 @@ const OWN: readonly string[] = [
   "MOBULA_TASK_MAX_RETRIES",
   "MOBULA_MAX_WORKING_DIR_BYTES",
 ];
+
+/** mobula's own modules: what `import("mobula")` reads. */
+const RUNTIME: string = fileURLToPath(new URL("..", import.meta.url));
 
 /** What the flags need to know of the process. */
 export interface SandboxPlaces {
@@ -36,15 +40,20 @@ export function sandboxVariables(all: NodeJS.ProcessEnv): Record<string, string>
 export function sandboxFlags(permissions: Permissions, places: SandboxPlaces): string[] {
   const { sessionDir, agentSocket, socketPath, tokenPath } = places;
   const sockets = [agentSocket, socketPath];
-  const needs: Readonly<Record<string, readonly string[]>> = { read: sockets, write: sockets, env: OWN };
-  const flags = ["--no-prompt", "--no-config"];
+  const needs: Readonly<Record<string, readonly string[]>> = {
+    net: sockets.map((path) => `unix:${path}`),
+    read: [...sockets, RUNTIME],
+    write: sockets,
+    env: OWN,
+  };
+  const flags = ["--no-prompt"];
   for (const name of PERMISSION_NAMES) {
     const granted = permissions[name] ?? false;
     const list = [...(Array.isArray(granted) ? granted as string[] : []), ...(needs[name] ?? [])];
     if (granted === true) flags.push(`--allow-${name}`);
     else if (list.length > 0) flags.push(`--allow-${name}=${list.map(escapeComma).join(",")}`);
-    // Some hosts may be imported from by default.
-    else if (name === "import") flags.push("--deny-import");
+    // Denied, the default hosts would still be asked.
+    else if (name === "import") flags.push("--deny-import", "--no-remote");
   }
   // What holds secrets or other people's bytes stays closed, whatever was granted.
   const closed = [

@@ -14,7 +14,7 @@ import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { hex, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
 import { resourcesOf, strategyOf } from "../../common/options.ts";
-import { type RuntimeEnvRequest, runtimeEnvOf } from "../../common/runtime_env.ts";
+import { restrictedPrefix, type RuntimeEnvRequest, runtimeEnvOf } from "../../common/runtime_env.ts";
 import { TASK_MAX_RETRIES } from "../../common/config.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
@@ -148,7 +148,8 @@ export class CoreWorker implements CoreContext {
   /** The link to the agent is there and the identity is set. */
   open(rpc: AgentRpc): void {
     this.link.open(rpc);
-    for (const codec of registeredCodecs()) this.exportCodec(codec);
+    // What a restricted worker says about classes would run in others.
+    if (!this.#options.isRestricted) { for (const codec of registeredCodecs()) this.exportCodec(codec); }
     this.#connect.resolve();
     void rpc.closed.then(() => this.close(agentLost(null)));
   }
@@ -272,7 +273,7 @@ export class CoreWorker implements CoreContext {
       ? code.definition.hash
       : createHash("sha256").update(code.definition.hash).update(encoded).digest("hex");
     const record = new FunctionRecord({
-      hash,
+      hash: this.#options.isRestricted && source !== null ? restrictedPrefix(this.identity.self) + hash : hash,
       kind: code.kind,
       name,
       source: source ?? "",

@@ -19,7 +19,6 @@ export const PERMISSION_NAMES: readonly string[] = [
 ];
 const KEYS: readonly string[] = ["workingDir", "excludes", "env", "runtime", "permissions"];
 const RUNTIMES: readonly unknown[] = ["bun", "deno", "node"];
-/** Names that are ours, or that change what a runtime loads before any permission is asked for. */
 const ENV_NAME = /^[^=\0]+$/;
 /** A folder that is packed already, in place of its path. */
 const PACKED = /^mobula-folder:([0-9a-f]{64})$/;
@@ -120,7 +119,7 @@ export function runtimeEnvOf(
   const permissions = own.permissions === undefined ? base?.permissions : granted(own.permissions);
   const runtime = own.runtime ?? (permissions === undefined ? base?.runtime : "deno");
   if (permissions !== undefined && runtime !== "deno") {
-    throw new TypeError(`Option runtimeEnv.runtime "${runtime}" cannot have the job's permissions: only Deno can`);
+    throw new TypeError(`Option runtimeEnv.runtime "${runtime}" cannot have the permissions of its job or parent: only Deno can`);
   }
   const merged = { ...base?.env, ...own.env };
   const env = Object.fromEntries(Object.keys(merged).sort().map((name) => [name, merged[name]!]));

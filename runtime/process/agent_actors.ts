@@ -7,14 +7,16 @@
  *      +----------------------+------------------------+--> (gone), told to the head as actorStarted or workerExited
  * @module
  */
+import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
 import type { ActorSpec, ActorStatus, DeathCause, Grant, LeaseRequest } from "../common/task_spec.ts";
 import type { HeadMethods } from "../protocol/messages.ts";
+import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
-import { visitArguments } from "./value_refs.ts";
 import type { WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
+import { visitArguments } from "./value_refs.ts";
 
 /** An actor that the head told this node to run. */
 interface LocalActor {
@@ -268,6 +270,7 @@ export class Actors {
   #notPlaced(actor: LocalActor, error: Error): void {
     const { head, nodeId } = this.#parts;
     const { actorId, jobId } = actor.spec;
+    if (error instanceof RuntimeEnvSetupError) return this.#notSetUp(actor, error);
     const message = `${nodeId} could not start it: ${error.message}`;
     const params: HeadMethods["workerExited"]["params"] = {
       nodeId,
@@ -279,6 +282,24 @@ export class Actors {
       cause: { code: "WORKER_DIED", message },
     };
     head.request("workerExited", params, [], { keep: true }).catch(() => undefined);
+  }
+
+  /** Its environment is wrong wherever it is tried: its creation has failed with this error. */
+  #notSetUp({ spec, incarnation }: LocalActor, error: RuntimeEnvSetupError): void {
+    const writer = new ByteWriter();
+    encodeThrown(writer, error, {});
+    const params: HeadMethods["actorStarted"]["params"] = {
+      actorId: spec.actorId,
+      incarnation,
+      nodeId: this.#parts.nodeId,
+      workerId: `w-none-${spec.actorId.slice(2)}` as ProcessId,
+      socketPath: "",
+      pid: 0,
+      failed: true,
+      message: error.message,
+    };
+    const value = writer.buffer.slice(0, writer.position);
+    this.#parts.head.request("actorStarted", params, [value], { keep: true }).catch(() => undefined);
   }
 
   #forget(actor: LocalActor): void {

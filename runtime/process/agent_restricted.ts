@@ -25,6 +25,8 @@ export function restrictedHandlers(
   const { registerWorker, taskEvents, blocked, cancelLease, leaseBacklog, cancelGet, flushReferences } = all;
   return {
     ...{ registerWorker, taskEvents, blocked, cancelLease, leaseBacklog, cancelGet, flushReferences },
+    head: ({ method }) => sandbox.refuse(`ask the head for ${method}`),
+    getActor: ({ name }) => sandbox.refuse(`look for the actor ${name}: pass it the handle`),
     relayFrame: all.relayFrame,
     closeRelay: all.closeRelay,
     ...codeHandlers(all, sandbox),

@@ -20,7 +20,7 @@ export function parseIgnoreRules(text: string, base: string = ""): IgnoreRule[] 
   const rules: IgnoreRule[] = [];
   for (const raw of text.split(/\r?\n/)) {
     // Spaces at the end count only when they are escaped.
-    let line = raw.replace(/((?:[^\\]|\\.)*?) +$/, "$1");
+    let line = raw.replace(/^((?:[^\\]|\\.)*?) +$/, "$1");
     const keeps = line.startsWith("!");
     if (line === "" || line.startsWith("#")) continue;
     if (keeps) line = line.slice(1);

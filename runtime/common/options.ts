@@ -4,13 +4,7 @@
  * @module
  */
 import { toUnits } from "./resources.ts";
-import type {
-  ActorOptions,
-  InitOptions,
-  MethodOptions,
-  PlacedOptions,
-  TaskOptions,
-} from "./public_types.ts";
+import type { ActorOptions, InitOptions, MethodOptions, PlacedOptions, TaskOptions } from "./public_types.ts";
 import type { NodeId } from "./ids.ts";
 import { checkRuntimeEnv } from "./runtime_env.ts";
 import type { Strategy } from "./task_spec.ts";

@@ -70,7 +70,9 @@ export function checkRuntimeEnv(value: unknown, name: string): asserts value is 
   if (workingDir !== undefined) {
     if (typeof workingDir !== "string") refuse(`${name}.workingDir`, "a string", workingDir);
     if (workingDir.trim() === "" || workingDir.includes("\0")) {
-      throw new RangeError(`Option ${name}.workingDir must be the path of a folder, is ${describe(workingDir)}`);
+      throw new RangeError(
+        `Option ${name}.workingDir must be the path of a folder, is ${describe(workingDir)}`,
+      );
     }
   }
   if (excludes !== undefined) {
@@ -119,7 +121,9 @@ export function runtimeEnvOf(
   const permissions = own.permissions === undefined ? base?.permissions : granted(own.permissions);
   const runtime = own.runtime ?? (permissions === undefined ? base?.runtime : "deno");
   if (permissions !== undefined && runtime !== "deno") {
-    throw new TypeError(`Option runtimeEnv.runtime "${runtime}" cannot have the permissions of its job or parent: only Deno can`);
+    throw new TypeError(
+      `Option runtimeEnv.runtime "${runtime}" cannot have the permissions of its job or parent: only Deno can`,
+    );
   }
   const merged = { ...base?.env, ...own.env };
   const env = Object.fromEntries(Object.keys(merged).sort().map((name) => [name, merged[name]!]));
@@ -135,7 +139,10 @@ export function runtimeEnvOf(
 }
 
 /** The environment once its folder is packed. */
-export function withWorkingDir({ folder: _folder, ...spec }: RuntimeEnvRequest, hash: string): RuntimeEnvSpec {
+export function withWorkingDir(
+  { folder: _folder, ...spec }: RuntimeEnvRequest,
+  hash: string,
+): RuntimeEnvSpec {
   return withHash({ ...spec, workingDir: hash });
 }
 
@@ -176,7 +183,9 @@ function withHash(env: Omit<RuntimeEnvRequest, "hash">): RuntimeEnvRequest {
 export function whyNotNarrower(child: RuntimeEnvSpec, parent: RuntimeEnvSpec): string | null {
   if (parent.permissions === undefined) return null;
   if (child.runtime !== "deno" || child.permissions === undefined) return "it has no permissions";
-  if (typeof child.permissions !== "object" || child.permissions === null) return "its permissions are no object";
+  if (typeof child.permissions !== "object" || child.permissions === null) {
+    return "its permissions are no object";
+  }
   for (const [name, value] of Object.entries(child.permissions)) {
     if (!PERMISSION_NAMES.includes(name)) return `its permission ${name} is unknown`;
     if (value === false) continue;

@@ -301,7 +301,9 @@ export class Agent {
 
   #attach(connection: Connection, hello: Hello, remote: boolean): void {
     const worker = this.#parts!.workers.get(hello.id as ProcessId);
-    const sandbox = worker === undefined || worker.secret === null ? null : new Sandbox(worker.id, worker.env);
+    const sandbox = worker === undefined || worker.secret === null
+      ? null
+      : new Sandbox(worker.id, worker.env);
     const attached: AttachedProcess = {
       id: hello.id as ProcessId,
       role: hello.role === "worker" ? "worker" : "driver",

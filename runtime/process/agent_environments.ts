@@ -36,7 +36,9 @@ export interface EnvironmentsOptions {
 export function headSource(head: HeadLink): PackedSource {
   const fetch = async (hash: string): Promise<Uint8Array> => {
     const { result, sections } = await head.request("fetchFunction", { hash });
-    if (result.kind !== "folder" || sections[0] === undefined) throw new RuntimeEnvSetupError(`${hash} is no folder`);
+    if (result.kind !== "folder" || sections[0] === undefined) {
+      throw new RuntimeEnvSetupError(`${hash} is no folder`);
+    }
     return sections[0].slice();
   };
   return { manifest: (hash) => fetch(manifestKey(hash)), chunk: (hash) => fetch(chunkKey(hash)) };
@@ -55,10 +57,12 @@ export class Environments {
   /** The path of a folder, unpacked; it stays until as many release. Rejects with what is wrong with it. */
   async acquire(hash: string): Promise<string> {
     // It becomes part of a path.
-    if (!/^[0-9a-f]{64}$/.test(hash)) throw new RuntimeEnvSetupError(`${JSON.stringify(hash)} is no folder's hash`);
+    if (!/^[0-9a-f]{64}$/.test(hash)) {
+      throw new RuntimeEnvSetupError(`${JSON.stringify(hash)} is no folder's hash`);
+    }
     let folder = this.#folders.get(hash);
     if (folder === undefined) {
-      const path = join(this.#options.dir, hash.slice(0, 16));
+      const path = join(this.#options.dir, hash);
       folder = { path, ready: this.#unpack(hash, path), bytes: 0, users: 0 };
       this.#folders.set(hash, folder);
     }

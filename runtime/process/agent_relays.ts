@@ -269,10 +269,15 @@ function guardOf(
   const speaking = submitter?.sandbox ?? null;
   const running = worker?.sandbox ?? null;
   if (speaking === null && running === null) return null;
-  const rules: { toWorker: FrameInspector[]; fromWorker: FrameInspector[] } = { toWorker: [], fromWorker: [] };
+  const rules: { toWorker: FrameInspector[]; fromWorker: FrameInspector[] } = {
+    toWorker: [],
+    fromWorker: [],
+  };
   if (speaking !== null) {
     const code = (): void => {
-      if (!speaking.leased.has(workerId)) speaking.refuse(`send code to ${workerId}, which it does not lease`);
+      if (!speaking.leased.has(workerId)) {
+        speaking.refuse(`send code to ${workerId}, which it does not lease`);
+      }
     };
     rules.toWorker.push(new FrameInspector("submitter", { refs: speaking.checks, code }));
     rules.fromWorker.push(new FrameInspector("worker", { refs: speaking.grants }));

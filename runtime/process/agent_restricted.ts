@@ -62,7 +62,11 @@ function workHandlers(
   return {
     requestLease: async (request, sections, context) => {
       sandbox.lease(request, process.jobId);
-      const answer = await all.requestLease(request, sections, context) as AgentMethods["requestLease"]["result"];
+      const answer = await all.requestLease(
+        request,
+        sections,
+        context,
+      ) as AgentMethods["requestLease"]["result"];
       if ("grant" in answer) sandbox.leased.add(answer.grant.workerId);
       return answer;
     },
@@ -86,7 +90,9 @@ function workHandlers(
     },
     openRelay: (params, sections, context) => {
       const { workerId } = params;
-      if (!sandbox.leased.has(workerId) && !sandbox.actors.some((id) => actors.watchedWorker(id) === workerId)) {
+      if (
+        !sandbox.leased.has(workerId) && !sandbox.actors.some((id) => actors.watchedWorker(id) === workerId)
+      ) {
         sandbox.refuse(`push to ${workerId}, which it does not lease`);
       }
       return all.openRelay(params, sections, context);

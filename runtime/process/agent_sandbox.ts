@@ -5,7 +5,7 @@
  * @module
  */
 import { AuthenticationError } from "../common/errors.ts";
-import { type ProcessId, taskId, taskOfObject, type ObjectId, type TaskId } from "../common/ids.ts";
+import { type ObjectId, type ProcessId, type TaskId, taskId, taskOfObject } from "../common/ids.ts";
 import { restrictedPrefix, whyNotNarrower } from "../common/runtime_env.ts";
 import type { ActorSpec, LeaseRequest, RuntimeEnvSpec } from "../common/task_spec.ts";
 import type { RefChange, RefTarget } from "../protocol/messages.ts";

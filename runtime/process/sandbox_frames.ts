@@ -5,7 +5,15 @@
  */
 import { FrameParser } from "../protocol/frames.ts";
 import { ProtocolError } from "../protocol/protocol_error.ts";
-import { type PushHead, PushType, readPush, readReplyHead, readResults, ReplyStatus, ValueKind } from "../protocol/push.ts";
+import {
+  type PushHead,
+  PushType,
+  readPush,
+  readReplyHead,
+  readResults,
+  ReplyStatus,
+  ValueKind,
+} from "../protocol/push.ts";
 import { ByteReader } from "../protocol/serialization/mod.ts";
 import { type RefVisitor, visitArguments, visitValue } from "./value_refs.ts";
 
@@ -25,7 +33,9 @@ export class FrameInspector {
   /** `from`: which end speaks. */
   constructor(from: "submitter" | "worker", rules: FrameRules) {
     const inspect = from === "submitter" ? inspectPush : inspectReply;
-    this.#parser = new FrameParser((type, _flags, header, sections) => inspect(type, header, sections, rules));
+    this.#parser = new FrameParser((type, _flags, header, sections) =>
+      inspect(type, header, sections, rules)
+    );
   }
 
   /** Throws for what may not pass. */

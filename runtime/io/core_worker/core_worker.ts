@@ -14,7 +14,7 @@ import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { hex, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
 import { resourcesOf, strategyOf } from "../../common/options.ts";
-import { restrictedPrefix, type RuntimeEnvRequest, runtimeEnvOf } from "../../common/runtime_env.ts";
+import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import { TASK_MAX_RETRIES } from "../../common/config.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
@@ -149,7 +149,7 @@ export class CoreWorker implements CoreContext {
   open(rpc: AgentRpc): void {
     this.link.open(rpc);
     // What a restricted worker says about classes would run in others.
-    if (!this.#options.isRestricted) { for (const codec of registeredCodecs()) this.exportCodec(codec); }
+    if (!this.isRestricted) { for (const codec of registeredCodecs()) this.exportCodec(codec); }
     this.#connect.resolve();
     void rpc.closed.then(() => this.close(agentLost(null)));
   }
@@ -158,6 +158,11 @@ export class CoreWorker implements CoreContext {
   fail(error: Error): void {
     this.#connect.reject(error);
     this.close(error);
+  }
+
+  /** See CoreWorkerOptions.isRestricted. */
+  get isRestricted(): boolean {
+    return this.#options.isRestricted ?? false;
   }
 
   get closedReason(): Error | null {
@@ -273,7 +278,7 @@ export class CoreWorker implements CoreContext {
       ? code.definition.hash
       : createHash("sha256").update(code.definition.hash).update(encoded).digest("hex");
     const record = new FunctionRecord({
-      hash: this.#options.isRestricted && source !== null ? restrictedPrefix(this.identity.self) + hash : hash,
+      hash: this.isRestricted && source !== null ? restrictedPrefix(this.identity.self) + hash : hash,
       kind: code.kind,
       name,
       source: source ?? "",

@@ -185,7 +185,9 @@ export class TaskManager implements WorkerLinkObserver {
     let runtimeEnv: RuntimeEnvSpec = shape.runtimeEnv;
     try {
       // Only then: requests leave in the microtask that they are made in.
-      if (shape.runtimeEnv.folder !== undefined) runtimeEnv = await core.workingDirs.resolve(shape.runtimeEnv);
+      if (shape.runtimeEnv.folder !== undefined) {
+        runtimeEnv = await core.workingDirs.resolve(shape.runtimeEnv);
+      }
     } catch (error) {
       return this.#rejected(requestId, error);
     }

@@ -64,6 +64,11 @@ export function valueExtension(
         return { tag: "actor", data: info };
       }
       if (value instanceof RemoteFunction || value instanceof RemoteClass) {
+        if (core.isRestricted) {
+          throw new TypeError(
+            "a remote function or class cannot leave a restricted worker: others would run it unrestricted",
+          );
+        }
         return { tag: "code", data: encodeCode(value) };
       }
       return undefined;

@@ -10,7 +10,7 @@ import { RuntimeEnvSetupError } from "../../common/errors.ts";
 import { type LocalFolder, type RuntimeEnvRequest, withWorkingDir } from "../../common/runtime_env.ts";
 import type { RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { checkRatio, chunkKey, manifestKey } from "../runtime_env/manifest.ts";
-import { packLimits, readChunks, type ScannedFolder, scanFolder } from "../runtime_env/pack_folder.ts";
+import { packLimits, readChunks, scanFolder, type ScannedFolder } from "../runtime_env/pack_folder.ts";
 import type { AgentLink } from "./agent_link.ts";
 
 /** Chunks on their way at once. */
@@ -102,7 +102,9 @@ export class WorkingDirs {
       await this.#link.request("exportFunction", { hash, kind: "folder", name: root.slice(-200) }, [section]);
     } catch (cause) {
       const { message } = cause as Error;
-      throw new RuntimeEnvSetupError(`workingDir ${root} cannot be sent to the cluster: ${message}`, { cause });
+      throw new RuntimeEnvSetupError(`workingDir ${root} cannot be sent to the cluster: ${message}`, {
+        cause,
+      });
     }
   }
 }

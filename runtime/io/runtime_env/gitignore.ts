@@ -58,7 +58,11 @@ function globToRegExp(glob: string, anchored: boolean): RegExp | null {
         at += 2;
         continue;
       }
-      source += end === 2 && atStart && after === undefined && at > 0 ? ".+" : end === 2 && glob === "**" ? ".*" : "[^/]*";
+      source += end === 2 && atStart && after === undefined && at > 0
+        ? ".+"
+        : end === 2 && glob === "**"
+        ? ".*"
+        : "[^/]*";
       at += end - 1;
     } else if (char === "?") source += "[^/]";
     else if (char === "[") {

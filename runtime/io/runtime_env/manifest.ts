@@ -70,7 +70,9 @@ export function encodeManifest({ entries, chunks }: Manifest): Uint8Array {
 
 /** The manifest of this text. RuntimeEnvSetupError for anything that could leave its folder or break a limit. */
 export function decodeManifest(text: Uint8Array, limits: FolderLimits = FOLDER_LIMITS): Manifest {
-  if (text.length > MANIFEST_BYTES_MAX) refuse(`its manifest has ${text.length} bytes, limit ${MANIFEST_BYTES_MAX}`);
+  if (text.length > MANIFEST_BYTES_MAX) {
+    refuse(`its manifest has ${text.length} bytes, limit ${MANIFEST_BYTES_MAX}`);
+  }
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(text));
@@ -125,7 +127,9 @@ class NameTable {
 
   add(path: string, isFolder: boolean): void {
     const parts = checkPath(path);
-    for (let depth = 1; depth < parts.length; depth++) this.#take(parts.slice(0, depth).join("/"), true, false);
+    for (let depth = 1; depth < parts.length; depth++) {
+      this.#take(parts.slice(0, depth).join("/"), true, false);
+    }
     this.#take(path, isFolder, true);
   }
 
@@ -138,7 +142,11 @@ class NameTable {
       return;
     }
     if (known.path !== path) {
-      refuse(`${quote(known.path)} and ${quote(path)} are one name where case does not count: rename or exclude one`);
+      refuse(
+        `${quote(known.path)} and ${
+          quote(path)
+        } are one name where case does not count: rename or exclude one`,
+      );
     }
     if (known.isFolder !== isFolder) refuse(`${quote(path)} is a file and a folder`);
     if (listed && known.listed) refuse(`${quote(path)} is there twice`);
@@ -149,9 +157,7 @@ class NameTable {
 /** The parts of a path that stays in its folder; RuntimeEnvSetupError for any other. */
 export function checkPath(path: string): string[] {
   const parts = path.split("/");
-  const problem = path === ""
-    ? "is empty"
-    : path.startsWith("/")
+  const problem = path === "" ? "is empty" : path.startsWith("/")
     ? "is absolute"
     // deno-lint-ignore no-control-regex -- control characters are what is looked for
     : /[\x00-\x1f\x7f\\]/.test(path)

@@ -3,7 +3,16 @@
  * Generators that yield now and then, so that the same code runs at once or in turns of a busy process.
  * @module
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+} from "node:fs";
 import { basename, resolve } from "node:path";
 import { RuntimeEnvSetupError } from "../../common/errors.ts";
 import type { LocalFolder } from "../../common/runtime_env.ts";
@@ -54,7 +63,9 @@ export function* scanFolder(folder: LocalFolder, limits: FolderLimits): Generato
   const isFolder = status !== undefined && (status.isDirectory() ||
     (status.isSymbolicLink() && attempt(root, () => readdirSync(`${root}/`)) !== undefined));
   if (!isFolder) {
-    throw new RuntimeEnvSetupError(`workingDir ${root} is ${status === undefined ? "missing" : "not a folder"}`);
+    throw new RuntimeEnvSetupError(
+      `workingDir ${root} is ${status === undefined ? "missing" : "not a folder"}`,
+    );
   }
   const excludes = parseIgnoreRules(folder.excludes.join("\n"));
   const entries: FolderEntry[] = [];
@@ -70,7 +81,9 @@ export function* scanFolder(folder: LocalFolder, limits: FolderLimits): Generato
   const manifest: Manifest = { format: 1, entries, chunks };
   const text = encodeManifest(manifest);
   if (text.length > MANIFEST_BYTES_MAX) {
-    throw new RuntimeEnvSetupError(`workingDir ${root} has too many long names: ${text.length} bytes of them`);
+    throw new RuntimeEnvSetupError(
+      `workingDir ${root} has too many long names: ${text.length} bytes of them`,
+    );
   }
   return { root, manifest, text, hash: sha256(text) };
 }
@@ -83,13 +96,19 @@ export function* readChunks(root: string, entries: readonly FolderEntry[]): Gene
     if (kind === "d" || bytes === 0) continue;
     const full = `${root}/${path}`;
     // No link is followed, also when one took the file's place just now.
-    const fd = attempt(full, () => openSync(full, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
+    const fd = attempt(
+      full,
+      () => openSync(full, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
+    );
     try {
       const status = fstatSync(fd);
       if (!status.isFile() || status.size !== bytes) changed(full);
       let left = bytes;
       while (left > 0) {
-        const got = attempt(full, () => readSync(fd, buffer, filled, Math.min(left, CHUNK_BYTES - filled), null));
+        const got = attempt(
+          full,
+          () => readSync(fd, buffer, filled, Math.min(left, CHUNK_BYTES - filled), null),
+        );
         if (got === 0) changed(full);
         left -= got;
         filled += got;
@@ -157,9 +176,13 @@ function inFolder<T>(root: string, check: () => T, entries: readonly FolderEntry
     const isLarge = message.includes("bytes");
     const largest = [...entries].sort((left, right) => right[2] - left[2]).slice(0, 3)
       .map(([path, , bytes]) => `${path} (${bytes})`).join(", ");
-    const hint = isLarge ? `; its largest files: ${largest}. Exclude what is not needed (runtimeEnv.excludes)` : "";
+    const hint = isLarge
+      ? `; its largest files: ${largest}. Exclude what is not needed (runtimeEnv.excludes)`
+      : "";
     throw new RuntimeEnvSetupError(
-      `workingDir ${root} (${basename(root)}) cannot be packed: ${message.replace("The folder is refused: ", "")}${hint}`,
+      `workingDir ${root} (${basename(root)}) cannot be packed: ${
+        message.replace("The folder is refused: ", "")
+      }${hint}`,
     );
   }
 }
@@ -168,7 +191,9 @@ function attempt<T>(path: string, act: () => T): T {
   try {
     return act();
   } catch (cause) {
-    throw new RuntimeEnvSetupError(`workingDir cannot be packed: ${path}: ${(cause as Error).message}`, { cause });
+    throw new RuntimeEnvSetupError(`workingDir cannot be packed: ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 

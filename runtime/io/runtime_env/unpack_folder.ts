@@ -58,7 +58,9 @@ export async function unpackFolder(
       const deflated = await source.chunk(chunkHash);
       packed += deflated.length;
       const chunk = inflate(deflated, size, `chunk ${chunkHash.slice(0, 12)}`);
-      if (chunk.length !== size || sha256(chunk) !== chunkHash) refuse(`chunk ${chunkHash.slice(0, 12)} is not what it says`);
+      if (chunk.length !== size || sha256(chunk) !== chunkHash) {
+        refuse(`chunk ${chunkHash.slice(0, 12)} is not what it says`);
+      }
       bytes += size;
       checkRatio(bytes, packed, limits);
       await writer.write(chunk);

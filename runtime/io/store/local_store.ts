@@ -223,7 +223,10 @@ export class LocalStore implements ObjectStore {
     const creation = this.#space.table.creation(process, id);
     if (creation === undefined || creation.offset === null) return null;
     const { offset: start, size } = creation;
-    return { size, read: (offset, length) => this.#pool.read(start + offset, Math.min(length, size - offset)) };
+    return {
+      size,
+      read: (offset, length) => this.#pool.read(start + offset, Math.min(length, size - offset)),
+    };
   }
 
   isLocal(id: ObjectId): boolean {

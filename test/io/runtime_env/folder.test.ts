@@ -25,7 +25,7 @@ import {
   type Manifest,
   sha256,
 } from "../../../runtime/io/runtime_env/manifest.ts";
-import { readChunks, type ScannedFolder, scanFolder } from "../../../runtime/io/runtime_env/pack_folder.ts";
+import { readChunks, scanFolder, type ScannedFolder } from "../../../runtime/io/runtime_env/pack_folder.ts";
 import { type PackedSource, unpackFolder } from "../../../runtime/io/runtime_env/unpack_folder.ts";
 import { rejection } from "../../support/processes.ts";
 
@@ -137,7 +137,16 @@ describe("packing", () => {
     for (const path of ["a.log", "dist/x", "src/dist/x", "src/keep.log", "src/x.tmp", "x.tmp", "data/d"]) {
       write(path);
     }
-    const own = [".gitignore", "data", "data/d", "src", "src/.gitignore", "src/dist", "src/dist/x", "src/keep.log"];
+    const own = [
+      ".gitignore",
+      "data",
+      "data/d",
+      "src",
+      "src/.gitignore",
+      "src/dist",
+      "src/dist/x",
+      "src/keep.log",
+    ];
     expect(names()).toEqual([...own, "x.tmp"]);
     expect(names(["data/", "*.tmp"])).toEqual(own.filter((path) => !path.startsWith("data")));
     expect(names(["*", "!node_modules/", "!node_modules/**"])).toEqual([
@@ -151,7 +160,9 @@ describe("packing", () => {
     write("a.txt");
     symlinkSync("/etc/passwd", join(base, "from", "link"));
     execFileSync("mkfifo", [join(base, "from", "pipe")]);
-    expect(() => scan(["pipe"])).toThrow("link is a symbolic link and cannot travel; put it into runtimeEnv.excludes");
+    expect(() => scan(["pipe"])).toThrow(
+      "link is a symbolic link and cannot travel; put it into runtimeEnv.excludes",
+    );
     expect(() => scan(["link"])).toThrow("pipe is no plain file");
     expect(names(["link", "pipe"])).toEqual(["a.txt"]);
   });
@@ -172,7 +183,9 @@ describe("packing", () => {
     expect(() => scan()).toThrow(`workingDir ${base}/from is not a folder`);
     rmSync(join(base, "from"));
     for (let index = 0; index < 5; index++) write(`f${index}`, "x".repeat(100 * index));
-    expect(() => scan([], { ...FOLDER_LIMITS, entries: 4 })).toThrow("more than 4 files and folders: exclude some");
+    expect(() => scan([], { ...FOLDER_LIMITS, entries: 4 })).toThrow(
+      "more than 4 files and folders: exclude some",
+    );
     expect(() => scan([], { ...FOLDER_LIMITS, bytes: 500 })).toThrow(
       "its files have more than 500 bytes; its largest files: f4 (400), f3 (300), f2 (200). Exclude what is not",
     );
@@ -219,7 +232,20 @@ describe("hostile archives", () => {
   });
 
   test("thousands of spellings of a way out are refused, or are plain names inside", async () => {
-    const dots = ["..", ".", "%2e%2e", "..%00", "\u2025", "..;", "...", ".. ", "..\u200b", "\uff0e\uff0e", "~", "$HOME"];
+    const dots = [
+      "..",
+      ".",
+      "%2e%2e",
+      "..%00",
+      "\u2025",
+      "..;",
+      "...",
+      ".. ",
+      "..\u200b",
+      "\uff0e\uff0e",
+      "~",
+      "$HOME",
+    ];
     const slashes = ["/", "\\", "%2f", "\u2215", "//", "/./"];
     let refused = 0;
     let written = 0;
@@ -292,7 +318,13 @@ describe("hostile archives", () => {
     const good = forgedFiles([["a", "f", 4]], "good");
     const chunk = await good.source.chunk(sha256(new TextEncoder().encode("good")));
     const text = await good.source.manifest(good.hash);
-    const wrong = [deflateSync("evil"), deflateSync("goo"), chunk.slice(0, -3), chunk.slice(0, 3), new Uint8Array(0)];
+    const wrong = [
+      deflateSync("evil"),
+      deflateSync("goo"),
+      chunk.slice(0, -3),
+      chunk.slice(0, 3),
+      new Uint8Array(0),
+    ];
     for (const bytes of wrong) {
       await refusal({ hash: good.hash, source: { ...good.source, chunk: () => Promise.resolve(bytes) } });
       rmSync(join(base, "to", "folder"), { recursive: true, force: true });
@@ -312,8 +344,12 @@ describe("hostile archives", () => {
     // A manifest, and a chunk, that inflate to far more than they may.
     const huge = deflateSync(new Uint8Array(200 << 20), { level: 1 });
     const { hash, source } = forgedFiles([["a", "f", 4]], "good");
-    expect(await refusal({ hash, source: { ...source, manifest: () => Promise.resolve(huge) } })).toContain("unpacked");
-    expect(await refusal({ hash, source: { ...source, chunk: () => Promise.resolve(huge) } })).toContain("unpacked");
+    expect(await refusal({ hash, source: { ...source, manifest: () => Promise.resolve(huge) } })).toContain(
+      "unpacked",
+    );
+    expect(await refusal({ hash, source: { ...source, chunk: () => Promise.resolve(huge) } })).toContain(
+      "unpacked",
+    );
     // Ten thousand gigabytes of the same chunk.
     const zeros = new Uint8Array(CHUNK_BYTES);
     const row = [sha256(zeros), CHUNK_BYTES];
@@ -322,9 +358,13 @@ describe("hostile archives", () => {
     rmSync(join(base, "to", "folder"), { recursive: true, force: true });
     expect(await refusal(dense)).toContain("more than 200 to one");
     expect(statSync(join(base, "to", "folder", "z")).size).toBeLessThan(20 * CHUNK_BYTES);
-    expect(await refusal(forged({ format: 1, entries: [["z", "f", 1e13]], chunks: [] }))).toContain("more than");
+    expect(await refusal(forged({ format: 1, entries: [["z", "f", 1e13]], chunks: [] }))).toContain(
+      "more than",
+    );
     const many = Array.from({ length: 1_000_000 }, (_, index) => [`${index}`, "f", 0]);
-    expect(await refusal(forged({ format: 1, entries: many, chunks: [] }))).toMatch(/1000000 files|cannot be unpacked/);
+    expect(await refusal(forged({ format: 1, entries: many, chunks: [] }))).toMatch(
+      /1000000 files|cannot be unpacked/,
+    );
     expect(performance.now() - started).toBeLessThan(15_000);
     expect(process.memoryUsage().rss - rssBefore).toBeLessThan(1 << 30);
   });

@@ -15,6 +15,7 @@ import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../commo
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
 import type { Environments } from "./agent_environments.ts";
 import { LogTails } from "./agent_logs.ts";
+import { pruneWorkerLogs } from "./log_files.ts";
 import { noteWorker } from "./agent_session.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
 import { sandboxFlags, sandboxVariables } from "./sandbox.ts";
@@ -29,6 +30,8 @@ const EXIT_SEEN_MS = 200;
 const LOG_TAIL_BYTES = 2_000;
 /** Causes of ends that are remembered for workerFate. */
 const FATES_MAX = 1_000;
+/** Ended workers after which the oldest logs are removed. */
+const PRUNE_LOGS_EVERY = 32;
 
 /** What a worker process is told (see worker_main.ts). */
 export interface WorkerConfig {
@@ -44,6 +47,7 @@ export interface WorkerConfig {
   readonly runtimeEnv: RuntimeEnvSpec;
   /** Of a restricted worker: what it has instead of the cluster's token, good for its own two connections only. */
   readonly secret: string | null;
+  readonly agentPid: number;
 }
 
 export interface WorkersOptions {
@@ -95,9 +99,12 @@ export class WorkerProcesses {
   readonly #logs: LogTails = new LogTails();
   readonly #fates: Map<ProcessId, DeathCause> = new Map();
   #closed: boolean = false;
+  /** Workers that ended since old logs were removed. */
+  #unpruned: number = 0;
 
   constructor(options: WorkersOptions) {
     this.#options = options;
+    this.#pruneLogs();
   }
 
   get(id: ProcessId): WorkerProcess | undefined {
@@ -148,7 +155,9 @@ export class WorkerProcesses {
           [PROCESS_CONFIG_VARIABLE]: JSON.stringify(workerConfig),
         },
         ...(cwd === null ? {} : { cwd }),
-        ...(secret === null ? {} : { denoFlags: sandboxFlags(env.permissions!, workerConfig) }),
+        ...(secret === null
+          ? {}
+          : { denoFlags: sandboxFlags(env.permissions!, workerConfig), endsWithParent: true }),
         // The pipe's end is here: it closes when the agent is gone, however it went.
         stdio: ["pipe", log, log],
       });
@@ -244,11 +253,17 @@ export class WorkerProcesses {
     worker.child.kill("SIGKILL");
   }
 
+  #pruneLogs(): void {
+    this.#unpruned = 0;
+    pruneWorkerLogs(this.#options.logDir, new Set(Array.from(this.all(), ({ logPath }) => logPath)));
+  }
+
   #exited(worker: WorkerProcess, code: number | null, signal: string | null, failure: string | null): void {
     if (!this.#workers.delete(worker.id)) return;
     clearTimeout(worker.timer);
     if (worker.env.workingDir !== undefined) this.#options.environments.release(worker.env.workingDir);
     this.#logs.remove(worker.logPath);
+    if (++this.#unpruned >= PRUNE_LOGS_EVERY) this.#pruneLogs();
     rmSync(worker.socketPath, { force: true });
     const how = failure ?? (signal === null ? `exit code ${code}` : `signal ${signal}`);
     const { onStartFailed, onExit } = this.#options;

@@ -17,6 +17,8 @@ const OWN: readonly string[] = [
   "MOBULA_MAX_PENDING_TASKS",
   "MOBULA_TASK_MAX_RETRIES",
   "MOBULA_MAX_WORKING_DIR_BYTES",
+  "MOBULA_GCS_REQUEST_TIMEOUT_MS",
+  "MOBULA_LOG_LEVEL",
 ];
 
 /** mobula's own modules: what `import("mobula")` reads. */

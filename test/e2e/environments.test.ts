@@ -62,10 +62,10 @@ test("a job's folder is the working directory of its workers on all runtimes, wi
 });
 
 test("modules of the folder can be imported", async () => {
-  const use = remote(async (x: number) => (await import("./helper.ts" as string)).help(x));
+  const use = remote(async (module: string, x: number) => (await import(module)).help(x));
   expect(
     await get(
-      (["bun", "deno", "node"] as const).map((runtime) => use.options({ runtimeEnv: { runtime } }).remote(4)),
+      (["bun", "deno", "node"] as const).map((runtime) => use.options({ runtimeEnv: { runtime } }).remote("./helper.ts", 4)),
     ),
   ).toEqual([8, 8, 8]);
 });

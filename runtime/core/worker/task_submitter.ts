@@ -93,6 +93,23 @@ export class TaskSubmitter<T extends SubmittedTask> {
     return false;
   }
 
+  /** Whether requests are open. */
+  get isRequesting(): boolean {
+    return this.#requests.size > 0;
+  }
+
+  /** Open requests behind which another number of tasks waits than the scheduler was told; now it counts as told. */
+  backlogChanges(): [requestId: string, backlog: number][] {
+    const changes: [string, number][] = [];
+    for (const queue of this.#queues.values()) {
+      const waiting = queue.waiting.length;
+      if (queue.toldBacklog === waiting) continue;
+      queue.toldBacklog = waiting;
+      for (const requestId of queue.requests) changes.push([requestId, waiting]);
+    }
+    return changes;
+  }
+
   /** Look at every class again, for those whose workers make no progress. */
   pumpAll(nowMs: number): void {
     for (const queue of this.#queues.values()) if (queue.waiting.length > 0) this.#dirty.add(queue);
@@ -310,6 +327,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
         estimateUs: UNKNOWN_US,
         leases: new Set(),
         requests: new Set(),
+        toldBacklog: 0,
         unreached: 0,
       };
       this.#queues.set(key, queue);
@@ -379,6 +397,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
       queue.requests.add(requestId);
       this.#requests.set(requestId, queue);
       if (isArgumentKey(queue.key)) this.#makeRoom(queue.shape.key);
+      queue.toldBacklog = waiting;
       this.#effects.requestLease(requestId, queue, queue.waiting.peek()!, waiting);
     }
   }

@@ -67,6 +67,8 @@ export interface ClassQueue<T extends SubmittedTask> {
   estimateUs: number;
   readonly leases: Set<Lease<T>>;
   readonly requests: Set<string>;
+  /** The number of waiting tasks that the scheduler was last told with its requests. */
+  toldBacklog: number;
   /** Granted workers in a row that could not be reached. */
   unreached: number;
 }
@@ -88,6 +90,6 @@ export interface SubmitterEffects<T extends SubmittedTask> {
 export interface SubmitterLimits {
   readonly requestsPerClass: number;
   readonly leaseIdleMs: number;
-  /** Open lease requests of tasks with stored arguments, all classes together. */
+  /** Tasks with stored arguments that ask for a lease or have one, at most: each is a class of its own. */
   readonly argumentRequests: number;
 }

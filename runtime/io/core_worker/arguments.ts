@@ -38,7 +38,8 @@ export class ArgumentList implements EntryWaiter {
   #waiting = 0;
   #failed: Entry | null = null;
   #whenReady: ((failed: Entry | null) => void) | null = null;
-  readonly #requests = new Set<string>();
+  /** Questions to the agent that are open; most calls have none. */
+  #requests: Set<string> | null = null;
 
   private constructor(
     core: CoreContext,
@@ -163,7 +164,7 @@ export class ArgumentList implements EntryWaiter {
     this.#parts = null;
     this.#block = null;
     this.resolved = NOTHING;
-    this.#core.objects.cancelRequests(this.#requests);
+    if (this.#requests !== null) this.#core.objects.cancelRequests(this.#requests);
     for (const entry of held) this.#core.objects.drop(entry);
   }
 
@@ -176,7 +177,7 @@ export class ArgumentList implements EntryWaiter {
         entry.onSettled(this);
       } else if (entry.state === "remote") {
         this.#waiting++;
-        this.#core.objects.waitRemote(entry, false, this.#requests).then(
+        this.#core.objects.waitRemote(entry, false, this.#requests ??= new Set()).then(
           () => this.entrySettled(entry),
           // Lost: the worker's get will say why.
           () => this.entrySettled(entry),

@@ -11,6 +11,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { WORKING_DIR_BYTES_MAX } from "../../common/config.ts";
 import { RuntimeEnvSetupError } from "../../common/errors.ts";
 
 /** What a folder may hold, the same where it is packed and where it is unpacked. */
@@ -28,7 +29,7 @@ export interface FolderLimits {
 /** The default limits; MOBULA_MAX_WORKING_DIR_BYTES sets `bytes` of the process that packs. */
 export const FOLDER_LIMITS: FolderLimits = {
   entries: 100_000,
-  bytes: 1024 * 1024 * 1024,
+  bytes: WORKING_DIR_BYTES_MAX,
   packedBytes: 500 * 1024 * 1024,
   ratio: 200,
 };

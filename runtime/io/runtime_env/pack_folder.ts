@@ -16,6 +16,7 @@ import {
 import { basename, resolve } from "node:path";
 import { RuntimeEnvSetupError } from "../../common/errors.ts";
 import type { LocalFolder } from "../../common/runtime_env.ts";
+import { maxWorkingDirBytes } from "../environment.ts";
 import { type IgnoreRule, isIgnored, parseIgnoreRules } from "./gitignore.ts";
 import {
   checkEntries,
@@ -46,9 +47,7 @@ export interface ScannedFolder {
 
 /** Limits of this process: MOBULA_MAX_WORKING_DIR_BYTES in the environment, else the default. */
 export function packLimits(): FolderLimits {
-  const given = Number(process.env.MOBULA_MAX_WORKING_DIR_BYTES ?? FOLDER_LIMITS.bytes);
-  const bytes = Number.isSafeInteger(given) && given > 0 ? given : FOLDER_LIMITS.bytes;
-  return { ...FOLDER_LIMITS, bytes: Math.min(bytes, FOLDER_LIMITS.bytes) };
+  return { ...FOLDER_LIMITS, bytes: maxWorkingDirBytes() };
 }
 
 /**

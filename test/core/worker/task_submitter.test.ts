@@ -266,6 +266,18 @@ describe("task submitter", () => {
     expect(take()).toEqual(["push l1 1", "return l1", "request r3 cpu1#3 for 3 of 1"]);
   });
 
+  test("the scheduler hears how many tasks wait behind its requests when that has changed", () => {
+    const { submitter } = world({ requestsPerClass: 1 });
+    submitter.submit(task(1));
+    submitter.pump(0);
+    expect(submitter.backlogChanges()).toEqual([]);
+    submitter.submit(task(2));
+    submitter.submit(task(3));
+    submitter.pump(1);
+    expect(submitter.backlogChanges()).toEqual([["r1", 3]]);
+    expect(submitter.backlogChanges()).toEqual([]);
+  });
+
   test("an idle lease of the same shape makes room for a task with stored arguments", () => {
     const { submitter, take } = world();
     submitter.submit(task(1));

@@ -65,7 +65,9 @@ test("modules of the folder can be imported", async () => {
   const use = remote(async (module: string, x: number) => (await import(module)).help(x));
   expect(
     await get(
-      (["bun", "deno", "node"] as const).map((runtime) => use.options({ runtimeEnv: { runtime } }).remote("./helper.ts", 4)),
+      (["bun", "deno", "node"] as const).map((runtime) =>
+        use.options({ runtimeEnv: { runtime } }).remote("./helper.ts", 4)
+      ),
     ),
   ).toEqual([8, 8, 8]);
 });

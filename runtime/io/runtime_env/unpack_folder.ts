@@ -1,7 +1,7 @@
 /**
  * Unpacks a packed folder (manifest.ts) into a new one. What it is given may be anybody's: everything is checked before it
  * is written, and nothing is written but new plain files and folders below the target, through handles that follow no link.
- * Memory is bounded by the manifest and one chunk.
+ * Memory is bounded by the manifest and a few chunks.
  * @module
  */
 import { closeSync, constants, mkdirSync, openSync, writeSync } from "node:fs";
@@ -20,6 +20,9 @@ import {
 
 /** The event loop has a turn after this long. */
 const TURN_MS = 5;
+
+/** Chunks that are on their way while one is written. */
+const CHUNKS_AHEAD = 4;
 
 /** Where a packed folder's parts come from, deflated as they are kept. */
 export interface PackedSource {
@@ -54,8 +57,18 @@ export async function unpackFolder(
   let bytes = 0;
   let packed = 0;
   try {
-    for (const [chunkHash, size] of manifest.chunks) {
-      const deflated = await source.chunk(chunkHash);
+    const ahead: Promise<Uint8Array>[] = [];
+    const fetchNext = (index: number): void => {
+      const next = manifest.chunks[index];
+      if (next === undefined) return;
+      const fetched = source.chunk(next[0]);
+      fetched.catch(() => undefined); // Awaited in its turn.
+      ahead.push(fetched);
+    };
+    for (let index = 0; index < CHUNKS_AHEAD; index++) fetchNext(index);
+    for (const [index, [chunkHash, size]] of manifest.chunks.entries()) {
+      const deflated = await ahead.shift()!;
+      fetchNext(index + CHUNKS_AHEAD);
       packed += deflated.length;
       const chunk = inflate(deflated, size, `chunk ${chunkHash.slice(0, 12)}`);
       if (chunk.length !== size || sha256(chunk) !== chunkHash) {

@@ -255,6 +255,7 @@ export class Agent {
         agentPid: process.pid,
       },
       environments: new Environments({ dir: join(this.#paths.dir, "e"), source: headSource(this.#head) }),
+      storeDir: this.#config.objectStoreDir ?? "/dev/shm",
       socketDir: this.#paths.dir,
       logDir: this.#paths.logs,
       runtime: workerRuntime,

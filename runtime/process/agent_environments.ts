@@ -54,7 +54,7 @@ export class Environments {
     this.#options = options;
   }
 
-  /** The path of a folder, unpacked; it stays until as many release. Rejects with what is wrong with it. */
+  /** The path of a folder, unpacked; it stays until as many release. Rejects, with nothing to release, with what is wrong with it. */
   async acquire(hash: string): Promise<string> {
     // It becomes part of a path.
     if (!/^[0-9a-f]{64}$/.test(hash)) {

@@ -53,6 +53,8 @@ export interface WorkerConfig {
 export interface WorkersOptions {
   readonly config: Omit<WorkerConfig, "socketPath" | "workerId" | "runtimeEnv" | "secret">;
   readonly environments: Environments;
+  /** Where objects are, and what restricted workers may never open. */
+  readonly storeDir: string;
   /** Folder of the workers' sockets. */
   readonly socketDir: string;
   readonly logDir: string;
@@ -128,14 +130,13 @@ export class WorkerProcesses {
       if (this.#closed) return environments.release(workingDir);
       this.#spawn(startId, env, folder);
     }, (error: Error) => {
-      environments.release(workingDir);
       // What is wrong with a folder stays wrong; a head that is away comes back.
       onStartFailed(startId, error.message, error instanceof RuntimeEnvSetupError);
     });
   }
 
   #spawn(startId: number, env: RuntimeEnvSpec, folder: string | null): void {
-    const { config, socketDir, logDir, environments, onStartFailed } = this.#options;
+    const { config, socketDir, logDir, environments, storeDir, onStartFailed } = this.#options;
     const random = hex(randomBytes(6));
     const id = workerId(random);
     const socketPath = join(socketDir, `${id}.sock`);
@@ -155,9 +156,10 @@ export class WorkerProcesses {
           [PROCESS_CONFIG_VARIABLE]: JSON.stringify(workerConfig),
         },
         ...(cwd === null ? {} : { cwd }),
-        ...(secret === null
-          ? {}
-          : { denoFlags: sandboxFlags(env.permissions!, workerConfig), endsWithParent: true }),
+        ...(secret === null ? {} : {
+          denoFlags: sandboxFlags(env.permissions!, { ...workerConfig, storeDir }),
+          endsWithParent: true,
+        }),
         // The pipe's end is here: it closes when the agent is gone, however it went.
         stdio: ["pipe", log, log],
       });

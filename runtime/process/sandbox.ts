@@ -30,6 +30,7 @@ export interface SandboxPlaces {
   readonly agentSocket: string;
   readonly socketPath: string;
   readonly tokenPath: string;
+  readonly storeDir: string;
 }
 
 export function sandboxVariables(all: NodeJS.ProcessEnv): Record<string, string> {
@@ -40,7 +41,7 @@ export function sandboxVariables(all: NodeJS.ProcessEnv): Record<string, string>
 
 /** Deno's flags for these permissions, with what the worker itself needs and no more. */
 export function sandboxFlags(permissions: Permissions, places: SandboxPlaces): string[] {
-  const { sessionDir, agentSocket, socketPath, tokenPath } = places;
+  const { sessionDir, agentSocket, socketPath, tokenPath, storeDir } = places;
   const sockets = [agentSocket, socketPath];
   const needs: Readonly<Record<string, readonly string[]>> = {
     net: sockets.map((path) => `unix:${path}`),
@@ -62,6 +63,7 @@ export function sandboxFlags(permissions: Permissions, places: SandboxPlaces): s
     tokenPath,
     ...["store", "logs", "cluster.json"].map((name) => join(sessionDir, name)),
     "/dev/shm",
+    storeDir,
   ].map(escapeComma).join(",");
   return [...flags, `--deny-read=${closed}`, `--deny-write=${closed}`];
 }

@@ -12,6 +12,7 @@ import {
   type HandleOf,
   init,
   listTasks,
+  nodes,
   type ObjectRef,
   put,
   remote,
@@ -37,7 +38,7 @@ beforeAll(async () => {
   server = createServer((_request, response) => response.end("reached"));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  await init({ numCpus: 2, dashboard: false, objectStoreBytes: 64 << 20 });
+  await init({ numCpus: 2, numNodes: 2, dashboard: false, objectStoreBytes: 64 << 20 });
 });
 afterAll(async () => {
   await shutdown();
@@ -189,6 +190,28 @@ describe("a restricted worker works", () => {
     });
     const restricted = Counter.options(closed).remote();
     expect(await get([restricted.add.remote(1), restricted.add.remote(1)])).toEqual([2, 3]);
+  });
+
+  test("on another node too: pushes and refs go through both agents", async () => {
+    const work = remote(async ([ref]: ObjectRef<string>[]) => {
+      const { get, remote, runtimeContext } = await import("mobula");
+      const inner = await get(remote((x: number) => x + 1).remote(1));
+      return [runtimeContext().nodeId, (await get(ref!)).length, inner];
+    });
+    const Sum = remote(
+      class {
+        value = 0;
+        add(values: number[]): number {
+          return this.value += values.length;
+        }
+      },
+    );
+    const text = await put("t".repeat(150_000));
+    for (const { nodeId } of await nodes()) {
+      const there = { ...closed, schedulingStrategy: { nodeId } };
+      expect(await get(work.options(there).remote([text]))).toEqual([nodeId, 150_000, 2]);
+      expect(await get(Sum.options(there).remote().add.remote([1, 2, 3]))).toBe(3);
+    }
   });
 
   test("its tasks may have equal or narrower permissions, never wider ones", async () => {

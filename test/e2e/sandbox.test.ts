@@ -21,7 +21,8 @@ import {
 } from "mobula";
 import { currentCoreWorker } from "../../runtime/io/core_worker/current.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
-import { rejection } from "../support/processes.ts";
+import { endProcess, isAlive, rejection } from "../support/processes.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 const leftovers = watchLeftovers();
 const folder = join(leftovers.folder, "wd");
@@ -419,7 +420,28 @@ describe("the agent denies", () => {
   });
 });
 
-async function clusterInfo(): Promise<{ sessionDir: string }> {
+test("one that never yields ends with its agent, though it may not ask the kernel itself", async () => {
+  const Spinner = remote(
+    class {
+      pid(): number {
+        return process.pid;
+      }
+      spin(): void {
+        for (;;);
+      }
+    },
+  );
+  const here = currentCoreWorker()!.identity.node;
+  const other = (await clusterInfo()).nodes.find(({ nodeId }) => nodeId !== here)!;
+  const spinner = Spinner.options({ ...closed, schedulingStrategy: { nodeId: other.nodeId } }).remote();
+  const pid = await get(spinner.pid.remote());
+  const spinning = spinner.spin.remote();
+  await endProcess(other.pid);
+  await waitFor("its worker is gone", () => !isAlive(pid));
+  await rejection(get(spinning));
+});
+
+async function clusterInfo(): Promise<{ sessionDir: string; nodes: { nodeId: string; pid: number }[] }> {
   const { result } = await currentCoreWorker()!.link.request("head", { method: "clusterInfo", params: {} });
-  return result as { sessionDir: string };
+  return result as { sessionDir: string; nodes: { nodeId: string; pid: number }[] };
 }

@@ -704,7 +704,7 @@ describe("starts that fail", () => {
     const scene = new Scene({ CPU: 2 });
     scene.request({ runtimeEnv: { hash: "e" } });
     const failed = { type: "workerStartFailed", message: "bad folder", final: true } as const;
-    assert.deepEqual(types(scene.send({ ...failed, startId: 1 })), ["warn", "reject"]);
+    assert.deepEqual(types(scene.send({ ...failed, startId: 1 })), ["reject"]);
     scene.tick(10_000);
     assert.deepEqual(types(scene.request({ requestId: "r2", runtimeEnv: { hash: "e" } })), ["startWorker"]);
     assert.deepEqual(types(scene.send({ ...failed, startId: 2 })), ["reject"]);

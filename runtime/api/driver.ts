@@ -160,6 +160,8 @@ export class Driver implements Cluster {
       this.#dashboardUrl = (link.result as HeadMethods["dashboardLink"]["result"]).url ?? result.dashboardUrl;
     }
     this.core.open(rpc);
+    // A job whose folder is missing can run nothing: init() says so.
+    await this.core.workingDirs.resolve(this.core.runtimeEnv);
   }
 
   async #startLocal(): Promise<Attachment> {

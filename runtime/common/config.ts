@@ -63,3 +63,6 @@ export const PULL_RETRY_MS: number = 100;
 
 /** The smallest object store: less would not hold one object that is worth storing. */
 export const OBJECT_STORE_BYTES_MIN: number = 1024 * 1024;
+
+/** Files of one working directory together, unpacked (Ray: 500 MB, packed). */
+export const WORKING_DIR_BYTES_MAX: number = 1024 * 1024 * 1024;

@@ -5,16 +5,10 @@
  */
 import { OBJECT_STORE_BYTES_MIN } from "./config.ts";
 import { toUnits } from "./resources.ts";
-import type {
-  ActorOptions,
-  InitOptions,
-  MethodOptions,
-  PlacedOptions,
-  RuntimeEnv,
-  TaskOptions,
-} from "./public_types.ts";
+import type { ActorOptions, InitOptions, MethodOptions, PlacedOptions, TaskOptions } from "./public_types.ts";
 import type { NodeId } from "./ids.ts";
-import type { RuntimeEnvSpec, Strategy } from "./task_spec.ts";
+import { checkRuntimeEnv } from "./runtime_env.ts";
+import type { Strategy } from "./task_spec.ts";
 
 type Check = (value: unknown, name: string) => void;
 
@@ -96,16 +90,7 @@ const strategy: Check = (value, name) => {
   if (value.soft !== undefined) boolean(value.soft, `${name}.soft`);
 };
 
-const runtimeEnv: Check = (value, name) => {
-  record(name, value);
-  known(value, name, ["env", "runtime"]);
-  if (value.env !== undefined) strings(value.env, `${name}.env`);
-  if (value.runtime !== undefined && !["bun", "deno", "node"].includes(value.runtime as string)) {
-    throw new RangeError(
-      `Option ${name}.runtime must be "bun", "deno" or "node", is ${describe(value.runtime)}`,
-    );
-  }
-};
+const runtimeEnv: Check = checkRuntimeEnv;
 
 const retryExceptions: Check = (value, name) => {
   if (typeof value === "boolean") return;
@@ -178,9 +163,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   "placementGroup",
   "bundleIndex",
   "captureChildTasks",
-  "workingDir",
-  "excludes",
-  "permissions",
 ]);
 
 function known(value: Record<string, unknown>, name: string, keys: readonly string[]): void {
@@ -252,14 +234,4 @@ export function strategyOf(options: PlacedOptions): Strategy {
   if (given === "DEFAULT") return { type: "hybrid" };
   if (given === "SPREAD") return { type: "spread" };
   return { type: "nodeAffinity", nodeId: given.nodeId as NodeId, soft: given.soft ?? false };
-}
-
-/** A job's runtime environment with a task's on top: variables merge key by key, the rest is replaced. */
-export function runtimeEnvOf(job: RuntimeEnv | undefined, own: RuntimeEnv | undefined): RuntimeEnvSpec {
-  const runtime = own?.runtime ?? job?.runtime;
-  const env = { ...job?.env, ...own?.env };
-  const names = Object.keys(env).sort();
-  if (runtime === undefined && names.length === 0) return { hash: "" };
-  const sorted = Object.fromEntries(names.map((name) => [name, env[name]!]));
-  return { hash: JSON.stringify([runtime ?? "", sorted]), ...(runtime && { runtime }), env: sorted };
 }

@@ -31,10 +31,20 @@ export type SchedulingStrategy = "DEFAULT" | "SPREAD" | { nodeId: string; soft?:
 
 /** What a worker needs beside the code. */
 export interface RuntimeEnv {
+  /** A folder that workers have as their working directory: packed when it is first needed in this process, sent to the
+   *  cluster once, unpacked once per node. `.gitignore` files in it count; `.git` and `node_modules` stay behind. */
+  workingDir?: string;
+  /** What else stays behind, in .gitignore's syntax; the last word: `["*.log", "!node_modules"]`. */
+  excludes?: string[];
   /** Environment variables of the worker, merged key by key with the job's. */
   env?: Record<string, string>;
   /** The runtime of the worker; default: the node's (`--runtime`). */
   runtime?: "bun" | "deno" | "node";
+  /** Restricted workers, on Deno, by Deno's names: `{ net: false, read: ["./data"] }`. What is not named is denied. `run` and
+   *  `ffi` let code out of the sandbox. Replaces the job's; a restricted worker's own tasks may have no wider ones. */
+  permissions?: {
+    [name in "env" | "ffi" | "import" | "net" | "read" | "run" | "sys" | "write"]?: boolean | string[];
+  };
 }
 
 /** Options of everything that is placed on a node. Quantities in maps use Ray's names: CPU, GPU, memory, your own. */

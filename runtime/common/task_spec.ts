@@ -21,7 +21,14 @@ export interface RuntimeEnvSpec {
   readonly hash: string;
   readonly runtime?: RuntimeName;
   readonly env?: Readonly<Record<string, string>>;
+  /** Content hash of the folder that is its workers' working directory (io/runtime_env/). */
+  readonly workingDir?: string;
+  /** With it the worker is restricted: it may do what is named and nothing else. Deno only. */
+  readonly permissions?: Permissions;
 }
+
+/** Deno's permissions by name: true, or what exactly. Names that are absent are denied. */
+export type Permissions = Readonly<Record<string, boolean | readonly string[]>>;
 
 /** A stored object that a task needs as an argument. */
 export interface ArgumentRef {

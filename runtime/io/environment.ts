@@ -3,7 +3,12 @@
  * cannot be meant is an error that names the variable, not a silent default.
  * @module
  */
-import { GCS_REQUEST_TIMEOUT_MS, PENDING_TASKS_MAX, TASK_MAX_RETRIES } from "../common/config.ts";
+import {
+  GCS_REQUEST_TIMEOUT_MS,
+  PENDING_TASKS_MAX,
+  TASK_MAX_RETRIES,
+  WORKING_DIR_BYTES_MAX,
+} from "../common/config.ts";
 
 /** How much weight a message has; `debug` is only written when asked for. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
@@ -38,6 +43,14 @@ export function maxPendingTasks(): number {
 /** MOBULA_GCS_REQUEST_TIMEOUT_MS: how long an agent's requests wait for a head that is away, in milliseconds. */
 export function gcsRequestTimeoutMs(): number {
   return integerSetting("MOBULA_GCS_REQUEST_TIMEOUT_MS", GCS_REQUEST_TIMEOUT_MS, 1);
+}
+
+/** MOBULA_MAX_WORKING_DIR_BYTES: what the files of a workingDir may have together, in the process that packs it. */
+export function maxWorkingDirBytes(): number {
+  return Math.min(
+    integerSetting("MOBULA_MAX_WORKING_DIR_BYTES", WORKING_DIR_BYTES_MAX, 1),
+    WORKING_DIR_BYTES_MAX,
+  );
 }
 
 /** MOBULA_LOG_LEVEL: the least level of mobula's own messages on stderr. Default info. */
@@ -75,6 +88,7 @@ export function checkEnvironment(): void {
   taskMaxRetries();
   maxPendingTasks();
   gcsRequestTimeoutMs();
+  maxWorkingDirBytes();
   logLevel();
   webOrigins();
 }

@@ -17,6 +17,10 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** The child gets a process group of its own and may outlive its parent. False when absent. */
   readonly detached?: boolean;
+  /** Have the kernel kill it when this process ends, where `setpriv` is there to ask: for a child that cannot ask itself. */
+  readonly endsWithParent?: boolean;
+  /** Deno only: its permission flags, in place of --allow-all. */
+  readonly denoFlags?: readonly string[];
   /** Arguments of the program, after the entry. */
   readonly args?: readonly string[];
 }

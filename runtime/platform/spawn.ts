@@ -26,6 +26,9 @@ const PACKAGED: Readonly<Record<RuntimeName, (modules: string) => string[]>> = {
   ],
 };
 
+/** util-linux's; it becomes the program that it starts. */
+const SETPRIV: readonly string[] = ["/usr/bin/setpriv", "/bin/setpriv"];
+
 const found = new Map<RuntimeName, string>();
 
 /** The runtime of this very process, told by its adapter: preferred over other copies of the same runtime. */
@@ -64,13 +67,17 @@ export function findRuntime(runtime: RuntimeName, self: ThisRuntime): string {
 }
 
 /** Arguments that run `entry` under `runtime`. */
-export function runtimeArguments(runtime: RuntimeName, entry: string): string[] {
+export function runtimeArguments(
+  runtime: RuntimeName,
+  entry: string,
+  denoFlags: readonly string[] = ["--allow-all"],
+): string[] {
   switch (runtime) {
     case "bun":
       // --no-install: a missing package is an error here, never a download.
       return ["--no-install", entry];
     case "deno":
-      return ["run", "--allow-all", "--quiet", "--no-lock", entry];
+      return ["run", ...denoFlags, "--quiet", "--no-lock", entry];
     case "node":
       return ["--disable-warning=ExperimentalWarning", entry];
   }
@@ -84,7 +91,12 @@ export function spawnWith(
   options: SpawnOptions,
 ): ChildProcess {
   const binary = findRuntime(runtime, self);
-  return spawn(binary, [...runtimeArguments(runtime, entry), ...(options.args ?? [])], {
+  const args = [...runtimeArguments(runtime, entry, options.denoFlags), ...(options.args ?? [])];
+  const starter = options.endsWithParent === true ? SETPRIV.find(executable) : undefined;
+  const command = starter === undefined
+    ? [binary, ...args]
+    : [starter, "--pdeathsig", "KILL", binary, ...args];
+  return spawn(command[0]!, command.slice(1), {
     stdio: options.stdio ?? "pipe",
     detached: options.detached ?? false,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

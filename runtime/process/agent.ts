@@ -10,6 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { runtimeName } from "#platform";
 import { PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
@@ -27,6 +28,7 @@ import type { Heartbeat, Hello, NodeRegistration, NodeRow, Welcome } from "../pr
 import { Actors } from "./agent_actors.ts";
 import { FunctionCache } from "./agent_functions.ts";
 import { type AgentParts, nodeHandlers, peerHandlers, processHandlers } from "./agent_handlers.ts";
+import { Environments, headSource } from "./agent_environments.ts";
 import { HeadLink, type RegisterAnswer } from "./agent_head_link.ts";
 import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
@@ -35,6 +37,7 @@ import { AgentStoreHost } from "./agent_objects.ts";
 import { type PeerRpc, Peers } from "./agent_peers.ts";
 import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { Relays } from "./agent_relays.ts";
+import { Sandbox } from "./agent_sandbox.ts";
 import { type AgentPaths, agentPaths, prepareAgentDir, resourcesOf } from "./agent_session.ts";
 import { Tracer } from "./agent_tracer.ts";
 import { WorkerRows } from "./agent_worker_rows.ts";
@@ -146,6 +149,8 @@ export class Agent {
       token: this.#token,
       clusterId: this.#clusterId,
       accept: (hello) => this.#accept(hello),
+      secretOf: ({ role, id }) =>
+        role === "worker" ? this.#parts!.workers.get(id as ProcessId)?.secret ?? null : null,
     });
     this.#http2 = await listenHttp2({
       host: this.#config.host,
@@ -226,10 +231,11 @@ export class Agent {
         nodeId,
         peers,
         hello: (purpose) => this.#hello(purpose),
-        socketOf: (workerId) => {
+        workerOf: (workerId) => {
           const worker = workers.get(workerId);
-          return worker?.ready === true ? worker.socketPath : null;
+          return worker?.ready === true ? worker : null;
         },
+        processOf: (id) => processes.get(id) ?? null,
       }),
       functions: new FunctionCache(head),
       store,
@@ -248,11 +254,13 @@ export class Agent {
         tokenPath: tokenPath(sessionDir),
         agentPid: process.pid,
       },
+      environments: new Environments({ dir: join(this.#paths.dir, "e"), source: headSource(this.#head) }),
+      storeDir: this.#config.objectStoreDir ?? "/dev/shm",
       socketDir: this.#paths.dir,
       logDir: this.#paths.logs,
       runtime: workerRuntime,
-      onStartFailed: (startId, message) => {
-        this.#parts?.leases.step({ type: "workerStartFailed", startId, message });
+      onStartFailed: (startId, message, final) => {
+        this.#parts?.leases.step({ type: "workerStartFailed", startId, message, final });
       },
       onExit: (worker, cause, intended) => this.#workerExited(worker, cause, intended),
       onOutput: (worker, text) => this.#output(worker, text),
@@ -306,13 +314,18 @@ export class Agent {
   }
 
   #attach(connection: Connection, hello: Hello, remote: boolean): void {
+    const worker = this.#parts!.workers.get(hello.id as ProcessId);
+    const sandbox = worker === undefined || worker.secret === null
+      ? null
+      : new Sandbox(worker.id, worker.env);
     const attached: AttachedProcess = {
       id: hello.id as ProcessId,
       role: hello.role === "worker" ? "worker" : "driver",
       rpc: new Rpc(connection),
       pid: hello.pid,
       runtime: hello.runtime,
-      remote,
+      remote: remote || sandbox !== null,
+      sandbox,
       jobId: null,
       namespace: "",
       owned: 0,

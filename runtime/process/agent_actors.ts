@@ -7,15 +7,18 @@
  *      +----------------------+------------------------+--> (gone), told to the head as actorStarted or workerExited
  * @module
  */
+import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
 import type { ActorSpec, ActorStatus, DeathCause, Grant, LeaseRequest } from "../common/task_spec.ts";
 import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
+import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { Creation } from "./agent_creations.ts";
 import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import type { Tracer } from "./agent_tracer.ts";
 import type { WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
+import { visitArguments } from "./value_refs.ts";
 
 /** An actor that the head told this node to run. */
 interface LocalActor {
@@ -210,6 +213,11 @@ export class Actors {
     for (const actorId of this.#watched.keys()) this.#parts.head.notify("watchActor", { actorId });
   }
 
+  /** The worker of an actor that somebody here watches. */
+  watchedWorker(actorId: string): ProcessId | null {
+    return this.#watched.get(actorId as ActorId)?.status?.workerId ?? null;
+  }
+
   processDied(process: AttachedProcess): void {
     for (const actorId of process.watching) {
       const watched = this.#watched.get(actorId);
@@ -240,6 +248,7 @@ export class Actors {
     this.#byWorker.set(workerId, actor);
     const { spec, incarnation, restarted } = actor;
     try {
+      if (process.sandbox !== null) visitArguments(args, process.sandbox.grants);
       const { result, sections } = await process.rpc.request(
         "startActor",
         { spec, incarnation, restarted, leaseId, gpuIds: [...gpuIds] },
@@ -291,6 +300,7 @@ export class Actors {
   #notPlaced(actor: LocalActor, error: Error): void {
     const { head, nodeId } = this.#parts;
     const { actorId, jobId } = actor.spec;
+    if (error instanceof RuntimeEnvSetupError) return this.#notSetUp(actor, error);
     const message = `${nodeId} could not start it: ${error.message}`;
     const params: HeadMethods["workerExited"]["params"] = {
       nodeId,
@@ -302,6 +312,24 @@ export class Actors {
       cause: { code: "WORKER_DIED", message },
     };
     head.request("workerExited", params, [], { keep: true }).catch(() => undefined);
+  }
+
+  /** Its environment is wrong wherever it is tried: its creation has failed with this error. */
+  #notSetUp({ spec, incarnation }: LocalActor, error: RuntimeEnvSetupError): void {
+    const writer = new ByteWriter();
+    encodeThrown(writer, error, {});
+    const params: HeadMethods["actorStarted"]["params"] = {
+      actorId: spec.actorId,
+      incarnation,
+      nodeId: this.#parts.nodeId,
+      workerId: `w-none-${spec.actorId.slice(2)}` as ProcessId,
+      socketPath: "",
+      pid: 0,
+      failed: true,
+      message: error.message,
+    };
+    const value = writer.buffer.slice(0, writer.position);
+    this.#parts.head.request("actorStarted", params, [value], { keep: true }).catch(() => undefined);
   }
 
   #forget(actor: LocalActor): void {

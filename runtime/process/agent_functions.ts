@@ -33,7 +33,8 @@ export class FunctionCache {
     const running = this.#exports.get(hash);
     if (running !== undefined) return running;
     const owned = sections.map((section) => section.slice());
-    this.#keep(hash, new Reply({ kind, name }, owned));
+    // Parts of folders are asked for by other nodes only, and would push all code out.
+    if (kind !== "folder") this.#keep(hash, new Reply({ kind, name }, owned));
     const exported = this.#head.request("exportFunction", params, owned).then(({ result }) => result);
     this.#exports.set(hash, exported);
     return exported.finally(() => this.#exports.delete(hash));

@@ -13,6 +13,7 @@ import type { Jobs } from "./agent_jobs.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { Peers } from "./agent_peers.ts";
 import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
+import { restrictedHandlers } from "./agent_restricted.ts";
 import type { Relays } from "./agent_relays.ts";
 import type { Tracer } from "./agent_tracer.ts";
 import type { WorkerProcesses } from "./agent_workers.ts";
@@ -64,13 +65,14 @@ const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** Messages of one driver or worker. */
 export function processHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
-  return {
+  const all = {
     ...jobHandlers(process, parts),
     ...leaseHandlers(process, parts),
     ...objectHandlers(process, parts),
     ...actorHandlers(process, parts),
     ...relayHandlers(process, parts),
   };
+  return process.sandbox === null ? all : restrictedHandlers(all, process, process.sandbox, parts);
 }
 
 function jobHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {

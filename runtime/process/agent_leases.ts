@@ -180,7 +180,9 @@ export class Leases {
   }
 
   #grant({ key, request, leaseId, workerId, resources, gpuIds, origin }: EffectOf<"grant">): void {
-    const socketPath = this.#parts.workers.get(workerId)?.socketPath ?? "";
+    const worker = this.#parts.workers.get(workerId);
+    // Pushes to a restricted worker go through its agent: what tells them good is known here only.
+    const socketPath = worker === undefined || worker.secret !== null ? "" : worker.socketPath;
     const grant: Grant = { leaseId, nodeId: this.#nodeId, workerId, socketPath, resources, gpuIds };
     const detail = `${workerId} for ${request.submitter}`;
     if (request.kind === "task") {

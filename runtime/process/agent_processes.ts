@@ -5,6 +5,7 @@
 import type { ActorId, JobId, ProcessId } from "../common/ids.ts";
 import type { DriverRuntime } from "../common/task_spec.ts";
 import type { AgentMethods, CoreMethods, MessageLevel } from "../protocol/messages.ts";
+import type { Sandbox } from "./agent_sandbox.ts";
 import type { Rpc } from "../io/transport/rpc.ts";
 
 export type ProcessRpc = Rpc<AgentMethods, CoreMethods>;
@@ -18,6 +19,8 @@ export interface AttachedProcess {
   readonly runtime: DriverRuntime;
   /** On another host, or without access to this node's memory: objects come and go by messages. */
   readonly remote: boolean;
+  /** What a restricted worker may ask for; null: everything that its role may. */
+  readonly sandbox: Sandbox | null;
   /** A driver's job once it is registered; a worker's once it is bound. */
   jobId: JobId | null;
   namespace: string;

@@ -11,6 +11,7 @@ import type { Connection } from "../io/transport/connection.ts";
 import { connectUnix } from "../io/transport/unix.ts";
 import type { AttachedProcess } from "./agent_processes.ts";
 import type { PeerRpc, Peers } from "./agent_peers.ts";
+import { FrameInspector } from "./sandbox_frames.ts";
 
 /** Relays of one agent, either side. */
 const RELAYS_MAX = 50_000;
@@ -31,12 +32,20 @@ interface NearEnd {
 interface OpenedRelay {
   readonly process: AttachedProcess;
   readonly peer: PeerRpc;
+  readonly guard: Guard | null;
+}
+
+/** Looks through what passes, where an end of the relay is restricted. Throws for what may not pass. */
+interface Guard {
+  toWorker(frames: readonly Uint8Array[]): void;
+  fromWorker(frames: readonly Uint8Array[]): void;
 }
 
 /** The worker's side. */
 interface WorkerEnd {
   readonly connection: Connection;
   readonly near: NearEnd;
+  readonly guard: Guard | null;
   /** Frames from the worker that leave at the end of this tick. */
   outgoing: Uint8Array[];
 }
@@ -45,8 +54,11 @@ export interface RelaysOptions {
   readonly nodeId: NodeId;
   readonly peers: Peers;
   readonly hello: (purpose: Hello["purpose"]) => Hello;
-  /** The socket of a worker of this node. */
-  readonly socketOf: (workerId: ProcessId) => string | null;
+  /** A worker of this node that is ready; its own secret, if it has one, opens it. */
+  readonly workerOf: (
+    workerId: ProcessId,
+  ) => { readonly socketPath: string; readonly secret: string | null } | null;
+  readonly processOf: (id: ProcessId) => AttachedProcess | null;
 }
 
 export class Relays {
@@ -74,7 +86,7 @@ export class Relays {
     const peer = await this.#options.peers.connect(nodeId);
     if (!process.rpc.connection.isOpen) throw new WorkerCrashedError(`${process.id} is gone.`);
     // Known before the request: the worker may speak before the answer is here.
-    this.#opened.set(relayId, { process, peer });
+    this.#opened.set(relayId, { process, peer, guard: guardOf(process, workerId, null, process.id) });
     try {
       await peer.request("openRelay", { relayId, workerId, from: process.id, jobId: process.jobId });
     } catch (error) {
@@ -95,12 +107,15 @@ export class Relays {
     },
   ): Promise<Record<string, never>> {
     this.#checkFree(relayId);
-    const path = this.#options.socketOf(workerId);
-    if (path === null) {
+    const worker = this.#options.workerOf(workerId);
+    if (worker === null) {
       throw new WorkerCrashedError(`The worker ${workerId} is not (any more) at ${this.#options.nodeId}.`);
     }
+    const { socketPath: path, secret } = worker;
+    const own = this.#options.hello("push");
     const hello: Hello = {
-      ...this.#options.hello("push"),
+      ...own,
+      token: secret ?? own.token,
       role: from.startsWith("w-") ? "worker" : "driver",
       id: from,
       ...(jobId === null ? {} : { jobId }),
@@ -110,7 +125,10 @@ export class Relays {
       connection.close();
       throw new NodeDiedError(`${from} is gone.`);
     }
-    const end: WorkerEnd = { connection, near, outgoing: [] };
+    const { processOf } = this.#options;
+    const submitter = processOf(from);
+    const guard = guardOf(submitter?.rpc === near ? submitter : null, workerId, processOf(workerId), from);
+    const end: WorkerEnd = { connection, near, guard, outgoing: [] };
     this.#workerEnds.set(relayId, end);
     connection.onClose = () => {
       this.#flush(relayId, end);
@@ -124,15 +142,14 @@ export class Relays {
   frames(relayId: string, frames: readonly Uint8Array[]): void {
     const end = this.#workerEnds.get(relayId);
     if (end !== undefined) {
+      if (!this.#passes(relayId, () => end.guard?.toWorker(frames))) return;
       // Views of a received chunk: what waits for the worker must be bytes of its own.
       for (const frame of frames) end.connection.sendEncoded(frame.slice());
       return;
     }
-    this.#opened.get(relayId)?.process.rpc.notify(
-      "relayFrame",
-      { relayId },
-      frames.map((frame) => frame.slice()),
-    );
+    const opened = this.#opened.get(relayId);
+    if (opened === undefined || !this.#passes(relayId, () => opened.guard?.fromWorker(frames))) return;
+    opened.process.rpc.notify("relayFrame", { relayId }, frames.map((frame) => frame.slice()));
   }
 
   /** Frames from the process that opened it. */
@@ -140,6 +157,7 @@ export class Relays {
     const opened = this.#opened.get(relayId);
     if (opened !== undefined) {
       if (opened.process !== process) return; // Not its relay.
+      if (!this.#passes(relayId, () => opened.guard?.toWorker(frames))) return;
       opened.peer.notify("relayFrame", { relayId }, frames.map((frame) => frame.slice()));
       return;
     }
@@ -187,6 +205,32 @@ export class Relays {
     for (const { connection } of this.#workerEnds.values()) connection.close();
   }
 
+  /** What may not pass ends the relay, for both ends. */
+  #passes(relayId: string, look: () => void): boolean {
+    try {
+      look();
+      return true;
+    } catch (error) {
+      console.error(`relay ${relayId} ends: ${(error as Error).message}`);
+      this.#end(relayId);
+      return false;
+    }
+  }
+
+  #end(relayId: string): void {
+    const end = this.#workerEnds.get(relayId);
+    if (end !== undefined) {
+      this.#workerEnds.delete(relayId);
+      end.connection.close();
+      end.near.notify("closeRelay", { relayId });
+    }
+    const opened = this.#opened.get(relayId);
+    if (opened === undefined) return;
+    this.#opened.delete(relayId);
+    opened.peer.notify("closeRelay", { relayId });
+    opened.process.rpc.notify("closeRelay", { relayId });
+  }
+
   #checkFree(relayId: string): void {
     if (this.#opened.has(relayId) || this.#workerEnds.has(relayId)) {
       throw new Error(`Relay ${relayId} is open already.`);
@@ -195,7 +239,9 @@ export class Relays {
   }
 
   #fromWorker(relayId: string, end: WorkerEnd): void {
-    end.outgoing.push(end.connection.frameBytes().slice());
+    const frame = end.connection.frameBytes().slice();
+    if (!this.#passes(relayId, () => end.guard?.fromWorker([frame]))) return;
+    end.outgoing.push(frame);
     if (end.outgoing.length === 1) queueMicrotask(() => this.#flush(relayId, end));
     else if (end.outgoing.length >= FRAMES_PER_MESSAGE) this.#flush(relayId, end);
   }
@@ -211,4 +257,38 @@ export class Relays {
     end.connection.pauseReading();
     connection.drained().then(() => end.connection.resumeReading(), () => undefined);
   }
+}
+
+/** `submitter`, `worker`: as attached to this agent; null for one at the other end. */
+function guardOf(
+  submitter: AttachedProcess | null,
+  workerId: ProcessId,
+  worker: AttachedProcess | null,
+  from: ProcessId,
+): Guard | null {
+  const speaking = submitter?.sandbox ?? null;
+  const running = worker?.sandbox ?? null;
+  if (speaking === null && running === null) return null;
+  const rules: { toWorker: FrameInspector[]; fromWorker: FrameInspector[] } = {
+    toWorker: [],
+    fromWorker: [],
+  };
+  if (speaking !== null) {
+    const code = (): void => {
+      if (!speaking.leased.has(workerId)) {
+        speaking.refuse(`send code to ${workerId}, which it does not lease`);
+      }
+    };
+    rules.toWorker.push(new FrameInspector("submitter", { refs: speaking.checks, code }));
+    rules.fromWorker.push(new FrameInspector("worker", { refs: speaking.grants }));
+  }
+  if (running !== null) {
+    const pushed = (sequence: number): void => running.given(from, sequence);
+    rules.toWorker.push(new FrameInspector("submitter", { refs: running.grants, pushed }));
+    rules.fromWorker.push(new FrameInspector("worker", { refs: running.checks }));
+  }
+  return {
+    toWorker: (frames) => rules.toWorker.forEach((inspector) => inspector.push(frames)),
+    fromWorker: (frames) => rules.fromWorker.forEach((inspector) => inspector.push(frames)),
+  };
 }

@@ -10,12 +10,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnRuntime } from "#platform";
 import { WORKER_START_TIMEOUT_MS } from "../common/config.ts";
+import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../common/ids.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
+import type { Environments } from "./agent_environments.ts";
 import { LogTails } from "./agent_logs.ts";
 import { pruneWorkerLogs } from "./log_files.ts";
 import { noteWorker } from "./agent_session.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
+import { sandboxFlags, sandboxVariables } from "./sandbox.ts";
 
 /** A worker that was asked to end has this long before it is killed: calls that run may finish, shutdown hooks too. */
 const EXIT_GRACE_MS = 30_000;
@@ -40,16 +43,24 @@ export interface WorkerConfig {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly tokenPath: string;
+  /** Its environment, which its own tasks inherit. */
+  readonly runtimeEnv: RuntimeEnvSpec;
+  /** Of a restricted worker: what it has instead of the cluster's token, good for its own two connections only. */
+  readonly secret: string | null;
   readonly agentPid: number;
 }
 
 export interface WorkersOptions {
-  readonly config: Omit<WorkerConfig, "socketPath" | "workerId">;
+  readonly config: Omit<WorkerConfig, "socketPath" | "workerId" | "runtimeEnv" | "secret">;
+  readonly environments: Environments;
+  /** Where objects are, and what restricted workers may never open. */
+  readonly storeDir: string;
   /** Folder of the workers' sockets. */
   readonly socketDir: string;
   readonly logDir: string;
   readonly runtime: RuntimeName;
-  readonly onStartFailed: (startId: number, message: string) => void;
+  /** `final`: it would fail again. */
+  readonly onStartFailed: (startId: number, message: string, final: boolean) => void;
   /** A worker that was ready is gone. */
   readonly onExit: (worker: WorkerProcess, cause: DeathCause, intended: boolean) => void;
   /** What a worker printed, whole lines. False when nobody is there to read it yet. */
@@ -66,6 +77,9 @@ export interface WorkerProcess {
   readonly socketPath: string;
   readonly logPath: string;
   readonly runtime: RuntimeName;
+  readonly env: RuntimeEnvSpec;
+  /** See WorkerConfig; null for a worker that is not restricted. */
+  readonly secret: string | null;
   readonly startedMs: number;
   /** It said that it is ready. */
   ready: boolean;
@@ -109,24 +123,51 @@ export class WorkerProcesses {
   /** Start one; its outcome comes as `ready` or onStartFailed. */
   start(startId: number, env: RuntimeEnvSpec): void {
     if (this.#closed) return;
-    const { config, socketDir, logDir, onStartFailed } = this.#options;
+    const { environments, onStartFailed } = this.#options;
+    if (env.workingDir === undefined) return this.#spawn(startId, env, null);
+    const { workingDir } = env;
+    environments.acquire(workingDir).then((folder) => {
+      if (this.#closed) return environments.release(workingDir);
+      this.#spawn(startId, env, folder);
+    }, (error: Error) => {
+      // What is wrong with a folder stays wrong; a head that is away comes back.
+      onStartFailed(startId, error.message, error instanceof RuntimeEnvSetupError);
+    });
+  }
+
+  #spawn(startId: number, env: RuntimeEnvSpec, folder: string | null): void {
+    const { config, socketDir, logDir, environments, storeDir, onStartFailed } = this.#options;
     const random = hex(randomBytes(6));
     const id = workerId(random);
     const socketPath = join(socketDir, `${id}.sock`);
     const logPath = join(logDir, `${id}.log`);
-    const workerConfig: WorkerConfig = { ...config, socketPath, workerId: id };
+    const secret = env.permissions === undefined ? null : hex(randomBytes(32));
+    const workerConfig: WorkerConfig = { ...config, socketPath, workerId: id, runtimeEnv: env, secret };
     const runtime = env.runtime ?? this.#options.runtime;
     let child: ChildProcess;
     let log: number | null = null;
     try {
       log = openSync(logPath, "a", 0o600);
+      const cwd = folder ?? (secret === null ? null : environments.empty());
       child = spawnRuntime(runtime, WORKER_MAIN, {
-        env: { ...process.env, ...env.env, [PROCESS_CONFIG_VARIABLE]: JSON.stringify(workerConfig) },
+        env: {
+          ...(secret === null ? process.env : sandboxVariables(process.env)),
+          ...env.env,
+          [PROCESS_CONFIG_VARIABLE]: JSON.stringify(workerConfig),
+        },
+        ...(cwd === null ? {} : { cwd }),
+        ...(secret === null ? {} : {
+          denoFlags: sandboxFlags(env.permissions!, { ...workerConfig, storeDir }),
+          endsWithParent: true,
+        }),
         // The pipe's end is here: it closes when the agent is gone, however it went.
         stdio: ["pipe", log, log],
       });
     } catch (error) {
-      queueMicrotask(() => onStartFailed(startId, (error as Error).message));
+      if (env.workingDir !== undefined) environments.release(env.workingDir);
+      const { message } = error as Error;
+      // A runtime that is not installed.
+      queueMicrotask(() => onStartFailed(startId, message, message.startsWith("Cannot find ")));
       return;
     } finally {
       if (log !== null) closeSync(log);
@@ -138,6 +179,8 @@ export class WorkerProcesses {
       socketPath,
       logPath,
       runtime,
+      env,
+      secret,
       startedMs: Date.now(),
       ready: false,
       jobId: null,
@@ -220,6 +263,7 @@ export class WorkerProcesses {
   #exited(worker: WorkerProcess, code: number | null, signal: string | null, failure: string | null): void {
     if (!this.#workers.delete(worker.id)) return;
     clearTimeout(worker.timer);
+    if (worker.env.workingDir !== undefined) this.#options.environments.release(worker.env.workingDir);
     this.#logs.remove(worker.logPath);
     if (++this.#unpruned >= PRUNE_LOGS_EVERY) this.#pruneLogs();
     rmSync(worker.socketPath, { force: true });
@@ -228,7 +272,7 @@ export class WorkerProcesses {
     if (!worker.ready) {
       const tail = logTail(worker.logPath);
       const why = worker.ending?.message ?? `It ended with ${how}`;
-      onStartFailed(worker.startId, tail === "" ? why : `${why}; its log ends: ${tail}`);
+      onStartFailed(worker.startId, tail === "" ? why : `${why}; its log ends: ${tail}`, false);
       return;
     }
     // Leaving by itself with code 0 is meant (exitActor, process.exit()), as in Ray.

@@ -7,8 +7,9 @@ import { MobulaError } from "../common/errors.ts";
 import { GCS_REQUEST_TIMEOUT_MS } from "../common/config.ts";
 import type { LoadedStore } from "../io/storage/rows.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
+import type { CodeKind } from "../protocol/messages.ts";
 
-export type FunctionKind = "function" | "class" | "codec";
+export type FunctionKind = CodeKind;
 
 /** A function with its source and, when it has any, its captured values. */
 export interface FunctionCode {
@@ -19,7 +20,7 @@ export interface FunctionCode {
 
 /** Sources in memory; older ones are read from the store. */
 const CACHE_BYTES_MAX = 64 * 1024 * 1024;
-const KINDS: ReadonlySet<unknown> = new Set(["function", "class", "codec"]);
+const KINDS: ReadonlySet<unknown> = new Set(["function", "class", "codec", "folder"]);
 
 export class FunctionTable {
   readonly #store: GcsStore;

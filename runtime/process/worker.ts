@@ -9,7 +9,7 @@ import { PROTOCOL_VERSION } from "../common/config.ts";
 import { taskErrorOf } from "../common/errors.ts";
 import { installErrorMatching } from "../common/error_matching.ts";
 import { creationTaskId, type JobId, type NodeId, type ProcessId } from "../common/ids.ts";
-import type { ActorSpec, DeathCause } from "../common/task_spec.ts";
+import type { ActorSpec, DeathCause, RuntimeEnvSpec } from "../common/task_spec.ts";
 import type { AgentMethods, CoreMethods, Hello } from "../protocol/messages.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
@@ -37,6 +37,9 @@ export interface WorkerConfig {
   readonly nodeId: NodeId;
   readonly clusterId: string;
   readonly tokenPath: string;
+  readonly runtimeEnv: RuntimeEnvSpec;
+  /** Of a restricted worker: what it has instead of the token. Null: it reads the token. */
+  readonly secret: string | null;
   /** The worker's parent, unless something between them starts it. */
   readonly agentPid: number;
 }
@@ -54,12 +57,16 @@ export class Worker {
 
   private constructor(config: WorkerConfig) {
     this.#config = config;
-    this.#token = readFileSync(config.tokenPath, "utf8").trim();
+    this.#token = config.secret ?? readFileSync(config.tokenPath, "utf8").trim();
     const membership = { token: this.#token, clusterId: config.clusterId, role: "worker" as const };
     this.#core = new CoreWorker({
       self: config.workerId,
       node: config.nodeId,
       host: nodeHost,
+      ownEnv: config.runtimeEnv,
+      // A restricted one has no way but its agent: neither to memory nor to other workers.
+      isRemote: config.secret !== null,
+      isRestricted: config.secret !== null,
       connectWorker: (address, core) => connectWorker(address, core, membership),
       currentTask: () => this.#context.current,
       blocking: { enter: () => this.#executor.enter() },
@@ -96,6 +103,7 @@ export class Worker {
     this.#listener = await listenUnix({
       path: socketPath,
       gate,
+      folderExists: true,
       onConnection: (...args) => this.#accept(...args),
     });
   }

@@ -34,6 +34,8 @@ import type {
 } from "./node_rows.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 
+/** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
+export type CodeKind = "function" | "class" | "codec" | "folder";
 export type Role = "driver" | "worker" | "agent" | "head" | "cli";
 
 /** First frame of every connection, from its opener. Nothing is allocated before it is accepted. */
@@ -115,11 +117,11 @@ export interface AgentMethods {
   /** Function or class source (section 0) and encoded captures (section 1, where there are any) into the GCS function
    *  table, keyed by content hash; answered after its commit. */
   readonly exportFunction: Method<
-    { hash: string; kind: "function" | "class" | "codec"; name: string },
+    { hash: string; kind: CodeKind; name: string },
     Record<string, never>
   >;
   /** Answer: sections as exported. Waits for an export that is under way. */
-  readonly fetchFunction: Method<{ hash: string }, { kind: "function" | "class" | "codec"; name: string }>;
+  readonly fetchFunction: Method<{ hash: string }, { kind: CodeKind; name: string }>;
 
   /** Answered when granted (perhaps by another node's agent), or with an error (TaskUnschedulableError), or cancelled. */
   readonly requestLease: Method<LeaseRequest, { grant: Grant } | { cancelled: true }>;

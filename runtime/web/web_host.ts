@@ -7,6 +7,7 @@ import type { CoreHost } from "../io/core_worker/core_host.ts";
 
 /** See the module's header. */
 export const webHost: CoreHost = {
+  openFolders: null,
   openPool: null,
   loadCodec: ({ name }) => {
     throw new TypeError(

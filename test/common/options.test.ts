@@ -66,7 +66,6 @@ test("an option that a later version has is refused as such, never ignored", () 
       [checkTaskOptions, { generatorBackpressure: 1 }, "generatorBackpressure"],
       [checkTaskOptions, { fallbackStrategy: [] }, "fallbackStrategy"],
       [checkTaskOptions, { schedulingStrategy: { placementGroup: {} } }, "schedulingStrategy.placementGroup"],
-      [checkInitOptions, { runtimeEnv: { workingDir: "." } }, "runtimeEnv.workingDir"],
       [checkActorOptions, { concurrencyGroups: { io: 2 } }, "concurrencyGroups"],
       [checkActorOptions, { isolation: "shared" }, "isolation"],
       [checkMethodOptions, { concurrencyGroup: "io" }, "concurrencyGroup"],

@@ -218,7 +218,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       }
       case "workerStartFailed": {
         const env = pool.startFailed(event.startId);
-        if (env !== null) this.#starts.failed(env, event.message);
+        if (env !== null) this.#starts.failed(env, event.message, event.final === true);
         return;
       }
       case "workerExited":

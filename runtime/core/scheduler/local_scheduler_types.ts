@@ -61,7 +61,13 @@ export type LocalSchedulerEvent =
   | { readonly type: "submitterDied"; readonly submitter: ProcessId }
   | { readonly type: "jobEnded"; readonly jobId: JobId }
   | { readonly type: "workerReady"; readonly startId: number; readonly workerId: ProcessId }
-  | { readonly type: "workerStartFailed"; readonly startId: number; readonly message: string }
+  /** `final`: another try would fail alike. */
+  | {
+    readonly type: "workerStartFailed";
+    readonly startId: number;
+    readonly message: string;
+    readonly final?: boolean;
+  }
   | { readonly type: "workerExited"; readonly workerId: ProcessId; readonly cause: DeathCause }
   | { readonly type: "workerBlocked"; readonly workerId: ProcessId }
   | { readonly type: "workerUnblocked"; readonly workerId: ProcessId }

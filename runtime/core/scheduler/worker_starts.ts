@@ -98,10 +98,12 @@ export class WorkerStarts {
     this.#failures.delete(envHash);
   }
 
-  failed(env: RuntimeEnvSpec, message: string): void {
+  failed(env: RuntimeEnvSpec, message: string, final: boolean): void {
     const { nowMs, awaitingWorker, pending } = this.#state;
-    const failures = (this.#failures.get(env.hash)?.failures ?? 0) + 1;
-    const delayMs = Math.min(BACKOFF_MS * 2 ** (failures - 1), BACKOFF_MS_MAX);
+    const before = this.#failures.get(env.hash)?.failures ?? 0;
+    // To be tried again, should somebody ask for it later, but nobody waits for that.
+    const failures = final && env.hash !== "" ? Math.max(before + 1, ENV_FAILURES_MAX) : before + 1;
+    const delayMs = Math.min(BACKOFF_MS * 2 ** before, BACKOFF_MS_MAX);
     if (this.#failures.size >= ENVS_MAX) this.#failures.delete(this.#failures.keys().next().value!);
     this.#failures.set(env.hash, { failures, untilMs: nowMs + delayMs, message });
     const sameEnv = (entry: PendingRequest): boolean => entry.request.runtimeEnv.hash === env.hash;

@@ -4,7 +4,8 @@
  */
 import type { Deque } from "../../common/deque.ts";
 import type { ResourceSet } from "../../common/resources.ts";
-import type { ArgumentRef, Grant, RuntimeEnvSpec, Strategy } from "../../common/task_spec.ts";
+import type { RuntimeEnvRequest } from "../../common/runtime_env.ts";
+import type { ArgumentRef, Grant, Strategy } from "../../common/task_spec.ts";
 
 /** What leases are interchangeable for: equal keys, equal everything. */
 export interface SchedulingShape {
@@ -12,7 +13,7 @@ export interface SchedulingShape {
   readonly resources: ResourceSet;
   readonly strategy: Strategy;
   readonly labelSelector?: Readonly<Record<string, string>>;
-  readonly runtimeEnv: RuntimeEnvSpec;
+  readonly runtimeEnv: RuntimeEnvRequest;
 }
 
 /** Run-time estimate of one function in this process; shared by all of its tasks. */

@@ -9,6 +9,7 @@ import {
   ActorUnavailableError,
   ActorUnschedulableError,
   PendingCallsLimitExceededError,
+  RuntimeEnvSetupError,
 } from "../../common/errors.ts";
 import { setClassNames, userClassNames } from "../../common/error_matching.ts";
 import { type ActorId, type NodeId, type TaskId, taskId } from "../../common/ids.ts";
@@ -405,6 +406,8 @@ export class ActorClient implements WorkerLinkObserver {
   /** Its constructor threw: also an instance of the user's class. */
   #constructorError(status: ActorStatus, errorValue: Uint8Array): Error {
     const cause = this.#core.codec.decodeError(errorValue);
+    // It never came to a constructor.
+    if (cause instanceof RuntimeEnvSetupError) return cause;
     const message = cause instanceof Error ? cause.message : String(cause);
     const error = new ActorDiedError(`${this.#describe()} could not be created: ${message}`, {
       actorId: status.actorId,

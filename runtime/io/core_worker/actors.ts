@@ -3,9 +3,10 @@
  * @module
  */
 import { type ActorId, actorId } from "../../common/ids.ts";
-import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
+import { resourcesOf, strategyOf } from "../../common/options.ts";
+import { runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { TaskRow } from "../../common/task_event.ts";
-import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
+import type { ActorSpec, ActorStatus, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { ActorClient, type ActorRegistry, type HandleInfo, type MethodInfo } from "./actor_client.ts";
 import { type ActorHandle, clientOf, type HandleOwner, makeHandle, methodInfo } from "./actor_handle.ts";
 import type { ActorUse } from "./actor_uses.ts";
@@ -120,7 +121,9 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       }
       const record = this.#host.recordOf(remoteClass);
       await core.functions.export(record);
-      const spec = this.#specOf(client, remoteClass, record, args);
+      const env = runtimeEnvOf(core.runtimeEnv, remoteClass.givenOptions.runtimeEnv);
+      const runtimeEnv = await core.workingDirs.resolve(env);
+      const spec = this.#specOf(client, remoteClass, record, args, runtimeEnv);
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
@@ -151,9 +154,10 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     remoteClass: RemoteClass,
     record: FunctionRecord,
     args: ArgumentList,
+    runtimeEnv: RuntimeEnvSpec,
   ): ActorSpec {
     const { givenOptions: options } = remoteClass;
-    const { identity, runtimeEnv } = this.#core;
+    const { identity } = this.#core;
     const { info } = client;
     return {
       actorId: info.actorId,
@@ -173,7 +177,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       placementResources: resourcesOf(options, 1),
       strategy: strategyOf(options),
       ...(options.labelSelector && { labelSelector: options.labelSelector }),
-      runtimeEnv: runtimeEnvOf(runtimeEnv, options.runtimeEnv),
+      runtimeEnv,
       args: args.stored,
       methods: info.methods,
     };

@@ -4,7 +4,7 @@
  * @module
  */
 import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
-import type { RuntimeEnv } from "../../common/public_types.ts";
+import type { RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import type { ActorUses } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
@@ -15,6 +15,7 @@ import type { PushChannel } from "./push_channel.ts";
 import type { TaskRecorder } from "./recorder.ts";
 import type { ValueCodec } from "./value_codec.ts";
 import type { WorkerLink } from "./worker_link.ts";
+import type { FolderAccess } from "./core_host.ts";
 
 /** The task or call that user code runs in right now. */
 export interface CurrentTask {
@@ -42,7 +43,9 @@ export interface CoreContext {
   readonly identity: Identity;
   /** Resolves when the identity is known. */
   readonly connected: Promise<void>;
-  readonly runtimeEnv: RuntimeEnv | undefined;
+  /** The environment that tasks of this process have unless they say otherwise: the job's, in a worker its own. */
+  readonly runtimeEnv: RuntimeEnvRequest;
+  readonly workingDirs: FolderAccess;
   readonly link: AgentLink;
   readonly codec: ValueCodec;
   readonly objects: ObjectManager;

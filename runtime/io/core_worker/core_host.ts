@@ -3,9 +3,13 @@
  * that the same core worker runs in a process (node_host.ts) and in a page or an edge function (runtime/web/).
  * @module
  */
+import { RuntimeEnvSetupError } from "../../common/errors.ts";
+import type { LocalFolder, RuntimeEnvRequest } from "../../common/runtime_env.ts";
+import type { RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { ObjectPlace } from "../../protocol/messages.ts";
 import type { ObjectParts } from "../../protocol/object_layout.ts";
 import type { AnyClass, ClassCodec } from "../../protocol/serialization/mod.ts";
+import type { AgentLink } from "./agent_link.ts";
 
 /** The node's shared memory, as one process reaches it. */
 export interface PoolAccess {
@@ -17,8 +21,18 @@ export interface PoolAccess {
   close(): void;
 }
 
+/** The folders that a program gives to its workers (working_dirs.ts). */
+export interface FolderAccess {
+  /** The environment as agents know it. RuntimeEnvSetupError when its folder cannot be packed or sent. */
+  resolve(env: RuntimeEnvRequest): Promise<RuntimeEnvSpec>;
+  /** The hash of a folder at once, for an option that travels in a value. */
+  hashNow(folder: LocalFolder): string;
+}
+
 /** See the module's header. */
 export interface CoreHost {
+  /** Packs and sends working directories; null where there are no folders. */
+  readonly openFolders: ((link: AgentLink) => FolderAccess) | null;
   /** Opens the node's memory; null where it cannot be reached: bytes come and go by messages. */
   readonly openPool: (() => PoolAccess) | null;
   /** The class and codec of a registered class that came from elsewhere. Throws where code must not be run. */
@@ -29,6 +43,18 @@ export interface CoreHost {
   readonly collectGarbage: () => void;
   /** What users are told when the way into the cluster breaks; default: that it is the agent's. */
   readonly lostMessage?: string;
+}
+
+/** Of a program without folders: environments without one are what they are. */
+export const NO_FOLDERS: FolderAccess = {
+  resolve: (env) => env.folder === undefined ? Promise.resolve(env) : Promise.reject(noFolders()),
+  hashNow: () => {
+    throw noFolders();
+  },
+};
+
+function noFolders(): Error {
+  return new RuntimeEnvSetupError("workingDir is a folder, and there are none here");
 }
 
 /** `bytes` random bytes as hexadecimal. */

@@ -11,10 +11,11 @@
 import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
-import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
+import { resourcesOf, strategyOf } from "../../common/options.ts";
+import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import { sha256Hex } from "../../common/sha256.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
-import type { DeathCause } from "../../common/task_spec.ts";
+import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { CoreMethods, MessageLevel } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
@@ -25,7 +26,7 @@ import { ActorManager } from "./actors.ts";
 import { ActorUses } from "./actor_uses.ts";
 import { exceptionNames } from "./actor_handle.ts";
 import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
-import { type CoreHost, randomHex } from "./core_host.ts";
+import { type CoreHost, type FolderAccess, NO_FOLDERS, randomHex } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
@@ -48,8 +49,12 @@ export interface CoreWorkerOptions {
   readonly runtimeEnv?: RuntimeEnv;
   /** What the program gives that this is part of: nodeHost in a process. */
   readonly host: CoreHost;
+  /** A worker's own environment, which its tasks inherit. */
+  readonly ownEnv?: RuntimeEnvSpec;
   /** This process cannot reach its node's memory or sockets. */
   readonly isRemote?: boolean;
+  /** A restricted worker: what it defines is kept apart from the code of others. */
+  readonly isRestricted?: boolean;
   /** Opens a worker's own socket (workers of this node). */
   readonly connectWorker: (address: WorkerAddress, core: CoreWorker) => Promise<PushChannel>;
   /** The task that user code runs in; a driver has none. */
@@ -64,7 +69,7 @@ const NOT_BLOCKING: BlockingObserver = { enter: () => () => {} };
 /** See the module's header. */
 export class CoreWorker implements CoreContext {
   readonly identity: Identity;
-  readonly runtimeEnv: RuntimeEnv | undefined;
+  readonly runtimeEnv: RuntimeEnvRequest;
   readonly link: AgentLink;
   readonly codec: ValueCodec = new ValueCodec();
   readonly actorUses: ActorUses;
@@ -75,6 +80,7 @@ export class CoreWorker implements CoreContext {
   readonly actors: ActorManager;
   readonly connected: Promise<void>;
   readonly store: StoreAccess;
+  readonly workingDirs: FolderAccess;
   readonly #relays: RelayTable;
   readonly #options: CoreWorkerOptions;
   readonly #connect = Promise.withResolvers<void>();
@@ -90,7 +96,7 @@ export class CoreWorker implements CoreContext {
       jobId: "" as JobId,
       namespace: "",
     };
-    this.runtimeEnv = options.runtimeEnv;
+    this.runtimeEnv = options.ownEnv ?? runtimeEnvOf(undefined, options.runtimeEnv);
     this.connected = this.#connect.promise;
     this.connected.catch(() => undefined); // Whoever waits hears of it.
     const identity = this.identity;
@@ -98,6 +104,7 @@ export class CoreWorker implements CoreContext {
     this.link = new AgentLink(host.lostMessage);
     this.actorUses = new ActorUses(this.link);
     this.functions = new FunctionTable(this.link);
+    this.workingDirs = host.openFolders?.(this.link) ?? NO_FOLDERS;
     this.store = new StoreAccess(this.link, options.isRemote === true ? null : host.openPool?.() ?? null);
     this.#relays = new RelayTable(this.link, identity.self);
     this.recorder = new TaskRecorder(
@@ -145,7 +152,8 @@ export class CoreWorker implements CoreContext {
   /** The link to the agent is there and the identity is set. */
   open(rpc: AgentRpc): void {
     this.link.open(rpc);
-    for (const codec of registeredCodecs()) this.exportCodec(codec);
+    // What a restricted worker says about classes would run in others.
+    if (!this.isRestricted) { for (const codec of registeredCodecs()) this.exportCodec(codec); }
     this.#connect.resolve();
     void rpc.closed.then(() => this.close(this.link.lost(null)));
   }
@@ -154,6 +162,11 @@ export class CoreWorker implements CoreContext {
   fail(error: Error): void {
     this.#connect.reject(error);
     this.close(error);
+  }
+
+  /** See CoreWorkerOptions.isRestricted. */
+  get isRestricted(): boolean {
+    return this.#options.isRestricted ?? false;
   }
 
   get closedReason(): Error | null {
@@ -195,7 +208,9 @@ export class CoreWorker implements CoreContext {
   }
 
   openWorker(address: WorkerAddress): Promise<PushChannel> {
-    if (address.nodeId === this.identity.node && !this.#options.isRemote) {
+    // A restricted worker takes pushes from its agent only, which hides its socket.
+    const isReachable = address.nodeId === this.identity.node && address.socketPath !== "";
+    if (isReachable && !this.#options.isRemote) {
       return this.#options.connectWorker(address, this);
     }
     return this.#relays.open(address.nodeId, address.workerId);
@@ -265,7 +280,7 @@ export class CoreWorker implements CoreContext {
     const encoded = captures === null ? null : this.#encodeCaptures(captures, name);
     const hash = encoded === null ? code.definition.hash : sha256Hex(code.definition.hash, encoded);
     const record = new FunctionRecord({
-      hash,
+      hash: this.isRestricted && source !== null ? restrictedPrefix(this.identity.self) + hash : hash,
       kind: code.kind,
       name,
       source: source ?? "",

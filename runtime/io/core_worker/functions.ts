@@ -103,7 +103,9 @@ export class FunctionTable {
 
   async #fetch(hash: string): Promise<FunctionRecord> {
     const { result, sections } = await this.#link.request("fetchFunction", { hash });
-    if (result.kind === "codec") throw new MobulaError(`${result.name} (${hash}) is a codec, not a function`);
+    if (result.kind !== "function" && result.kind !== "class") {
+      throw new MobulaError(`${result.name} (${hash}) is a ${result.kind}, not a function`);
+    }
     return new FunctionRecord({
       hash,
       kind: result.kind,

@@ -9,12 +9,14 @@ import { ObjectReader } from "../store/object_reader.ts";
 import { ObjectWriter } from "../store/object_writer.ts";
 import { PoolFiles } from "../store/pool_files.ts";
 import type { CoreHost, PoolAccess } from "./core_host.ts";
+import { WorkingDirs } from "./working_dirs.ts";
 
 // Whoever exports code comes by here first: without a core worker nobody does.
 useParserOfProcess();
 
 /** See the module's header. */
 export const nodeHost: CoreHost = {
+  openFolders: (link) => new WorkingDirs(link),
   openPool,
   loadCodec,
   collectGarbage,

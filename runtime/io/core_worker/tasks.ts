@@ -6,7 +6,7 @@
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
-import type { DeathCause, Grant, LeaseRequest } from "../../common/task_spec.ts";
+import type { DeathCause, Grant, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
@@ -191,6 +191,15 @@ export class TaskManager implements WorkerLinkObserver {
     } catch {
       return; // It will never be: close() has failed all tasks.
     }
+    let runtimeEnv: RuntimeEnvSpec = shape.runtimeEnv;
+    try {
+      // Only then: requests leave in the microtask that they are made in.
+      if (shape.runtimeEnv.folder !== undefined) {
+        runtimeEnv = await core.workingDirs.resolve(shape.runtimeEnv);
+      }
+    } catch (error) {
+      return this.#rejected(requestId, error);
+    }
     const request: LeaseRequest = {
       requestId,
       kind: "task",
@@ -203,7 +212,7 @@ export class TaskManager implements WorkerLinkObserver {
       resources: shape.resources,
       strategy: shape.strategy,
       ...(shape.labelSelector && { labelSelector: shape.labelSelector }),
-      runtimeEnv: shape.runtimeEnv,
+      runtimeEnv,
       args: first.storedArgs,
       backlog,
       depth: first.depth,
@@ -224,12 +233,17 @@ export class TaskManager implements WorkerLinkObserver {
     try {
       const { result } = await core.link.request("requestLease", request);
       if ("grant" in result) this.#granted(requestId, result.grant);
+      this.#schedulePump();
     } catch (error) {
-      const encoded = core.objects.encodeError(error);
-      for (const task of this.#submitter.rejected(requestId)) {
-        task.call.stats.pendingNode--;
-        this.#fail(task, encoded);
-      }
+      this.#rejected(requestId, error);
+    }
+  }
+
+  #rejected(requestId: string, error: unknown): void {
+    const encoded = this.#core.objects.encodeError(error);
+    for (const task of this.#submitter.rejected(requestId)) {
+      task.call.stats.pendingNode--;
+      this.#fail(task, encoded);
     }
     this.#schedulePump();
   }

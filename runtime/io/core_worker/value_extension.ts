@@ -6,6 +6,7 @@
 import { MobulaError } from "../../common/errors.ts";
 import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { ActorOptions, TaskOptions } from "../../common/public_types.ts";
+import { packedFolder, runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { ValueExtension } from "../../protocol/serialization/mod.ts";
 import type { HandleInfo, MethodInfo } from "./actor_client.ts";
 import { clientOf, isActorHandle } from "./actor_handle.ts";
@@ -40,7 +41,7 @@ export function valueExtension(
       hash: record.hash,
       name,
       methods,
-      options: travelling(value.givenOptions),
+      options: travelling(value.givenOptions, core),
     };
   };
   return {
@@ -63,6 +64,11 @@ export function valueExtension(
         return { tag: "actor", data: info };
       }
       if (value instanceof RemoteFunction || value instanceof RemoteClass) {
+        if (core.isRestricted) {
+          throw new TypeError(
+            "a remote function or class cannot leave a restricted worker: others would run it unrestricted",
+          );
+        }
         return { tag: "code", data: encodeCode(value) };
       }
       return undefined;
@@ -91,8 +97,14 @@ function decodeCode(data: CodeData): RemoteFunction | RemoteClass {
 }
 
 /** Error classes do not travel; their names are matched instead, which `retryExceptions: true` cannot express. */
-function travelling(options: TaskOptions | ActorOptions): TaskOptions | ActorOptions {
+function travelling(options: TaskOptions | ActorOptions, core: CoreWorker): TaskOptions | ActorOptions {
   const { captures: _captures, ...rest } = options as TaskOptions;
+  const { folder } = runtimeEnvOf(undefined, rest.runtimeEnv);
+  if (folder !== undefined) {
+    // A path means nothing elsewhere.
+    const { excludes: _excludes, ...env } = rest.runtimeEnv!;
+    rest.runtimeEnv = { ...env, workingDir: packedFolder(core.workingDirs.hashNow(folder)) };
+  }
   if (Array.isArray(rest.retryExceptions)) {
     return {
       ...rest,

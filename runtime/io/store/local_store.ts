@@ -219,6 +219,16 @@ export class LocalStore implements ObjectStore {
     };
   }
 
+  openCreation(process: ProcessId, id: ObjectId): Omit<ObjectSourceBytes, "close"> | null {
+    const creation = this.#space.table.creation(process, id);
+    if (creation === undefined || creation.offset === null) return null;
+    const { offset: start, size } = creation;
+    return {
+      size,
+      read: (offset, length) => this.#pool.read(start + offset, Math.min(length, size - offset)),
+    };
+  }
+
   isLocal(id: ObjectId): boolean {
     return this.#space.table.get(id) !== undefined;
   }

@@ -124,6 +124,8 @@ export interface ObjectStore {
   isLocal(id: ObjectId): boolean;
   /** For a peer's stream; null when the object is not here. */
   openRead(id: ObjectId): ObjectSourceBytes | null;
+  /** What a process has written of an object that it has not sealed; null when it makes no such. */
+  openCreation(process: ProcessId, id: ObjectId): Omit<ObjectSourceBytes, "close"> | null;
   /** Ends all waits and removes the pool. Idempotent. */
   close(): void;
 }

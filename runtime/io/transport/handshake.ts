@@ -40,6 +40,8 @@ export interface GateOptions {
   readonly clusterId: string;
   /** The last word, after version, token and cluster are found good. An Error refuses (fenced epoch, unknown role). */
   readonly accept: (hello: Hello, connection: Connection) => Welcome | Error | Promise<Welcome | Error>;
+  /** What this opener must say instead of the cluster's token; null for most. */
+  readonly secretOf?: (hello: Hello) => string | null;
   readonly helloTimeoutMs?: number;
   /** For the throttle; default performance.now. */
   readonly nowMs?: () => number;
@@ -101,7 +103,11 @@ export class Gate {
   async #check(connection: Connection, type: number, header: Uint8Array): Promise<[Hello, Welcome]> {
     if (type !== FrameType.hello) throw new ProtocolError(`first frame has type ${type}, not hello`);
     const hello = decodeHello(header);
-    if (!this.checkToken(hello.token)) {
+    const secret = this.#options.secretOf?.(hello) ?? null;
+    const known = secret === null
+      ? this.checkToken(hello.token)
+      : timingSafeEqual(hashToken(secret), hashToken(hello.token));
+    if (!known) {
       throw new AuthenticationError(
         "wrong token: use the token of the cluster's session folder (file `token`)",
       );

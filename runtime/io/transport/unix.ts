@@ -30,6 +30,8 @@ export interface UnixListener extends Listener {
 export interface UnixListenOptions {
   readonly path: string;
   readonly gate: Gate;
+  /** The socket's folder is there; not to make it needs no permission for it. */
+  readonly folderExists?: boolean;
   /** A connection that said a good hello. Set onFrame and onClose (or make an Rpc) in here or later. */
   readonly onConnection: (connection: Connection, hello: Hello) => void;
   readonly connection?: ConnectionOptions;
@@ -39,7 +41,7 @@ export interface UnixListenOptions {
 export async function listenUnix(options: UnixListenOptions): Promise<UnixListener> {
   const { path, gate } = options;
   checkPath(path);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  if (options.folderExists !== true) await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await removeStale(path);
   const connections = new ConnectionSet();
   const server = createServer((socket) => {

@@ -699,6 +699,16 @@ describe("starts that fail", () => {
       ["RuntimeEnvSetupError", "Cannot set up its runtime environment: no such module"],
     ]);
   });
+
+  test("of a runtime environment that would fail again fail its requests at once, and later ones after one try", () => {
+    const scene = new Scene({ CPU: 2 });
+    scene.request({ runtimeEnv: { hash: "e" } });
+    const failed = { type: "workerStartFailed", message: "bad folder", final: true } as const;
+    assert.deepEqual(types(scene.send({ ...failed, startId: 1 })), ["reject"]);
+    scene.tick(10_000);
+    assert.deepEqual(types(scene.request({ requestId: "r2", runtimeEnv: { hash: "e" } })), ["startWorker"]);
+    assert.deepEqual(types(scene.send({ ...failed, startId: 2 })), ["reject"]);
+  });
 });
 
 describe("demand", () => {

@@ -235,7 +235,7 @@ export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<Pe
       parts().store.peerReferences(from, changes);
       return EMPTY;
     },
-    openRelay: (params, _sections, { rpc }) => parts().relays.openHere(rpc, params),
+    openRelay: (params, _sections, { rpc }) => parts().relays.openHere(rpc, { ...params, at: peer }),
     relayFrame: ({ relayId }, frames) => parts().relays.frames(relayId, frames),
     closeRelay: ({ relayId }) => parts().relays.closed(relayId),
     message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),

@@ -81,7 +81,13 @@ export class Relays {
   ): Promise<Record<string, never>> {
     this.#checkFree(relayId);
     if (nodeId === this.#options.nodeId) {
-      return await this.openHere(process.rpc, { relayId, workerId, from: process.id, jobId: process.jobId });
+      return await this.openHere(process.rpc, {
+        relayId,
+        workerId,
+        from: process.id,
+        at: this.#options.nodeId,
+        jobId: process.jobId,
+      });
     }
     const peer = await this.#options.peers.connect(nodeId);
     if (!process.rpc.connection.isOpen) throw new WorkerCrashedError(`${process.id} is gone.`);
@@ -99,10 +105,12 @@ export class Relays {
   /** PeerMethods.openRelay, and the near half of a relay within this node. */
   async openHere(
     near: NearEnd,
-    { relayId, workerId, from, jobId }: {
+    { relayId, workerId, from, at, jobId }: {
       relayId: string;
       workerId: ProcessId;
       from: ProcessId;
+      /** The opener's node: the home of what the worker makes for it. */
+      at: NodeId;
       jobId: JobId | null;
     },
   ): Promise<Record<string, never>> {
@@ -118,6 +126,7 @@ export class Relays {
       token: secret ?? own.token,
       role: from.startsWith("w-") ? "worker" : "driver",
       id: from,
+      nodeId: at,
       ...(jobId === null ? {} : { jobId }),
     };
     const connection = await connectUnix({ path, hello });

@@ -84,7 +84,12 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
   const needsModule = missing.length > 0 || usesModule(parsed, options.site);
   const bundled = bundledSource(fn, kind) ??
     (needsModule && options.site !== undefined
-      ? exportFromModule(callersOf(options.site.stack ?? ""), { kind, parameterCount }, subject, captures)
+      ? exportFromModule(
+        callersOf(options.site.stack ?? ""),
+        { kind, parameterCount, names: parsed.uses.names, text: parsed.source },
+        subject,
+        captures,
+      )
       : undefined);
   if (missing.length > 0 && bundled === undefined) refuseCapture(parsed.node, subject, missing);
   return {

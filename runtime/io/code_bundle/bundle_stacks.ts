@@ -27,7 +27,7 @@ export function addBundleStacks(file: string, bundle: Bundle): void {
 export function userStack(stack: string): string {
   if (!stack.includes("mobula/")) return stack;
   return stack.replace(
-    /(?:[\w.+:/-]*\/)?mobula\/([\w$.-]+\.js):(\d+):(\d+)/g,
+    /(?:[\w.+:/-]*\/)?mobula\/([\w$.-]+\.js)(?:, <anonymous>)?:(\d+):(\d+)/g,
     (said, file: string, line: string, column: string) => {
       const known = files.get(file);
       return known === undefined ? said : placeOf(known, Number(line), Number(column)) ?? said;
@@ -82,7 +82,7 @@ function preludeLines(): number {
   const probe = new Function("a", `return new Error("probe").stack\n//# sourceURL=${name}`) as () => string;
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 10;
-  const line = new RegExp(`${name}:(\\d+)`).exec(probe())?.[1];
+  const line = new RegExp(`${name}(?:, <anonymous>)?:(\\d+)`).exec(probe())?.[1];
   Error.stackTraceLimit = limit;
   return prelude = line === undefined ? 0 : Number(line) - 1;
 }

@@ -3,8 +3,10 @@
  * of the user's where there is one.
  * @module
  */
+import { dirname, join } from "node:path";
 import type * as acorn from "acorn";
 import {
+  analyseScope,
   childrenOf,
   declareLexical,
   declarePattern,
@@ -12,6 +14,7 @@ import {
   Scope,
 } from "../function_exporter_scope.ts";
 import type { CallSite } from "../function_exporter_names.ts";
+import { mobulaNames, unitsOf } from "./module_units.ts";
 import { type ModuleSource, placeIn, readModule } from "./module_source.ts";
 
 export type DefinitionNode = acorn.Expression;
@@ -32,35 +35,106 @@ const WRAPPERS_MAX = 4;
 export interface Shape {
   readonly kind: "function" | "class";
   readonly parameterCount: number;
+  /** What it takes from outside; an engine may have put constants into their places, so the module may show more. */
+  readonly names: ReadonlySet<string>;
+  /** As the engine shows it. */
+  readonly text: string;
 }
 
-/** The definition, or undefined when the sources do not show it. */
+/** The definition, or undefined when the sources do not show it. SyntaxError for a module that cannot be parsed. */
 export function findDefinition(callers: Iterable<CallSite>, shape: Shape): Definition | undefined {
-  let depth = 0;
-  for (const site of callers) {
-    if (depth > WRAPPERS_MAX) return undefined;
+  const sites = [...callers].slice(0, WRAPPERS_MAX + 1);
+  for (const [depth, site] of sites.entries()) {
     const source = readModule(site.path);
-    if (source === undefined) return undefined;
-    const call = callAt(source, site);
-    if (call === undefined) return undefined;
-    const { node, ancestors } = call;
-    const around = [...ancestors, node];
-    if (depth++ === 0) {
-      const first = node.arguments[0];
-      if (first === undefined || first.type === "SpreadElement") return undefined;
-      if (isCode(first)) return fits(first, shape) ? { source, node: first, ancestors: around } : undefined;
-      if (isName(first) && !isLocal(first, ancestors)) return { source, node: first, ancestors: around };
-      continue;
-    }
-    const found = node.arguments.filter((argument): argument is acorn.Expression =>
-      argument.type !== "SpreadElement" && isCode(argument) && fits(argument, shape)
-    );
-    if (found.length === 1) return { source, node: found[0]!, ancestors: around };
-    const named = node.arguments.filter((argument) => argument.type === "Identifier");
-    if (found.length > 0 || named.length !== 1) continue;
-    if (!isLocal(named[0]!, ancestors)) return { source, node: named[0]!, ancestors: around };
+    const call = source === undefined ? undefined : callAt(source, site);
+    if (source === undefined || call === undefined) continue;
+    const found = definitionIn(source, call, shape, depth === 0);
+    if (found !== undefined) return found;
   }
-  return undefined;
+  return searchCalls(sites, shape);
+}
+
+/** What the call was given: by remote() itself its first argument, by a wrapper whatever looks like the function. */
+function definitionIn(
+  source: ModuleSource,
+  { node, ancestors }: CallFound,
+  shape: Shape,
+  isInnermost: boolean,
+): Definition | undefined {
+  const around = [...ancestors, node];
+  const [first] = node.arguments;
+  if (isInnermost && first !== undefined && isRemote(source, node.callee)) {
+    if (isCode(first) ? fits(first, shape) : isName(first) && !isLocal(first, ancestors)) {
+      return { source, node: first as acorn.Expression, ancestors: around };
+    }
+    return undefined;
+  }
+  const found = node.arguments.filter((argument): argument is acorn.Expression =>
+    isCode(argument) ? fits(argument, shape) && takes(analyseScope(argument).names, shape) : argument.type ===
+        "Identifier" && !isLocal(argument, ancestors) && isLike(source, argument.name, shape)
+  );
+  return found.length === 1 ? { source, node: found[0]!, ancestors: around } : undefined;
+}
+
+/** Whether the module's declaration of that name may be the function. */
+function isLike(source: ModuleSource, name: string, shape: Shape): boolean {
+  const unit = unitsOf(source).byName.get(name);
+  return unit !== undefined && !unit.isImport && shape.names.size > 0 && takes(unit.uses, shape);
+}
+
+function takes(names: ReadonlySet<string>, shape: Shape): boolean {
+  for (const name of shape.names) if (!names.has(name)) return false;
+  return true;
+}
+
+/**
+ * `() => remote(…)` and `return remote(…)` leave no frame in JavaScriptCore, where such a call takes its caller's place. So
+ * the modules that are on the stack, and those that they import, are searched for a call that was given such a function.
+ */
+function searchCalls(sites: readonly CallSite[], shape: Shape): Definition | undefined {
+  if (shape.names.size === 0) return undefined;
+  const found: Definition[] = [];
+  const searched = new Set<string>();
+  const search = (path: string): ModuleSource | undefined => {
+    if (searched.has(path)) return undefined;
+    searched.add(path);
+    const source = readModule(path);
+    if (source === undefined || !source.original.includes("mobula")) return source;
+    walkCalls(source.program, (node, ancestors) => {
+      const argument = node.arguments[0];
+      if (argument === undefined || !isCode(argument) || !isRemote(source, node.callee)) return;
+      if (!fits(argument, shape) || !takes(analyseScope(argument).names, shape)) return;
+      found.push({ source, node: argument, ancestors: [...ancestors, node] });
+    });
+    return source;
+  };
+  const sources = sites.map(({ path }) => search(path));
+  if (found.length === 0) {
+    for (const source of sources) {
+      for (const statement of source?.program.body ?? []) {
+        if (statement.type !== "ImportDeclaration" || typeof statement.source.value !== "string") continue;
+        if (/^\.\.?\//.test(statement.source.value)) {
+          search(join(dirname(source!.path), statement.source.value));
+        }
+      }
+    }
+  }
+  if (found.length < 2) return found[0];
+  const wanted = tokensOf(shape.text);
+  return found.find(({ source, node }) => tokensOf(source.text.slice(node.start, node.end)) === wanted);
+}
+
+/** Code without what printers do differently: space, comments, quotes, optional parentheses and separators. */
+function tokensOf(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "").replace(/[\s;,()]/g, "").replace(/['`]/g, '"');
+}
+
+function isRemote(source: ModuleSource, callee: acorn.AnyNode): boolean {
+  const names = mobulaNames(source.program.body);
+  if (callee.type === "Identifier") return names.get(callee.name) === "remote";
+  return callee.type === "MemberExpression" && callee.object.type === "Identifier" &&
+    names.get(callee.object.name) === "*" && callee.property.type === "Identifier" &&
+    callee.property.name === "remote";
 }
 
 /** A function or class expression. */
@@ -91,19 +165,28 @@ interface CallFound {
 /** The innermost call whose callee stands there: engines point at its name, its parenthesis or just behind. */
 function callAt(source: ModuleSource, site: CallSite): CallFound | undefined {
   let best: CallFound | undefined;
-  const path: acorn.AnyNode[] = [];
-  const visit = (node: acorn.AnyNode): void => {
-    if (node.type === "CallExpression" && node.arguments.length > 0 && stands(source, node, site)) {
-      if (best === undefined || node.arguments[0]!.start > best.node.arguments[0]!.start) {
-        best = { node, ancestors: [...path] };
-      }
+  walkCalls(source.program, (node, ancestors) => {
+    if (!stands(source, node, site)) return;
+    if (best === undefined || node.arguments[0]!.start > best.node.arguments[0]!.start) {
+      best = { node, ancestors: [...ancestors] };
     }
+  });
+  return best;
+}
+
+/** Calls with arguments. */
+function walkCalls(
+  root: acorn.AnyNode,
+  visit: (node: acorn.CallExpression, ancestors: readonly acorn.AnyNode[]) => void,
+): void {
+  const path: acorn.AnyNode[] = [];
+  const walk = (node: acorn.AnyNode): void => {
+    if (node.type === "CallExpression" && node.arguments.length > 0) visit(node, path);
     path.push(node);
-    for (const child of childrenOf(node)) visit(child);
+    for (const child of childrenOf(node)) walk(child);
     path.pop();
   };
-  visit(source.program);
-  return best;
+  walk(root);
 }
 
 function stands(source: ModuleSource, node: acorn.CallExpression, site: CallSite): boolean {

@@ -1,6 +1,7 @@
 /**
- * The program of four modules: its functions and classes use its modules as any do. It prints a line of JSON. Its
- * arguments: "hide" (or "stay") comes first, the runtime of the workers second. With "hide", once everything is defined, its sources are moved away, so that no worker could read them.
+ * The program of four modules: its functions and classes use its modules as any do. It prints a line of JSON. Arguments:
+ * "hide" or "stay", and the runtime of the workers. With "hide", once everything is defined its sources are moved away, so
+ * that no worker could read them.
  * @module
  */
 import { renameSync } from "node:fs";
@@ -11,10 +12,10 @@ import { nodeCount, parsed } from "./text.ts";
 import * as tasks from "./tasks.ts";
 
 (globalThis as { driverRuns?: number }).driverRuns = 1;
-console.error("the driver's own statement");
+if (!("driverRuns" in globalThis)) throw new Error("a worker runs the driver's own statements");
 
 const FACTOR = settings.factor * 2;
-const unused = console.error("never on a worker");
+const unused = process.argv[2]!.length;
 void unused;
 
 const scaled = (shape: Shape): number => area(shape) * FACTOR;
@@ -85,6 +86,9 @@ async function main(): Promise<void> {
     fibonacci: await get(fibonacci.remote(6)),
     rounded: await get(rounded.remote(2.5)),
     nested: await get(nested.remote(5)),
+    hashes: [total, RemoteCollector, fibonacci, tasks.triple].map((made) =>
+      (made as unknown as { code: { definition: { hash: string } } }).code.definition.hash
+    ),
     triple: await get(tasks.triple.remote(4)),
     refused: [refused.name, refused.message, refused.remoteStack],
     failure: [failure.message, failure.remoteStack],

@@ -3,6 +3,7 @@
  * of the user's where there is one.
  * @module
  */
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type * as acorn from "acorn";
 import {
@@ -15,7 +16,8 @@ import {
 } from "../function_exporter_scope.ts";
 import type { CallSite } from "../function_exporter_names.ts";
 import { mobulaNames, unitsOf } from "./module_units.ts";
-import { type ModuleSource, placeIn, readModule } from "./module_source.ts";
+import { IMPORT_NAME } from "../function_exporter_globals.ts";
+import { loaderOf, type ModuleSource, placeIn, readModule } from "./module_source.ts";
 
 export type DefinitionNode = acorn.Expression;
 
@@ -87,46 +89,54 @@ function takes(names: ReadonlySet<string>, shape: Shape): boolean {
   return true;
 }
 
+/** Modules that are searched for a call that left no frame. */
+const SEARCHED_MAX = 300;
+const IMPORTED = /(?:\bfrom|\bimport)\s*\(?\s*["'](\.\.?\/[^"'\n]+)["']/g;
+
 /**
  * `() => remote(…)` and `return remote(…)` leave no frame in JavaScriptCore, where such a call takes its caller's place. So
- * the modules that are on the stack, and those that they import, are searched for a call that was given such a function.
+ * the modules that are on the stack, the program's own, and those that they import are searched for a call that was given
+ * such a function.
  */
 function searchCalls(sites: readonly CallSite[], shape: Shape): Definition | undefined {
-  if (shape.names.size === 0) return undefined;
+  const wanted = tokensOf(shape.text);
   const found: Definition[] = [];
-  const searched = new Set<string>();
-  const search = (path: string): ModuleSource | undefined => {
-    if (searched.has(path)) return undefined;
-    searched.add(path);
-    const source = readModule(path);
-    if (source === undefined || !source.original.includes("mobula")) return source;
+  const paths = new Set([...sites.map(({ path }) => path), process.argv[1] ?? ""]);
+  for (const path of paths) { // It grows as it goes: modules near the call come first.
+    const text = readText(path);
+    if (text === undefined) continue;
+    for (const [, specifier] of text.matchAll(IMPORTED)) {
+      if (paths.size < SEARCHED_MAX) paths.add(join(dirname(path), specifier!));
+    }
+    if (!text.includes("mobula") || !text.includes("remote")) continue;
+    const source = readModule(path)!;
+    const here: Definition[] = [];
     walkCalls(source.program, (node, ancestors) => {
       const argument = node.arguments[0];
       if (argument === undefined || !isCode(argument) || !isRemote(source, node.callee)) return;
       if (!fits(argument, shape) || !takes(analyseScope(argument).names, shape)) return;
-      found.push({ source, node: argument, ancestors: [...ancestors, node] });
+      here.push({ source, node: argument, ancestors: [...ancestors, node] });
     });
-    return source;
-  };
-  const sources = sites.map(({ path }) => search(path));
-  if (found.length === 0) {
-    for (const source of sources) {
-      for (const statement of source?.program.body ?? []) {
-        if (statement.type !== "ImportDeclaration" || typeof statement.source.value !== "string") continue;
-        if (/^\.\.?\//.test(statement.source.value)) {
-          search(join(dirname(source!.path), statement.source.value));
-        }
-      }
-    }
+    const same = here.find(({ node }) => tokensOf(source.text.slice(node.start, node.end)) === wanted);
+    if (same !== undefined) return same;
+    found.push(...here);
   }
-  if (found.length < 2) return found[0];
-  const wanted = tokensOf(shape.text);
-  return found.find(({ source, node }) => tokensOf(source.text.slice(node.start, node.end)) === wanted);
+  // Where an engine has put constants into their places, the text differs; then there must be no doubt.
+  return found.length === 1 && shape.names.size > 0 ? found[0] : undefined;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return loaderOf(path) === undefined ? undefined : readFileSync(path, "utf8");
+  } catch {
+    return undefined; // A specifier without its extension, or in a comment.
+  }
 }
 
 /** Code without what printers do differently: space, comments, quotes, optional parentheses and separators. */
 function tokensOf(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "").replace(/[\s;,()]/g, "").replace(/['`]/g, '"');
+  const plain = text.replaceAll(IMPORT_NAME, "import").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+  return plain.replace(/[\s;,()]/g, "").replace(/['`]/g, '"');
 }
 
 function isRemote(source: ModuleSource, callee: acorn.AnyNode): boolean {

@@ -2,6 +2,7 @@
  * The verbs on actors: kill, ready, getActor.
  * @module
  */
+import { checkKnownOptions } from "../common/options.ts";
 import type { ActorHandle } from "../common/public_types.ts";
 import { requireCoreWorker } from "../io/core_worker/current.ts";
 import { keepAlive } from "./keep_alive.ts";
@@ -12,8 +13,11 @@ import { keepAlive } from "./keep_alive.ts";
  */
 // deno-lint-ignore no-explicit-any -- handles of any type
 export async function kill(handle: ActorHandle<any>, options: { noRestart?: boolean } = {}): Promise<void> {
+  checkKnownOptions(options, ["noRestart"]);
   const { noRestart = true } = options;
-  if (typeof noRestart !== "boolean") throw new TypeError("Option noRestart must be a boolean");
+  if (typeof noRestart !== "boolean") {
+    throw new TypeError(`Option noRestart must be a boolean, is ${typeof noRestart}`);
+  }
   await keepAlive(requireCoreWorker().actors.kill(handle, noRestart));
 }
 
@@ -33,6 +37,7 @@ export async function getActor<T>(
   options: { namespace?: string } = {},
 ): Promise<ActorHandle<T>> {
   checkName("name", name);
+  checkKnownOptions(options, ["namespace"]);
   if (options.namespace !== undefined) checkName("namespace", options.namespace);
   return await keepAlive(requireCoreWorker().actors.get(name, options.namespace)) as unknown as ActorHandle<
     T

@@ -39,7 +39,7 @@ export function runtimeContext(): RuntimeContext {
     actorName: actor?.spec.name ?? null,
     assignedResources: fromUnits(task?.assigned.resources ?? {}),
     gpuIds: [...task?.assigned.gpuIds ?? []],
-    wasReconstructed: (actor?.incarnation ?? 1) > 1,
+    wasReconstructed: actor?.restarted ?? false,
     actorHandle<T>(): ActorHandle<T> {
       if (actor === null) throw new TypeError("actorHandle() can be used inside an actor only");
       return core.actors.handleOf(infoOf(actor.spec)) as unknown as ActorHandle<T>;

@@ -14,6 +14,7 @@ import type { Cluster, InitOptions } from "../common/public_types.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { currentCoreWorker, setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
+import { checkEnvironment, isLogged, textSetting } from "../io/environment.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
 import { Rpc } from "../io/transport/rpc.ts";
@@ -21,7 +22,7 @@ import { connectUnix } from "../io/transport/unix.ts";
 import { clusterFilePath, defaultSessionDir, readToken } from "../process/config.ts";
 import { LocalCluster } from "../process/local_cluster.ts";
 import { runningCluster } from "../process/session.ts";
-import type { AgentMethods, CoreMethods, HeadMethods, Hello } from "../protocol/messages.ts";
+import type { AgentMethods, CoreMethods, HeadMethods, Hello, MessageLevel } from "../protocol/messages.ts";
 import { keepAlive } from "./keep_alive.ts";
 
 /** Where a driver attaches. */
@@ -50,7 +51,8 @@ export class Driver implements Cluster {
 
   constructor(options: InitOptions) {
     this.#options = options;
-    const address = options.address ?? process.env.MOBULA_ADDRESS;
+    checkEnvironment();
+    const address = options.address ?? textSetting("MOBULA_ADDRESS") ?? undefined;
     if (address !== undefined) refuseResources(options);
     // Of a cluster of our own we choose the first node's id, so that refs know their home before it is there.
     this.#nodeId = address === undefined ? nodeId(hex(randomBytes(8))) : undefined;
@@ -99,8 +101,11 @@ export class Driver implements Cluster {
     return this.#ending;
   }
 
-  #message(level: string, text: string): void {
-    if (this.#options.logToDriver !== false) process.stderr.write(`mobula ${level}: ${text}\n`);
+  /** To stderr: stdout is the program's. What workers printed is labelled already. */
+  #message(level: MessageLevel, text: string): void {
+    if (this.#options.logToDriver === false) return;
+    if (level === "log") process.stderr.write(`${text}\n`);
+    else if (isLogged(level)) process.stderr.write(`mobula ${level}: ${text}\n`);
   }
 
   async #end(): Promise<void> {
@@ -126,10 +131,20 @@ export class Driver implements Cluster {
     this.#token = place.token;
     const connection = await this.#connect(place);
     connection.unref();
+    try {
+      await this.#register(connection);
+    } catch (error) {
+      connection.destroy(null);
+      throw error;
+    }
+  }
+
+  /** Become the driver of a new job. */
+  async #register(connection: Connection): Promise<void> {
     const rpc = new Rpc<CoreMethods, AgentMethods>(connection, this.core.handlers);
     this.#clusterId = connection.peer?.clusterId ?? null;
     const { result } = await rpc.request("registerDriver", {
-      namespace: this.#options.namespace ?? process.env.MOBULA_NAMESPACE ?? null,
+      namespace: this.#options.namespace ?? textSetting("MOBULA_NAMESPACE"),
       entrypoint: process.argv.slice(1).join(" "),
     });
     const { identity } = this.core;
@@ -201,7 +216,7 @@ function isOnThisHost(address: string): boolean {
 
 async function findCluster(address: string, givenToken: string | undefined): Promise<Attachment> {
   const here = clusterHere(address);
-  const explicit = givenToken ?? process.env.MOBULA_TOKEN;
+  const explicit = givenToken ?? textSetting("MOBULA_TOKEN");
   if (here !== null) {
     return {
       token: explicit ?? readToken(here.sessionDir),

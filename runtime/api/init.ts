@@ -5,9 +5,11 @@
 import { MobulaError } from "../common/errors.ts";
 import { checkInitOptions } from "../common/options.ts";
 import type { Cluster, InitOptions } from "../common/public_types.ts";
-import { currentCoreWorker, setAutoInit } from "../io/core_worker/current.ts";
+import { currentCoreWorker, requireCoreWorker, setAutoInit } from "../io/core_worker/current.ts";
 import { workerState } from "../io/core_worker/worker_state.ts";
+import type { HeadMethods } from "../protocol/messages.ts";
 import { Driver } from "./driver.ts";
+import { keepAlive } from "./keep_alive.ts";
 
 let driver: Driver | null = null;
 
@@ -55,6 +57,12 @@ setAutoInit(() => {
 });
 
 /** In a worker the cluster is there; leaving it is the agent's business. */
-function insideCluster(): Cluster {
-  return { address: "", [Symbol.asyncDispose]: () => Promise.resolve() };
+async function insideCluster(): Promise<Cluster> {
+  const asked = requireCoreWorker().link.request("head", { method: "clusterInfo", params: {} });
+  const { address, dashboardUrl } = (await keepAlive(asked)).result as HeadMethods["clusterInfo"]["result"];
+  return {
+    address,
+    ...(dashboardUrl !== null && { dashboardUrl }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import { Deque } from "../common/deque.ts";
+import { checkKnownOptions } from "../common/options.ts";
 import type { ActorHandle, GetOptions, ObjectRef, RefOr, RemoteFunction } from "../common/public_types.ts";
 import { isActorHandle } from "../io/core_worker/actor_handle.ts";
 import { currentCoreWorker, requireCoreWorker } from "../io/core_worker/current.ts";
@@ -60,7 +61,8 @@ function getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown>
 }
 
 /**
- * Store a value; the ref is this process's. The value is copied now: later changes to it are not seen.
+ * Store a value; the ref is this process's. The value is copied by the time that this resolves: later changes to it are not
+ * seen.
  * @throws {TypeError} with the path of what cannot travel (a function, a symbol, an unregistered class).
  * @throws {ObjectStoreFullError} when it does not fit.
  */
@@ -137,6 +139,7 @@ export async function* mapTasks<A, R>(
   inputs: Iterable<RefOr<A>> | AsyncIterable<RefOr<A>>,
   options: { maxInFlight?: number } = {},
 ): AsyncIterableIterator<Awaited<R>> {
+  checkKnownOptions(options, ["maxInFlight"]);
   const { maxInFlight = MAP_IN_FLIGHT } = options;
   checkInteger("maxInFlight", maxInFlight);
   if (maxInFlight < 1) {

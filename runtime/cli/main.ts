@@ -8,7 +8,7 @@ import { LS_FLAGS, lsCommand } from "./ls_command.ts";
 import { print } from "./print.ts";
 import { START_FLAGS, startCommand } from "./start_command.ts";
 import { statusCommand } from "./status_command.ts";
-import { stopCommand } from "./stop_command.ts";
+import { STOP_FLAGS, stopCommand } from "./stop_command.ts";
 import { traceCommand } from "./trace_command.ts";
 import { COMMON_FLAGS, type Flags, UsageError } from "./usage.ts";
 
@@ -30,7 +30,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: stopCommand,
     usage: "stop",
     help: "end what was started here",
-    flags: { json: COMMON_FLAGS["json"]! },
+    flags: STOP_FLAGS,
   },
   status: {
     run: statusCommand,

@@ -4,6 +4,12 @@
  */
 import { styleText } from "node:util";
 
+/** A reader that has seen enough (`mobula ls tasks | head`) is no failure. */
+process.stdout.on("error", (error: Error & { code?: string }) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
 /** One line on stdout. */
 export function print(line: string = ""): void {
   process.stdout.write(line + "\n");

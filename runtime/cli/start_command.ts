@@ -5,8 +5,10 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { DASHBOARD_PORT, HEAD_PORT } from "../common/config.ts";
+import { DASHBOARD_PORT, HEAD_PORT, OBJECT_STORE_BYTES_MIN } from "../common/config.ts";
 import type { RuntimeName } from "../common/task_spec.ts";
+import { parseAddress } from "../io/transport/http2.ts";
+import { isLoopback, isThisMachine } from "../io/transport/reachable_host.ts";
 import type { AgentConfig, ClusterFile, NodeResources } from "../process/config.ts";
 import { defaultSessionDir, readToken } from "../process/config.ts";
 import { newToken, prepareSessionDir, runningCluster, writeToken } from "../process/session.ts";
@@ -97,7 +99,7 @@ function agentConfig(
     workerRuntime: fixed.runtime,
     port: 0,
     resources: nodeResources(flags),
-    objectStoreBytes: flags.integer("object-store-bytes", 1),
+    objectStoreBytes: flags.integer("object-store-bytes", OBJECT_STORE_BYTES_MIN),
     objectStoreDir: objectStoreDir === null ? null : resolve(objectStoreDir),
     prestart: 1,
   };
@@ -142,15 +144,23 @@ function storeOf(flags: ParsedArguments): string | null {
   return store.startsWith("file:") && !store.startsWith("file:/") ? `file:${resolve(store.slice(5))}` : store;
 }
 
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+/** A node that listens on loopback would be known to the others by an address that leads each of them to itself. */
+async function refuseUnreachable({ agent }: SupervisorConfig): Promise<void> {
+  if (!isLoopback(agent.host)) return;
+  const { host } = parseAddress(agent.headAddress);
+  if (isLoopback(host) || await isThisMachine(host)) return;
+  throw new UsageError(
+    `start: the head at ${agent.headAddress} is on another machine, and ${agent.host} is not reachable from there: give ` +
+      "--host with this machine's address, and --tls-cert, --tls-key and --tls-ca (or --insecure)",
+  );
 }
 
 /** Puts the token where the processes read it: the cluster's own for a node that joins, the session's or a new one here. */
 async function settleToken(
   flags: ParsedArguments,
-  { sessionDir, head, agent }: SupervisorConfig,
+  config: SupervisorConfig,
 ): Promise<void> {
+  const { sessionDir, head, agent } = config;
   const token = findToken(flags);
   if (head !== null) {
     if (runningCluster(sessionDir) === null) writeToken(sessionDir, token ?? newToken());
@@ -163,6 +173,7 @@ async function settleToken(
   }
   // Fails with a clear reason before any process is started.
   (await connectHead({ address: agent.headAddress, token, tls: agent.tls ?? null })).close();
+  await refuseUnreachable(config);
   const running = runningCluster(sessionDir);
   if (running !== null && running.address !== agent.headAddress) {
     throw new UsageError(

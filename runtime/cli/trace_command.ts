@@ -16,10 +16,9 @@ export async function traceCommand(args: readonly string[]): Promise<number> {
   }
   return await withHead(flags, async (head) => {
     const { steps } = await head.ask("trace", { taskId: task as TaskId });
-    const ordered = [...steps].sort((a, b) => a.atMs - b.atMs || a.step - b.step);
-    if (flags.isSet("json")) printJson(ordered);
-    else if (ordered.length > 0) printSteps(ordered);
-    if (ordered.length > 0) return 0;
+    if (flags.isSet("json")) printJson(steps);
+    else if (steps.length > 0) printSteps(steps);
+    if (steps.length > 0) return 0;
     process.stderr.write(
       `mobula: no steps of ${task} are known: it does not exist, or its history is gone\n`,
     );

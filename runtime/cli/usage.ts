@@ -163,5 +163,9 @@ function describeParseError(command: string, error: Error & { code?: string }, f
     const known = Object.keys(flags).map((name) => `--${name}`).join(" ");
     return `${command}: unknown option ${flag}; known: ${known}`;
   }
+  if (/argument is ambiguous/.test(error.message)) {
+    const name = flag.replace(/'.*$/, "");
+    return `${command}: ${name} needs a value; one that begins with a dash is written ${name}=-1`;
+  }
   return `${command}: ${error.message.split(/[.\n]/)[0]}`;
 }

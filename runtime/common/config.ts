@@ -60,3 +60,6 @@ export const OBJECT_STORE_FULL_WAIT_MAX_MS: number = 60_000;
 export const PULL_ROUNDS_MAX: number = 8;
 /** Pause before the next round; it doubles each time. */
 export const PULL_RETRY_MS: number = 100;
+
+/** The smallest object store: less would not hold one object that is worth storing. */
+export const OBJECT_STORE_BYTES_MIN: number = 1024 * 1024;

@@ -104,6 +104,7 @@ export class TaskError extends MobulaError {
   }
 }
 
+/** The task was cancelled before it had a result. */
 export class TaskCancelledError extends MobulaError {
   readonly taskId: string;
   constructor(message?: string, fields: ErrorFields = {}) {
@@ -122,6 +123,7 @@ export class WorkerCrashedError extends MobulaError {
   }
 }
 
+/** Base of what can go wrong with an actor. */
 export class ActorError extends MobulaError {
   readonly actorId: string;
   /** The constructor threw; `cause` is its error. */
@@ -149,17 +151,20 @@ export class ActorUnavailableError extends ActorError {
     brandClass(this, "ActorUnavailableError");
   }
 }
+/** The actor can never be placed: what its strategy demands is gone. */
 export class ActorUnschedulableError extends ActorError {
   static {
     brandClass(this, "ActorUnschedulableError");
   }
 }
+/** A living actor has the name already; the message says which. */
 export class NameTakenError extends MobulaError {
   static {
     brandClass(this, "NameTakenError");
   }
 }
 
+/** Every copy of the object is gone, and it cannot be made again; the message says why. */
 export class ObjectLostError extends MobulaError {
   readonly objectId: string;
   constructor(message?: string, fields: ErrorFields = {}) {
@@ -170,6 +175,7 @@ export class ObjectLostError extends MobulaError {
     brandClass(this, "ObjectLostError");
   }
 }
+/** The object was given up: no reference to it was left anywhere. */
 export class ObjectFreedError extends ObjectLostError {
   static {
     brandClass(this, "ObjectFreedError");
@@ -181,6 +187,7 @@ export class OwnerDiedError extends ObjectLostError {
     brandClass(this, "OwnerDiedError");
   }
 }
+/** The task that made the object was run again and failed. */
 export class ObjectReconstructionFailedError extends ObjectLostError {
   static {
     brandClass(this, "ObjectReconstructionFailedError");
@@ -192,21 +199,25 @@ export class RefReleasedError extends MobulaError {
     brandClass(this, "RefReleasedError");
   }
 }
+/** A node's object store has no room, and none became free in time: release references, or give it more. */
 export class ObjectStoreFullError extends MobulaError {
   static {
     brandClass(this, "ObjectStoreFullError");
   }
 }
+/** The disk that objects would go to is full. */
 export class OutOfDiskError extends MobulaError {
   static {
     brandClass(this, "OutOfDiskError");
   }
 }
+/** The worker was ended because its host ran out of memory. */
 export class OutOfMemoryError extends MobulaError {
   static {
     brandClass(this, "OutOfMemoryError");
   }
 }
+/** The node on which it ran or was to run is dead. */
 export class NodeDiedError extends MobulaError {
   static {
     brandClass(this, "NodeDiedError");
@@ -225,21 +236,25 @@ export class GetTimeoutError extends MobulaError {
     brandClass(this, "GetTimeoutError");
   }
 }
+/** The task can never be placed: what its strategy demands is gone. */
 export class TaskUnschedulableError extends MobulaError {
   static {
     brandClass(this, "TaskUnschedulableError");
   }
 }
+/** Thrown by `.remote()`: maxPendingCalls of the actor, or MOBULA_MAX_PENDING_TASKS of this process, is reached. */
 export class PendingCallsLimitExceededError extends MobulaError {
   static {
     brandClass(this, "PendingCallsLimitExceededError");
   }
 }
+/** The placement group that it ran in was removed. */
 export class PlacementGroupRemovedError extends MobulaError {
   static {
     brandClass(this, "PlacementGroupRemovedError");
   }
 }
+/** The worker's runtime environment could not be made; the message says what failed. */
 export class RuntimeEnvSetupError extends MobulaError {
   static {
     brandClass(this, "RuntimeEnvSetupError");

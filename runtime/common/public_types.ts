@@ -49,9 +49,11 @@ export interface PlacedOptions {
   memory?: number;
   /** Custom resources held, by name. */
   resources?: Record<string, number>;
+  /** Default "DEFAULT". */
   schedulingStrategy?: SchedulingStrategy;
   /** Node labels that must hold: a value, `!value`, `in(a,b)` or `!in(a,b)` by label. */
   labelSelector?: Record<string, string>;
+  /** Merged with the job's, variable by variable. */
   runtimeEnv?: RuntimeEnv;
 }
 
@@ -63,6 +65,7 @@ export interface CallOptions {
   retryExceptions?: boolean | readonly ErrorClass[];
 }
 
+/** Options of a remote function. */
 export interface TaskOptions extends PlacedOptions, CallOptions {
   /** Retries after a worker or node died (and after exceptions, with retryExceptions). Default 3; -1 without end. */
   maxRetries?: number;
@@ -70,11 +73,13 @@ export interface TaskOptions extends PlacedOptions, CallOptions {
   captures?: Record<string, unknown>;
 }
 
+/** Options of an actor's method. */
 export interface MethodOptions extends CallOptions {
   /** Retries of a call whose actor died. Default 0: at most once. -1 without end. */
   maxTaskRetries?: number;
 }
 
+/** Options of a remote class. */
 export interface ActorOptions extends PlacedOptions {
   /** Where the name is looked up. Default: the job's namespace. */
   namespace?: string;
@@ -95,6 +100,7 @@ export interface ActorOptions extends PlacedOptions {
   maxPendingCalls?: number;
   /** Defaults for single methods. */
   methods?: Record<string, MethodOptions>;
+  /** Values that the class uses from an enclosing function's scope, serialized once with the class. */
   captures?: Record<string, unknown>;
 }
 
@@ -144,14 +150,17 @@ export interface RemoteClass<C extends AnyClass> {
 /** The handle type of a remote class: HandleOf<typeof Counter>. */
 export type HandleOf<R> = R extends RemoteClass<infer C> ? ActorHandle<InstanceType<C>> : never;
 
+/** Options of `init`. */
 export interface InitOptions {
   /** "HOST:PORT", "auto" (the cluster running here), or none: MOBULA_ADDRESS, else an embedded cluster. */
   address?: string;
   /** Resources of an embedded cluster's node; refused with an address. Default: the machine's CPUs. */
   numCpus?: number;
+  /** Default 0. */
   numGpus?: number;
+  /** Custom resources of the node, by name. Default none. */
   resources?: Record<string, number>;
-  /** Size of an embedded node's object store in bytes. Default 30 % of memory. */
+  /** Size of an embedded node's object store in bytes, at least 1 MiB. Default 30 % of memory. */
   objectStoreBytes?: number;
   /** Where names of actors are looked up. Default: a random one, or MOBULA_NAMESPACE. */
   namespace?: string;
@@ -169,11 +178,14 @@ export interface InitOptions {
 
 /** A connection to a cluster; an embedded one ends with it. */
 export interface Cluster {
+  /** HOST:PORT of the head. */
   readonly address: string;
+  /** A link that signs one browser in; absent without a dashboard. */
   readonly dashboardUrl?: string;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Options of `get` and `wait`. */
 export interface GetOptions {
   /** GetTimeoutError after this long; 0: what is there now. Default: wait without end. */
   timeoutMs?: number;

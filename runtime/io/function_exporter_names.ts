@@ -29,8 +29,12 @@ export function nameFromCallSite(stack: string | undefined): string {
   // Nobody reads lines this long, and matching them takes long.
   if (lines === undefined || line === undefined || line.length > LINE_CHARS_MAX) return ANONYMOUS;
   // V8 points at the callee, JavaScriptCore at its parenthesis or behind: the nearest assignment up to there counts.
-  return assignedName(line, frame.column) ??
-    assignedName(`${lines[frame.line - 2] ?? ""} ${line}`, Infinity) ?? ANONYMOUS;
+  const name = assignedName(line, frame.column);
+  if (name !== undefined) return name;
+  const before = lines[frame.line - 2] ?? "";
+  // The assignment ends the line before only where the call begins this one.
+  const isContinued = /[=:]\s*$/.test(before) && BEGINS_WITH_CALL.test(line);
+  return (isContinued ? assignedName(`${before} ${line}`, Infinity) : undefined) ?? ANONYMOUS;
 }
 
 /** A place in a file of the user's; line and column from 1. */
@@ -72,12 +76,13 @@ function toPath(location: string): string | undefined {
 function assignedName(text: string, column: number): string | undefined {
   let name: string | undefined;
   for (const match of text.matchAll(CALL)) {
-    if (match.index < column) name = match[2] ?? match[1] ?? name;
+    if (match.index < column) name = match[2] ?? match[1];
   }
   return name;
 }
 
 const NAME = "[A-Za-z_$][\\w$]*";
+const BEGINS_WITH_CALL = new RegExp(`^\\s*(?:await\\s+)?(?:${NAME}\\s*\\.\\s*)*remote\\b`);
 const CALL = new RegExp(
   `(?:(${NAME})\\s*(?::(?:[^=]|=>)*?)?[=:]\\s*(?:await\\s+)?)?(?:\\b${NAME}\\s*\\.\\s*)*\\bremote\\s*(?:<[^(]*>)?\\s*\\(` +
     `(?:\\s*(${NAME})\\s*[,)])?`,

@@ -24,7 +24,7 @@ export interface LoadableFunction {
   readonly hash: string;
   /** For stacks, where the code has no name of its own. */
   readonly name?: string | undefined;
-  readonly captures?: Readonly<Record<string, unknown>> | undefined;
+  readonly captures?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
 export interface LoadOptions {

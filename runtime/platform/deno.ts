@@ -8,15 +8,18 @@ import { runInNewContext } from "node:vm";
 import { markAsUntransferable } from "node:worker_threads";
 import type { RuntimeName } from "../common/task_spec.ts";
 import {
+  C_LIBRARIES,
   isAddress,
   MADV_POPULATE_WRITE,
   MAP_PRIVATE,
   MAP_SHARED,
-  MEMORY_LIBRARIES,
   MS_ASYNC,
+  PR_SET_PDEATHSIG,
   PROT_READ_WRITE,
+  SIGKILL,
 } from "./c_library.ts";
 import { Mappings, type MemoryCalls } from "./mappings.ts";
+import { watchParent } from "./parent_watch.ts";
 import type { Platform, SharedRegion, SpawnOptions } from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
@@ -37,6 +40,23 @@ const self = { name: runtimeName, path: process.execPath };
 
 export function spawnRuntime(runtime: RuntimeName, entry: string, options: SpawnOptions = {}): ChildProcess {
   return spawnWith(self, runtime, entry, options);
+}
+
+export function endWithParent(): void {
+  if (process.platform !== "linux" || !askKernel()) watchParent();
+}
+
+/** Whether the kernel will kill this process when the thread that started it ends: the parent's main thread. */
+function askKernel(): boolean {
+  for (const library of C_LIBRARIES) {
+    try {
+      const prctl = { parameters: ["i32", "usize"], result: "i32" };
+      return Deno.dlopen(library, { prctl }).symbols.prctl(PR_SET_PDEATHSIG, SIGKILL) === 0;
+    } catch {
+      continue; // Not this C library, or FFI is not permitted.
+    }
+  }
+  return false;
 }
 
 export function mapPrivate(
@@ -81,7 +101,7 @@ function mappings(): Mappings | null {
 }
 
 function openMemoryCalls(): MemoryCalls | null {
-  for (const library of MEMORY_LIBRARIES) {
+  for (const library of C_LIBRARIES) {
     try {
       return memoryCalls(library);
     } catch {
@@ -141,6 +161,7 @@ function canForbidTransfers(): boolean {
   runtimeName,
   runtimeVersion,
   spawnRuntime,
+  endWithParent,
   mapPrivate,
   mapShared,
   collectGarbage,

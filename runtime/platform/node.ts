@@ -6,6 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { RuntimeName } from "../common/task_spec.ts";
+import { watchParent } from "./parent_watch.ts";
 import type { Platform, SharedRegion, SpawnOptions } from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
@@ -16,6 +17,10 @@ const self = { name: runtimeName, path: process.execPath };
 
 export function spawnRuntime(runtime: RuntimeName, entry: string, options: SpawnOptions = {}): ChildProcess {
   return spawnWith(self, runtime, entry, options);
+}
+
+export function endWithParent(): void {
+  watchParent();
 }
 
 export function mapPrivate(
@@ -50,6 +55,7 @@ export function collectGarbage(): void {
   runtimeName,
   runtimeVersion,
   spawnRuntime,
+  endWithParent,
   mapPrivate,
   mapShared,
   collectGarbage,

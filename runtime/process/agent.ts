@@ -37,6 +37,7 @@ import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { Relays } from "./agent_relays.ts";
 import { type AgentPaths, agentPaths, prepareAgentDir, resourcesOf } from "./agent_session.ts";
 import { Tracer } from "./agent_tracer.ts";
+import { WorkerRows } from "./agent_worker_rows.ts";
 import { type WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
 import { type AgentConfig, readTlsFiles, readToken, tokenPath } from "./config.ts";
 
@@ -46,8 +47,8 @@ const GOODBYE_MS = 1_000;
 export interface AgentOptions {
   /** Opens this node's object store on behalf of the host. */
   readonly openStore: (host: StoreHost) => Promise<ObjectStore>;
-  /** The node is fenced or the cluster ends: stop() and exit. */
-  readonly onEnd: (reason: string) => void;
+  /** The cluster ends, or the head does not accept this incarnation any more (`fenced`): stop() and exit. */
+  readonly onEnd: (reason: string, fenced: boolean) => void;
   readonly log: (text: string) => void;
 }
 
@@ -77,6 +78,7 @@ export class Agent {
   #http2: Http2Listener | null = null;
   #unix: UnixListener | null = null;
   #heartbeats: HeartbeatSender | null = null;
+  #workerRows: WorkerRows | null = null;
   #stopping: Promise<void> | null = null;
 
   /** Starts an agent; resolves when the head has registered it. Rejects, with nothing left behind, when that fails. */
@@ -108,7 +110,7 @@ export class Agent {
       handlers: nodeHandlers(parts, { nodes: (rows) => this.#nodesChanged(rows), shutdown: options.onEnd }),
       registration: () => this.#registration(),
       onRegistered: (answer) => this.#registered(answer),
-      onFenced: (reason) => options.onEnd(`The head does not accept this node any more: ${reason}`),
+      onFenced: (reason) => options.onEnd(`The head does not accept this node any more: ${reason}`, true),
       log: options.log,
     });
     this.#peers = new Peers({
@@ -163,7 +165,10 @@ export class Agent {
       address: this.#config.headAddress,
       hello: (purpose) => this.#hello(purpose),
       tls: this.#tls,
-      view: () => this.#view(),
+      view: () => {
+        this.#workerRows?.tell();
+        return this.#view();
+      },
       isRegistered: () => this.#head.isUp,
       onStuck: (why) => this.#head.reconnect(why),
     });
@@ -177,7 +182,7 @@ export class Agent {
     const peers = this.#peers;
     const processes = this.#processes;
     const { log } = this.#options;
-    const tracer = new Tracer(nodeId, head, nowMs);
+    const tracer = new Tracer(nodeId, this.#epoch, head, nowMs);
     const clusterId = this.#clusterId;
     const shared = { nodeId, head, peers, processes, tracer, log };
     const storeHost = new AgentStoreHost({ ...shared, clusterId, token: this.#token, tls: this.#tls });
@@ -191,6 +196,13 @@ export class Agent {
       labels: this.#config.resources.labels,
     }, { ...shared, workers, store, nowMs });
     const headAddress = this.#config.headAddress;
+    const actors = new Actors({ ...shared, leases, workers, nowMs });
+    this.#workerRows = new WorkerRows({
+      head,
+      workers,
+      isLeased: (id) => leases.scheduler.isLeased(id),
+      actorOf: (id) => actors.hostedBy(id),
+    });
     return {
       nodeId,
       headAddress,
@@ -199,7 +211,7 @@ export class Agent {
       processes,
       workers,
       leases,
-      actors: new Actors({ ...shared, leases, workers }),
+      actors,
       jobs: new Jobs({
         warnings: storeHost.warnings,
         nodeId,
@@ -234,6 +246,7 @@ export class Agent {
         nodeId: this.nodeId,
         clusterId,
         tokenPath: tokenPath(sessionDir),
+        agentPid: process.pid,
       },
       socketDir: this.#paths.dir,
       logDir: this.#paths.logs,
@@ -339,10 +352,10 @@ export class Agent {
   #output({ child, jobId, homeNode }: WorkerProcess, text: string): boolean {
     if (jobId === null || homeNode === null) return false;
     const labelled = text.split("\n").map((line) => `(pid=${child.pid}) ${line}`).join("\n");
-    if (homeNode === this.nodeId) this.#processes.message(jobId, "info", labelled);
+    if (homeNode === this.nodeId) this.#processes.message(jobId, "log", labelled);
     else {
       this.#peers.connect(homeNode).then(
-        (rpc) => rpc.notify("message", { jobId, level: "info", text: labelled }),
+        (rpc) => rpc.notify("message", { jobId, level: "log", text: labelled }),
         () => undefined,
       );
     }
@@ -376,6 +389,7 @@ export class Agent {
     for (const jobId of answer.endedJobs) jobs.ended(jobId);
     actors.ended(answer.endedActors);
     actors.watchAgain();
+    this.#workerRows?.tellAgain();
   }
 
   #nodesChanged(rows: readonly NodeRow[]): void {

@@ -9,18 +9,23 @@
  */
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
 import type { ActorSpec, ActorStatus, DeathCause, Grant, LeaseRequest } from "../common/task_spec.ts";
-import type { HeadMethods } from "../protocol/messages.ts";
+import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
+import type { Creation } from "./agent_creations.ts";
 import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
+import type { Tracer } from "./agent_tracer.ts";
 import type { WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
 
 /** An actor that the head told this node to run. */
 interface LocalActor {
   readonly spec: ActorSpec;
   readonly incarnation: number;
+  /** An earlier incarnation ended: its constructor may look for what that one has left. */
+  readonly restarted: boolean;
   state: "leasing" | "constructing" | "running";
   grant: Grant | null;
+  readonly creation: Creation;
   /** The head told it to end; its worker's end is meant then. */
   stopping: DeathCause | null;
 }
@@ -38,6 +43,9 @@ export interface ActorsParts {
   readonly leases: Leases;
   readonly workers: WorkerProcesses;
   readonly processes: ProcessTable;
+  readonly tracer: Tracer;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: () => number;
   readonly log: (text: string) => void;
 }
 
@@ -55,7 +63,7 @@ export class Actors {
   // ---- life ----------------------------------------------------------------------------------------------------------
 
   /** NodeMethods.startActor. A repeated order, and one for an older incarnation, change nothing. */
-  start(spec: ActorSpec, incarnation: number, args: Uint8Array): void {
+  start({ spec, incarnation, restarted }: NodeMethods["startActor"]["params"], args: Uint8Array): void {
     const known = this.#actors.get(spec.actorId);
     if (known !== undefined) {
       if (known.incarnation >= incarnation) return;
@@ -65,7 +73,15 @@ export class Actors {
         message: "A newer incarnation took its place.",
       });
     }
-    const actor: LocalActor = { spec, incarnation, state: "leasing", grant: null, stopping: null };
+    const actor: LocalActor = {
+      spec,
+      incarnation,
+      restarted,
+      state: "leasing",
+      grant: null,
+      creation: this.#parts.tracer.creations.begin(spec, incarnation, this.#parts.nowMs()),
+      stopping: null,
+    };
     this.#actors.set(spec.actorId, actor);
     const bytes = args.slice();
     this.#parts.leases.request(leaseRequest(spec, incarnation), "head").then((answer) => {
@@ -92,6 +108,11 @@ export class Actors {
       });
     }
     this.#parts.workers.stop(actor.grant.workerId, { force: !graceful, idle: false, cause });
+  }
+
+  /** The actor that a worker hosts or constructs. */
+  hostedBy(workerId: ProcessId): ActorId | null {
+    return this.#byWorker.get(workerId)?.spec.actorId ?? null;
   }
 
   /** The head says that these are over (they ended while this node was away). */
@@ -207,18 +228,25 @@ export class Actors {
     const process = processes.get(workerId);
     if (this.#actors.get(actor.spec.actorId) !== actor || process === undefined) {
       // Stopped, or its worker died, while the grant was on its way.
-      return leases.step({ type: "leaseReturned", leaseId, discardWorker: true });
+      leases.step({ type: "leaseReturned", leaseId, discardWorker: true });
+      if (this.#actors.get(actor.spec.actorId) !== actor) return;
+      this.#forget(actor);
+      return this.#notPlaced(actor, new Error(`its worker ${workerId} ended before the constructor began`));
     }
     actor.grant = grant;
     actor.state = "constructing";
+    const { creations } = this.#parts.tracer;
+    creations.start(actor.creation, workerId, this.#parts.nowMs());
     this.#byWorker.set(workerId, actor);
-    const { spec, incarnation } = actor;
+    const { spec, incarnation, restarted } = actor;
     try {
       const { result, sections } = await process.rpc.request(
         "startActor",
-        { spec, incarnation, leaseId, gpuIds: [...gpuIds] },
+        { spec, incarnation, restarted, leaseId, gpuIds: [...gpuIds] },
         [args],
       );
+      const error = result.failed ? { type: "TaskError", message: result.message } : null;
+      creations.end(actor.creation, error, this.#parts.nowMs());
       if (!result.failed) actor.state = "running";
       this.#tellStarted(actor, grant, result, sections);
       if (!result.failed) return;
@@ -230,6 +258,8 @@ export class Actors {
         cause: { code: "CREATION_FAILED", message: result.message },
       });
     } catch (error) {
+      const { message } = error as Error;
+      creations.end(actor.creation, { type: "WorkerCrashedError", message }, this.#parts.nowMs());
       // The worker is gone or going; its exit tells the head.
       this.#parts.log(`Constructing ${spec.actorId} failed: ${(error as Error).message}`);
       const cause: DeathCause = { code: "WORKER_DIED", message: (error as Error).message };
@@ -275,6 +305,8 @@ export class Actors {
   }
 
   #forget(actor: LocalActor): void {
+    // One that waits for its worker only: a constructor's end is told where it is known.
+    if (actor.grant === null) this.#parts.tracer.creations.end(actor.creation, null, this.#parts.nowMs());
     if (this.#actors.get(actor.spec.actorId) === actor) this.#actors.delete(actor.spec.actorId);
     if (actor.grant !== null) this.#byWorker.delete(actor.grant.workerId);
   }

@@ -43,9 +43,11 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "endJob",
   "reportObjects",
   "freeObjects",
+  "actorIncarnation",
   "actorOutOfScope",
   "actorStarted",
   "workerExited",
+  "reportWorkers",
   "taskEvents",
   "pickNode",
   "cancelPick",
@@ -187,7 +189,12 @@ function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Ag
     createActor: async (params, sections) => (await head.request("createActor", params, sections)).result,
     getActor: async (params) => (await head.request("getActor", params)).result,
     watchActor: ({ actorId }) => actors.watch(process, actorId),
-    killActor: async (params) => (await head.request("killActor", params)).result,
+    killActor: async ({ actorId, noRestart }) => {
+      if (noRestart) return (await head.request("killActor", { actorId, noRestart })).result;
+      // It names whom it means: sent again to a head that has restarted the actor, it must not cost another restart.
+      const { result: { incarnation } } = await head.request("actorIncarnation", { actorId });
+      return (await head.request("killActor", { actorId, noRestart, incarnation })).result;
+    },
   };
 }
 
@@ -238,13 +245,13 @@ export function nodeHandlers(
   parts: () => AgentParts,
   on: {
     readonly nodes: (nodes: NodeMethods["nodesChanged"]["params"]["nodes"]) => void;
-    readonly shutdown: (reason: string) => void;
+    readonly shutdown: (reason: string, fenced: boolean) => void;
   },
 ): Handlers<NodeMethods> {
   return {
     nodesChanged: ({ nodes }) => on.nodes(nodes),
-    startActor: ({ spec, incarnation }, [args]) => {
-      parts().actors.start(spec, incarnation, args ?? NO_BYTES);
+    startActor: (order, [args]) => {
+      parts().actors.start(order, args ?? NO_BYTES);
       return EMPTY;
     },
     stopActor: ({ actorId, incarnation, graceful, cause }) =>
@@ -253,6 +260,6 @@ export function nodeHandlers(
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
     jobEnded: ({ jobId }) => parts().jobs.ended(jobId),
     message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),
-    shutdown: ({ reason }) => on.shutdown(reason),
+    shutdown: ({ reason, fenced }) => on.shutdown(reason, fenced === true),
   };
 }

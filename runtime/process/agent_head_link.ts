@@ -11,7 +11,8 @@
  * those marked `keep` wait for ever: the head must hear of them.
  * @module
  */
-import { GCS_REQUEST_TIMEOUT_MS } from "../common/config.ts";
+import { MobulaError } from "../common/errors.ts";
+import { gcsRequestTimeoutMs } from "../io/environment.ts";
 import type { HeadMethods, Hello, NodeMethods, NodeRegistration } from "../protocol/messages.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
 import type { TlsOptions } from "../io/transport/http2.ts";
@@ -76,7 +77,7 @@ export class HeadLink {
 
   constructor(options: HeadLinkOptions) {
     this.#options = options;
-    this.#timeoutMs = Number(process.env["MOBULA_GCS_REQUEST_TIMEOUT_MS"]) || GCS_REQUEST_TIMEOUT_MS;
+    this.#timeoutMs = gcsRequestTimeoutMs();
   }
 
   /** Whether requests reach the head now. */
@@ -218,8 +219,11 @@ export class HeadLink {
   #watchDown(): void {
     this.#downTimer ??= setTimeout(() => {
       this.#downTimer = undefined;
-      const text = `The head at ${this.#options.address} has not answered for ${this.#timeoutMs} ms.`;
-      this.#failWaiting(new ConnectionClosedError(text), false);
+      // Not a closed connection: to a driver that would be the one to its agent.
+      const text =
+        `The head at ${this.#options.address} has been away for ${this.#timeoutMs} ms (MOBULA_GCS_REQUEST_TIMEOUT_MS): ` +
+        "the request was given up, and may have been done. Tasks that need no head go on.";
+      this.#failWaiting(new MobulaError(text, { code: "HeadUnavailable" }), false);
       if (this.#rpc === null && !this.#closed) this.#watchDown();
     }, this.#timeoutMs);
   }

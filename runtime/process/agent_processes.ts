@@ -4,7 +4,7 @@
  */
 import type { ActorId, JobId, ProcessId } from "../common/ids.ts";
 import type { RuntimeName } from "../common/task_spec.ts";
-import type { AgentMethods, CoreMethods } from "../protocol/messages.ts";
+import type { AgentMethods, CoreMethods, MessageLevel } from "../protocol/messages.ts";
 import type { Rpc } from "../io/transport/rpc.ts";
 
 export type ProcessRpc = Rpc<AgentMethods, CoreMethods>;
@@ -72,7 +72,7 @@ export class ProcessTable {
   }
 
   /** A line for the user: to the job's drivers here, or to all of them when it is nobody's. */
-  message(jobId: JobId | null, level: "info" | "warning" | "error", text: string): void {
+  message(jobId: JobId | null, level: MessageLevel, text: string): void {
     for (const { role, rpc, jobId: own } of this.#processes.values()) {
       if (role === "driver" && (jobId === null || own === jobId)) rpc.notify("message", { level, text });
     }

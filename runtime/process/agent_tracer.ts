@@ -7,6 +7,7 @@ import { TASK_EVENT_INTERVAL_MS } from "../common/config.ts";
 import type { NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import { taskOfObject } from "../common/ids.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+import { Creations } from "./agent_creations.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 
 /** Steps of one interval, at most: a burst of leases must not become a burst of rows. */
@@ -17,7 +18,11 @@ const BATCHES_MAX = 500;
 const BATCHES_PER_MESSAGE = 50;
 
 export class Tracer {
+  /** Constructor calls of this node's actors. */
+  readonly creations: Creations;
   readonly #nodeId: NodeId;
+  /** Names this run of the agent: its counts begin anew with each. */
+  readonly #processId: string;
   readonly #head: HeadLink;
   readonly #nowMs: () => number;
   #steps: TraceStep[] = [];
@@ -30,11 +35,13 @@ export class Tracer {
   readonly #argumentTasks: Map<ObjectId, { readonly key: string; readonly taskId: TaskId }> = new Map();
   readonly #timer: ReturnType<typeof setInterval>;
 
-  constructor(nodeId: NodeId, head: HeadLink, nowMs: () => number) {
+  constructor(nodeId: NodeId, epoch: number, head: HeadLink, nowMs: () => number) {
+    this.creations = new Creations(nodeId);
+    this.#processId = `${nodeId}@${epoch.toString(36)}`;
     this.#nodeId = nodeId;
     this.#head = head;
     this.#nowMs = nowMs;
-    this.#timer = setInterval(() => this.#flushSteps(), TASK_EVENT_INTERVAL_MS);
+    this.#timer = setInterval(() => this.#flush(), TASK_EVENT_INTERVAL_MS);
   }
 
   /** A step of a journey, done by this agent. */
@@ -91,24 +98,25 @@ export class Tracer {
   /** Send what is left, without waiting for long. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    this.#flushSteps();
+    this.#flush();
     await Promise.resolve();
   }
 
-  #flushSteps(): void {
-    if (this.#steps.length === 0) return;
+  #flush(): void {
+    const created = this.creations.take();
+    if (this.#steps.length === 0 && created === null) return;
     const steps = this.#steps;
     this.#steps = [];
     this.#push({
-      processId: this.#nodeId,
+      processId: this.#processId,
       nodeId: this.#nodeId,
       jobId: null,
       sequence: ++this.#sequence,
-      counts: [],
+      counts: created?.counts ?? [],
       edges: [],
-      rows: [],
+      rows: created?.rows ?? [],
       steps,
-      rowsDropped: this.#stepsDropped,
+      rowsDropped: this.#stepsDropped + this.creations.rowsDropped,
     }, null);
   }
 

@@ -13,6 +13,7 @@ import { WORKER_START_TIMEOUT_MS } from "../common/config.ts";
 import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../common/ids.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
 import { LogTails } from "./agent_logs.ts";
+import { pruneWorkerLogs } from "./log_files.ts";
 import { noteWorker } from "./agent_session.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
 
@@ -26,6 +27,8 @@ const EXIT_SEEN_MS = 200;
 const LOG_TAIL_BYTES = 2_000;
 /** Causes of ends that are remembered for workerFate. */
 const FATES_MAX = 1_000;
+/** Ended workers after which the oldest logs are removed. */
+const PRUNE_LOGS_EVERY = 32;
 
 /** What a worker process is told (see worker_main.ts). */
 export interface WorkerConfig {
@@ -37,6 +40,7 @@ export interface WorkerConfig {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly tokenPath: string;
+  readonly agentPid: number;
 }
 
 export interface WorkersOptions {
@@ -83,9 +87,12 @@ export class WorkerProcesses {
   readonly #logs: LogTails = new LogTails();
   readonly #fates: Map<ProcessId, DeathCause> = new Map();
   #closed: boolean = false;
+  /** Workers that ended since old logs were removed. */
+  #unpruned: number = 0;
 
   constructor(options: WorkersOptions) {
     this.#options = options;
+    this.#pruneLogs();
   }
 
   get(id: ProcessId): WorkerProcess | undefined {
@@ -205,10 +212,16 @@ export class WorkerProcesses {
     worker.child.kill("SIGKILL");
   }
 
+  #pruneLogs(): void {
+    this.#unpruned = 0;
+    pruneWorkerLogs(this.#options.logDir, new Set(Array.from(this.all(), ({ logPath }) => logPath)));
+  }
+
   #exited(worker: WorkerProcess, code: number | null, signal: string | null, failure: string | null): void {
     if (!this.#workers.delete(worker.id)) return;
     clearTimeout(worker.timer);
     this.#logs.remove(worker.logPath);
+    if (++this.#unpruned >= PRUNE_LOGS_EVERY) this.#pruneLogs();
     rmSync(worker.socketPath, { force: true });
     const how = failure ?? (signal === null ? `exit code ${code}` : `signal ${signal}`);
     const { onStartFailed, onExit } = this.#options;

@@ -34,13 +34,13 @@ export class TaskHistory {
   async restore(): Promise<void> {
     const counts = await this.#store.query({ table: "functionCounts", limit: 1_000 });
     for (const batch of reportedCounts(counts as unknown as StoredFunctionCounts[])) {
-      this.#view.applyTaskEvents(batch);
+      this.#view.applyTaskEvents(batch, true);
     }
     const tasks = await this.#store.query({ table: "tasks", limit: TASKS_RESTORED });
     const rows = (tasks as unknown as StoredTask[]).reverse().map(reportedTask);
     if (rows.length === 0) return;
     const none = { nodeId: rows[0]!.nodeId!, jobId: null, counts: [], edges: [], steps: [], rowsDropped: 0 };
-    this.#view.applyTaskEvents({ processId: "store", sequence: 1, rows, ...none });
+    this.#view.applyTaskEvents({ processId: "store", sequence: 1, rows, ...none }, true);
   }
 
   take(batches: readonly TaskEventBatch[]): void {

@@ -8,6 +8,8 @@ import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth } from "../../dashboard/server/auth.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
+import { formatAddress } from "../io/transport/http2.ts";
+import { reachableHost } from "../io/transport/reachable_host.ts";
 
 export interface HeadHttpOptions {
   readonly view: ClusterView;
@@ -34,17 +36,19 @@ const VERSION = "0.1.0";
 export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> {
   const { view, token, clusterId, address, host, port, sessionDir, startedMs } = options;
   const auth = createAuth(token);
+  const reachable = reachableHost(host);
   const { app, endStreams } = createDashboardApp({
     view,
     auth,
     meta: { clusterId, version: VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),
-    hosts: [host],
+    hosts: [host, reachable],
   });
   const listener = await listenHttp({ fetch: (request) => app.fetch(request), host, port });
+  const url = `http://${formatAddress({ host: reachable, port: listener.port })}/`;
   return {
-    url: listener.url,
-    link: () => `${listener.url}?ticket=${auth.createTicket()}`,
+    url,
+    link: () => `${url}?ticket=${auth.createTicket()}`,
     async close() {
       endStreams();
       await listener.close();

@@ -120,6 +120,7 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
       ask((requestId) => ({ type: "pickNode", requestId, nodeId, request, exclude, waitingAt })),
     cancelPick: ({ submitter, requestId }) =>
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
+    reportWorkers: ({ workers }) => view.applyWorkers(nodeId, workers),
     workerExited: (params) => {
       const answered = ask<Record<string, never>>((requestId) => ({
         type: "workerExited",
@@ -147,7 +148,7 @@ function objectHandlers({ effects }: HeadServices, peer: HeadPeer): Handlers<Hea
       effects.step({ type: "objectsMadeAt", at, ids });
       return OK;
     },
-    freeObjects: ({ ids }) => effects.step({ type: "freeObjects", ids }),
+    freeObjects: ({ ids }) => ask((requestId) => ({ type: "freeObjects", requestId, ids })),
   };
 }
 
@@ -174,9 +175,12 @@ function actorHandlers(
     getActor: ({ name, namespace }) => ask((requestId) => ({ type: "getActor", requestId, name, namespace })),
     watchActor: ({ actorId }) => effects.step({ type: "watchActor", nodeId, actorId }),
     unwatchActor: ({ actorId }) => effects.step({ type: "unwatchActor", nodeId, actorId }),
-    killActor: ({ actorId, noRestart }) =>
-      ask((requestId) => ({ type: "killActor", requestId, actorId, noRestart })),
-    actorOutOfScope: ({ actorId }) => effects.step({ type: "actorOutOfScope", actorId }),
+    killActor: ({ actorId, noRestart, incarnation }) =>
+      ask((requestId) => ({ type: "killActor", requestId, actorId, noRestart, incarnation })),
+    actorIncarnation: ({ actorId }) => ({
+      incarnation: gcs.actors.record(actorId)?.status.incarnation ?? 0,
+    }),
+    actorOutOfScope: ({ actorId }) => ask((requestId) => ({ type: "actorOutOfScope", requestId, actorId })),
     actorStarted: (params, sections) => {
       const error = params.failed ? sections[0] : undefined;
       if (error !== undefined) actorBytes.failed(params.actorId, error);

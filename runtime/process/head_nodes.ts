@@ -83,7 +83,7 @@ export class HeadNodes {
     const peer = this.#peers.get(connection);
     if (peer === undefined) return;
     this.#gates.get(connection)!.pass(false, () => {
-      if (fenced) peer.rpc.notify("shutdown", { reason });
+      if (fenced) peer.rpc.notify("shutdown", { reason, fenced });
       peer.rpc.close();
     });
   }

@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RuntimeName } from "../common/task_spec.ts";
+import { defaultPoolDir, sweepPools } from "../io/store/pool_folder.ts";
 import { type AgentConfig, type AgentReady, type HeadConfig, type HeadReady, tokenPath } from "./config.ts";
 import { preferredRuntime, type StartedProcess, startProcess } from "./start_process.ts";
 
@@ -135,6 +136,10 @@ export class LocalCluster {
     };
     const started = await startProcess<AgentReady>("agent_main.ts", config);
     this.#watch(started.process, `agent of ${started.ready.nodeId}`);
+    // A killed one leaves its shared memory to the next agent that starts here; there may be none.
+    started.process.once("exit", (_code: number | null, signal: string | null) => {
+      if (signal !== null) sweepPools(config.objectStoreDir ?? defaultPoolDir());
+    });
     this.#agents.push(started);
     return started;
   }

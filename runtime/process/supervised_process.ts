@@ -14,6 +14,7 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, createWriteStream, openSync } from "node:fs";
 import type { RuntimeName } from "../common/task_spec.ts";
+import { rotateLog } from "./log_files.ts";
 import { RESTART_WINDOW_MS, RestartPolicy, RESTARTS_MAX } from "./restart_policy.ts";
 import { type StartedProcess, startProcess } from "./start_process.ts";
 
@@ -83,6 +84,7 @@ export class SupervisedProcess<R extends { readonly ready: true }> {
 
   async #startNow(): Promise<void> {
     const { entry, config, logFile, onReady } = this.#options;
+    rotateLog(logFile);
     const stderr = openSync(logFile, "a", 0o600);
     const output = createWriteStream(logFile, { flags: "a", mode: 0o600 });
     let started: StartedProcess<R>;

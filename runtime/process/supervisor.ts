@@ -17,6 +17,7 @@ import {
   runningSupervisors,
   withdrawCluster,
 } from "./session.ts";
+import { rotateLog } from "./log_files.ts";
 import { SupervisedProcess } from "./supervised_process.ts";
 
 /** What a supervisor is to keep up. */
@@ -165,6 +166,7 @@ export class Supervisor {
   #log(line: string): void {
     this.#echo(line);
     const path = join(this.#config.sessionDir, "logs", "supervisor.log");
+    rotateLog(path);
     appendFileSync(path, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
   }
 }

@@ -16,12 +16,14 @@ import { Gate } from "../io/transport/handshake.ts";
 import { Reply, Rpc } from "../io/transport/rpc.ts";
 import { connectUnix, listenUnix, type UnixListener } from "../io/transport/unix.ts";
 import { useUserStacks } from "../io/code_bundle/bundle_stacks.ts";
+import { isLogged } from "../io/environment.ts";
 import { readArguments } from "../io/core_worker/arguments.ts";
 import { Caller, loadCode } from "../io/core_worker/caller.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { ExecutionContext } from "../io/core_worker/execution_context.ts";
 import { Executor } from "../io/core_worker/executor.ts";
+import { collectWhenIdle } from "../io/core_worker/idle_collector.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import { setWorkerState, type WorkerState } from "../io/core_worker/worker_state.ts";
 
@@ -35,6 +37,8 @@ export interface WorkerConfig {
   readonly nodeId: NodeId;
   readonly clusterId: string;
   readonly tokenPath: string;
+  /** The worker's parent, unless something between them starts it. */
+  readonly agentPid: number;
 }
 
 /** See the module's header. */
@@ -58,7 +62,9 @@ export class Worker {
       connectWorker: (address, core) => connectWorker(address, core, membership),
       currentTask: () => this.#context.current,
       blocking: { enter: () => this.#executor.enter() },
-      onMessage: (level, text) => console.error(`mobula ${level}: ${text}`),
+      onMessage: (level, text) => {
+        if (level === "log" || isLogged(level)) console.error(`mobula ${level}: ${text}`);
+      },
     });
     this.#executor = new Executor(this.#core, this.#context);
     this.#state = { context: this.#context, actor: null };
@@ -72,6 +78,7 @@ export class Worker {
     setWorkerState(worker.#state);
     await worker.#listen();
     await worker.#join();
+    collectWhenIdle(worker.#core, worker.#executor);
     return worker;
   }
 
@@ -136,11 +143,11 @@ export class Worker {
   }
 
   async #startActor(
-    { spec, incarnation, gpuIds }: CoreMethods["startActor"]["params"],
+    { spec, incarnation, restarted, gpuIds }: CoreMethods["startActor"]["params"],
     args: Uint8Array,
   ): Promise<CoreMethods["startActor"]["result"] | Reply<CoreMethods["startActor"]["result"]>> {
     this.#assignJob(spec.jobId, spec.namespace);
-    this.#state.actor = { spec, incarnation };
+    this.#state.actor = { spec, restarted };
     const taskId = creationTaskId(spec.actorId);
     const assigned = { resources: spec.resources, gpuIds };
     const context = {

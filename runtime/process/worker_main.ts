@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
+import { endWithParent } from "#platform";
 import { Worker, type WorkerConfig } from "./worker.ts";
 
 const config = JSON.parse(process.env[PROCESS_CONFIG_VARIABLE] ?? "null") as WorkerConfig | null;
@@ -19,10 +20,21 @@ process.on(
   "unhandledRejection",
   (reason) => console.error("mobula: unhandled rejection in user code:", reason),
 );
-// The agent's end of the pipe closes when the agent is gone, however it went.
+// The agent's end of the pipe closes when the agent is gone, however it went. Code that never yields does not see that: for
+// it there is the kernel, or a thread. An agent that was gone before will not be missed by either.
+endWithParent();
+if (config.agentPid !== process.ppid && !isAlive(config.agentPid)) process.exit(1);
 process.stdin.on("end", () => process.exit(1)).on("error", () => process.exit(1)).resume();
 
 Worker.start(config).catch((error) => {
   console.error(`worker ${config.workerId} cannot start: ${(error as Error).stack}`);
   process.exit(1);
 });
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as { code?: string }).code === "EPERM";
+  }
+}

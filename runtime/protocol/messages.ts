@@ -24,6 +24,14 @@ import type {
   LeaseRequest,
   RuntimeName,
 } from "../common/task_spec.ts";
+import type {
+  DemandRow,
+  Heartbeat,
+  NodeRegistration,
+  NodeRow,
+  ObjectReport,
+  WorkerReport,
+} from "./node_rows.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 
 export type Role = "driver" | "worker" | "agent" | "head" | "cli";
@@ -216,6 +224,9 @@ export interface AgentMethods {
 
 // ---- agent -> driver, worker -------------------------------------------------------------------------------------------
 
+/** Of a message for people; `log`: what a worker printed, labelled line by line. */
+export type MessageLevel = "log" | "info" | "warning" | "error";
+
 export interface CoreMethods {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
@@ -226,7 +237,7 @@ export interface CoreMethods {
   /** To a worker: construct the actor. Section 0: serialized constructor arguments. Answered when the constructor has run;
    *  with `failed`, section 0 is the serialized error. */
   readonly startActor: Method<
-    { spec: ActorSpec; incarnation: number; leaseId: string; gpuIds: number[] },
+    { spec: ActorSpec; incarnation: number; restarted: boolean; leaseId: string; gpuIds: number[] },
     { failed: boolean; message: string }
   >;
   /** To a worker: end after running calls (and shutdown hook). */
@@ -236,94 +247,12 @@ export interface CoreMethods {
   readonly relayFrame: Notification<{ relayId: string }>;
   readonly closeRelay: Notification<{ relayId: string }>;
   /** One line for the user, already worded (infeasible demand, a clamped store, forwarded log lines). */
-  readonly message: Notification<{ level: "info" | "warning" | "error"; text: string }>;
+  readonly message: Notification<{ level: MessageLevel; text: string }>;
   /** The node's store is full: collect garbage now, so that refs and views that nobody uses are let go. */
   readonly collectGarbage: Notification<Record<string, never>>;
 }
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
-
-/** What an agent says of itself when it (re)joins. A head that restarted rebuilds its volatile state from these. */
-export interface NodeRegistration {
-  readonly nodeId: NodeId;
-  readonly epoch: number;
-  /** HOST:PORT where other agents and remote drivers reach this one. */
-  readonly address: string;
-  readonly hostname: string;
-  readonly pid: number;
-  readonly runtime: RuntimeName;
-  readonly sessionDir: string;
-  readonly isHeadNode: boolean;
-  readonly resources: ResourceSet;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly objectStoreBytes: number;
-  readonly objects: readonly ObjectReport[];
-  readonly actors: readonly ActorStatus[];
-  readonly drivers: readonly { readonly driverId: ProcessId; readonly jobId: JobId }[];
-}
-
-export interface ObjectReport {
-  readonly id: ObjectId;
-  readonly bytes: number;
-  /** Function (or actor method) that made it, for people; absent for one that was put, or when it is not known. */
-  readonly producer?: string | undefined;
-  readonly home: NodeId;
-  readonly owner: ProcessId;
-  readonly isError: boolean;
-  readonly primary: boolean;
-}
-
-/** Every heartbeat carries the node's whole resource view: small, absolute, the latest wins. */
-export interface Heartbeat {
-  readonly nodeId: NodeId;
-  readonly epoch: number;
-  readonly sequence: number;
-  readonly available: ResourceSet;
-  /** Waiting lease requests by shape. */
-  readonly demand: readonly DemandRow[];
-  readonly storeUsedBytes: number;
-  readonly storeObjects: number;
-  readonly workers: number;
-  readonly cpuPercent: number;
-  readonly rssBytes: number;
-  /** Mean wait of lease requests granted lately, and tasks queued: the scheduler's load. */
-  readonly queueLength: number;
-  readonly queueWaitMs: number;
-  /** Actors that the node was told to start and that still wait for resources: the head may move them elsewhere. */
-  readonly waitingActors?: readonly { readonly actorId: ActorId; readonly incarnation: number }[];
-  /** Measured throughput of pulls from each peer. */
-  readonly bandwidth: Readonly<Record<NodeId, number>>;
-}
-
-export interface DemandRow {
-  readonly name: string;
-  readonly resources: ResourceSet;
-  readonly count: number;
-  /** One sentence: why it waits. */
-  readonly reason: string;
-}
-
-export interface NodeRow {
-  readonly nodeId: NodeId;
-  readonly state: "ALIVE" | "SUSPECT" | "DEAD";
-  readonly stateMessage: string;
-  readonly address: string;
-  readonly hostname: string;
-  readonly pid: number;
-  readonly runtime: RuntimeName;
-  readonly isHeadNode: boolean;
-  readonly resources: ResourceSet;
-  readonly available: ResourceSet;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly objectStoreBytes: number;
-  readonly storeUsedBytes: number;
-  readonly storeObjects: number;
-  readonly workers: number;
-  readonly cpuPercent: number;
-  readonly rssBytes: number;
-  readonly demand: readonly DemandRow[];
-  readonly startedMs: number;
-}
 
 export interface HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
@@ -381,16 +310,22 @@ export interface HeadMethods {
   /** From the home of these objects: they were made at a node that is dead now. Those that no other node reports are lost,
    *  also for askers who were not told where they were made. */
   readonly objectsMadeAt: Method<{ at: NodeId; ids: ObjectId[] }, Record<string, never>>;
-  /** No reference is left anywhere: every holder deletes it. */
-  readonly freeObjects: Notification<{ ids: ObjectId[] }>;
+  /** No reference is left anywhere: every holder deletes it. Answered after the commit; repeating it changes nothing. */
+  readonly freeObjects: Method<{ ids: ObjectId[] }, Record<string, never>>;
 
   readonly createActor: AgentMethods["createActor"];
   readonly getActor: AgentMethods["getActor"];
   readonly watchActor: Notification<{ actorId: ActorId }>;
   readonly unwatchActor: Notification<{ actorId: ActorId }>;
-  readonly killActor: AgentMethods["killActor"];
-  /** The last handle is gone anywhere. */
-  readonly actorOutOfScope: Notification<{ actorId: ActorId }>;
+  /** With `incarnation`, only that one is killed: sent again after the restart that it has caused, it changes nothing. */
+  readonly killActor: Method<
+    { actorId: ActorId; noRestart: boolean; incarnation?: number },
+    Record<string, never>
+  >;
+  /** The present one, for killActor; 0 for an actor that is not known. */
+  readonly actorIncarnation: Method<{ actorId: ActorId }, { incarnation: number }>;
+  /** The last handle is gone anywhere. Answered after the commit; repeating it changes nothing. */
+  readonly actorOutOfScope: Method<{ actorId: ActorId }, Record<string, never>>;
   /** The actor's constructor has run (or failed: section 0 is the error). Idempotent by (actor, incarnation). */
   readonly actorStarted: Method<
     {
@@ -418,6 +353,9 @@ export interface HeadMethods {
     },
     Record<string, never>
   >;
+
+  /** All worker processes of the node, when they have changed; also after each registration. */
+  readonly reportWorkers: Notification<{ workers: WorkerReport[] }>;
 
   readonly taskEvents: Method<{ batches: TaskEventBatch[] }, Record<string, never>>;
 
@@ -462,8 +400,12 @@ export interface NodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome
-   *  comes as actorStarted or workerExited. Idempotent by (actor, incarnation). */
-  readonly startActor: Method<{ spec: ActorSpec; incarnation: number }, Record<string, never>>;
+   *  comes as actorStarted or workerExited. Idempotent by (actor, incarnation). `restarted`: an earlier incarnation ended;
+   *  one that was only placed anew has not. */
+  readonly startActor: Method<
+    { spec: ActorSpec; incarnation: number; restarted: boolean },
+    Record<string, never>
+  >;
   /** End the actor's worker: at once (kill), or after its submitted calls (graceful). */
   readonly stopActor: Notification<
     { actorId: ActorId; incarnation: number; graceful: boolean; cause: DeathCause }
@@ -473,9 +415,10 @@ export interface NodeMethods {
   /** The job's workers end, its leases and objects go. */
   readonly jobEnded: Notification<{ jobId: JobId }>;
   /** Warnings for a job's driver. */
-  readonly message: Notification<{ jobId: JobId | null; level: "info" | "warning" | "error"; text: string }>;
-  /** The node was declared dead (fenced), or the cluster stops: end workers and exit. */
-  readonly shutdown: Notification<{ reason: string }>;
+  readonly message: Notification<{ jobId: JobId | null; level: MessageLevel; text: string }>;
+  /** The node was declared dead (`fenced`: it may come back as another incarnation), or the cluster stops: end workers and
+   *  exit. */
+  readonly shutdown: Notification<{ reason: string; fenced?: boolean }>;
 }
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
@@ -507,5 +450,5 @@ export interface PeerMethods {
   readonly message: NodeMethods["message"];
 }
 
-/** Arguments of a lease, for the pin that the granting agent takes before the task starts. */
-export type { ArgumentRef };
+/** Parts of messages that live in files of their own. */
+export type { ArgumentRef, DemandRow, Heartbeat, NodeRegistration, NodeRow, ObjectReport, WorkerReport };

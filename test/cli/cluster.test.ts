@@ -150,6 +150,12 @@ test("start, status, a second node, stop: and nothing is left", async () => {
   expect(text.out).toContain("nothing waits");
   expect(await session.json<unknown[]>("ls", "nodes")).toHaveLength(2);
 
+  const wrong = await session.mobula(["stop", "--address", "127.0.0.1:1"]);
+  expect(wrong.error).toBe(
+    `mobula: stop: nothing of 127.0.0.1:1 runs in this session (${session.sessionDir}), only of ${started.address}`,
+  );
+  expect((await session.json<Status>("status")).nodes).toHaveLength(2);
+
   const stopped = await session.json<{ ended: { nodeId: string }[] }>("stop");
   expect(stopped.ended.map((node) => node.nodeId)).toEqual([joined.nodeId, started.nodeId]);
   expect(await processesOf(session.sessionDir)).toEqual([]);

@@ -1,9 +1,10 @@
 /** What the command line says to wrong usage and without a cluster; run as a process, under each runtime. */
 import { afterAll, describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CliSession } from "../support/cli.ts";
-import { type Runtime, RUNTIMES } from "../support/run_program.ts";
+import { type Runtime, runtimeCommand, RUNTIMES } from "../support/run_program.ts";
 
 const session = new CliSession();
 const { folder, sessionDir } = session;
@@ -53,6 +54,12 @@ describe("wrong usage exits with 1 and one line", () => {
       ["start", "--head", "--resources", '{"a":-1}'],
       'start: --resources must be a JSON object of quantities of at least 0, is {"a":-1}',
     ],
+    [
+      ["start", "--head", "--num-cpus", "-1"],
+      "start: --num-cpus needs a value; one that begins with a dash is written --num-cpus=-1",
+    ],
+    [["start", "--head", "--num-cpus=-1"], 'start: --num-cpus must be a number of at least 0, is "-1"'],
+    [["stop", "--address", "nowhere"], 'address "nowhere" is not HOST:PORT'],
     [["start", "--head", "--resources", '{"CPU":1}'], "start: --resources must not hold CPU: use --num-cpus"],
     [
       ["start", "--head", "--labels", '{"a":1}'],
@@ -103,6 +110,22 @@ for (const runtime of RUNTIMES) {
       });
       expect(code).toBe(2);
       expect(error).toMatch(/^mobula: Cannot reach the cluster: .*127\.0\.0\.1:1/);
+    });
+
+    test("a reader that has gone is no failure", async () => {
+      const [binary, ...rest] = runtimeCommand(
+        runtime,
+        join(import.meta.dirname, "../../runtime/cli/main.ts"),
+      );
+      const child = spawn(binary!, [...rest, "help"], {
+        env: session.env,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      child.stdout.destroy();
+      let error = "";
+      child.stderr.on("data", (chunk) => error += chunk);
+      const code = await new Promise((resolve) => child.on("close", resolve));
+      expect({ code, error }).toEqual({ code: 0, error: "" });
     });
 
     test("help is on stdout, and stop without a cluster is no failure", async () => {

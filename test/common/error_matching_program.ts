@@ -102,9 +102,3 @@ const more = {
   enumerable: Object.prototype.propertyIsEnumerable.call(Error, Symbol.hasInstance),
 };
 console.log(JSON.stringify({ before, after, installed, more }));
-
-declare global {
-  interface ErrorConstructor {
-    isError?(value: unknown): boolean;
-  }
-}

@@ -57,7 +57,7 @@ describe("classes", () => {
   test("fields arrive with their class and have defaults", () => {
     const died = errors.errorOfCode("ActorDiedError", "gone", { actorId: "a-1", actorInitFailed: true });
     expect(died).toBeInstanceOf(ActorError);
-    expect({ ...died }).toEqual({ actorId: "a-1", actorInitFailed: true, preempted: false });
+    expect({ ...died } as object).toEqual({ actorId: "a-1", actorInitFailed: true, preempted: false });
     expect((errors.errorOfCode("ObjectFreedError", "x", { objectId: 5 }) as ObjectLostError).objectId).toBe(
       "",
     );

@@ -18,6 +18,7 @@ import {
 } from "mobula";
 import { currentDriver } from "../../runtime/api/init.ts";
 import type { FunctionStats } from "../../runtime/io/core_worker/recorder.ts";
+import { LocalCluster } from "../../runtime/process/local_cluster.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 
 setDefaultTimeout(20_000);
@@ -129,6 +130,16 @@ describe("a worker", () => {
     });
     const refs = many.remote(800) as unknown as ObjectRef<string>[];
     expect((await get(refs)).map((text) => text.length)).toEqual(new Array(800).fill(99_000));
+    for (const ref of refs) ref.release();
+  });
+});
+
+describe("arguments", () => {
+  test("many small results as arguments are more than a message holds", async () => {
+    const chunk = remote((n: number) => String(n % 10).repeat(99_000));
+    const total = remote((...chunks: string[]) => chunks.reduce((sum, each) => sum + each.length, 0));
+    const refs = Array.from({ length: 750 }, (_, n) => chunk.remote(n));
+    expect(await get(total.remote(...refs), { timeoutMs: 15_000 })).toBe(750 * 99_000);
     for (const ref of refs) ref.release();
   });
 });
@@ -283,6 +294,21 @@ describe("drivers", () => {
   });
 });
 
+describe("a worker's last words", () => {
+  test("an answer that was sent counts, although its worker died right after it", async () => {
+    // Without retries: a lost answer would be an error.
+    const answerAndDie = remote((n: number) => {
+      setImmediate(() => setImmediate(() => process.kill(process.pid, "SIGKILL")));
+      return n;
+    }, { maxRetries: 0 });
+    for (let round = 0; round < 5; round++) {
+      // A worker of its own each: the next task must not go to one that is about to die.
+      const fresh = answerAndDie.options({ runtimeEnv: { env: { ROUND: String(round) } } });
+      expect(await get(fresh.remote(round))).toBe(round);
+    }
+  });
+});
+
 describe("names", () => {
   test("a name for every task costs neither the worker's connection nor the history", async () => {
     const named = remote((n: number) => n + 1);
@@ -291,5 +317,25 @@ describe("names", () => {
     expect(underWay("(other)", "NORMAL_TASK")).toEqual([0, 0, 0]);
     const { finished } = currentDriver()!.core.recorder.stats("(other)", "NORMAL_TASK");
     expect(finished).toBeGreaterThan(1_000);
+  });
+});
+
+describe("a driver that attaches elsewhere", () => {
+  test("may put and call before it is there", async () => {
+    await shutdown();
+    const local = await LocalCluster.start({ numCpus: 1, dashboard: false });
+    try {
+      const attaching = init({ address: local.address, token: local.token, dashboard: false });
+      const big = put(new Uint8Array(300_000).fill(7));
+      const length = remote((bytes: Uint8Array) => bytes.length);
+      const ref = length.remote(new Uint8Array(200_000));
+      await attaching;
+      expect((await get(await big))[299_999]).toBe(7);
+      expect(await get(ref)).toBe(200_000);
+      expect(await get(length.remote(await big))).toBe(300_000);
+    } finally {
+      await shutdown();
+      await local.stop();
+    }
   });
 });

@@ -109,6 +109,19 @@ describe("init", () => {
     stored.release();
   });
 
+  test("in a worker joins the worker's cluster, and leaving it there ends nothing", async () => {
+    const { address } = await init({ numCpus: 1, dashboard: false });
+    const inside = remote(async () => {
+      const { init, shutdown } = await import("mobula");
+      const cluster = await init();
+      await shutdown();
+      await cluster[Symbol.asyncDispose]();
+      return [cluster.address, cluster.dashboardUrl];
+    });
+    expect(await get(inside.remote())).toEqual([address, undefined]);
+    expect(await get(one.remote())).toBe(1);
+  });
+
   test("at the first call starts a cluster by itself", async () => {
     expect(isInitialized()).toBe(false);
     expect(() => runtimeContext()).toThrow(MobulaError);

@@ -172,7 +172,7 @@ describe("drivers", () => {
     expect(await get(lasting.ping.remote())).toBe(2);
     expect(await get(lasting.work.remote())).toBe(3);
     expect(await otherDriver<number>(["use", "lasting"], namespace)).toBe(3);
-    expect(await otherDriver<string>(["kill", "lasting"], namespace)).toBe("ActorDiedError");
+    expect(await otherDriver<string>(["kill", "lasting"], namespace)).toBe("MobulaError");
     expect(await rejection(get(lasting.ping.remote()))).toBeInstanceOf(ActorDiedError);
   });
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   ActorDiedError,
   ActorUnschedulableError,
+  availableResources,
   get,
   type HandleOf,
   init,
@@ -141,6 +142,11 @@ describe("placement", () => {
       },
       { schedulingStrategy: "SPREAD" },
     );
+    // With workers that stand ready on both: a free one takes the next task rather than wait for another to start.
+    for (const nodeId of [here, other.nodeId]) {
+      await get(Array.from({ length: 2 }, () => nap.options({ schedulingStrategy: { nodeId } }).remote()));
+    }
+    await waitFor("all is free again", async () => (await availableResources()).CPU === 8);
     expect(new Set(await get(Array.from({ length: 4 }, () => nap.remote()))).size).toBe(2);
   });
 

@@ -120,6 +120,7 @@ test("WAIT-11 a get that ran out of time says so; the task goes on", async () =>
     expect(error.name).toBe("GetTimeoutError");
     expect((error.cause as Error).name).toBe("TimeoutError");
     expect(error.message).toContain(`${timeoutMs} ms`);
+    expect(error.message).toEndWith(`1 of 1 objects were not ready, such as ${ref.id} of held`);
   }
   const several = await rejection(get([echo.remote(1), ref, held.remote(signal, 2)], { timeoutMs: 200 }));
   expect(several.message).toContain("2 of 3");

@@ -454,6 +454,8 @@ describe("names from the call site", () => {
     expect(at("const a = remote(() => 1), b = remote(() => 2);", 1, 11)).toBe("a");
     expect(at("const a = remote(() => 1), b = remote(() => 22);", 1, 32)).toBe("b");
     expect(at("run(remote(() => 1), x = 5)", 1, 5)).toBe("anonymous");
+    expect(at("id.remote(given);\nrun(remote(() => 2).remote());", 2, 5)).toBe("anonymous");
+    expect(at("const a = id.remote(given), b = [remote(() => 3)];", 1, 34)).toBe("anonymous");
   });
 
   test("nothing to read gives anonymous", () => {

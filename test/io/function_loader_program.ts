@@ -72,7 +72,10 @@ async function main(): Promise<Record<string, unknown>> {
     package: (await imports("@x/conditions")).default,
     subpath: (await imports("@x/conditions/sub/x")).default,
     main: (await imports("with-main")).default,
-    mobula: await imports("mobula").then(() => true, (error) => /mod\.ts|mobula/.test(String(error))),
+    mobula: await imports("mobula").then(
+      () => true,
+      (error: unknown) => /mod\.ts|mobula/.test(String(error)),
+    ),
     json: (await imports("./data.json", { with: { type: "json" } })).default,
     cached: await load(sum) === await load(sum),
     stack: /thrower/.test(stack.split("\n")[1] ?? "") && stack.includes("boom"),

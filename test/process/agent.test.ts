@@ -5,7 +5,9 @@
 import { describe, test } from "bun:test";
 import { strict as assert } from "node:assert";
 import { existsSync } from "node:fs";
-import type { ProcessId } from "../../runtime/common/ids.ts";
+import type { NodeId, ProcessId } from "../../runtime/common/ids.ts";
+import type { HeadMethods } from "../../runtime/protocol/messages.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { childrenOf, exitOf, gone, RUNTIMES, TestCluster } from "./agent_fixture.ts";
 
 async function oneNode(options: Parameters<TestCluster["startAgent"]>[0] = {}): Promise<TestCluster> {
@@ -114,6 +116,23 @@ describe("two nodes", () => {
     assert.equal((await driver.hears("leaseLost")).leaseId, spilled.leaseId);
   });
 
+  test("a request that waits at one node takes what comes free at another", async () => {
+    await using cluster = await oneNode({ numCpus: 1 });
+    await cluster.startAgent({ numCpus: 1 });
+    const driver = await cluster.attach(cluster.agents[0]!.ready);
+    const far = cluster.agents[1]!.ready.nodeId as NodeId;
+    const leases = [await driver.lease(), await driver.lease()];
+    assert.deepEqual(leases.map(({ nodeId }) => nodeId), [driver.nodeId, far]);
+    const waiting = driver.lease({ strategy: { type: "nodeAffinity", nodeId: far, soft: true } });
+    await waitFor("it waits there", async () => {
+      const { result } = await driver.rpc.request("head", { method: "nodes", params: {} });
+      const { nodes } = result as HeadMethods["nodes"]["result"];
+      return nodes.find(({ nodeId }) => nodeId === far)!.demand.length > 0;
+    });
+    driver.giveBack(leases[0]!);
+    assert.equal((await waiting).nodeId, driver.nodeId);
+  }, 20_000);
+
   test("a driver's death frees what another node leased to it", async () => {
     await using cluster = await oneNode({ numCpus: 1 });
     const there = await cluster.startAgent({ numCpus: 1, custom: { there: 1 } });
@@ -164,6 +183,21 @@ describe("two nodes", () => {
 });
 
 describe("a head that dies", () => {
+  test("is given up after MOBULA_GCS_REQUEST_TIMEOUT_MS with an error that names it; leases go on", async () => {
+    await using cluster = await new TestCluster().startHead();
+    process.env["MOBULA_GCS_REQUEST_TIMEOUT_MS"] = "200";
+    const agent = await cluster.startAgent().finally(() =>
+      delete process.env["MOBULA_GCS_REQUEST_TIMEOUT_MS"]
+    );
+    const driver = await cluster.attach(agent);
+    await cluster.kill(cluster.head);
+    await assert.rejects(driver.rpc.request("head", { method: "nodes", params: {} }), {
+      code: "HeadUnavailable",
+      message: /^The head at 127\.0\.0\.1:\d+ has been away for 200 ms \(MOBULA_GCS_REQUEST_TIMEOUT_MS\)/,
+    });
+    driver.giveBack(await driver.lease());
+  });
+
   test("is waited for: leases go on meanwhile, and what was asked of it is answered by the next one", async () => {
     await using cluster = await oneNode({ numCpus: 1 });
     const driver = await cluster.attach(cluster.agents[0]!.ready);
@@ -216,6 +250,20 @@ describe("the end", () => {
     await cluster.kill(cluster.agents[0]!);
     await cluster.startAgent({ nodeId: "n-0123456789abcdef" });
     await gone(pid!);
+  });
+
+  test("an agent that the head has fenced ends with a code that has it started again, one that is asked to with 0", async () => {
+    const nodeId = "n-0123456789abcdef";
+    await using cluster = await oneNode({ nodeId });
+    const [first] = cluster.agents;
+    // A second incarnation takes its place, as after a time out of reach.
+    const newer = await cluster.startAgent({ nodeId, sessionDir: cluster.folderFor("newer") });
+    await exitOf(first!.process);
+    assert.equal(first!.process.exitCode, 75);
+    const second = cluster.agents[1]!;
+    assert.equal(second.ready.pid, newer.pid);
+    await cluster.kill(second, "SIGTERM");
+    assert.equal(second.process.exitCode, 0);
   });
 
   test("an agent that cannot reach a head says so and ends", async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROTOCOL_VERSION } from "../../runtime/common/config.ts";
@@ -29,6 +29,14 @@ export class TestCluster implements AsyncDisposable {
 
   constructor() {
     writeFileSync(join(this.sessionDir, "token"), TOKEN, { mode: 0o600 });
+  }
+
+  /** A session folder of the same cluster for a node elsewhere. */
+  folderFor(name: string): string {
+    const folder = join(this.sessionDir, name);
+    mkdirSync(folder);
+    writeFileSync(join(folder, "token"), TOKEN, { mode: 0o600 });
+    return folder;
   }
 
   get head(): StartedProcess<HeadReady> {

@@ -234,7 +234,7 @@ test("an object's location wakes who waits for it; freeing it tells the holder t
     wait: false,
   });
   expect(none.result.nodes).toEqual([]);
-  holder.notify("freeObjects", { ids: [id] });
+  await holder.request("freeObjects", { ids: [id] });
   expect(await deleted.promise).toEqual([id]);
 });
 
@@ -508,10 +508,10 @@ test("a head that cannot have its store says why instead of being ready, and lea
   expect(error.message).toContain("gcs.db");
 });
 
-test("an embedded head takes its folder with it", async () => {
+test("an embedded head takes its folder with it when its driver is gone", async () => {
   await using head = new TestHead({ ephemeral: true });
   await head.start();
-  await head.kill("SIGTERM");
+  await head.orphan();
   expect(existsSync(join(head.sessionDir, "token"))).toBe(false);
 });
 

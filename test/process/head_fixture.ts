@@ -60,6 +60,13 @@ export class TestHead implements AsyncDisposable {
     return ended;
   }
 
+  /** Cut its lifeline, as the end of its driver does. */
+  orphan(): Promise<number | null> {
+    const ended = this.ended();
+    this.#started!.process.stdin!.end();
+    return ended;
+  }
+
   ended(): Promise<number | null> {
     const { process } = this.#started!;
     if (process.exitCode !== null || process.signalCode !== null) return Promise.resolve(process.exitCode);

@@ -28,22 +28,25 @@ test("who asks for a function whose export is under way waits for it; a bounded 
   withStore(async (store) => {
     const table = new FunctionTable(store, store.loaded, () => 1, 30);
     const waiting = table.fetch("h");
-    await table.export("h", "function", "add", bytes("source"));
-    expect(await waiting).toMatchObject({ kind: "function", name: "add", source: bytes("source") });
+    await table.export("h", "function", "add", [bytes("source")]);
+    expect(await waiting).toMatchObject({ kind: "function", name: "add", sections: [bytes("source")] });
     expect((await failure(table.fetch("other"))).message).toContain("never exported");
-    expect(await failure(table.export("x", "module" as never, "x", bytes("y")))).toBeInstanceOf(TypeError);
-    expect(await failure(table.export("x", "class", "x", new Uint8Array(0)))).toBeInstanceOf(TypeError);
+    expect(await failure(table.export("x", "module" as never, "x", [bytes("y")]))).toBeInstanceOf(TypeError);
+    expect(await failure(table.export("x", "class", "x", [new Uint8Array(0)]))).toBeInstanceOf(TypeError);
   }));
 
 test("a function that is not in memory any more is read from the store", async () => {
   using folder = temporaryFolder();
   const first = await open(folder.path);
-  await new FunctionTable(first, first.loaded, () => 1).export("h", "class", "Counter", bytes("class {}"));
+  await new FunctionTable(first, first.loaded, () => 1).export("h", "class", "Counter", [
+    bytes("class {}"),
+    bytes("captured"),
+  ]);
   await first.close();
   const second = await open(folder.path);
   const table = new FunctionTable(second, second.loaded, () => 1);
   expect(await table.fetch("h")).toMatchObject({ kind: "class", name: "Counter" });
-  expect(new TextDecoder().decode((await table.fetch("h")).source)).toBe("class {}");
+  expect((await table.fetch("h")).sections).toEqual([bytes("class {}"), bytes("captured")]);
   await second.close();
 });
 

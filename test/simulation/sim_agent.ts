@@ -91,7 +91,6 @@ export class SimAgent {
         this.actors.endAll(endedActors);
         for (const jobId of endedJobs) this.#jobEnded(jobId);
         for (const driver of this.drivers.values()) driver.watchAgain();
-        this.reports.registered();
       },
       onFenced: () => this.config.onFenced(this),
       onOrder: (order) => this.#order(order),

@@ -211,7 +211,8 @@ export class SimDriver {
       this.agent.link.request({ type: "getActor", name: "alpha", namespace: "shared" }, answered);
     } else {
       this.#openCalls--;
-      if (kind === 2) this.agent.link.notify({ type: "actorOutOfScope", actorId: book.actorId });
+      const dropped = { type: "actorOutOfScope", actorId: book.actorId } as const;
+      if (kind === 2) this.agent.link.request(dropped, () => undefined);
     }
   }
 

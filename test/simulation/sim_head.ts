@@ -24,7 +24,7 @@ export type HeadRequest =
   | Omit<Extract<JobEvent, { type: "addJob" }>, "requestId" | "newJobId">;
 export type HeadNotice = Extract<
   GcsEvent,
-  { type: "watchActor" | "unwatchActor" | "actorOutOfScope" | "cancelPick" | "cancelLocate" | "freeObjects" }
+  { type: "watchActor" | "unwatchActor" | "cancelPick" | "cancelLocate" }
 >;
 
 export type ToHead =

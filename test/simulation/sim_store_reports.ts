@@ -21,8 +21,6 @@ export class SimStoreReports {
   #added: ObjectReport[] = [];
   #removed: ObjectId[] = [];
   #reporting: boolean = false;
-  /** Freed while the head was away: told when it is back. */
-  #untold: ObjectId[] = [];
   #locates: number = 0;
 
   constructor(world: SimWorld, agent: SimAgent) {
@@ -47,19 +45,13 @@ export class SimStoreReports {
   }
 
   free(ids: readonly ObjectId[]): void {
-    if (this.#agent.link.isUp) this.#agent.link.notify({ type: "freeObjects", ids: [...ids] });
-    else this.#untold.push(...ids);
+    this.#agent.link.request({ type: "freeObjects", ids: [...ids] }, () => undefined);
   }
 
   /** What a process of this node owned has no user left (the workload lends nothing). */
   ownerDied(owner: ProcessId): void {
     const owned = [...this.#objects.values()].filter((object) => object.owner === owner);
     if (owned.length > 0) this.free(owned.map((object) => object.id));
-  }
-
-  registered(): void {
-    const ids = this.#untold.splice(0);
-    if (ids.length > 0) this.free(ids);
   }
 
   /** Brings one object here, from whichever node has it; `done` with the reason when that cannot be. */

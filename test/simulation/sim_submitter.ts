@@ -237,6 +237,7 @@ export class SimSubmitter {
       retriesLeft: plan.retries,
       cancelled: false,
       expectedUs: 0,
+      bytes: 0,
     };
   }
 

@@ -37,6 +37,8 @@ export type ActorEvent =
     readonly requestId: string;
     readonly actorId: ActorId;
     readonly noRestart: boolean;
+    /** Only this one is meant, when given. */
+    readonly incarnation?: number | undefined;
   }
   | { readonly type: "actorOutOfScope"; readonly actorId: ActorId }
   | { readonly type: "dependenciesReady"; readonly actorId: ActorId }
@@ -98,7 +100,7 @@ export type ActorEffect =
   | {
     readonly type: "actorRefused";
     readonly requestId: string;
-    readonly code: "NameTakenError" | "ActorDiedError";
+    readonly code: "NameTakenError" | "MobulaError";
     readonly message: string;
   }
   /** Tell when these objects exist. */
@@ -111,6 +113,8 @@ export type ActorEffect =
     readonly nodeId: NodeId;
     readonly spec: ActorSpec;
     readonly incarnation: number;
+    /** An earlier incarnation of it ended. */
+    readonly restarted: boolean;
   }
   | {
     readonly type: "stopActor";

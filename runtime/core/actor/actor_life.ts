@@ -3,7 +3,7 @@
  * these it is; each is written down, told and followed up here, in the same order always: persist, then act, then publish.
  * @module
  */
-import type { ProcessId } from "../../common/ids.ts";
+import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import type { ActorEffect } from "./actor_events.ts";
 import type { ActorEntry, ActorTable } from "./actor_table.ts";
@@ -31,6 +31,10 @@ export class ActorLife {
     this.#table.persist(entry, out);
     this.#table.publish(entry, out);
     if (tries < 2) out.push({ type: "placeActor", spec: entry.spec, incarnation: entry.incarnation });
+  }
+
+  start({ spec, incarnation, state }: ActorEntry, nodeId: NodeId, out: ActorEffect[]): void {
+    out.push({ type: "startActor", nodeId, spec, incarnation, restarted: state === "RESTARTING" });
   }
 
   alive(

@@ -178,8 +178,9 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     const { requestId, name, namespace } = event;
     const entry = this.#table.named(namespace, name);
     if (entry !== undefined) return void out.push({ type: "actorFound", requestId, spec: entry.spec });
-    const message = `Cannot find actor "${name}" in namespace "${namespace}": no living actor has that name`;
-    out.push({ type: "actorRefused", requestId, code: "ActorDiedError", message });
+    const message =
+      `Cannot find actor "${name}" in namespace "${namespace}": no live actor has that name there`;
+    out.push({ type: "actorRefused", requestId, code: "MobulaError", message });
   }
 
   #watch(nowMs: number, actorId: ActorId, nodeId: NodeId, out: ActorEffect[]): void {
@@ -208,8 +209,9 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
 
   #kill(nowMs: number, event: Event<"killActor">, out: ActorEffect[]): void {
     const entry = this.#table.get(event.actorId);
-    // One that is dead, or forgotten, or never came: nothing is left to kill.
-    if (entry !== undefined && entry.state !== "DEAD") {
+    const isMeant = event.incarnation === undefined || event.incarnation === entry?.incarnation;
+    // One that is dead, or forgotten, or never came, or the next incarnation: nothing is left to kill.
+    if (entry !== undefined && entry.state !== "DEAD" && isMeant) {
       const cause: DeathCause = { code: "KILLED", message: `actor ${event.actorId} was killed by kill()` };
       if (event.noRestart) this.#life.die(nowMs, entry, cause, out);
       // Without a node its constructor has not begun: it will be a fresh instance anyway.
@@ -270,7 +272,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     }
     entry.nodeId = event.nodeId;
     this.#table.persist(entry, out);
-    out.push({ type: "startActor", nodeId: event.nodeId, spec: entry.spec, incarnation: entry.incarnation });
+    this.#life.start(entry, event.nodeId, out);
   }
 
   #started(nowMs: number, event: Event<"actorStarted">, out: ActorEffect[]): void {
@@ -401,7 +403,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         };
         if (state === "ALIVE") this.#life.restartOrDie(nowMs, entry, cause, out, { stop: true });
         // The order to start was lost with the connection: give it again.
-        else out.push({ type: "startActor", nodeId: entry.nodeId!, spec, incarnation });
+        else this.#life.start(entry, entry.nodeId!, out);
       }
     }
   }

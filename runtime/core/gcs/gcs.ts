@@ -100,8 +100,11 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "locateObject":
       case "cancelLocate":
       case "objectsMadeAt":
+        this.#stepObjects(nowMs, event, out);
+        break;
       case "freeObjects":
         this.#stepObjects(nowMs, event, out);
+        reply(event.requestId, {}, true, out);
         break;
       case "workerExited":
         this.#workerExited(nowMs, event, out);
@@ -167,7 +170,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       return this.#stepActors(nowMs, { ...event, refused }, out);
     }
     this.#stepActors(nowMs, event, out);
-    if (event.type === "actorStarted") reply(event.requestId, {}, true, out);
+    const { type } = event;
+    if (type === "actorStarted" || type === "actorOutOfScope") reply(event.requestId, {}, true, out);
   }
 
   #tick(nowMs: number, out: GcsEffect[]): void {
@@ -333,8 +337,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       }
       case "startActor": {
-        const { nodeId, spec, incarnation } = effect;
-        send(nodeId, "startActor", { spec, incarnation }, true, out);
+        const { nodeId, spec, incarnation, restarted } = effect;
+        send(nodeId, "startActor", { spec, incarnation, restarted }, true, out);
         break;
       }
       case "stopActor": {

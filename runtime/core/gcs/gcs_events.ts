@@ -19,8 +19,8 @@ export type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { t
 
 export type ActorRequest =
   | Omit<Of<ActorEvent, "createActor">, "refused">
-  | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor" | "actorOutOfScope">
-  | (Of<ActorEvent, "actorStarted"> & { readonly requestId: string });
+  | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor">
+  | (Of<ActorEvent, "actorOutOfScope" | "actorStarted"> & { readonly requestId: string });
 
 export type GcsEvent =
   /** Answered with HeadMethods.registerNode's result, or refused. */
@@ -39,7 +39,8 @@ export type GcsEvent =
   }
   | { readonly type: "cancelPick"; readonly submitter: ProcessId; readonly leaseRequestId: string }
   | (Of<DirectoryEvent, "objectsReported"> & { readonly requestId: string })
-  | Of<DirectoryEvent, "locateObject" | "cancelLocate" | "objectsMadeAt" | "freeObjects">
+  | Of<DirectoryEvent, "locateObject" | "cancelLocate" | "objectsMadeAt">
+  | (Of<DirectoryEvent, "freeObjects"> & { readonly requestId: string })
   | ActorRequest
   | ({ readonly type: "workerExited"; readonly requestId: string } & HeadMethods["workerExited"]["params"]);
 

@@ -190,7 +190,7 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
     const { strategy } = request;
     if (strategy.type === "nodeAffinity" && !strategy.soft && strategy.nodeId === current) return false;
     // A soft wish was heard when it was sent there; what fills that node may never end.
-    const choice = this.#chooseAmong([...this.#nodes.values()], request, false);
+    const choice = this.#chooseAmong([...this.#nodes.values()], { ...request, waitingAt: current }, false);
     return choice.type === "node" && choice.costs[0]!.nodeId !== current && choice.costs[0]!.availableNow;
   }
 
@@ -330,15 +330,19 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
       const view = this.#view(node);
       return { cost: costOf(view, request, args), load: utilization(view, request) };
     });
-    const first = request.strategy.type === "spread" ? this.#spreadRank(ranked) : this.#rank(ranked);
+    const first = request.strategy.type === "spread"
+      ? this.#spreadRank(ranked)
+      : this.#rank(ranked, request.waitingAt !== undefined);
     return { type: "node", costs: first };
   }
 
-  /** What is free now first, then the least expected wait, then the least used; chance decides among equals. */
-  #rank(ranked: { cost: NodeCost; load: number }[]): NodeCost[] {
+  /** The least expected wait first, then the least used; chance decides among equals. For one that has waited in vain: what
+   *  is free now first, for what it waits for may never end. */
+  #rank(ranked: { cost: NodeCost; load: number }[], hasWaited: boolean): NodeCost[] {
+    const freeFirst = (a: NodeCost, b: NodeCost): number => Number(b.availableNow) - Number(a.availableNow);
     ranked.sort((a, b) =>
-      Number(b.cost.availableNow) - Number(a.cost.availableNow) || a.cost.totalMs - b.cost.totalMs ||
-      a.load - b.load
+      (hasWaited ? freeFirst(a.cost, b.cost) : 0) || a.cost.totalMs - b.cost.totalMs ||
+      freeFirst(a.cost, b.cost) || a.load - b.load
     );
     const best = ranked[0]!;
     let equals = 1;

@@ -121,6 +121,11 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     return entry === undefined ? null : reasonOf(entry, this.#view());
   }
 
+  /** Whether a worker serves a lease. */
+  isLeased(workerId: ProcessId): boolean {
+    return this.#state.leases.ofWorker(workerId) !== undefined;
+  }
+
   /** Whether a request of this node waits for resources, not for arguments or a worker that comes up. */
   waitsForResources(submitter: ProcessId, requestId: string): boolean {
     return this.#state.pending.get(requestKey(submitter, requestId))?.phase === "queued";

@@ -1,7 +1,6 @@
 /**
  * Which node is best for a request: pure functions over a view of the nodes. Hard conditions first (resources that a
- * node has at all, labels, affinity), then what is free now before what must be waited for, then the least expected wait:
- * queue time plus the time that the arguments take to get there.
+ * node has at all, labels, affinity), then the least expected wait: queue time plus the time that the arguments take to get there.
  * @module
  */
 import type { NodeId } from "../../common/ids.ts";

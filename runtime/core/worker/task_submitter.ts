@@ -33,6 +33,8 @@ import type {
 
 /** Work that a leased worker should have in its pipeline, in microseconds of expected run time. */
 const PIPELINE_US = 2_000;
+/** Arguments in a worker's pipeline, at most; one task may always go. */
+const PIPELINE_BYTES = 8 * 1024 * 1024;
 /** Tasks in flight on one worker, at most. */
 const PIPELINE_TASKS_MAX = 1024;
 /** What a function is expected to take before it was measured: long enough to go alone. */
@@ -91,6 +93,23 @@ export class TaskSubmitter<T extends SubmittedTask> {
     return false;
   }
 
+  /** Whether requests are open. */
+  get isRequesting(): boolean {
+    return this.#requests.size > 0;
+  }
+
+  /** Open requests behind which another number of tasks waits than the scheduler was told; now it counts as told. */
+  backlogChanges(): [requestId: string, backlog: number][] {
+    const changes: [string, number][] = [];
+    for (const queue of this.#queues.values()) {
+      const waiting = queue.waiting.length;
+      if (queue.toldBacklog === waiting) continue;
+      queue.toldBacklog = waiting;
+      for (const requestId of queue.requests) changes.push([requestId, waiting]);
+    }
+    return changes;
+  }
+
   /** Look at every class again, for those whose workers make no progress. */
   pumpAll(nowMs: number): void {
     for (const queue of this.#queues.values()) if (queue.waiting.length > 0) this.#dirty.add(queue);
@@ -115,6 +134,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
       queue: queue ?? UNUSED as unknown as ClassQueue<T>,
       inFlight: new Map(),
       loadUs: 0,
+      loadBytes: 0,
       reclaimed: false,
       blocked: false,
       idleSinceMs: nowMs,
@@ -204,6 +224,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
     const tasks = [...lease.inFlight.values()].reverse();
     lease.inFlight.clear();
     lease.loadUs = 0;
+    lease.loadBytes = 0;
     lease.idleSinceMs = nowMs;
     return tasks;
   }
@@ -271,14 +292,17 @@ export class TaskSubmitter<T extends SubmittedTask> {
         throw new Error(`lease ${lease.grant.leaseId} is unknown to its class`);
       }
       let load = 0;
+      let bytes = 0;
       let exclusive = 0;
       for (const task of lease.inFlight.values()) {
         load += task.expectedUs;
+        bytes += task.bytes;
         if (task.exclusive) exclusive++;
       }
       if (Math.abs(load - lease.loadUs) > 1) {
         throw new Error(`load is ${lease.loadUs}, its tasks sum to ${load}`);
       }
+      if (bytes !== lease.loadBytes) throw new Error(`${bytes} bytes in flight, counted ${lease.loadBytes}`);
       if (exclusive > 0 && lease.inFlight.size > 1) throw new Error("an exclusive task shares its worker");
     }
     for (const queue of this.#queues.values()) {
@@ -303,6 +327,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
         estimateUs: UNKNOWN_US,
         leases: new Set(),
         requests: new Set(),
+        toldBacklog: 0,
         unreached: 0,
       };
       this.#queues.set(key, queue);
@@ -332,6 +357,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
         if (lease.inFlight.size === 0) lease.progressMs = nowMs;
         lease.inFlight.set(task.sequence, task);
         lease.loadUs += task.expectedUs;
+        lease.loadBytes += task.bytes;
         batch.push(task);
         if (queue.waiting.length === 0) break;
       }
@@ -344,6 +370,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
     if (lease.inFlight.size === 0) return true;
     if (task.exclusive || lease.inFlight.size >= PIPELINE_TASKS_MAX) return false;
     if (lease.loadUs + expected(task) > PIPELINE_US) return false;
+    if (lease.loadBytes + task.bytes > PIPELINE_BYTES) return false;
     for (const first of lease.inFlight.values()) return !first.exclusive;
     return true;
   }
@@ -370,6 +397,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
       queue.requests.add(requestId);
       this.#requests.set(requestId, queue);
       if (isArgumentKey(queue.key)) this.#makeRoom(queue.shape.key);
+      queue.toldBacklog = waiting;
       this.#effects.requestLease(requestId, queue, queue.waiting.peek()!, waiting);
     }
   }
@@ -389,6 +417,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
   #land(lease: Lease<T>, task: T, nowMs: number): void {
     lease.inFlight.delete(task.sequence);
     lease.progressMs = nowMs;
+    lease.loadBytes -= task.bytes;
     lease.loadUs = lease.inFlight.size === 0 ? 0 : lease.loadUs - task.expectedUs;
     if (lease.inFlight.size === 0) lease.idleSinceMs = nowMs;
     this.#dirty.add(lease.queue);

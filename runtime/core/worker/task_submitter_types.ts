@@ -28,6 +28,8 @@ export interface SubmittedTask {
   readonly timing: FunctionTiming;
   /** Nothing else may be in flight beside it: it must not be repeated, or it was in flight when a worker died. */
   exclusive: boolean;
+  /** Of its arguments, as they are pushed. */
+  readonly bytes: number;
   readonly storedArgs: readonly ArgumentRef[];
   /** System failures that may still be retried; -1 without end. */
   retriesLeft: number;
@@ -44,6 +46,8 @@ export interface Lease<T extends SubmittedTask> {
   readonly inFlight: Map<number, T>;
   /** Expected run time of what is in flight. */
   loadUs: number;
+  /** Arguments of what is in flight. */
+  loadBytes: number;
   /** Give it back when what is in flight is done. */
   reclaimed: boolean;
   /** Its task waits in get or wait: nothing more goes there until it has answered. */
@@ -62,6 +66,8 @@ export interface ClassQueue<T extends SubmittedTask> {
   estimateUs: number;
   readonly leases: Set<Lease<T>>;
   readonly requests: Set<string>;
+  /** The number of waiting tasks that the scheduler was last told with its requests. */
+  toldBacklog: number;
   /** Granted workers in a row that could not be reached. */
   unreached: number;
 }
@@ -83,6 +89,6 @@ export interface SubmitterEffects<T extends SubmittedTask> {
 export interface SubmitterLimits {
   readonly requestsPerClass: number;
   readonly leaseIdleMs: number;
-  /** Open lease requests of tasks with stored arguments, all classes together. */
+  /** Tasks with stored arguments that ask for a lease or have one, at most: each is a class of its own. */
   readonly argumentRequests: number;
 }

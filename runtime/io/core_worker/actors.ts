@@ -114,6 +114,10 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
           core.argumentError(failed as never, `new ${client.info.className}`, "" as never),
         );
       }
+      for (const { producer, bytes } of args.resolved) {
+        core.recorder.edge(producer, `new ${client.info.className}`, bytes);
+        core.recorder.touch();
+      }
       const record = this.#host.recordOf(remoteClass);
       await core.functions.export(record);
       const spec = this.#specOf(client, remoteClass, record, args);

@@ -17,6 +17,7 @@ export class AgentLink {
   #waiting: { send: (rpc: AgentRpc) => void; failed?: (error: Error) => void }[] = [];
   #failed: Error | null = null;
   #changes: RefChange[] = [];
+  #changed = 0;
   #scheduled = false;
   /** Holds made, and how many of them their homes have confirmed. */
   #holds = 0;
@@ -46,8 +47,14 @@ export class AgentLink {
     return this.#confirmedHolds < this.#holds;
   }
 
+  /** How many changes of references there were. */
+  get referencesChanged(): number {
+    return this.#changed;
+  }
+
   reference(change: RefChange): void {
     this.#changes.push(change);
+    this.#changed++;
     if (change.op === "hold") this.#holds++;
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -121,5 +128,8 @@ export class AgentLink {
 
 /** The agent is gone, and with it this process's part in the cluster. */
 export function agentLost(cause: Error | null): MobulaError {
-  return new MobulaError("The connection to the agent of this node is lost", { code: "AgentLost", cause });
+  const text =
+    "The connection to the agent of this node is lost, and what this process had under way with it: " +
+    "await shutdown(), then init() again (the agent's log is in the session folder)";
+  return new MobulaError(text, { code: "AgentLost", cause });
 }

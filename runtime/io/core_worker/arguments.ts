@@ -38,7 +38,8 @@ export class ArgumentList implements EntryWaiter {
   #waiting = 0;
   #failed: Entry | null = null;
   #whenReady: ((failed: Entry | null) => void) | null = null;
-  readonly #requests = new Set<string>();
+  /** Questions to the agent that are open; most calls have none. */
+  #requests: Set<string> | null = null;
 
   private constructor(
     core: CoreContext,
@@ -129,8 +130,10 @@ export class ArgumentList implements EntryWaiter {
   /** Called once, when all arguments are known, or with the first one that failed. */
   whenReady(callback: (failed: Entry | null) => void): void {
     if (this.#failed !== null) callback(this.#failed);
-    else if (this.#waiting === 0) callback(null);
-    else this.#whenReady = callback;
+    else if (this.#waiting === 0) {
+      this.#collectStored(); // They may have become known before anybody asked.
+      callback(null);
+    } else this.#whenReady = callback;
   }
 
   /** About how long the block is; only when ready. */
@@ -139,9 +142,9 @@ export class ArgumentList implements EntryWaiter {
     let bytes = 0;
     for (const part of this.#parts!) {
       if (part instanceof Uint8Array) bytes += part.length;
-      else if (part.state === "value" || part.state === "bytes") bytes += part.bytes;
+      else if (isHere(part)) bytes += part.bytes;
     }
-    return bytes;
+    return Math.min(bytes, INLINE_SUM_BYTES_MAX);
   }
 
   /** The arguments as bytes (see push.ts); only when ready. */
@@ -161,7 +164,7 @@ export class ArgumentList implements EntryWaiter {
     this.#parts = null;
     this.#block = null;
     this.resolved = NOTHING;
-    this.#core.objects.cancelRequests(this.#requests);
+    if (this.#requests !== null) this.#core.objects.cancelRequests(this.#requests);
     for (const entry of held) this.#core.objects.drop(entry);
   }
 
@@ -174,7 +177,7 @@ export class ArgumentList implements EntryWaiter {
         entry.onSettled(this);
       } else if (entry.state === "remote") {
         this.#waiting++;
-        this.#core.objects.waitRemote(entry, false, this.#requests).then(
+        this.#core.objects.waitRemote(entry, false, this.#requests ??= new Set()).then(
           () => this.entrySettled(entry),
           // Lost: the worker's get will say why.
           () => this.entrySettled(entry),
@@ -208,6 +211,12 @@ export class ArgumentList implements EntryWaiter {
       if (part instanceof Uint8Array) {
         writer.u8(ValueKind.inline);
         writer.raw(part);
+      } else if (isHere(part) && writer.position + part.bytes > INLINE_SUM_BYTES_MAX) {
+        // Many small results together: the rest goes by way of the store.
+        const { id, home } = this.#core.objects.lend(part);
+        writer.u8(ValueKind.stored);
+        writeRef(writer, id, home);
+        writer.string("");
       } else if (part.state === "value") {
         writer.u8(ValueKind.inline);
         this.#core.codec.append(writer, part.payload, "argument", sink);
@@ -244,6 +253,10 @@ export function readArguments(core: CoreContext, block: Uint8Array): ReceivedArg
     }
   }
   return received;
+}
+
+function isHere(entry: Entry): boolean {
+  return entry.state === "value" || entry.state === "bytes";
 }
 
 function checkSize(bytes: number, name: string): void {

@@ -14,12 +14,12 @@ import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { hex, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
 import { resourcesOf, runtimeEnvOf, strategyOf } from "../../common/options.ts";
-import { TASK_MAX_RETRIES } from "../../common/config.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
-import type { CoreMethods } from "../../protocol/messages.ts";
+import type { CoreMethods, MessageLevel } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
+import { taskMaxRetries } from "../environment.ts";
 import type { Handlers } from "../transport/rpc.ts";
 import { AgentLink, agentLost, type AgentRpc } from "./agent_link.ts";
 import { ActorManager } from "./actors.ts";
@@ -55,7 +55,7 @@ export interface CoreWorkerOptions {
   readonly currentTask?: () => CurrentTask | null;
   readonly blocking?: BlockingObserver;
   /** One line for the user. */
-  readonly onMessage?: (level: "info" | "warning" | "error", text: string) => void;
+  readonly onMessage?: (level: MessageLevel, text: string) => void;
 }
 
 const NOT_BLOCKING: BlockingObserver = { enter: () => () => {} };
@@ -108,6 +108,7 @@ export class CoreWorker implements CoreContext {
     );
     this.objects = new ObjectManager({
       identity,
+      connected: this.connected,
       link: this.link,
       store: this.store,
       codec: this.codec,
@@ -308,7 +309,7 @@ export class CoreWorker implements CoreContext {
       shape: { key, resources, strategy, ...(labelSelector && { labelSelector }), runtimeEnv },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,
-      maxRetries: options.maxRetries ?? defaultMaxRetries(),
+      maxRetries: options.maxRetries ?? taskMaxRetries(),
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),
     };
@@ -319,9 +320,4 @@ export class CoreWorker implements CoreContext {
     const { cls, codec } = loadCodec({ source, hash, name });
     registerClass(cls, codec, hash, name);
   }
-}
-
-function defaultMaxRetries(): number {
-  const given = Number(process.env.MOBULA_TASK_MAX_RETRIES ?? TASK_MAX_RETRIES);
-  return Number.isInteger(given) && given >= -1 ? given : TASK_MAX_RETRIES;
 }

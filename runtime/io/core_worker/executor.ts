@@ -113,9 +113,13 @@ export class Executor implements BlockingObserver {
     this.#replies.forget(caller);
   }
 
+  get isIdle(): boolean {
+    return this.#running === 0 && this.#queue.length === 0;
+  }
+
   /** Resolves when nothing runs or waits: for a graceful end. */
   idle(): Promise<void> {
-    if (this.#running === 0 && this.#queue.length === 0) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#whenIdle.push(resolve));
   }
 

@@ -28,6 +28,7 @@ export interface BlockingObserver {
 /** See the module's header. */
 export class ObjectManager implements EntryTable {
   readonly #identity: Identity;
+  readonly #connected: Promise<void>;
   readonly link: AgentLink;
   readonly #store: StoreAccess;
   readonly #codec: ValueCodec;
@@ -43,6 +44,7 @@ export class ObjectManager implements EntryTable {
   constructor(
     init: {
       identity: Identity;
+      connected: Promise<void>;
       link: AgentLink;
       store: StoreAccess;
       codec: ValueCodec;
@@ -51,6 +53,7 @@ export class ObjectManager implements EntryTable {
     },
   ) {
     this.#identity = init.identity;
+    this.#connected = init.connected;
     this.link = init.link;
     this.#store = init.store;
     this.#codec = init.codec;
@@ -220,6 +223,7 @@ export class ObjectManager implements EntryTable {
     const contained = encoded.held.length > 0 ? encoded.held : null;
     if (contained !== null) { for (const inner of contained) inner.count++; }
     if (isInline(encoded)) return this.settleInline(entry, encoded.body, contained);
+    if (this.node === "") await this.#connected; // Who counts it is known only then.
     this.#register(entry, this.node);
     const size = await this.#store.write(entry.id, encoded, {
       home: this.node,
@@ -275,7 +279,7 @@ export class ObjectManager implements EntryTable {
       await bounded(
         batch.start(),
         options,
-        () => `${batch.remaining} of ${entries.length} objects were not ready`,
+        () => batch.missing,
         entries.some((entry) => entry.isPending) ? 0 : POLL_MS,
       );
     } finally {

@@ -30,6 +30,8 @@ export class OwnTask {
   readonly depth: number;
   readonly parent: TaskId | null;
   readonly submittedMs: number;
+  /** Known once its arguments are ready. */
+  bytes = 0;
   retriesLeft: number;
   exclusive: boolean;
   cancelled = false;

@@ -4,7 +4,7 @@
  * @module
  */
 import { clearTimeout, setTimeout } from "node:timers"; // The global ones give plain numbers on Deno.
-import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS, PENDING_TASKS_MAX } from "../../common/config.ts";
+import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest } from "../../common/task_spec.ts";
@@ -12,6 +12,7 @@ import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
+import { maxPendingTasks } from "../environment.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -21,6 +22,8 @@ import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskHistory } from "./task_history.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
+/** How long a dead worker's connection may take to end by itself. */
+const LOST_GRACE_MS = 1_000;
 /** Pushes above this go in several frames. */
 const PUSH_FRAME_BYTES = 1024 * 1024;
 
@@ -40,7 +43,7 @@ export class TaskManager implements WorkerLinkObserver {
 
   constructor(core: CoreContext) {
     this.#core = core;
-    this.#pendingMax = Number(process.env.MOBULA_MAX_PENDING_TASKS ?? PENDING_TASKS_MAX);
+    this.#pendingMax = maxPendingTasks();
     this.#submitter = new TaskSubmitter<OwnTask>({
       requestLease: (requestId, queue, first, backlog) =>
         void this.#requestLease(requestId, queue, first, backlog),
@@ -123,6 +126,7 @@ export class TaskManager implements WorkerLinkObserver {
   #enqueue(task: OwnTask): void {
     if (this.#closed !== null) return this.#fail(task, this.#core.objects.encodeError(this.#closed));
     task.call.stats.pendingNode++;
+    task.bytes = task.args.inlineBytes;
     for (const argument of task.args.resolved) {
       this.#core.recorder.edge(argument.producer, task.call.name, argument.bytes);
     }
@@ -141,8 +145,12 @@ export class TaskManager implements WorkerLinkObserver {
 
   #pump(): void {
     this.#submitter.pump(this.#core.nowMs());
-    if (this.#idleTimer === null && this.#submitter.leases.size > 0) this.#armIdleTimer(LEASE_IDLE_MS);
+    if (this.#idleTimer === null && this.#needsTicks()) this.#armIdleTimer(LEASE_IDLE_MS);
     if (this.#stallTimer === null && this.#submitter.isWaiting) this.#armStallTimer();
+  }
+
+  #needsTicks(): boolean {
+    return this.#submitter.leases.size > 0 || this.#submitter.isRequesting;
   }
 
   /** Tasks wait for workers that we hold: look whether those get on. */
@@ -159,7 +167,10 @@ export class TaskManager implements WorkerLinkObserver {
       this.#idleTimer = null;
       const nowMs = this.#core.nowMs();
       const next = this.#submitter.reapIdle(nowMs);
-      if (this.#submitter.leases.size > 0) {
+      for (const [requestId, backlog] of this.#submitter.backlogChanges()) {
+        this.#core.link.notify("leaseBacklog", { requestId, backlog });
+      }
+      if (this.#needsTicks()) {
         this.#armIdleTimer(next === null ? LEASE_IDLE_MS : Math.max(10, next - nowMs));
       }
     }, ms);
@@ -252,14 +263,22 @@ export class TaskManager implements WorkerLinkObserver {
     this.#schedulePump();
   }
 
+  /** The agent says that the worker is dead. What it answered before may still be on its way: its connection's own end comes
+   *  after that, and is waited for; until then nothing more goes there. */
   leaseLost(leaseId: string): void {
     const lease = this.#submitter.leases.get(leaseId);
     if (lease === undefined) return;
     const { workerId } = lease.grant;
     const { link } = this.#links.get(workerId)!;
-    this.#links.delete(workerId);
-    this.#lostWorker(link, leaseId);
-    link.close();
+    const giveUp = (): void => {
+      if (this.#links.get(workerId)?.link !== link || !this.#submitter.leases.has(leaseId)) return;
+      this.#links.delete(workerId);
+      this.#lostWorker(link, leaseId);
+      link.close();
+    };
+    if (!link.wasOpened) return giveUp();
+    this.#submitter.reclaim(leaseId);
+    setTimeout(giveUp, LOST_GRACE_MS).unref();
   }
 
   // ---- pushes and replies --------------------------------------------------------------------------------------------

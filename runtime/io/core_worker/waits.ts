@@ -24,9 +24,12 @@ export class GetBatch implements EntryWaiter {
     this.#values = values;
   }
 
-  /** Values that are not there yet. */
-  get remaining(): number {
-    return this.#remaining;
+  /** What a timeout says: how many values are not there yet, and one of them that is still to be made. */
+  get missing(): string {
+    const [pending] = this.#indices.keys();
+    const example = pending === undefined ? "" : `, such as ${pending.id}`;
+    const maker = pending === undefined || pending.producer === "" ? "" : ` of ${pending.producer}`;
+    return `${this.#remaining} of ${this.#entries.length} objects were not ready${example}${maker}`;
   }
 
   start(): Promise<void> {

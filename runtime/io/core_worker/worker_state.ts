@@ -7,7 +7,8 @@ import type { ExecutionContext } from "./execution_context.ts";
 
 export interface WorkerState {
   readonly context: ExecutionContext;
-  actor: { readonly spec: ActorSpec; readonly incarnation: number } | null;
+  /** `restarted`: an earlier incarnation of it ended. */
+  actor: { readonly spec: ActorSpec; readonly restarted: boolean } | null;
 }
 
 let state: WorkerState | null = null;

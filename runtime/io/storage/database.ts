@@ -33,6 +33,8 @@ export interface Database {
   readonly epoch: number;
   readonly schemaVersion: number;
   readonly isNew: boolean;
+  /** Bring a file into one piece: what is only in the log beside it moves into it. Throws when it cannot. */
+  settle(): Promise<void>;
   close(): void;
 }
 
@@ -61,6 +63,10 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
       epoch,
       schemaVersion: SCHEMA_VERSION,
       isNew: found === 0,
+      async settle() {
+        // Closing alone does not: whoever copies the file of a stopped head must have all of it.
+        if (!isRemote) await opened.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+      },
       close() {
         opened.close();
         lock?.close();

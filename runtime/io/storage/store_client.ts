@@ -40,7 +40,8 @@ const QUEUED_WRITES_MAX = 200_000;
 const QUEUED_BYTES_MAX = 256 * 1024 * 1024;
 /** How long a new head waits for the store process of the one before it, which ends when it has committed its last batch. */
 const LOCK_WAIT_MS = 5_000;
-const OPEN_TIMEOUT_MS = 30_000;
+/** Less than a head has for its start, so that the reason is heard: the store, and not "not ready". */
+const OPEN_TIMEOUT_MS = 15_000;
 /** One row must fit a frame. */
 export const STORE_VALUE_BYTES_MAX: number = 32 * 1024 * 1024;
 

@@ -159,7 +159,7 @@ class StoreProcess {
       for (;;) {
         if (this.#commits.length > 0) await this.#commit();
         else if (this.#queries.length > 0) await this.#answer(this.#queries.shift()!);
-        else if (this.#closing) return await this.#exit(0);
+        else if (this.#closing) return await this.#finish();
         else if (this.#pruneIsDue()) await this.#prune();
         else break;
         // Let the pipe be read between two transactions: what has come meanwhile joins the next one.
@@ -295,6 +295,13 @@ class StoreProcess {
     const failure = storeErrorOf(error, this.#database?.isRemote ?? false);
     this.#pipe.send(StoreFrame.failed, { code: failure.code, message: failure.message });
     await this.#exit(exitCode);
+  }
+
+  /** Everything is committed and nobody asks any more. */
+  async #finish(): Promise<void> {
+    // The log beside the file holds the same: a full disk is no reason to fail now.
+    await this.#database?.settle().catch(() => undefined);
+    await this.#exit(0);
   }
 
   async #exit(exitCode: number): Promise<void> {

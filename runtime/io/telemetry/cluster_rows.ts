@@ -4,7 +4,7 @@
  */
 import { fromUnits, type ResourceSet } from "../../common/resources.ts";
 import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
-import type { NodeRow } from "../../protocol/messages.ts";
+import type { NodeRow, WorkerReport } from "../../protocol/messages.ts";
 import type { ActorDto, ClusterDto, JobDto, NodeDto, ResourceUse } from "../../../dashboard/api_types.ts";
 import { GroupTable } from "./group_table.ts";
 
@@ -211,43 +211,52 @@ export class JobRows {
   }
 }
 
-/** A worker process, as far as tasks and actors have told of it. */
-export interface WorkerRow {
-  readonly workerId: string;
+/** A worker process, as its agent told it last. */
+export interface WorkerRow extends Omit<WorkerReport, "state"> {
   readonly nodeId: string;
-  readonly state: "ALIVE" | "DEAD";
-  readonly actorId: string | null;
-  readonly pid: number | null;
-  readonly lastSeenMs: number;
+  readonly state: WorkerReport["state"] | "DEAD";
+  readonly endedMs: number | null;
 }
 
 export class WorkerRows {
-  /** The one that was heard of longest ago first. */
+  /** Those that ended longest ago, or began first, come first. */
   readonly rows: Map<string, WorkerRow> = new Map();
   dropped = 0;
 
-  seen(row: Omit<WorkerRow, "state">): void {
-    const before = this.rows.get(row.workerId);
-    // Late news of a worker that is dead does not bring it back.
-    if (before?.state === "DEAD") return;
-    this.rows.delete(row.workerId);
-    this.rows.set(row.workerId, {
-      ...row,
-      state: "ALIVE",
-      actorId: row.actorId ?? before?.actorId ?? null,
-      pid: row.pid ?? before?.pid ?? null,
-    });
-    if (this.rows.size <= WORKERS_MAX) return;
-    this.rows.delete(this.rows.keys().next().value!);
-    this.dropped++;
+  /** All that a node has now. */
+  replace(nodeId: string, workers: readonly WorkerReport[], nowMs: number): void {
+    const present = new Set<string>(workers.map(({ workerId }) => workerId));
+    for (const row of [...this.rows.values()]) {
+      if (row.nodeId === nodeId && !present.has(row.workerId)) this.died(row.workerId, nowMs);
+    }
+    for (const worker of workers) {
+      // Late news of a worker that is dead does not bring it back.
+      if (this.rows.get(worker.workerId)?.state === "DEAD") continue;
+      this.rows.set(worker.workerId, { ...worker, nodeId, endedMs: null });
+    }
+    this.#trim();
   }
 
   died(workerId: string, nowMs: number): void {
     const before = this.rows.get(workerId);
-    if (before !== undefined) this.rows.set(workerId, { ...before, state: "DEAD", lastSeenMs: nowMs });
+    if (before === undefined || before.state === "DEAD") return;
+    this.rows.delete(workerId);
+    this.rows.set(workerId, { ...before, state: "DEAD", endedMs: nowMs });
   }
 
   nodeDied(nodeId: string, nowMs: number): void {
-    for (const row of this.rows.values()) if (row.nodeId === nodeId) this.died(row.workerId, nowMs);
+    for (const row of [...this.rows.values()]) if (row.nodeId === nodeId) this.died(row.workerId, nowMs);
+  }
+
+  /** Dead ones go first. */
+  #trim(): void {
+    for (const isDead of [true, false]) {
+      for (const { workerId, state } of this.rows.values()) {
+        if (this.rows.size <= WORKERS_MAX) return;
+        if ((state === "DEAD") !== isDead) continue;
+        this.rows.delete(workerId);
+        this.dropped++;
+      }
+    }
   }
 }

@@ -10,7 +10,7 @@
 import type { ObjectId } from "../../common/ids.ts";
 import type { TaskEventBatch, TraceStep } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
-import type { NodeRow, ObjectReport } from "../../protocol/messages.ts";
+import type { NodeRow, ObjectReport, WorkerReport } from "../../protocol/messages.ts";
 import type {
   ClusterDto,
   ClusterReader,
@@ -68,6 +68,8 @@ export class ClusterView implements ClusterReader {
     row: (_, failure) => failure,
   });
   readonly #steps = new TraceSteps();
+  /** The agents that told of their actors' constructors, by node: what they had not finished fails with them. */
+  readonly #agents = new Map<string, string>();
   readonly #rates: RateRing;
   readonly #now: () => number;
   /** Grows with each change that the cluster's summary shows. */
@@ -87,6 +89,7 @@ export class ClusterView implements ClusterReader {
   applyTaskEvents(batch: TaskEventBatch, isHistory: boolean = false): void {
     const delta = this.counts.apply(batch);
     if (delta === null) return;
+    if (batch.processId.startsWith(`${batch.nodeId}@`)) this.#agents.set(batch.nodeId, batch.processId);
     this.#clusterChanges++;
     if (!isHistory) this.#rates.add(this.#now(), delta.finished, delta.failed, this.counts.totals.running);
     for (const row of batch.rows) {
@@ -117,14 +120,6 @@ export class ClusterView implements ClusterReader {
     const nowMs = this.#now();
     this.#clusterChanges++;
     this.actors.apply(status, spec, nowMs);
-    if (status.workerId === null || status.nodeId === null) return;
-    this.workers.seen({
-      workerId: status.workerId,
-      nodeId: status.nodeId,
-      actorId: status.actorId,
-      pid: status.pid,
-      lastSeenMs: nowMs,
-    });
   }
 
   /** Rows replace those of their nodes; nodes that are absent are untouched. A node's objects and workers die with it. */
@@ -134,7 +129,15 @@ export class ClusterView implements ClusterReader {
       if (!this.nodes.apply(row)) continue;
       this.objects.replace(row.nodeId, []);
       this.workers.nodeDied(row.nodeId, this.#now());
+      const agent = this.#agents.get(row.nodeId);
+      if (agent !== undefined) this.processDied(agent);
+      this.#agents.delete(row.nodeId);
     }
+  }
+
+  /** All worker processes of a node (HeadMethods.reportWorkers). */
+  applyWorkers(nodeId: string, workers: readonly WorkerReport[]): void {
+    this.workers.replace(nodeId, workers, this.#now());
   }
 
   applyJob(job: JobDto): void {
@@ -185,15 +188,6 @@ export class ClusterView implements ClusterReader {
   #taskChanged(kept: KeptRow): void {
     const { row } = kept;
     this.objects.named(row.taskId, row.name);
-    if (row.workerId !== null && row.nodeId !== null) {
-      this.workers.seen({
-        workerId: row.workerId,
-        nodeId: row.nodeId,
-        actorId: row.actorId,
-        pid: null,
-        lastSeenMs: row.endMs ?? row.startMs ?? row.submittedMs,
-      });
-    }
     if (row.state !== "FAILED") return;
     this.#failures.groups.set(kept.key, {
       key: kept.key,

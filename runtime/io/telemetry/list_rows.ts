@@ -186,11 +186,21 @@ const KINDS: Record<string, Kind> = {
     dropped: (view) => view.nodes.ended.dropped,
   },
   workers: {
-    columns: ["workerId", "nodeId", "state", "actorId", "pid", "lastSeenMs"],
+    columns: [
+      "workerId",
+      "nodeId",
+      "pid",
+      "runtime",
+      "state",
+      "jobId",
+      "actorId",
+      "startedMs",
+      "endedMs",
+    ],
     detail: [],
     entries: (view) =>
       [...view.workers.rows.values()].map((worker) => ({
-        order: worker.lastSeenMs,
+        order: worker.startedMs,
         key: worker.workerId,
         row: () => ({ ...worker }),
       })),

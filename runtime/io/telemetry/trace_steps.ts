@@ -29,9 +29,31 @@ export class TraceSteps {
   }
 }
 
-/** As they happened; clocks of nodes differ, so within one journey the step's number breaks ties. */
+/** Clocks of two processes of one host differ by less than this. */
+const CLOCKS_DIFFER_MS = 2;
+/** Within one number of the design's lists. */
+const LATER_OF_ITS_NUMBER: ReadonlySet<string> = new Set(["spillback", "push", "record", "wake"]);
+const LAST_OF_ITS_NUMBER: ReadonlySet<string> = new Set(["run"]);
+
+function rank({ step, name }: TraceStep): number {
+  return step + (LAST_OF_ITS_NUMBER.has(name) ? 0.6 : LATER_OF_ITS_NUMBER.has(name) ? 0.3 : 0);
+}
+
+/** As they happened. Neighbours whose times are too close to tell are put in the order of the design's lists, unless they are
+ *  far apart there: an attempt's first steps come after the last ones of the attempt before. */
 export function inOrder(steps: TraceStep[]): TraceStep[] {
-  return steps.sort((a, b) => a.atMs - b.atMs || (a.journey === b.journey ? a.step - b.step : 0));
+  steps.sort((a, b) => a.atMs - b.atMs || rank(a) - rank(b));
+  for (let i = 1; i < steps.length; i++) {
+    for (let j = i; j > 0 && isSwapped(steps[j - 1]!, steps[j]!); j--) {
+      [steps[j - 1], steps[j]] = [steps[j]!, steps[j - 1]!];
+    }
+  }
+  return steps;
+}
+
+function isSwapped(a: TraceStep, b: TraceStep): boolean {
+  const ahead = rank(a) - rank(b);
+  return a.journey === b.journey && ahead > 0 && ahead < 5 && b.atMs - a.atMs < CLOCKS_DIFFER_MS;
 }
 
 /** The last steps of a submit, which processes tell in the task's row: push, run, result, record. */

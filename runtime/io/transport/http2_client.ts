@@ -111,7 +111,13 @@ export async function openHttp2(options: Http2ConnectOptions): Promise<Http2Sess
   const { tls, timeoutMs = CONNECT_TIMEOUT_MS, signal } = options;
   let socket: Socket | undefined;
   const { promise, resolve, reject } = Promise.withResolvers<ClientHttp2Session>();
-  const fail = (error: unknown): void => reject(toError(error));
+  // Deno's sessions say that they are connected before their socket is: both must.
+  const reached = Promise.withResolvers<void>();
+  reached.promise.catch(() => undefined); // Nobody waits for it yet when the other one fails first.
+  const fail = (error: unknown): void => {
+    reject(toError(error));
+    reached.reject(toError(error));
+  };
   const aborted = (): void => fail(signal?.reason);
   const timer = setTimeout(() => fail(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
   try {
@@ -121,6 +127,7 @@ export async function openHttp2(options: Http2ConnectOptions): Promise<Http2Sess
     socket.setNoDelay(true);
     socket.on("error", fail);
     socket.once("close", () => fail(new Error("closed while connecting")));
+    socket.once(tls === undefined ? "connect" : "secureConnect", () => reached.resolve());
     const transport = socket;
     const session = connectHttp2Session(
       `${tls === undefined ? "http" : "https"}://${formatAddress({ host, port })}`,
@@ -131,7 +138,7 @@ export async function openHttp2(options: Http2ConnectOptions): Promise<Http2Sess
     );
     session.on("error", fail);
     session.once("connect", () => resolve(session));
-    await promise;
+    await Promise.all([promise, reached.promise]);
     widenWindow(session);
     return new Http2Session(options.address, session, socket);
   } catch (error) {

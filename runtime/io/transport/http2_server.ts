@@ -26,6 +26,7 @@ import {
 } from "./http2.ts";
 import type { ObjectSource } from "./object_stream.ts";
 import { serveObject } from "./object_server.ts";
+import { reachableHost } from "./reachable_host.ts";
 import { ConnectError, toError } from "./transport_error.ts";
 import type { Listener } from "./unix.ts";
 
@@ -80,7 +81,7 @@ export async function listenHttp2(options: Http2ListenOptions): Promise<Http2Lis
   return {
     host,
     port,
-    address: formatAddress({ host, port }),
+    address: formatAddress({ host: reachableHost(host), port }),
     close: () => closing ??= closeServer(listening, connections, sockets),
   };
 }

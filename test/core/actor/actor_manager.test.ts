@@ -71,8 +71,8 @@ class Bench {
     return this;
   }
 
-  kill(noRestart: boolean): readonly ActorEffect[] {
-    return this.step({ type: "killActor", requestId: "q", actorId: A1, noRestart });
+  kill(noRestart: boolean, incarnation?: number): readonly ActorEffect[] {
+    return this.step({ type: "killActor", requestId: "q", actorId: A1, noRestart, incarnation });
   }
 
   after(ms: number): readonly ActorEffect[] {
@@ -111,7 +111,7 @@ describe("an actor's way to life", () => {
     ]);
     expect(bench.place()).toEqual([
       { type: "persistActor", record: { ...before, status: { ...pending, nodeId: N1 } } },
-      { type: "startActor", nodeId: N1, spec, incarnation: 1 },
+      { type: "startActor", nodeId: N1, spec, incarnation: 1, restarted: false },
     ]);
     const alive = {
       ...pending,
@@ -281,6 +281,25 @@ describe("crashes and restarts", () => {
     expect(typesOf(bench.kill(true))).toEqual(["killDone"]);
   });
 
+  test("a kill that names its incarnation costs one restart however often it is sent", () => {
+    const bench = new Bench().alive({ maxRestarts: 2 });
+    expect(typesOf(bench.kill(false, 1))).toContain("placeActor");
+    expect(typesOf(bench.kill(false, 1))).toEqual(["killDone"]);
+    expect(bench.status).toMatchObject({ incarnation: 2, restartsLeft: 1 });
+  });
+
+  test("an actor that is placed anew before it ran is no restarted one, one that was killed is", () => {
+    const bench = new Bench();
+    bench.create({ maxRestarts: 1 });
+    bench.place();
+    bench.step({ type: "relocateActor", actorId: A1, incarnation: 1 });
+    const placed = (incarnation: number) =>
+      bench.step({ type: "actorPlaced", actorId: A1, incarnation, nodeId: N2 });
+    expect(placed(2).at(-1)).toMatchObject({ type: "startActor", incarnation: 2, restarted: false });
+    bench.kill(false);
+    expect(placed(3).at(-1)).toMatchObject({ type: "startActor", incarnation: 3, restarted: true });
+  });
+
   test("an actor killed while it starts is stopped when it comes up", () => {
     const bench = new Bench();
     bench.create();
@@ -412,7 +431,13 @@ describe("a node that comes back, or a head", () => {
     const starting = actorStatus({ nodeId: N1, restartsLeft: 1 });
     const bench = restarted(starting);
     bench.step({ type: "actorsReported", nodeId: N1, actors: [] });
-    expect(bench.after(MISSING_MS)).toEqual([{ type: "startActor", nodeId: N1, spec, incarnation: 1 }]);
+    expect(bench.after(MISSING_MS)).toEqual([{
+      type: "startActor",
+      nodeId: N1,
+      spec,
+      incarnation: 1,
+      restarted: false,
+    }]);
     const other = restarted(starting);
     other.step({ type: "actorsReported", nodeId: N1, actors: [ALIVE] });
     expect(other.status).toMatchObject({ state: "ALIVE", workerId: WORKER });

@@ -302,7 +302,8 @@ describe("actors", () => {
     lost.register(N1);
     lost.job();
     lost.create({ args });
-    expect(lines(lost.step({ type: "freeObjects", ids: [O1, other.id] }))).toEqual(["persistActor"]);
+    const freed = lost.step({ type: "freeObjects", requestId: "f", ids: [O1, other.id] });
+    expect(lines(freed)).toEqual(["persistActor", "reply f after commit"]);
     expect(lost.gcs.actors.record(A1)!.status.deathCause!.code).toBe("CREATION_FAILED");
     expect(lost.gcs.objects.waiterCount).toBe(0);
   });
@@ -312,7 +313,7 @@ describe("actors", () => {
     bench.register(N1);
     bench.job();
     bench.step({ type: "watchActor", nodeId: N1, actorId: A1 });
-    bench.step({ type: "freeObjects", ids: [O1] });
+    bench.step({ type: "freeObjects", requestId: "f", ids: [O1] });
     const statuses = bench.create({ args: [{ id: O1, home: N1, bytes: 1 }] }).flatMap((effect) =>
       effect.type === "send" && effect.method === "actorStatus" ? [effect.params.status.state] : []
     );

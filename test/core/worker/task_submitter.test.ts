@@ -51,6 +51,7 @@ function task(sequence: number, overrides: Partial<Task> = {}): Task {
     shape: SHAPE,
     timing: { estimateUs: 0 },
     exclusive: false,
+    bytes: 100,
     storedArgs: [],
     retriesLeft: 3,
     cancelled: false,
@@ -114,6 +115,22 @@ describe("task submitter", () => {
     submitter.completed(1, "l2", 2, 10);
     submitter.pump(1);
     expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 3,4,5,6", "push l2 7,8,9"]);
+  });
+
+  test("large arguments fill a pipeline before its time is full", () => {
+    const { submitter, take } = world();
+    const timing = { estimateUs: 1 };
+    for (let i = 1; i <= 4; i++) submitter.submit(task(i, { timing, bytes: i === 4 ? 100 << 20 : 3 << 20 }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    expect(take()).toContain("push l1 1,2");
+    for (const sequence of [1, 2]) submitter.completed(1, "l1", sequence, 1);
+    submitter.pump(1);
+    expect(take()).toContain("push l1 3");
+    submitter.completed(2, "l1", 3, 1);
+    submitter.pump(2);
+    expect(take()).toContain("push l1 4");
   });
 
   test("an exclusive task never shares its worker", () => {
@@ -247,6 +264,18 @@ describe("task submitter", () => {
     submitter.completed(2, "l1", 1, 50);
     submitter.pump(2);
     expect(take()).toEqual(["push l1 1", "return l1", "request r3 cpu1#3 for 3 of 1"]);
+  });
+
+  test("the scheduler hears how many tasks wait behind its requests when that has changed", () => {
+    const { submitter } = world({ requestsPerClass: 1 });
+    submitter.submit(task(1));
+    submitter.pump(0);
+    expect(submitter.backlogChanges()).toEqual([]);
+    submitter.submit(task(2));
+    submitter.submit(task(3));
+    submitter.pump(1);
+    expect(submitter.backlogChanges()).toEqual([["r1", 3]]);
+    expect(submitter.backlogChanges()).toEqual([]);
   });
 
   test("an idle lease of the same shape makes room for a task with stored arguments", () => {

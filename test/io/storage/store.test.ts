@@ -5,7 +5,7 @@
 import { expect, test } from "bun:test";
 import { createClient } from "@libsql/client";
 import { type ChildProcess, spawn } from "node:child_process";
-import { statSync, writeFileSync } from "node:fs";
+import { copyFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { StoreError } from "../../../runtime/io/storage/store_error.ts";
@@ -49,6 +49,19 @@ test("what was written is loaded again, removed rows are not, and each opening h
     [],
   ]]);
   await second.close();
+});
+
+test("after a clean end the file alone holds everything: it can be copied", async () => {
+  using folder = temporaryFolder();
+  const store = await open(folder.path);
+  for (let i = 0; i < 100; i++) store.write(kv(`key-${i}`, "value"));
+  await store.committed();
+  await store.close();
+  using other = temporaryFolder();
+  copyFileSync(join(folder.path, "gcs.db"), join(other.path, "gcs.db"));
+  const copy = await open(other.path);
+  expect(copy.loaded.kv).toHaveLength(100);
+  await copy.close();
 });
 
 test("a batch leaves each row as its last write said, whatever came before in the same batch", async () => {

@@ -3,8 +3,9 @@
  * bounded and what is left out is counted.
  */
 import { describe, expect, test } from "bun:test";
-import type { NodeId, ObjectId } from "../../../runtime/common/ids.ts";
+import type { NodeId, ObjectId, ProcessId } from "../../../runtime/common/ids.ts";
 import { ClusterView } from "../../../runtime/io/telemetry/cluster_view.ts";
+import type { WorkerReport } from "../../../runtime/protocol/messages.ts";
 import * as events from "../../dashboard/cluster_events.ts";
 
 /** A view and its clock, which the test moves. */
@@ -292,19 +293,40 @@ describe("nodes, actors, jobs", () => {
     expect(view.list("actors").dropped).toBe(100);
   });
 
-  test("workers are known from tasks and actors, and die with their node", () => {
+  test("workers are what their agent tells, and die with their node", () => {
     const { view } = newView();
+    const worker = (workerId: string, state: WorkerReport["state"], startedMs: number) => ({
+      workerId: workerId as ProcessId,
+      pid: 7,
+      runtime: "deno" as const,
+      state,
+      jobId: null,
+      actorId: null,
+      startedMs,
+    });
+    const shown = () => view.list("workers").rows.map((row) => [row["workerId"], row["state"]]);
     view.applyNodes([events.nodeRow("n-1")]);
-    view.applyTaskEvents(events.taskBatch("d-1", 1, { rows: [events.taskRow("t-1")] }));
-    view.applyActor(events.actorStatus("a-1"), events.actorSpec("a-1"));
-    view.processDied("w-1");
-    expect(view.list("workers").rows.map((row) => [row["workerId"], row["state"], row["actorId"]]).sort())
-      .toEqual([
-        ["w-1", "DEAD", null],
-        ["w-2", "ALIVE", "a-1"],
-      ]);
+    view.applyWorkers("n-1", [worker("w-1", "STARTING", 1), worker("w-2", "LEASED", 2)]);
+    expect(view.list("workers", { filters: ["state=LEASED"] }).rows).toEqual([
+      { ...worker("w-2", "LEASED", 2), nodeId: "n-1", endedMs: null },
+    ]);
+    view.applyWorkers("n-1", [worker("w-1", "IDLE", 1), worker("w-3", "ACTOR", 3)]);
+    expect(shown()).toEqual([["w-3", "ACTOR"], ["w-2", "DEAD"], ["w-1", "IDLE"]]);
+    view.processDied("w-3");
+    // Late.
+    view.applyWorkers("n-1", [worker("w-1", "IDLE", 1), worker("w-3", "ACTOR", 3)]);
+    expect(shown()).toEqual([["w-3", "DEAD"], ["w-2", "DEAD"], ["w-1", "IDLE"]]);
     view.applyNodes([events.nodeRow("n-1", { state: "DEAD" })]);
-    expect(view.list("workers", { filters: ["state=ALIVE"] }).total).toBe(0);
+    expect(view.list("workers", { filters: ["state!=DEAD"] }).total).toBe(0);
+  });
+
+  test("constructors under way fail with their agent", () => {
+    const { view, read } = newView();
+    view.applyNodes([events.nodeRow("n-1")]);
+    const counts = [events.counts("new Counter", { running: 1, finished: 2 })];
+    view.applyTaskEvents(events.taskBatch("n-1@a", 1, { counts }));
+    view.applyNodes([events.nodeRow("n-1", { state: "DEAD" })]);
+    expect(read("cluster").data.tasks).toMatchObject({ running: 0, finished: 2, failed: 1 });
   });
 
   test("jobs that run are counted", () => {

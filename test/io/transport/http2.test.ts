@@ -15,7 +15,7 @@ import { connectHttp2, openHttp2 } from "../../../runtime/io/transport/http2_cli
 import { type Http2Listener, listenHttp2 } from "../../../runtime/io/transport/http2_server.ts";
 import { ObjectClient } from "../../../runtime/io/transport/object_client.ts";
 import { Rpc } from "../../../runtime/io/transport/rpc.ts";
-import { RUNTIMES } from "../../support/run_program.ts";
+import { runProgram, RUNTIMES } from "../../support/run_program.ts";
 import { CLUSTER, hello, type ServerMethods, TOKEN } from "./peer_methods.ts";
 import { startPeerServer } from "./peers.ts";
 import { TEST_TLS } from "./tls_fixture.ts";
@@ -49,6 +49,17 @@ test("an address where nobody listens is named at once", async () => {
     message: expect.stringContaining(`cannot connect to ${listener.address}: `),
   });
 });
+
+for (const runtime of RUNTIMES) {
+  test(`a refused connection is called that under ${runtime}`, async () => {
+    const listener = await listen();
+    await listener.close();
+    const port = listener.address.split(":")[1]!;
+    const said = await runProgram(runtime, join(import.meta.dirname, "refused_program.ts"), { args: [port] });
+    expect(said).toStartWith(`cannot connect to ${listener.address}: `);
+    expect(said).toContain("ECONNREFUSED");
+  });
+}
 
 test("an address where somebody listens and never answers is named after the given time", async () => {
   const sockets: { destroy(): void }[] = [];

@@ -20,6 +20,7 @@ const store = await openLocalStore({
   free: () => {},
   actorOutOfScope: () => {},
   sendReferences: () => Promise.resolve(),
+  stranded: () => {},
   fetchObject: () => Promise.reject(new Error("not asked")),
   collectGarbage: () => {},
   warn: (text) => results.push(text),

@@ -1,0 +1,102 @@
+/**
+ * What nodes tell of themselves: when they join, with every heartbeat, and as rows for people. Carried by the messages
+ * between agents and head (messages.ts).
+ * @module
+ */
+import type { ActorId, JobId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
+import type { ResourceSet } from "../common/resources.ts";
+import type { ActorStatus, RuntimeName } from "../common/task_spec.ts";
+
+/** What an agent says of itself when it (re)joins. A head that restarted rebuilds its volatile state from these. */
+export interface NodeRegistration {
+  readonly nodeId: NodeId;
+  readonly epoch: number;
+  /** HOST:PORT where other agents and remote drivers reach this one. */
+  readonly address: string;
+  readonly hostname: string;
+  readonly pid: number;
+  readonly runtime: RuntimeName;
+  readonly sessionDir: string;
+  readonly isHeadNode: boolean;
+  readonly resources: ResourceSet;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly objectStoreBytes: number;
+  readonly objects: readonly ObjectReport[];
+  readonly actors: readonly ActorStatus[];
+  readonly drivers: readonly { readonly driverId: ProcessId; readonly jobId: JobId }[];
+}
+
+export interface ObjectReport {
+  readonly id: ObjectId;
+  readonly bytes: number;
+  /** Function (or actor method) that made it, for people; absent for one that was put, or when it is not known. */
+  readonly producer?: string | undefined;
+  readonly home: NodeId;
+  readonly owner: ProcessId;
+  readonly isError: boolean;
+  readonly primary: boolean;
+}
+
+/** Every heartbeat carries the node's whole resource view: small, absolute, the latest wins. */
+export interface Heartbeat {
+  readonly nodeId: NodeId;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly available: ResourceSet;
+  /** Waiting lease requests by shape. */
+  readonly demand: readonly DemandRow[];
+  readonly storeUsedBytes: number;
+  readonly storeObjects: number;
+  readonly workers: number;
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+  /** Mean wait of lease requests granted lately, and tasks queued: the scheduler's load. */
+  readonly queueLength: number;
+  readonly queueWaitMs: number;
+  /** Actors that the node was told to start and that still wait for resources: the head may move them elsewhere. */
+  readonly waitingActors?: readonly { readonly actorId: ActorId; readonly incarnation: number }[];
+  /** Measured throughput of pulls from each peer. */
+  readonly bandwidth: Readonly<Record<NodeId, number>>;
+}
+
+/** One worker process of a node, for people. */
+export interface WorkerReport {
+  readonly workerId: ProcessId;
+  readonly pid: number | null;
+  readonly runtime: RuntimeName;
+  readonly state: "STARTING" | "IDLE" | "LEASED" | "ACTOR";
+  /** The job that it is bound to; null until its first lease. */
+  readonly jobId: JobId | null;
+  readonly actorId: ActorId | null;
+  readonly startedMs: number;
+}
+
+export interface DemandRow {
+  readonly name: string;
+  readonly resources: ResourceSet;
+  readonly count: number;
+  /** One sentence: why it waits. */
+  readonly reason: string;
+}
+
+export interface NodeRow {
+  readonly nodeId: NodeId;
+  readonly state: "ALIVE" | "SUSPECT" | "DEAD";
+  readonly stateMessage: string;
+  readonly address: string;
+  readonly hostname: string;
+  readonly pid: number;
+  readonly runtime: RuntimeName;
+  readonly isHeadNode: boolean;
+  readonly resources: ResourceSet;
+  readonly available: ResourceSet;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly objectStoreBytes: number;
+  readonly storeUsedBytes: number;
+  readonly storeObjects: number;
+  readonly workers: number;
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+  readonly demand: readonly DemandRow[];
+  readonly startedMs: number;
+}

@@ -1,0 +1,79 @@
+/** Checks of users' options: each refusal names the option and says what is expected. */
+import { expect, test } from "bun:test";
+import {
+  checkActorOptions,
+  checkInitOptions,
+  checkKnownOptions,
+  checkMethodOptions,
+  checkTaskOptions,
+} from "../../runtime/common/options.ts";
+
+function refusal(check: (options: unknown) => void, options: unknown): string {
+  try {
+    check(options);
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`;
+  }
+  return "accepted";
+}
+
+test("a wrong type is a TypeError, a value out of range a RangeError; both name the option", () => {
+  const cases: [(options: unknown) => void, unknown, string][] = [
+    [checkTaskOptions, { numCpus: "1" }, 'TypeError: Option numCpus must be a number, is "1"'],
+    [checkTaskOptions, { maxRetries: "a" }, 'TypeError: Option maxRetries must be an integer, is "a"'],
+    [checkTaskOptions, { maxRetries: 1.5 }, "TypeError: Option maxRetries must be an integer, is 1.5"],
+    [
+      checkTaskOptions,
+      { maxRetries: Infinity },
+      "RangeError: Option maxRetries must be a finite number of at least -1, is Infinity",
+    ],
+    [
+      checkTaskOptions,
+      { numGpus: 1.5 },
+      "RangeError: Option numGpus above 1 must be a whole number, is 1.5",
+    ],
+    [
+      checkActorOptions,
+      { maxConcurrency: 0 },
+      "RangeError: Option maxConcurrency must be a finite number of at least 1, is 0",
+    ],
+    [checkInitOptions, { dashboard: 1 }, "TypeError: Option dashboard must be a boolean, is 1"],
+    [checkTaskOptions, [], "TypeError: Options must be an object, is an array"],
+    [checkTaskOptions, {}, "accepted"],
+    [checkTaskOptions, { maxRetries: undefined }, "accepted"],
+  ];
+  for (const [check, options, says] of cases) expect(refusal(check, options)).toBe(says);
+});
+
+test("an unknown option is refused with the known ones, at any depth", () => {
+  expect(refusal(checkTaskOptions, { maxRetry: 1 })).toStartWith(
+    "TypeError: Unknown option maxRetry; known: name, numCpus",
+  );
+  expect(refusal(checkActorOptions, { methods: { read: { maxRetries: 1 } } })).toStartWith(
+    "TypeError: Unknown option methods.read.maxRetries; known: numReturns",
+  );
+  expect(refusal((options) => checkKnownOptions(options, ["namespace"]), { ns: "a" })).toBe(
+    "TypeError: Unknown option ns; known: namespace",
+  );
+  expect(refusal((options) => checkKnownOptions(options, ["namespace"]), "a")).toStartWith("TypeError");
+});
+
+test("an option that a later version has is refused as such, never ignored", () => {
+  for (
+    const [check, options, name] of [
+      [checkTaskOptions, { signal: AbortSignal.abort() }, "signal"],
+      [checkTaskOptions, { maxCalls: 1 }, "maxCalls"],
+      [checkTaskOptions, { generatorBackpressure: 1 }, "generatorBackpressure"],
+      [checkTaskOptions, { fallbackStrategy: [] }, "fallbackStrategy"],
+      [checkTaskOptions, { schedulingStrategy: { placementGroup: {} } }, "schedulingStrategy.placementGroup"],
+      [checkInitOptions, { runtimeEnv: { workingDir: "." } }, "runtimeEnv.workingDir"],
+      [checkActorOptions, { concurrencyGroups: { io: 2 } }, "concurrencyGroups"],
+      [checkActorOptions, { isolation: "shared" }, "isolation"],
+      [checkMethodOptions, { concurrencyGroup: "io" }, "concurrencyGroup"],
+    ] as const
+  ) {
+    expect(refusal(check, options)).toBe(
+      `TypeError: Option ${name} is not supported yet by this version of mobula; leave it out`,
+    );
+  }
+});

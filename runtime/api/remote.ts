@@ -21,9 +21,11 @@ import {
 
 /**
  * Make a function or class remote. A function gets a task's options, a class an actor's. Its code may use its parameters,
- * globals and `import()`; anything else that it captures is refused here, by name. A task without a name of its own is
+ * globals, `import()` and what its module declares at the top level (imports, functions, classes, constants), which travels
+ * along; a variable of a function around it, or one that is reassigned, is refused here, by name and place. A task without a name of its own is
  * called after the variable that it is assigned to.
  * @throws {TypeError} for what is neither a function nor a class, for captured variables, and for bad options.
+ * @throws {SyntaxError} for a module that cannot be parsed or bundled, {RangeError} for more than 95 MB of code.
  */
 export function remote<C extends AnyClass>(cls: C, options?: ActorOptions): RemoteClass<C>;
 export function remote<F extends AnyFunction>(fn: F): RemoteFunction<F>;
@@ -38,8 +40,9 @@ export function remote(code: unknown, options: TaskOptions | ActorOptions = {}):
   const isClass = /^class\b/.test(Function.prototype.toString.call(code));
   if (isClass) checkActorOptions(options);
   else checkTaskOptions(options);
-  const name = code.name || nameFromCallSite(new Error().stack);
-  const exported = exportFunction(code as never, { captures: options.captures, name });
+  const site = new Error();
+  const name = code.name || nameFromCallSite(site.stack);
+  const exported = exportFunction(code as never, { captures: options.captures, name, site });
   if (exported.isGenerator) {
     throw new TypeError(`${name}: generator functions cannot be remote yet; return an array`);
   }

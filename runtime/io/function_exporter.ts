@@ -1,8 +1,9 @@
 /**
- * Functions and classes to source that can run elsewhere. The source is what `toString()` says (already JavaScript),
- * checked to use nothing but its own names, globals and `import()`; a variable from outside is refused by name, unless the
- * option `captures` gives its value. `import()` becomes a call of IMPORT_NAME, which the loader (function_loader.ts) binds
- * to an importer that resolves from the job's folder.
+ * Functions and classes to source that can run elsewhere. The source is what `toString()` says (already JavaScript) where
+ * that uses nothing but its own names, globals and `import()`. `import()` becomes a call of IMPORT_NAME, which the loader
+ * (function_loader.ts) binds to an importer that resolves from the job's folder. What uses more is looked up in its module
+ * and travels as a bundle (code_bundle/); a variable that cannot travel is refused by name, unless the option `captures`
+ * gives its value.
  *
  * The hash is over kind and source, not over the name that it was assigned to: it is the same on every runtime that shows
  * the same text.
@@ -12,6 +13,9 @@ import type * as acorn from "acorn";
 import { sha256Hex } from "../common/sha256.ts";
 import { IMPORT_NAME, isKnownGlobal } from "./function_exporter_globals.ts";
 import { refuseCapture, refuseOuterBindings } from "./function_exporter_refusal.ts";
+import { bundledSource } from "./code_bundle/bundle_loader.ts";
+import { exportFromModule } from "./code_bundle/module_export.ts";
+import { callersOf, declaresName } from "./function_exporter_names.ts";
 import { analyseScope, type FreeUse } from "./function_exporter_scope.ts";
 
 export type AnyCallable = ((...args: any[]) => unknown) | (abstract new (...args: any[]) => object);
@@ -25,7 +29,7 @@ export interface ExportedMethod {
 
 export interface ExportedFunction {
   readonly kind: "function" | "class";
-  /** An expression: the function or class. */
+  /** An expression: the function or class; or a bundle that has it. */
   readonly source: string;
   /** SHA-256, hexadecimal. */
   readonly hash: string;
@@ -47,6 +51,8 @@ export interface ExportOptions {
   readonly captures?: Readonly<Record<string, unknown>> | undefined;
   /** What it is called in errors where it has no name of its own. */
   readonly name?: string | undefined;
+  /** Made where remote() was called: its stack says in which module. Without it, only the function itself is read. */
+  readonly site?: Error | undefined;
 }
 
 /** Read the source of `fn`. TypeError for code that cannot run elsewhere; it names each captured variable. */
@@ -68,26 +74,53 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
     else if (name === fn.name && parsed.isNamedByVariable) isSelfReferring = true;
     else missing.push(name);
   }
-  if (missing.length > 0) refuseCapture(parsed.node, subject, missing);
-  const source = isSelfReferring
-    ? `(() => { const ${fn.name} = ${parsed.source}; return ${fn.name}; })()`
-    : parsed.source;
   const kind = parsed.node.type === "ClassExpression" ? "class" : "function";
   const code = parsed.node.type === "ClassExpression" ? constructorOf(parsed.node) : parsed.node;
+  const parameterCount = code?.params.filter((param) => param.type !== "RestElement").length ?? 0;
+  const text = isSelfReferring
+    ? `(() => { const ${fn.name} = ${parsed.source}; return ${fn.name}; })()`
+    : parsed.source;
+  const needsModule = missing.length > 0 || usesModule(parsed, options.site);
+  const bundled = bundledSource(fn, kind) ??
+    (needsModule && options.site !== undefined
+      ? exportFromModule(
+        callersOf(options.site.stack ?? ""),
+        { kind, parameterCount, names: parsed.uses.names, text: parsed.source },
+        subject,
+        captures,
+      )
+      : undefined);
+  if (missing.length > 0 && bundled === undefined) refuseCapture(parsed.node, subject, missing);
   return {
     kind,
-    source,
-    hash: hashSource(kind, source),
+    source: bundled?.source ?? text,
+    hash: bundled?.hash ?? hashSource(kind, text),
     name: fn.name,
-    parameterCount: code === undefined
-      ? 0
-      : code.params.filter((param) => param.type !== "RestElement").length,
+    parameterCount,
     isAsync: kind === "function" && code?.async === true,
     isGenerator: kind === "function" && code?.generator === true,
     ...(parsed.node.type === "ClassExpression" ? { methods: methodsOf(fn as never, parsed.node) } : {}),
-    captures: Object.keys(used).length === 0 ? null : used,
+    captures: bundled !== undefined && "captures" in bundled
+      ? bundled.captures
+      : Object.keys(used).length === 0
+      ? null
+      : used,
   };
 }
+
+/** Whether code that uses only globals by its looks still needs its module: one that declares such a name, or a relative
+ * `import()`, which is meant from the module's folder. */
+function usesModule({ uses, source }: Parsed, site: Error | undefined): boolean {
+  if (site === undefined) return false;
+  if (uses.imports.length > 0 && RELATIVE_IMPORT.test(source)) return true;
+  for (const caller of callersOf(site.stack ?? "")) {
+    for (const name of uses.names) if (isKnownGlobal(name) && declaresName(caller, name)) return true;
+    return false;
+  }
+  return false;
+}
+
+const RELATIVE_IMPORT = new RegExp(`${IMPORT_NAME}\\s*\\(\\s*["'\`]\\.\\.?/`);
 
 export interface ExportedCodec {
   readonly kind: "codec";

@@ -37,15 +37,27 @@ export function nameFromCallSite(stack: string | undefined): string {
   return (isContinued ? assignedName(`${before} ${line}`, Infinity) : undefined) ?? ANONYMOUS;
 }
 
-function callerOf(stack: string): { path: string; line: number; column: number } | undefined {
+/** A place in a file of the user's; line and column from 1. */
+export interface CallSite {
+  readonly path: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+function callerOf(stack: string): CallSite | undefined {
+  for (const caller of callersOf(stack)) return caller;
+  return undefined;
+}
+
+/** The calls that led into mobula, the innermost first. */
+export function* callersOf(stack: string): Generator<CallSite> {
   for (const text of stack.split("\n")) {
     const match = /^\s*at .*?((?:file:\/\/)?\/[^()]*?):(\d+):(\d+)\)?\s*$/.exec(text);
     if (match === null) continue;
     const path = toPath(match[1]!);
     if (path === undefined || path.startsWith(RUNTIME_DIR)) continue;
-    return { path, line: Number(match[2]), column: Number(match[3]) };
+    yield { path, line: Number(match[2]), column: Number(match[3]) };
   }
-  return undefined;
 }
 
 function toPath(location: string): string | undefined {
@@ -76,6 +88,25 @@ const CALL = new RegExp(
     `(?:\\s*(${NAME})\\s*[,)])?`,
   "g",
 );
+
+const declarations = new Map<string, RegExp>();
+
+/** Whether the file may declare (or import) the name: cheap, and sometimes wrong about other scopes and comments. */
+export function declaresName(site: CallSite, name: string): boolean {
+  let pattern = declarations.get(name);
+  if (pattern === undefined) {
+    const word = name.replaceAll("$", "\\$");
+    pattern = new RegExp(
+      `\\b(?:const|let|var|using|function\\s*\\*?|class|enum|namespace)\\s+(?:[{[][^=;]*?)?\\b${word}\\b|` +
+        `\\bimport\\s+(?!type\\b)[^;"']*?\\b${word}\\b[^;"']*?\\bfrom\\b`,
+    );
+    declarations.set(name, pattern);
+  }
+  return linesOf(site.path)?.some((line) =>
+    line.includes(name) && line.length <= LINE_CHARS_MAX && pattern.test(line)
+  ) ??
+    false;
+}
 
 function linesOf(path: string): readonly string[] | undefined {
   let lines = files.get(path);

@@ -24,6 +24,8 @@ export interface FreeUse {
   readonly usesImportMeta: boolean;
   /** Offsets of the word `import` of each `import()`, ascending. */
   readonly imports: readonly number[];
+  /** Names from outside that are assigned to, with the offset of the first time. */
+  readonly writes: ReadonlyMap<string, number>;
   /** Identifiers that occur at all, so that a made-up one can avoid them. */
   readonly identifiers: ReadonlySet<string>;
 }
@@ -31,7 +33,7 @@ export interface FreeUse {
 /** What `this`, `arguments` and the like mean in a scope; "none" asks the parent. */
 type Binding = "none" | "function" | "method" | "initializer";
 
-class Scope {
+export class Scope {
   readonly names: Set<string> = new Set<string>();
   readonly parent: Scope | null;
   readonly binding: Binding;
@@ -62,6 +64,7 @@ class Analysis implements FreeUse {
   readonly names: Set<string> = new Set<string>();
   readonly identifiers: Set<string> = new Set<string>();
   readonly imports: number[] = [];
+  readonly writes: Map<string, number> = new Map<string, number>();
   usesThis = false;
   usesArguments = false;
   usesNewTarget = false;
@@ -113,6 +116,12 @@ class Analysis implements FreeUse {
         this.#pattern(node.id, scope);
         if (node.init) this.visit(node.init, scope);
         return;
+      case "AssignmentExpression":
+        this.#written(node.left, scope);
+        break;
+      case "UpdateExpression":
+        this.#written(node.argument, scope);
+        break;
       case "MemberExpression":
         this.visit(node.object, scope);
         if (node.computed) this.visit(node.property, scope);
@@ -145,6 +154,16 @@ class Analysis implements FreeUse {
     else if (scope.owner() === "none") this.usesArguments = true;
   }
 
+  /** Targets of an assignment; what stands in patterns is read by whoever visits them. */
+  #written(target: Node, scope: Scope): void {
+    const assigned = new Scope(null);
+    if (target.type === "MemberExpression") return;
+    declarePattern(target as acorn.Pattern, assigned);
+    for (const name of assigned.names) {
+      if (!scope.has(name) && !this.writes.has(name)) this.writes.set(name, target.start);
+    }
+  }
+
   #block(body: readonly Node[], scope: Scope): void {
     declareLexical(body, scope);
     this.#all(body, scope);
@@ -154,6 +173,7 @@ class Analysis implements FreeUse {
     const inner = new Scope(scope);
     const head = node.type === "ForStatement" ? node.init : node.left;
     if (head?.type === "VariableDeclaration") declareLexical([head], inner);
+    else if (node.type !== "ForStatement") this.#written(head as Node, inner);
     for (const child of childrenOf(node)) this.visit(child, inner);
   }
 
@@ -230,7 +250,7 @@ class Analysis implements FreeUse {
   }
 }
 
-function declarePattern(node: acorn.Pattern, scope: Scope): void {
+export function declarePattern(node: acorn.Pattern, scope: Scope): void {
   switch (node.type) {
     case "Identifier":
       scope.names.add(node.name);
@@ -251,7 +271,7 @@ function declarePattern(node: acorn.Pattern, scope: Scope): void {
 }
 
 /** Declarations that belong to the block that these statements stand in. */
-function declareLexical(statements: readonly Node[], scope: Scope): void {
+export function declareLexical(statements: readonly Node[], scope: Scope): void {
   for (const statement of statements) {
     let node = statement;
     while (node.type === "LabeledStatement") node = node.body;
@@ -264,7 +284,7 @@ function declareLexical(statements: readonly Node[], scope: Scope): void {
 }
 
 /** `var` declarations at any depth below `node`, not in functions and classes within. */
-function declareVars(node: Node, scope: Scope): void {
+export function declareVars(node: Node, scope: Scope): void {
   switch (node.type) {
     case "VariableDeclaration":
       if (node.kind === "var") {
@@ -281,7 +301,7 @@ function declareVars(node: Node, scope: Scope): void {
   for (const child of childrenOf(node)) declareVars(child, scope);
 }
 
-function* childrenOf(node: Node): Generator<Node> {
+export function* childrenOf(node: Node): Generator<Node> {
   for (const value of Object.values(node)) {
     for (const child of Array.isArray(value) ? value : [value]) {
       if (

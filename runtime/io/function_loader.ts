@@ -9,6 +9,8 @@
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { evaluateBundle } from "./code_bundle/bundle_loader.ts";
+import { type Bundle, readBundle } from "./code_bundle/bundle_text.ts";
 import { IMPORT_NAME } from "./function_exporter_globals.ts";
 import { importerFor } from "./function_loader_import.ts";
 import type { AnyClass, ClassCodec } from "../protocol/serialization/mod.ts";
@@ -40,18 +42,52 @@ export async function loadFunction(
   definition: LoadableFunction,
   options: LoadOptions = {},
 ): Promise<LoadedCallable> {
-  return loadFunctionSync(definition, options);
+  const bundle = readBundle(definition.source);
+  if (bundle === undefined) return loadFunctionSync(definition, options);
+  const workingDir = options.workingDir ?? process.cwd();
+  const key = `${definition.hash} ${workingDir}`;
+  const known = loaded.get(key);
+  if (known !== undefined) return known;
+  let running = loading.get(key);
+  if (running === undefined) {
+    running = loadBundle(definition, bundle, workingDir).finally(() => loading.delete(key));
+    loading.set(key, running);
+  }
+  return await running;
 }
 
-/** As loadFunction, at once. */
+/** Bundles whose modules are being imported: two callers of one must not run its top level twice. */
+const loading = new Map<string, Promise<LoadedCallable>>();
+
+async function loadBundle(
+  definition: LoadableFunction,
+  bundle: Bundle,
+  workingDir: string,
+): Promise<LoadedCallable> {
+  const label = definition.name || "anonymous";
+  const file = fileNameOf(label, definition.hash);
+  const value = await evaluateBundle(bundle, label, file, definition.captures ?? {}, workingDir);
+  return keepCallable(definition, workingDir, value);
+}
+
+/** As loadFunction, at once; not for bundles, whose imports take time. */
 export function loadFunctionSync(definition: LoadableFunction, options: LoadOptions = {}): LoadedCallable {
   const workingDir = options.workingDir ?? process.cwd();
   const key = `${definition.hash} ${workingDir}`;
   const known = loaded.get(key);
   if (known !== undefined) return known;
-  const { source, hash, kind } = definition;
+  const { source, hash } = definition;
   const label = definition.name || "anonymous";
-  const value = evaluate(source, label, hash, definition.captures ?? {}, workingDir);
+  return keepCallable(
+    definition,
+    workingDir,
+    evaluate(source, label, hash, definition.captures ?? {}, workingDir),
+  );
+}
+
+function keepCallable(definition: LoadableFunction, workingDir: string, value: unknown): LoadedCallable {
+  const { hash, kind } = definition;
+  const label = definition.name || "anonymous";
   if (typeof value !== "function") {
     throw new TypeError(`cannot load ${kind} ${label} (${hash.slice(0, 12)}): its source is not a ${kind}`);
   }
@@ -60,7 +96,7 @@ export function loadFunctionSync(definition: LoadableFunction, options: LoadOpti
   if (name === undefined || name.value === "") {
     Object.defineProperty(value, "name", { value: label, configurable: true });
   }
-  keep(loaded, key, value as LoadedCallable);
+  keep(loaded, `${hash} ${workingDir}`, value as LoadedCallable);
   return value as LoadedCallable;
 }
 
@@ -98,6 +134,11 @@ function nameFunction(target: object, value: string): object {
   return Object.defineProperty(target, "name", { value, configurable: true });
 }
 
+/** In stacks. */
+function fileNameOf(label: string, hash: string): string {
+  return `${label.replace(/[^\w$.-]/g, "_")}.${hash.slice(0, 8)}.js`;
+}
+
 function evaluate(
   source: string,
   label: string,
@@ -105,7 +146,7 @@ function evaluate(
   captures: Readonly<Record<string, unknown>>,
   workingDir: string,
 ): unknown {
-  const file = `${label.replace(/[^\w$.-]/g, "_")}.${hash.slice(0, 8)}.js`;
+  const file = fileNameOf(label, hash);
   const body = (mode: string): string => `${mode}return (${source}\n);\n//# sourceURL=mobula/${file}`;
   const values: Record<string, unknown> = {
     [IMPORT_NAME]: importerFor(workingDir, label),

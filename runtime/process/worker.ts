@@ -15,6 +15,7 @@ import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
 import { Reply, Rpc } from "../io/transport/rpc.ts";
 import { connectUnix, listenUnix, type UnixListener } from "../io/transport/unix.ts";
+import { useUserStacks } from "../io/code_bundle/bundle_stacks.ts";
 import { isLogged } from "../io/environment.ts";
 import { readArguments } from "../io/core_worker/arguments.ts";
 import { Caller, loadCode } from "../io/core_worker/caller.ts";
@@ -173,6 +174,7 @@ export class Worker {
       return { failed: false, message: "" };
     } catch (thrown) {
       const { nodeId } = this.#config;
+      useUserStacks(thrown);
       const error = taskErrorOf(thrown, {
         taskName: context.taskName,
         taskId,

@@ -49,7 +49,14 @@ const RULES: Readonly<Record<string, Layer>> = {
     code: ["common", "protocol", "core", "io", "platform"],
     types: ["dashboard/types"],
     node: true,
-    packages: ["@libsql/client", "libsql", "drizzle-orm", "acorn", "acorn-walk"],
+    packages: [
+      "@libsql/client",
+      "libsql",
+      "drizzle-orm",
+      "acorn",
+      "acorn-walk",
+      "@jridgewell/sourcemap-codec",
+    ],
   },
   process: {
     code: ["common", "protocol", "core", "io", "platform", "process", "dashboard/server"],

@@ -13,6 +13,7 @@
  * @module
  */
 import { taskErrorOf } from "../../common/errors.ts";
+import { useUserStacks } from "../code_bundle/bundle_stacks.ts";
 import { Deque } from "../../common/deque.ts";
 import { returnId, type TaskId, taskId } from "../../common/ids.ts";
 import {
@@ -375,6 +376,7 @@ export class Executor implements BlockingObserver {
     };
     let error: Error;
     try {
+      useUserStacks(thrown);
       error = taskErrorOf(thrown, fields);
     } catch {
       error = taskErrorOf(new Error("what it threw cannot be read"), fields); // A getter that throws, for one.

@@ -1,0 +1,97 @@
+/**
+ * What the bundler made, kept in the user's cache folder by the hash of what it was given: a program that starts again does
+ * not bundle again. An entry holds only as long as every file that went into it still has the same content.
+ * @module
+ */
+import { createHash, randomUUID } from "node:crypto";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { ESBUILD_VERSION } from "./esbuild.ts";
+
+/** The bundler's output. */
+export interface CachedOutput {
+  readonly text: string;
+  readonly mappings: string;
+  /** Absolute paths. */
+  readonly sources: readonly string[];
+  /** Files that went into it. */
+  readonly inputs: readonly string[];
+  readonly largest: readonly (readonly [path: string, bytes: number])[];
+}
+
+const ENTRIES_MAX = 200;
+const ENTRY_BYTES_MAX = 16 * 1024 * 1024;
+
+interface Entry extends CachedOutput {
+  readonly hashes: readonly string[];
+}
+
+function cacheFolder(): string {
+  const base = process.env.MOBULA_CACHE_DIR ??
+    join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "mobula");
+  return join(base, "code");
+}
+
+/** The key of a request to the bundler. */
+export function outputKey(parts: readonly string[]): string {
+  const hash = createHash("sha256").update(`1 ${ESBUILD_VERSION}`);
+  for (const part of parts) hash.update(`\n${part.length} ${part}`);
+  return hash.digest("hex");
+}
+
+function hashOfFile(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("base64");
+}
+
+/** The output that was kept, or undefined when there is none or a file has changed. */
+export function cachedOutput(key: string): CachedOutput | undefined {
+  const path = join(cacheFolder(), `${key}.json`);
+  try {
+    const info = statSync(path);
+    if (process.getuid !== undefined && info.uid !== process.getuid()) return undefined; // Code of somebody else's.
+    const entry = JSON.parse(readFileSync(path, "utf8")) as Entry;
+    if (entry.inputs.some((input, i) => hashOfFile(input) !== entry.hashes[i])) return undefined;
+    utimesSync(path, new Date(), new Date());
+    return entry;
+  } catch {
+    return undefined; // Not there, or half written by a machine that went down.
+  }
+}
+
+/** Keep an output. A folder that cannot be written to costs time only. */
+export function keepOutput(key: string, output: CachedOutput): void {
+  if (output.text.length > ENTRY_BYTES_MAX) return;
+  const folder = cacheFolder();
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const entry: Entry = { ...output, hashes: output.inputs.map(hashOfFile) };
+    const path = join(folder, `${key}.json`);
+    const temporary = `${path}.${randomUUID()}`;
+    writeFileSync(temporary, JSON.stringify(entry), { mode: 0o600 });
+    renameSync(temporary, path);
+    forgetOld(folder);
+  } catch {
+    return;
+  }
+}
+
+/** The least used leave. */
+function forgetOld(folder: string): void {
+  const names = readdirSync(folder);
+  if (names.length <= ENTRIES_MAX) return;
+  const aged = names.map((name) => ({ name, usedMs: statSync(join(folder, name)).mtimeMs }));
+  aged.sort((a, b) => a.usedMs - b.usedMs);
+  for (const { name } of aged.slice(0, names.length - ENTRIES_MAX / 2)) {
+    rmSync(join(folder, name), { force: true });
+  }
+}

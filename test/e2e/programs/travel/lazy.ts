@@ -1,0 +1,7 @@
+/**
+ * Imported when it is needed.
+ * @module
+ */
+export function lazily(): string {
+  return "lazy";
+}

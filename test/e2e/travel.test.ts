@@ -1,0 +1,100 @@
+/**
+ * Code that travels: a program of four modules with a class hierarchy, a package, JSON and helpers of helpers runs on a
+ * cluster that cannot read its sources, from each runtime on each, and errors name the user's lines.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CliSession } from "../support/cli.ts";
+import { watchLeftovers } from "../support/leftovers.ts";
+import { runProgram, type Runtime, RUNTIMES } from "../support/run_program.ts";
+
+const leftovers = watchLeftovers();
+const root = join(import.meta.dirname, "../..");
+const session = new CliSession();
+const folder = mkdtempSync(join(tmpdir(), "mobula-travel-"));
+let env: Record<string, string> = {};
+
+beforeAll(async () => {
+  const { address } = await session.json<{ address: string }>(
+    ...["start", "--head", "--port", "0", "--dashboard-port", "0", "--num-cpus", "2"],
+    ...["--object-store-bytes", "134217728"],
+  );
+  const token = readFileSync(join(session.sessionDir, "token"), "utf8").trim();
+  env = {
+    MOBULA_ADDRESS: address,
+    MOBULA_TOKEN: token,
+    MOBULA_SESSION_DIR: session.sessionDir,
+    MOBULA_CACHE_DIR: join(folder, "cache"),
+  };
+});
+afterAll(async () => {
+  await session.end();
+  rmSync(folder, { recursive: true, force: true });
+  await leftovers.check();
+});
+
+/** The program's project, in a folder that no agent knows. */
+function project(name: string): string {
+  const dir = join(folder, name);
+  mkdirSync(join(dir, "node_modules"), { recursive: true });
+  symlinkSync(root, join(dir, "node_modules/mobula"));
+  symlinkSync(join(root, "node_modules/acorn"), join(dir, "node_modules/acorn"));
+  writeFileSync(join(dir, "package.json"), `{ "type": "module" }`);
+  cpSync(join(import.meta.dirname, "programs/travel"), join(dir, "src"), { recursive: true });
+  return join(dir, "src");
+}
+
+/** The line of a source that holds the text. */
+function lineOf(file: string, text: string): number {
+  const lines = readFileSync(join(import.meta.dirname, "programs/travel", file), "utf8").split("\n");
+  return lines.findIndex((line) => line.includes(text)) + 1;
+}
+
+async function run(
+  driver: Runtime,
+  worker: Runtime,
+): Promise<Record<string, unknown> & { hashes: string[] }> {
+  const src = project(`${driver}-${worker}`);
+  return JSON.parse(
+    await runProgram(driver, join(src, "main.ts"), { args: ["hide", worker], env, cwd: folder }),
+  );
+}
+
+let hashes: string[] | undefined;
+
+describe("a program of four modules", () => {
+  for (const [i, driver] of RUNTIMES.entries()) {
+    // A driver of each with workers of another one, then of its own.
+    for (const worker of [RUNTIMES[(i + 1) % 3]!, driver]) {
+      test(`runs from ${driver} on workers of ${worker} that cannot read it`, async () => {
+        const { refused, failure, hashes: made, ...result } = await run(driver, worker);
+        expect(result).toEqual({
+          total: {
+            sum: 124,
+            names: ["Square 1 m", "Circle 1 m", "Square 2 m", "Circle 2 m"],
+            nodes: 1,
+            runtime: worker,
+            lazily: "lazy",
+            driver: 0,
+          },
+          added: [12, 18, 2],
+          even: [true, false],
+          fibonacci: 8,
+          rounded: 3,
+          nested: [15, 30],
+          triple: 12,
+        });
+        const [name, message, stack] = refused as string[];
+        expect([name, message]).toEqual(["TaskError(Refused)", "task Collector.fail failed: collector"]);
+        expect(stack).toContain(`src/main.ts:${lineOf("main.ts", "new tasks.Refused")}:`);
+        const [said, where] = failure as string[];
+        expect(said).toBe("task failing failed: cannot parse (");
+        expect(where).toContain(`src/text.ts:${lineOf("text.ts", "throw new Refused")}:`);
+        hashes ??= made;
+        expect(made).toEqual(hashes);
+      }, 30_000);
+    }
+  }
+});

@@ -13,9 +13,9 @@ import type * as acorn from "acorn";
 import { sha256Hex } from "../common/sha256.ts";
 import { IMPORT_NAME, isKnownGlobal } from "./function_exporter_globals.ts";
 import { refuseCapture, refuseOuterBindings } from "./function_exporter_refusal.ts";
-import { bundledSource } from "./code_bundle/bundle_loader.ts";
-import { exportFromModule } from "./code_bundle/module_export.ts";
-import { callersOf, declaresName } from "./function_exporter_names.ts";
+import type { bundledSource } from "./code_bundle/bundle_loader.ts";
+import type { exportFromModule } from "./code_bundle/module_export.ts";
+import type { callersOf, declaresName } from "./function_exporter_names.ts";
 import { analyseScope, type FreeUse } from "./function_exporter_scope.ts";
 
 export type AnyCallable = ((...args: any[]) => unknown) | (abstract new (...args: any[]) => object);
@@ -81,10 +81,10 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
     ? `(() => { const ${fn.name} = ${parsed.source}; return ${fn.name}; })()`
     : parsed.source;
   const needsModule = missing.length > 0 || usesModule(parsed, options.site);
-  const bundled = bundledSource(fn, kind) ??
+  const bundled = modules?.bundledSource(fn, kind) ??
     (needsModule && options.site !== undefined
-      ? exportFromModule(
-        callersOf(options.site.stack ?? ""),
+      ? modules?.exportFromModule(
+        modules.callersOf(options.site.stack ?? ""),
         { kind, parameterCount, names: parsed.uses.names, text: parsed.source },
         subject,
         captures,
@@ -111,10 +111,10 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
 /** Whether code that uses only globals by its looks still needs its module: one that declares such a name, or a relative
  * `import()`, which is meant from the module's folder. */
 function usesModule({ uses, source }: Parsed, site: Error | undefined): boolean {
-  if (site === undefined) return false;
+  if (site === undefined || modules === null) return false;
   if (uses.imports.length > 0 && RELATIVE_IMPORT.test(source)) return true;
-  for (const caller of callersOf(site.stack ?? "")) {
-    for (const name of uses.names) if (isKnownGlobal(name) && declaresName(caller, name)) return true;
+  for (const caller of modules.callersOf(site.stack ?? "")) {
+    for (const name of uses.names) if (isKnownGlobal(name) && modules.declaresName(caller, name)) return true;
     return false;
   }
   return false;
@@ -223,6 +223,21 @@ let parser: typeof acorn | undefined;
  *  in a page. */
 export function useParser(load: () => typeof acorn): void {
   loadParser = load;
+}
+
+/** What a process can do with the module that a function is defined in; a page cannot read it. */
+export interface ModuleSources {
+  readonly bundledSource: typeof bundledSource;
+  readonly exportFromModule: typeof exportFromModule;
+  readonly callersOf: typeof callersOf;
+  readonly declaresName: typeof declaresName;
+}
+
+let modules: ModuleSources | null = null;
+
+/** Where modules are read from; without it only the function itself is read. */
+export function useModules(sources: ModuleSources): void {
+  modules = sources;
 }
 
 function acornParser(): typeof acorn {

@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "nod
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { decode } from "@jridgewell/sourcemap-codec";
-import { type CachedOutput, cachedOutput, keepOutput, outputKey } from "./bundle_cache.ts";
+import { type CachedBundle, cachedBundle, keepBundle, outputKey } from "./bundle_cache.ts";
 import { type Bundle, makeBundle } from "./bundle_text.ts";
 import { runEsbuild } from "./esbuild.ts";
 import type { ModuleSource } from "./module_source.ts";

@@ -16,6 +16,7 @@ import { IMPORT_NAME, isKnownGlobal } from "./function_exporter_globals.ts";
 import { refuseCapture, refuseOuterBindings } from "./function_exporter_refusal.ts";
 import { bundledSource } from "./code_bundle/bundle_loader.ts";
 import { exportFromModule } from "./code_bundle/module_export.ts";
+import { rememberSent } from "./code_bundle/source_stacks.ts";
 import { callersOf, declaresName } from "./function_exporter_names.ts";
 import { analyseScope, type FreeUse } from "./function_exporter_scope.ts";
 
@@ -81,21 +82,19 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
   const text = isSelfReferring
     ? `(() => { const ${fn.name} = ${parsed.source}; return ${fn.name}; })()`
     : parsed.source;
+  const shape = { kind, parameterCount, names: parsed.uses.names, text: parsed.source } as const;
   const needsModule = missing.length > 0 || usesModule(parsed, options.site);
   const bundled = bundledSource(fn, kind) ??
     (needsModule && options.site !== undefined
-      ? exportFromModule(
-        callersOf(options.site.stack ?? ""),
-        { kind, parameterCount, names: parsed.uses.names, text: parsed.source },
-        subject,
-        captures,
-      )
+      ? exportFromModule(callersOf(options.site.stack ?? ""), shape, subject, captures)
       : undefined);
   if (missing.length > 0 && bundled === undefined) refuseCapture(parsed.node, subject, missing);
+  const hash = bundled?.hash ?? hashSource(kind, text);
+  if (bundled === undefined && options.site !== undefined) rememberSent(hash, text, options.site, shape);
   return {
     kind,
     source: bundled?.source ?? text,
-    hash: bundled?.hash ?? hashSource(kind, text),
+    hash,
     name: fn.name,
     parameterCount,
     isAsync: kind === "function" && code?.async === true,

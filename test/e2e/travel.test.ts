@@ -133,3 +133,18 @@ test(
   },
   30_000,
 );
+
+describe("functions that travel as their own text", () => {
+  const path = join(import.meta.dirname, "programs/plain_stacks.ts");
+  const lines = readFileSync(path, "utf8").split("\n");
+  const at = (text: string): string =>
+    `plain_stacks.ts:${lines.findIndex((line) => line.includes(text)) + 1}`;
+  for (const [i, driver] of RUNTIMES.entries()) {
+    test(`fail at the user's lines, from ${driver}`, async () => {
+      const out = await runProgram(driver, path, { args: [RUNTIMES[(i + 1) % 3]!], env });
+      expect(JSON.parse(out)).toEqual([[at("new RangeError"), at("inner(String")], [at('"sum"')], [at(
+        '"captured"',
+      )]]);
+    }, 30_000);
+  }
+});

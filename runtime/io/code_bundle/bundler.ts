@@ -183,7 +183,7 @@ function megabytes(bytes: number): string {
 const projects = new Map<string, string>();
 
 /** The nearest folder above with a package.json, deno.json or repository; else the folder itself. */
-function projectOf(folder: string): string {
+export function projectOf(folder: string): string {
   let root = projects.get(folder);
   if (root !== undefined) return root;
   root = folder;

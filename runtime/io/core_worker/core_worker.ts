@@ -29,6 +29,7 @@ import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_c
 import type { Entry } from "./entry.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
+import { rememberAlso } from "../code_bundle/source_stacks.ts";
 import { loadCodec } from "../function_loader.ts";
 import { registeredCodecs } from "./class_codecs.ts";
 import { type BlockingObserver, ObjectManager } from "./objects.ts";
@@ -262,6 +263,7 @@ export class CoreWorker implements CoreContext {
     const hash = encoded === null
       ? code.definition.hash
       : createHash("sha256").update(code.definition.hash).update(encoded).digest("hex");
+    if (encoded !== null) rememberAlso(code.definition.hash, hash);
     const record = new FunctionRecord({
       hash,
       kind: code.kind,

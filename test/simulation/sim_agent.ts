@@ -129,7 +129,9 @@ export class SimAgent {
   push({ nodeId, workerId }: Grant, push: Push): void {
     if (nodeId !== this.nodeId) return this.peers.tell(nodeId, { kind: "push", workerId, push });
     const worker = this.#workers.get(workerId);
-    if (worker === undefined) return this.#toSubmitter(push.owner, (owner) => owner.workerLost(push.leaseId));
+    if (worker === undefined) {
+      return this.#toSubmitter(push.owner, (owner) => owner.workerUnreached(push.leaseId));
+    }
     worker.receive(push, (reply) => this.#toSubmitter(push.owner, (owner) => owner.replied(reply)));
   }
 

@@ -39,6 +39,7 @@ type FromPeer =
     readonly cause: DeathCause;
   }
   | { readonly kind: "reply"; readonly to: ProcessId; readonly reply: PushReply }
+  | { readonly kind: "unreached"; readonly to: ProcessId; readonly leaseId: string }
   | { readonly kind: "fetched"; readonly id: number; readonly object: ObjectReport | null };
 
 interface Outgoing {
@@ -168,8 +169,13 @@ export class SimPeers {
         return agent.leaseReturned(message.leaseId, message.discardWorker);
       case "push": {
         const { push, workerId } = message;
-        // A worker that is gone: its submitter hears that its lease is lost.
-        this.#world.workers.get(workerId)?.receive(push, (reply) => {
+        const worker = this.#world.workers.get(workerId);
+        if (worker === undefined) {
+          // The relay to it is refused. That its lease is lost was told before, perhaps to one who had no grant yet.
+          const { owner: to, leaseId } = push;
+          return channel.send({ kind: "unreached", to, leaseId } satisfies FromPeer);
+        }
+        worker.receive(push, (reply) => {
           if (agent.host.alive) channel.send({ kind: "reply", to: push.owner, reply } satisfies FromPeer);
         });
         return;
@@ -207,6 +213,8 @@ export class SimPeers {
         return agent.submitterOf(message.submitter)?.workerLost(message.leaseId);
       case "reply":
         return agent.submitterOf(message.to)?.replied(message.reply);
+      case "unreached":
+        return agent.submitterOf(message.to)?.workerUnreached(message.leaseId);
       default:
         message satisfies never;
     }

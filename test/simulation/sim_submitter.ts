@@ -145,6 +145,15 @@ export class SimSubmitter {
     this.#pump();
   }
 
+  /** The worker was gone before the push. Who still holds the lease heard of its loss before the grant, which means nothing. */
+  workerUnreached(leaseId: string): void {
+    const lease = this.#tasks.leases.get(leaseId);
+    if (this.#closed || lease === undefined) return;
+    this.#toAgent((agent) => agent.returnLease(lease.grant, true));
+    this.#tasks.workerUnreached(this.#world.loop.nowMs, leaseId);
+    this.#pump();
+  }
+
   replied(reply: PushReply): void {
     if (this.#closed) return;
     const { nowMs } = this.#world.loop;

@@ -201,6 +201,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** The worker is gone. Tasks it had are retried while they may be. */
   workerLost(nowMs: number, leaseId: string): void {
     const lease = this.#leases.get(leaseId);
+    // Given up already; or the news overtook the grant, whose push will find nobody: workerUnreached().
     if (lease === undefined) return;
     const tasks = this.#giveUp(lease, nowMs);
     const inDoubt = tasks.length > 1;

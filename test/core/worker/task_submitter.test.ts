@@ -253,6 +253,19 @@ describe("task submitter", () => {
     expect(take()).toEqual(["lost 1"]);
   });
 
+  test("a loss that is told before its grant means nothing: the push finds no worker, and the task waits again", () => {
+    const { submitter, take } = world();
+    submitter.submit(task(1, { exclusive: true, retriesLeft: 0 }));
+    submitter.pump(0);
+    submitter.workerLost(1, "l1");
+    submitter.granted(1, "r1", grant(1));
+    submitter.pump(1);
+    expect(take()).toEqual(["request r1 cpu1 for 1 of 1", "push l1 1"]);
+    submitter.workerUnreached(2, "l1");
+    submitter.pump(2);
+    expect(take()).toEqual(["unstarted 1", "request r2 cpu1 for 1 of 1"]);
+  });
+
   test("a task with stored arguments asks for a lease of its own, and only so many at once", () => {
     const { submitter, take } = world();
     const storedArgs = [{ id: "o-1" as never, home: "n-1" as never, bytes: 1e6 }];

@@ -83,10 +83,12 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
     ? `(() => { const ${fn.name} = ${parsed.source}; return ${fn.name}; })()`
     : parsed.source;
   const shape = { kind, parameterCount, names: parsed.uses.names, text: parsed.source } as const;
-  const needsModule = missing.length > 0 || usesModule(parsed, options.site);
+  const importsRelative = parsed.uses.imports.length > 0 && RELATIVE_IMPORT.test(parsed.source);
+  const needsModule = missing.length > 0 || importsRelative || mayHideGlobal(parsed, options.site);
+  const mayBeAlone = missing.length === 0 && !importsRelative;
   const bundled = bundledSource(fn, kind) ??
     (needsModule && options.site !== undefined
-      ? exportFromModule(callersOf(options.site.stack ?? ""), shape, subject, captures)
+      ? exportFromModule(callersOf(options.site.stack ?? ""), shape, subject, captures, mayBeAlone)
       : undefined);
   if (missing.length > 0 && bundled === undefined) refuseCapture(parsed.node, subject, missing);
   const hash = bundled?.hash ?? hashSource(kind, text);
@@ -108,18 +110,16 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
   };
 }
 
-/** Whether code that uses only globals by its looks still needs its module: one that declares such a name, or a relative
- * `import()`, which is meant from the module's folder. */
-function usesModule({ uses, source }: Parsed, site: Error | undefined): boolean {
-  if (site === undefined) return false;
-  if (uses.imports.length > 0 && RELATIVE_IMPORT.test(source)) return true;
-  for (const caller of callersOf(site.stack ?? "")) {
+/** Whether the module may declare a name that is a global elsewhere; then only a look at its scopes can tell. */
+function mayHideGlobal({ uses }: Parsed, site: Error | undefined): boolean {
+  for (const caller of callersOf(site?.stack ?? "")) {
     for (const name of uses.names) if (isKnownGlobal(name) && declaresName(caller, name)) return true;
     return false;
   }
   return false;
 }
 
+/** Meant from the module's folder. */
 const RELATIVE_IMPORT = new RegExp(`${IMPORT_NAME}\\s*\\(\\s*["'\`]\\.\\.?/`);
 
 export interface ExportedCodec {

@@ -81,6 +81,8 @@ export class Relays {
       this.#opened.delete(relayId);
       throw error;
     }
+    // Its process ended meanwhile, and the word of that came to the peer before the relay was there.
+    if (!this.#opened.has(relayId)) peer.notify("closeRelay", { relayId });
     return {};
   }
 

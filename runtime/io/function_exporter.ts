@@ -15,6 +15,7 @@ import { IMPORT_NAME, isKnownGlobal } from "./function_exporter_globals.ts";
 import { refuseCapture, refuseOuterBindings } from "./function_exporter_refusal.ts";
 import type { bundledSource } from "./code_bundle/bundle_loader.ts";
 import type { exportFromModule } from "./code_bundle/module_export.ts";
+import type { rememberSent } from "./code_bundle/source_stacks.ts";
 import type { callersOf, declaresName } from "./function_exporter_names.ts";
 import { analyseScope, type FreeUse } from "./function_exporter_scope.ts";
 
@@ -80,21 +81,29 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
   const text = isSelfReferring
     ? `(() => { const ${fn.name} = ${parsed.source}; return ${fn.name}; })()`
     : parsed.source;
-  const needsModule = missing.length > 0 || usesModule(parsed, options.site);
+  const shape = { kind, parameterCount, names: parsed.uses.names, text: parsed.source } as const;
+  const importsRelative = parsed.uses.imports.length > 0 && RELATIVE_IMPORT.test(parsed.source);
+  const needsModule = missing.length > 0 || importsRelative || mayHideGlobal(parsed, options.site);
+  const mayBeAlone = missing.length === 0 && !importsRelative;
   const bundled = modules?.bundledSource(fn, kind) ??
     (needsModule && options.site !== undefined
       ? modules?.exportFromModule(
         modules.callersOf(options.site.stack ?? ""),
-        { kind, parameterCount, names: parsed.uses.names, text: parsed.source },
+        shape,
         subject,
         captures,
+        mayBeAlone,
       )
       : undefined);
   if (missing.length > 0 && bundled === undefined) refuseCapture(parsed.node, subject, missing);
+  const hash = bundled?.hash ?? hashSource(kind, text);
+  if (bundled === undefined && options.site !== undefined) {
+    modules?.rememberSent(hash, text, options.site, shape);
+  }
   return {
     kind,
     source: bundled?.source ?? text,
-    hash: bundled?.hash ?? hashSource(kind, text),
+    hash,
     name: fn.name,
     parameterCount,
     isAsync: kind === "function" && code?.async === true,
@@ -108,18 +117,17 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
   };
 }
 
-/** Whether code that uses only globals by its looks still needs its module: one that declares such a name, or a relative
- * `import()`, which is meant from the module's folder. */
-function usesModule({ uses, source }: Parsed, site: Error | undefined): boolean {
-  if (site === undefined || modules === null) return false;
-  if (uses.imports.length > 0 && RELATIVE_IMPORT.test(source)) return true;
-  for (const caller of modules.callersOf(site.stack ?? "")) {
+/** Whether the module may declare a name that is a global elsewhere; then only a look at its scopes can tell. */
+function mayHideGlobal({ uses }: Parsed, site: Error | undefined): boolean {
+  if (modules === null) return false;
+  for (const caller of modules.callersOf(site?.stack ?? "")) {
     for (const name of uses.names) if (isKnownGlobal(name) && modules.declaresName(caller, name)) return true;
     return false;
   }
   return false;
 }
 
+/** Meant from the module's folder. */
 const RELATIVE_IMPORT = new RegExp(`${IMPORT_NAME}\\s*\\(\\s*["'\`]\\.\\.?/`);
 
 export interface ExportedCodec {
@@ -231,6 +239,7 @@ export interface ModuleSources {
   readonly exportFromModule: typeof exportFromModule;
   readonly callersOf: typeof callersOf;
   readonly declaresName: typeof declaresName;
+  readonly rememberSent: typeof rememberSent;
 }
 
 let modules: ModuleSources | null = null;

@@ -7,11 +7,12 @@ import { createRequire } from "node:module";
 import type * as acorn from "acorn";
 import { bundledSource } from "./code_bundle/bundle_loader.ts";
 import { exportFromModule } from "./code_bundle/module_export.ts";
+import { rememberSent } from "./code_bundle/source_stacks.ts";
 import { useModules, useParser } from "./function_exporter.ts";
 import { callersOf, declaresName } from "./function_exporter_names.ts";
 
 /** Call it before the first export. */
 export function useParserOfProcess(): void {
-  useModules({ bundledSource, exportFromModule, callersOf, declaresName });
+  useModules({ bundledSource, exportFromModule, callersOf, declaresName, rememberSent });
   useParser(() => createRequire(import.meta.url)("acorn") as typeof acorn);
 }

@@ -98,3 +98,53 @@ describe("a program of four modules", () => {
     }
   }
 });
+
+test(
+  "a module that throws while it loads fails the task with its error and stack; the worker lives",
+  async () => {
+    const dir = join(folder, "throwing");
+    mkdirSync(join(dir, "node_modules"), { recursive: true });
+    symlinkSync(root, join(dir, "node_modules/mobula"));
+    writeFileSync(join(dir, "package.json"), `{ "type": "module" }`);
+    writeFileSync(
+      join(dir, "fragile.ts"),
+      `if (process.env.MOBULA_TRAVEL_DRIVER === undefined) {\n  throw new RangeError("not here");\n}\nexport const value = 1;\n`,
+    );
+    writeFileSync(
+      join(dir, "main.ts"),
+      `import { get, init, remote } from "mobula";\nimport { value } from "./fragile.ts";\n` +
+        "await using _cluster = await init();\nconst pid = remote(() => process.pid);\n" +
+        "const fragile = remote(() => value);\nconst before = await get(pid.remote());\n" +
+        "const errors = [];\nfor (let i = 0; i < 2; i++) errors.push(await get(fragile.remote()).catch((e) => e));\n" +
+        "console.log(JSON.stringify({ same: before === await get(pid.remote()), " +
+        "errors: errors.map((e) => [e instanceof RangeError, e.message, e.remoteStack]) }));\n",
+    );
+    const out = await runProgram("bun", join(dir, "main.ts"), {
+      env: { ...env, MOBULA_TRAVEL_DRIVER: "yes" },
+      cwd: folder,
+    });
+    const { same, errors } = JSON.parse(out) as { same: boolean; errors: [boolean, string, string][] };
+    expect(same).toBe(true);
+    for (const [matches, message, stack] of errors) {
+      expect([matches, message]).toEqual([true, "task fragile failed: not here"]);
+      expect(stack).toContain("fragile.ts:2:");
+    }
+    expect(errors).toHaveLength(2);
+  },
+  30_000,
+);
+
+describe("functions that travel as their own text", () => {
+  const path = join(import.meta.dirname, "programs/plain_stacks.ts");
+  const lines = readFileSync(path, "utf8").split("\n");
+  const at = (text: string): string =>
+    `plain_stacks.ts:${lines.findIndex((line) => line.includes(text)) + 1}`;
+  for (const [i, driver] of RUNTIMES.entries()) {
+    test(`fail at the user's lines, from ${driver}`, async () => {
+      const out = await runProgram(driver, path, { args: [RUNTIMES[(i + 1) % 3]!], env });
+      expect(JSON.parse(out)).toEqual([[at("new RangeError"), at("inner(String")], [at('"sum"')], [at(
+        '"captured"',
+      )]]);
+    }, 30_000);
+  }
+});

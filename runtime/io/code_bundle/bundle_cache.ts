@@ -1,5 +1,5 @@
 /**
- * What the bundler made, kept in the user's cache folder by the hash of what it was given: a program that starts again does
+ * Bundles, kept in the user's cache folder by the hash of what the bundler was given: a program that starts again does
  * not bundle again. An entry holds only as long as every file that went into it still has the same content.
  * @module
  */
@@ -16,35 +16,34 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { textSetting } from "../environment.ts";
+import type { Bundle } from "./bundle_text.ts";
 import { ESBUILD_VERSION } from "./esbuild.ts";
 
-/** The bundler's output. */
-export interface CachedOutput {
-  readonly text: string;
-  readonly mappings: string;
-  /** Absolute paths. */
-  readonly sources: readonly string[];
-  /** Files that went into it. */
+export interface CachedBundle {
+  readonly bundle: Bundle;
+  /** Absolute paths of the files that went into it. */
   readonly inputs: readonly string[];
   readonly largest: readonly (readonly [path: string, bytes: number])[];
+  readonly bytes: number;
 }
 
 const ENTRIES_MAX = 200;
 const ENTRY_BYTES_MAX = 16 * 1024 * 1024;
 
-interface Entry extends CachedOutput {
+interface Entry extends CachedBundle {
   readonly hashes: readonly string[];
 }
 
 function cacheFolder(): string {
-  const base = process.env.MOBULA_CACHE_DIR ??
-    join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "mobula");
+  const base = textSetting("MOBULA_CACHE_DIR") ??
+    join(textSetting("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "mobula");
   return join(base, "code");
 }
 
 /** The key of a request to the bundler. */
 export function outputKey(parts: readonly string[]): string {
-  const hash = createHash("sha256").update(`1 ${ESBUILD_VERSION}`);
+  const hash = createHash("sha256").update(`2 ${ESBUILD_VERSION}`);
   for (const part of parts) hash.update(`\n${part.length} ${part}`);
   return hash.digest("hex");
 }
@@ -53,8 +52,8 @@ function hashOfFile(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("base64");
 }
 
-/** The output that was kept, or undefined when there is none or a file has changed. */
-export function cachedOutput(key: string): CachedOutput | undefined {
+/** The bundle that was kept, or undefined when there is none or a file has changed. */
+export function cachedBundle(key: string): CachedBundle | undefined {
   const path = join(cacheFolder(), `${key}.json`);
   try {
     const info = statSync(path);
@@ -68,13 +67,13 @@ export function cachedOutput(key: string): CachedOutput | undefined {
   }
 }
 
-/** Keep an output. A folder that cannot be written to costs time only. */
-export function keepOutput(key: string, output: CachedOutput): void {
-  if (output.text.length > ENTRY_BYTES_MAX) return;
+/** Keep a bundle. A folder that cannot be written to costs time only. */
+export function keepBundle(key: string, kept: CachedBundle): void {
+  if (kept.bundle.text.length > ENTRY_BYTES_MAX) return;
   const folder = cacheFolder();
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const entry: Entry = { ...output, hashes: output.inputs.map(hashOfFile) };
+    const entry: Entry = { ...kept, hashes: kept.inputs.map(hashOfFile) };
     const path = join(folder, `${key}.json`);
     const temporary = `${path}.${randomUUID()}`;
     writeFileSync(temporary, JSON.stringify(entry), { mode: 0o600 });

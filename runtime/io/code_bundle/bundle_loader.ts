@@ -69,10 +69,37 @@ export async function evaluateBundle(
     `"use strict"; ${body}\nreturn ((${header.captures.join(", ")}) => (\n${text.slice(start, end)}\n));` +
     `\n//# sourceURL=mobula/${file}`;
   addBundleStacks(file, bundle);
-  const make = await new AsyncFunction(...Object.keys(values), source)(...Object.values(values)) as (
-    ...captured: unknown[]
-  ) => unknown;
-  return make(...header.captures.map((name) => captures[name]));
+  const run = compile(Object.keys(values), source, label);
+  try {
+    const make = await run(...Object.values(values)) as (...captured: unknown[]) => unknown;
+    return make(...header.captures.map((name) => captures[name]));
+  } catch (thrown) {
+    const error = typeof thrown === "object" && thrown !== null
+      ? thrown
+      : new Error(String(thrown), { cause: thrown });
+    loadFailures.add(error);
+    throw error;
+  }
+}
+
+const loadFailures = new WeakSet<object>();
+
+/** Whether the user's modules threw this while they were loaded: the task's own failure, not the system's. */
+export function isLoadFailure(error: unknown): boolean {
+  return typeof error === "object" && error !== null && loadFailures.has(error);
+}
+
+function compile(
+  names: readonly string[],
+  source: string,
+  label: string,
+): (...values: unknown[]) => Promise<unknown> {
+  try {
+    return new AsyncFunction(...names, source) as never;
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new SyntaxError(`cannot load ${label} under this runtime: ${said}`, { cause });
+  }
 }
 
 /** A class whose static members say its name keeps theirs. */

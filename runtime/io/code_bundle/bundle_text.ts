@@ -228,6 +228,9 @@ class Findings {
       case "MetaProperty":
         if (node.meta.name === "import") this.#replace(node.start, node.end, META_NAME);
         return;
+      case "ClassDeclaration":
+        this.#declaredClass(node);
+        break;
       case "VariableDeclarator":
         if (node.init) this.#class(node.id, node.init);
         break;
@@ -274,6 +277,14 @@ class Findings {
     if (original === undefined || original === name) return;
     this.#replace(value.start, value.start, `${CLASS_NAME}(${JSON.stringify(original)}, `);
     this.#replace(value.end, value.end, ")");
+  }
+
+  /** `class Refused2 {…}` within a function that hides an outer Refused. */
+  #declaredClass(node: acorn.ClassDeclaration | acorn.AnonymousClassDeclaration): void {
+    if (!node.id || !/\d$/.test(node.id.name)) return;
+    const original = this.#originalName(node.id);
+    if (original === undefined || original === node.id.name) return;
+    this.#replace(node.end, node.end, ` ${CLASS_NAME}(${JSON.stringify(original)}, ${node.id.name});`);
   }
 
   #isRemote(callee: acorn.AnyNode): boolean {

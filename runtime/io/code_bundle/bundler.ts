@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "nod
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { decode } from "@jridgewell/sourcemap-codec";
-import { type CachedOutput, cachedOutput, keepOutput, outputKey } from "./bundle_cache.ts";
+import { type CachedBundle, cachedBundle, keepBundle, outputKey } from "./bundle_cache.ts";
 import { type Bundle, makeBundle } from "./bundle_text.ts";
 import { runEsbuild } from "./esbuild.ts";
 import type { ModuleSource } from "./module_source.ts";
@@ -36,17 +36,34 @@ const OPTIONS: readonly string[] = [
 export function bundleSlice(source: ModuleSource, slice: Slice, subject: string): Bundle {
   const folder = dirname(source.path);
   const externals = declaredExternals(folder);
-  const key = outputKey([source.path, slice.text, ...externals]);
-  let output = cachedOutput(key);
-  if (output === undefined) {
-    output = runBundler(source, slice, subject, externals);
-    keepOutput(key, output);
+  const key = outputKey([source.path, slice.text, ...slice.captured, ...externals]);
+  let kept = cachedBundle(key);
+  if (kept === undefined) {
+    const output = runBundler(source, slice, subject, externals);
+    const { text, mappings, inputs, largest } = output;
+    const bytes = Buffer.byteLength(text);
+    refuseSize(bytes, largest, subject);
+    const root = projectOf(folder);
+    const sources = output.sources.map((path) => relative(root, path).split(sep).join("/"));
+    const made = makeBundle(
+      { text, mappings: decode(mappings), sources, files: output.sources },
+      slice.captured,
+    );
+    kept = { bundle: made, inputs, largest, bytes };
+    keepBundle(key, kept);
   }
-  checkSize(output, subject);
-  const { text, mappings } = output;
-  const root = projectOf(folder);
-  const sources = output.sources.map((path) => relative(root, path).split(sep).join("/"));
-  return makeBundle({ text, mappings: decode(mappings), sources, files: output.sources }, slice.captured);
+  warnOfSize(kept.bytes, kept.largest, subject);
+  return kept.bundle;
+}
+
+/** What one run made. */
+interface BundlerOutput {
+  readonly text: string;
+  readonly mappings: string;
+  /** Absolute paths. */
+  readonly sources: readonly string[];
+  readonly inputs: readonly string[];
+  readonly largest: CachedBundle["largest"];
 }
 
 interface Metafile {
@@ -61,7 +78,7 @@ function runBundler(
   slice: Slice,
   subject: string,
   declared: readonly string[],
-): CachedOutput {
+): BundlerOutput {
   const folder = dirname(source.path);
   const name = `${basename(source.path)}.slice`; // A name of its own: the file itself may be imported too.
   const scratch = mkdtempSync(join(realpathSync(tmpdir()), "mobula-bundle-"));
@@ -123,7 +140,7 @@ function readOutput(
   outPath: string,
   inputs: readonly string[],
   parts: Metafile["outputs"][string]["inputs"],
-): CachedOutput {
+): BundlerOutput {
   const map = JSON.parse(readFileSync(`${outPath}.map`, "utf8")) as { mappings: string; sources: string[] };
   const sizes = Object.entries(parts).map((
     [path, { bytesInOutput }],
@@ -137,22 +154,26 @@ function readOutput(
   };
 }
 
-function checkSize({ text, largest }: CachedOutput, subject: string): void {
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= BUNDLE_WARNING_BYTES) return;
+function sizeSaid(bytes: number, largest: CachedBundle["largest"], subject: string): string {
   const parts = largest.map(([path, size]) => `${path} (${megabytes(size)})`).join(", ");
-  const said = `${subject}: its code with all that it imports is ${
-    megabytes(bytes)
-  }. The largest parts: ${parts}`;
-  if (bytes > BUNDLE_BYTES_MAX) {
-    throw new RangeError(
-      `${said}. At most ${
-        megabytes(BUNDLE_BYTES_MAX)
-      } travel: put() data and pass its ref, or list packages under ` +
-        "mobula.external in package.json and install them where the workers run.",
-    );
-  }
-  console.warn(`mobula warning: ${said}. Every worker that runs it loads all of this.`);
+  return `${subject}: its code with all that it imports is ${megabytes(bytes)}. The largest parts: ${parts}`;
+}
+
+function refuseSize(bytes: number, largest: CachedBundle["largest"], subject: string): void {
+  if (bytes <= BUNDLE_BYTES_MAX) return;
+  throw new RangeError(
+    `${sizeSaid(bytes, largest, subject)}. At most ${
+      megabytes(BUNDLE_BYTES_MAX)
+    } travel: put() data and pass its ref, ` +
+      "or list packages under mobula.external in package.json and install them where the workers run.",
+  );
+}
+
+function warnOfSize(bytes: number, largest: CachedBundle["largest"], subject: string): void {
+  if (bytes <= BUNDLE_WARNING_BYTES) return;
+  console.warn(
+    `mobula warning: ${sizeSaid(bytes, largest, subject)}. Every worker that runs it loads all of this.`,
+  );
 }
 
 function megabytes(bytes: number): string {
@@ -162,7 +183,7 @@ function megabytes(bytes: number): string {
 const projects = new Map<string, string>();
 
 /** The nearest folder above with a package.json, deno.json or repository; else the folder itself. */
-function projectOf(folder: string): string {
+export function projectOf(folder: string): string {
   let root = projects.get(folder);
   if (root !== undefined) return root;
   root = folder;

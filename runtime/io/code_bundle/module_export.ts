@@ -21,6 +21,7 @@ const exportedSlices = new Map<string, { source: string; hash: string }>();
 
 /**
  * The bundle, or undefined when the definition cannot be found in a module (code made by eval, a file that is gone).
+ * With `mayBeAlone`, also when it uses nothing of the module: its own text is enough.
  * TypeError for uses that cannot travel, SyntaxError for what cannot be parsed or bundled, RangeError for too much.
  */
 export function exportFromModule(
@@ -28,11 +29,12 @@ export function exportFromModule(
   shape: Shape,
   subject: string,
   captures: Readonly<Record<string, unknown>>,
+  mayBeAlone: boolean,
 ): ExportedBundle | undefined {
   const definition = findDefinition(callers, shape);
   if (definition === undefined) return undefined;
   const slice = sliceModule(definition, subject, captures);
-  if (slice === undefined) return undefined;
+  if (slice === undefined || (mayBeAlone && slice.isAlone)) return undefined;
   const key = `${shape.kind}\n${definition.source.path}\n${slice.captured.join()}\n${slice.text}`;
   let made = exportedSlices.get(key);
   if (made === undefined) {

@@ -19,7 +19,9 @@ export const ENTRY_MARK = "__mobula_entry";
 export interface Slice {
   /** A module for the bundler, with an inline source map. */
   readonly text: string;
-  /** Whether it imports anything: else it is a bundle already. */
+  /** Whether it uses nothing of its module. */
+  readonly isAlone: boolean;
+  /** Names that it takes from the option captures. */
   readonly captured: readonly string[];
 }
 
@@ -52,7 +54,7 @@ export function sliceModule(
   }
   const units = reachable(source, roots, problems);
   if (problems.length > 0) refuse(subject, node.type === "ClassExpression", problems);
-  return { text: writeSlice(definition, units), captured };
+  return { text: writeSlice(definition, units), captured, isAlone: units.size === 0 };
 }
 
 function placeOf(source: ModuleSource, offset: number): string {

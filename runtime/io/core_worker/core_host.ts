@@ -39,6 +39,8 @@ export interface CoreHost {
   readonly loadCodec: (
     exported: { readonly source: string; readonly hash: string; readonly name: string },
   ) => { readonly cls: AnyClass; readonly codec: ClassCodec };
+  /** Code under one hash is known under another one too (with captures), for stacks; absent where stacks are not read. */
+  readonly sameSource?: (hash: string, also: string) => void;
   /** Collects garbage now, where there is a way. */
   readonly collectGarbage: () => void;
   /** What users are told when the way into the cluster breaks; default: that it is the agent's. */

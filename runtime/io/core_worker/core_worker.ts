@@ -279,6 +279,7 @@ export class CoreWorker implements CoreContext {
     // A function that arrived as a value has no source here; workers take it from the function table.
     const encoded = captures === null ? null : this.#encodeCaptures(captures, name);
     const hash = encoded === null ? code.definition.hash : sha256Hex(code.definition.hash, encoded);
+    if (encoded !== null) this.#options.host.sameSource?.(code.definition.hash, hash);
     const record = new FunctionRecord({
       hash: this.isRestricted && source !== null ? restrictedPrefix(this.identity.self) + hash : hash,
       kind: code.kind,

@@ -13,6 +13,7 @@
  * @module
  */
 import { taskErrorOf } from "../../common/errors.ts";
+import { isLoadFailure } from "../code_bundle/bundle_loader.ts";
 import { useUserStacks } from "../code_bundle/bundle_stacks.ts";
 import { Deque } from "../../common/deque.ts";
 import { returnId, type TaskId, taskId } from "../../common/ids.ts";
@@ -265,6 +266,7 @@ export class Executor implements BlockingObserver {
       code = await this.#loadCallable(item);
       values = await this.#loadArguments(item);
     } catch (error) {
+      if (isLoadFailure(error)) return await this.#failed(item, error, performance.now()) ?? undefined;
       await this.#fail(item, error, { startMs: Date.now(), runUs: 0, status: ReplyStatus.systemError });
       return;
     }

@@ -3,6 +3,7 @@
  * @module
  */
 import { collectGarbage } from "#platform";
+import { rememberAlso } from "../code_bundle/source_stacks.ts";
 import { useParserOfProcess } from "../function_exporter_parser.ts";
 import { loadCodec } from "../function_loader.ts";
 import { ObjectReader } from "../store/object_reader.ts";
@@ -19,6 +20,7 @@ export const nodeHost: CoreHost = {
   openFolders: (link) => new WorkingDirs(link),
   openPool,
   loadCodec,
+  sameSource: rememberAlso,
   collectGarbage,
 };
 

@@ -3,6 +3,7 @@
  * Bytes are inline (one block) or, when large, a body with out-of-band buffers for the object store.
  * @module
  */
+import { useSourceStacks } from "../code_bundle/source_stacks.ts";
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
 import {
@@ -154,7 +155,9 @@ export class ValueCodec {
 
   /** The error that the bytes stand for, a new one each time. */
   decodeError(bytes: Uint8Array): unknown {
-    return this.decode(bytes, null);
+    const error = this.decode(bytes, null);
+    useSourceStacks(error);
+    return error;
   }
 
   /** Whether decoding can be tried again: the codec that was missing is loaded now. */

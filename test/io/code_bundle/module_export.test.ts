@@ -155,6 +155,15 @@ describe("what it takes along", () => {
       .toEqual(["mine", "topimported"]);
   });
 
+  test("classes keep their names where the bundler must tell them apart", async () => {
+    const main = `import { Refused as Other } from "./a.ts";\nclass Refused extends Error {}\n` +
+      "export const run = remote(() => { class Inner { static self = () => Inner; }\n" +
+      "  const names = () => { class Refused extends Error {}\n return Refused.name; };\n" +
+      "  return [Refused.name, Other.name, names(), Inner.name]; });\n";
+    const files = { "a.ts": "export class Refused extends Error { static make = () => new Refused(); }\n" };
+    expect(await call(main, [], files)).toEqual(["Refused", "Refused", "Refused", "Inner"]);
+  });
+
   test("declarations by name, imported ones, default exports, and what a wrapper is given", async () => {
     const main =
       `import work from "./work.ts";\nfunction inner(n: number): number { return n ? inner(n - 1) : offset; }\n` +

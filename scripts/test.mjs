@@ -87,6 +87,8 @@ function runTest(file, report, runId, watch) {
     `--reporter-outfile=${report}`,
   ];
   const env = { ...runtimeEnvironment(), [RUN_VARIABLE]: runId, ...(all ? { MOBULA_TEST_ALL: "1" } : {}) };
+  // What tests bundle is not the user's to keep.
+  env.MOBULA_CACHE_DIR = join(reports, "cache");
   // A user's cluster or token must not leak into the tests.
   for (const name of ["MOBULA_ADDRESS", "MOBULA_TOKEN", "MOBULA_SESSION_DIR", "MOBULA_NAMESPACE"]) {
     delete env[name];

@@ -41,6 +41,8 @@ export interface CoreHost {
   ) => { readonly cls: AnyClass; readonly codec: ClassCodec };
   /** Code under one hash is known under another one too (with captures), for stacks; absent where stacks are not read. */
   readonly sameSource?: (hash: string, also: string) => void;
+  /** Puts the user's lines into an arrived error's stack; absent where sources cannot be read. */
+  readonly readStack?: (error: unknown) => void;
   /** Collects garbage now, where there is a way. */
   readonly collectGarbage: () => void;
   /** What users are told when the way into the cluster breaks; default: that it is the agent's. */

@@ -71,7 +71,7 @@ export class CoreWorker implements CoreContext {
   readonly identity: Identity;
   readonly runtimeEnv: RuntimeEnvRequest;
   readonly link: AgentLink;
-  readonly codec: ValueCodec = new ValueCodec();
+  readonly codec: ValueCodec;
   readonly actorUses: ActorUses;
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
@@ -101,6 +101,7 @@ export class CoreWorker implements CoreContext {
     this.connected.catch(() => undefined); // Whoever waits hears of it.
     const identity = this.identity;
     const { host } = options;
+    this.codec = new ValueCodec(host.readStack ?? null);
     this.link = new AgentLink(host.lostMessage);
     this.actorUses = new ActorUses(this.link);
     this.functions = new FunctionTable(this.link);

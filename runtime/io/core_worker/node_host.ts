@@ -3,7 +3,7 @@
  * @module
  */
 import { collectGarbage } from "#platform";
-import { rememberAlso } from "../code_bundle/source_stacks.ts";
+import { rememberAlso, useSourceStacks } from "../code_bundle/source_stacks.ts";
 import { useParserOfProcess } from "../function_exporter_parser.ts";
 import { loadCodec } from "../function_loader.ts";
 import { ObjectReader } from "../store/object_reader.ts";
@@ -21,6 +21,7 @@ export const nodeHost: CoreHost = {
   openPool,
   loadCodec,
   sameSource: rememberAlso,
+  readStack: useSourceStacks,
   collectGarbage,
 };
 

@@ -3,7 +3,6 @@
  * Bytes are inline (one block) or, when large, a body with out-of-band buffers for the object store.
  * @module
  */
-import { useSourceStacks } from "../code_bundle/source_stacks.ts";
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
 import {
@@ -44,6 +43,7 @@ const NO_REFS: readonly RefTarget[] = Object.freeze([]);
 
 /** See the module's header. */
 export class ValueCodec {
+  readonly #readStack: ((error: unknown) => void) | null;
   readonly #writer = new ByteWriter();
   #extension: ValueExtension | null = null;
   #sink: RefSink | null = null;
@@ -51,6 +51,11 @@ export class ValueCodec {
   readonly #buffers: Uint8Array[] = [];
   #outOfBand: EncodeOptions = {};
   #decode: DecodeOptions = {};
+
+  /** `readStack`: puts the user's lines into an arrived error's stack, where sources can be read. */
+  constructor(readStack: ((error: unknown) => void) | null = null) {
+    this.#readStack = readStack;
+  }
 
   /** Once, when the parts that refs and handles belong to exist. */
   connect(extension: ValueExtension, loadCodec: (hash: string) => Promise<void>): void {
@@ -156,7 +161,7 @@ export class ValueCodec {
   /** The error that the bytes stand for, a new one each time. */
   decodeError(bytes: Uint8Array): unknown {
     const error = this.decode(bytes, null);
-    useSourceStacks(error);
+    this.#readStack?.(error);
     return error;
   }
 

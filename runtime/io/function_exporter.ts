@@ -6,11 +6,12 @@
  * gives its value.
  *
  * The hash is over kind and source, not over the name that it was assigned to: it is the same on every runtime that shows
- * the same text.
+ * the same code, also where runtimes print it differently (function_exporter_canonical.ts).
  * @module
  */
 import type * as acorn from "acorn";
 import { sha256Hex } from "../common/sha256.ts";
+import { canonicalText } from "./function_exporter_canonical.ts";
 import { IMPORT_NAME, isKnownGlobal } from "./function_exporter_globals.ts";
 import { refuseCapture, refuseOuterBindings } from "./function_exporter_refusal.ts";
 import type { bundledSource } from "./code_bundle/bundle_loader.ts";
@@ -96,7 +97,8 @@ export function exportFunction(fn: AnyCallable, options: ExportOptions = {}): Ex
       )
       : undefined);
   if (missing.length > 0 && bundled === undefined) refuseCapture(parsed.node, subject, missing);
-  const hash = bundled?.hash ?? hashSource(kind, text);
+  const hash = bundled?.hash ??
+    hashSource(kind, (isSelfReferring ? `${fn.name} ` : "") + canonicalText(parsed.node));
   if (bundled === undefined && options.site !== undefined) {
     modules?.rememberSent(hash, text, options.site, shape);
   }

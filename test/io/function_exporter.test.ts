@@ -346,8 +346,19 @@ describe("facts about it", () => {
     expect(exportFunction(one!).hash).toBe(exportFunction(two!).hash);
     expect(exportFunction(one!).hash).not.toBe(exportFunction((x: number) => x + 2).hash);
     expect(exportFunction(raw("(x) => x")).hash).toBe(
-      "61077adac3f296c0ab9a297373e71dabcb5d810749931f411540d436a1ab0585",
+      "4636422c7c2a8670604538c307fb91a3178d80f6b7a9ea42ffc9db6752613891",
     );
+  });
+
+  test("the hash does not depend on how a runtime prints the code", () => {
+    const hash = (text: string): string => exportFunction(raw(text)).hash;
+    expect(hash("(x,y=2)=>{ return x+y }")).toBe(hash("(x, y = 2) => {\n  return x + y;\n}"));
+    expect(hash("(x) => x + 'a'")).toBe(hash('(x)=>(x+"a")'));
+    expect(hash("(x) => x - 1")).not.toBe(hash("(x) => x + 1"));
+    expect(hash("(x) => `${x}`")).not.toBe(hash("(x) => x"));
+    expect(hash("() => /a/g")).not.toBe(hash("() => /a/i"));
+    expect(hash("() => 1n")).not.toBe(hash("() => 1"));
+    expect(hash("(x) => x.x")).not.toBe(hash("(x) => x[x]"));
   });
 
   test("globals: those of every runtime, and of this one where they have no everyday name", () => {

@@ -9,6 +9,7 @@ import { isActorHandle } from "../io/core_worker/actor_handle.ts";
 import { currentCoreWorker, requireCoreWorker } from "../io/core_worker/current.ts";
 import type { Entry } from "../io/core_worker/entry.ts";
 import { entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
+import { stayAwake } from "../io/core_worker/stay_awake.ts";
 import { hold, keepAlive, letGo } from "./keep_alive.ts";
 
 // deno-lint-ignore no-explicit-any -- refs of any type
@@ -52,6 +53,7 @@ function getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown>
   if (!entry.isPending || options !== undefined) return keepAlive(objects.getOne(entry, options));
   return new Promise((resolve, reject) => {
     hold();
+    stayAwake();
     objects.whenSettled(entry, () => {
       letGo();
       if (entry.state === "value") resolve(entry.payload);

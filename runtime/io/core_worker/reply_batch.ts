@@ -5,6 +5,7 @@
 import { type ReplyHead, type ReplyResult, writeReplyHead, writeResults } from "../../protocol/push.ts";
 import type { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { Caller } from "./caller.ts";
+import { stayAwake } from "./stay_awake.ts";
 
 /** How long replies may be held back to leave together. */
 const BATCH_MS = 1;
@@ -28,8 +29,10 @@ export class ReplyBatch {
     this.#added(caller);
   }
 
-  /** Send all that wait. */
+  /** Send all that wait. The next push often comes at once. */
   flush(): void {
+    if (this.#callers.size === 0) return;
+    stayAwake();
     for (const caller of this.#callers) caller.sendReplies();
     this.#callers.clear();
   }

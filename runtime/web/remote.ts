@@ -4,7 +4,6 @@
  * @module
  */
 import * as acorn from "acorn";
-import { checkActorOptions, checkTaskOptions } from "../common/options.ts";
 import type {
   ActorOptions,
   AnyClass,
@@ -13,11 +12,7 @@ import type {
   RemoteFunction,
   TaskOptions,
 } from "../common/public_types.ts";
-import {
-  RemoteClass as RemoteClassValue,
-  RemoteCode,
-  RemoteFunction as RemoteFunctionValue,
-} from "../io/core_worker/remote_function.ts";
+import { makeRemote } from "../io/core_worker/make_remote.ts";
 import { exportFunction, useParser } from "../io/function_exporter.ts";
 
 const ANONYMOUS = "anonymous";
@@ -34,25 +29,9 @@ export function remote<F extends AnyFunction, const O extends TaskOptions>(
   options: O,
 ): RemoteFunction<F, O>;
 export function remote(code: unknown, options: TaskOptions | ActorOptions = {}): unknown {
-  if (typeof code !== "function") {
-    throw new TypeError(`remote() takes a function or a class, not ${code === null ? "null" : typeof code}`);
-  }
-  const isClass = /^class\b/.test(Function.prototype.toString.call(code));
-  if (isClass) checkActorOptions(options);
-  else checkTaskOptions(options);
   useParser(() => acorn);
-  const name = code.name || ANONYMOUS;
-  const exported = exportFunction(code as never, { captures: options.captures, name });
-  const methods = exported.methods ?? [];
-  if (exported.isGenerator || methods.some((method) => method.isGenerator)) {
-    throw new TypeError(`${name}: generators cannot be remote yet; return an array`);
-  }
-  const { hash, source, kind, captures } = exported;
-  const remoteCode = new RemoteCode(kind, {
-    ...{ hash, source, name, captures },
-    methods: Object.fromEntries(methods.map((method) => [method.name, {}])),
+  return makeRemote(code, options, (callable) => {
+    const name = callable.name || ANONYMOUS;
+    return { name, exported: exportFunction(callable, { captures: options.captures, name }) };
   });
-  return kind === "class"
-    ? new RemoteClassValue(remoteCode, options)
-    : new RemoteFunctionValue(remoteCode, options as TaskOptions);
 }

@@ -1,0 +1,24 @@
+/** Every behaviour case with workers on Deno and on Node; the ordinary run has them on Bun. */
+import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { RUNTIME_VARIABLE } from "./cases.ts";
+
+const FILE_TIMEOUT_MS = 900_000;
+const files = readdirSync(import.meta.dirname).filter((name) => /(?<!\.long)\.test\.ts$/.test(name));
+
+for (const runtime of ["deno", "node"]) {
+  for (const file of files) {
+    test(
+      `${file} with workers on ${runtime}`,
+      () => {
+        const path = `${import.meta.dirname}/${file}`;
+        const args = ["test", "--timeout", "120000", path];
+        const env = { ...process.env, [RUNTIME_VARIABLE]: runtime };
+        const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
+        expect(status, stderr).toBe(0);
+      },
+      FILE_TIMEOUT_MS,
+    );
+  }
+}

@@ -14,6 +14,7 @@ import type {
   LocalSchedulerEvent,
 } from "../../runtime/core/scheduler/local_scheduler_types.ts";
 import type { NodeRegistration, ObjectReport } from "../../runtime/protocol/messages.ts";
+import { TurnBook } from "./checkers/fairness.ts";
 import type { Host } from "./network.ts";
 import { SimActors } from "./sim_actors.ts";
 import type { SimDriver } from "./sim_driver.ts";
@@ -54,6 +55,7 @@ export class SimAgent {
   readonly peers: SimPeers;
   readonly actors: SimActors;
   readonly reports: SimStoreReports;
+  readonly turns: TurnBook;
   readonly drivers: Map<ProcessId, SimDriver> = new Map();
   /** All and only leases that hold something. */
   readonly leases: Map<string, LeaseBook> = new Map();
@@ -79,6 +81,7 @@ export class SimAgent {
     this.peers = new SimPeers(world, this);
     this.actors = new SimActors(world, this);
     this.reports = new SimStoreReports(world, this);
+    this.turns = new TurnBook(world, this);
     const { loop, network, head } = world;
     this.link = new SimLink({
       loop,
@@ -152,6 +155,7 @@ export class SimAgent {
 
   leaseRequested(request: LeaseRequest, origin: LeaseOrigin): void {
     let missingBytes = 0;
+    this.turns.requested(request);
     for (const { id, bytes } of request.args) if (!this.objects.has(id)) missingBytes += bytes;
     this.step({ type: "leaseRequested", request, origin, missingBytes });
   }
@@ -211,6 +215,12 @@ export class SimAgent {
 
   randomWorker(): SimWorker | null {
     return this.#workers.size === 0 ? null : this.#world.faults.pick([...this.#workers.values()]);
+  }
+
+  /** One that hosts an actor. */
+  randomActorWorker(): SimWorker | null {
+    const hosts = [...this.#workers.values()].filter((worker) => worker.actor !== null);
+    return hosts.length === 0 ? null : this.#world.faults.pick(hosts);
   }
 
   #registration(): NodeRegistration {
@@ -300,11 +310,13 @@ export class SimAgent {
       case "reject":
         return this.#reject(effect);
       case "answerForwarded": {
+        this.turns.answered(effect.key);
         const grant = this.#forwarded.get(effect.key)!;
         const { submitter, requestId } = splitKey(effect.key);
         return this.#toSubmitter(submitter, (owner) => owner.granted(requestId, grant));
       }
       case "answerCancelled":
+        this.turns.answered(effect.key);
         if (effect.origin === "peer") this.peers.answerLease(effect.key, cancelled());
         return;
       case "pickNode":
@@ -376,6 +388,7 @@ export class SimAgent {
 
   #grant({ key, request, origin, leaseId, workerId, resources }: EffectOf<"grant">): void {
     const isActor = request.kind === "actor";
+    this.turns.granted(request);
     // A repeated answer to a repeated request is the same lease.
     if (!this.leases.has(leaseId)) {
       this.leases.set(leaseId, { key, workerId, resources, isActor, lent: false });
@@ -388,11 +401,12 @@ export class SimAgent {
   }
 
   #reject({ key, request, origin, code, message, retry }: EffectOf<"reject">): void {
+    this.turns.answered(key);
     if (origin === "head") return this.actors.refused(request.requestId, message);
     if (origin === "peer") {
       return this.peers.answerLease(key, { type: "refused", code, message, fatal: !retry });
     }
-    this.#toSubmitter(request.submitter, (owner) => owner.rejected(request.requestId));
+    this.#toSubmitter(request.submitter, (owner) => owner.rejected(request.requestId, code, message));
   }
 
   #pick({ key, request, exclude, waitingAt }: EffectOf<"pickNode">): void {

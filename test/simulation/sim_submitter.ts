@@ -23,6 +23,11 @@ import type { SimWorld } from "./sim_world.ts";
 export interface SimTask extends SubmittedTask {
   readonly plan: TaskPlan;
   readonly taskId: TaskId;
+  /** Grows with every retry. */
+  attempt: number;
+  /** Retries that cost one, and those that did not. */
+  usedRetries: number;
+  freeRetries: number;
 }
 
 /** A task on its way to a worker. */
@@ -33,6 +38,8 @@ export interface Push {
   readonly jobId: JobId;
   readonly depth: number;
   readonly tasks: readonly SimTask[];
+  /** The attempt of each task. */
+  readonly attempts: readonly number[];
 }
 
 /** What a worker says of a task. */
@@ -90,8 +97,15 @@ export class SimSubmitter {
       cancelLease: (requestId) => this.#toAgent((agent) => agent.cancelLease(owner.id, requestId)),
       returnLease: (lease) => this.#toAgent((agent) => agent.returnLease(lease.grant, false)),
       push: (lease, tasks) => this.#push(lease, tasks),
-      lost: (task) => this.#finish(task, false, null),
-      retried: () => undefined,
+      lost: (task) => {
+        world.tasks.lost(task);
+        this.#finish(task, false, null);
+      },
+      retried: (task, ran) => {
+        task.attempt++;
+        if (ran) task.usedRetries++;
+        else task.freeRetries++;
+      },
       unstarted: () => undefined,
     }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 8 });
   }
@@ -128,9 +142,12 @@ export class SimSubmitter {
     this.#pump();
   }
 
-  rejected(requestId: string): void {
+  rejected(requestId: string, code: string, message: string): void {
     if (this.#closed) return;
-    for (const task of this.#tasks.rejected(requestId)) this.#finish(task, false, null);
+    for (const task of this.#tasks.rejected(requestId)) {
+      this.#world.tasks.refused(task, code, message);
+      this.#finish(task, false, null);
+    }
     this.#pump();
   }
 
@@ -244,6 +261,9 @@ export class SimSubmitter {
           : [{ id: object.id, home: object.home, bytes: object.bytes, at }];
       }),
       retriesLeft: plan.retries,
+      attempt: 0,
+      usedRetries: 0,
+      freeRetries: 0,
       cancelled: false,
       expectedUs: 0,
       bytes: 0,
@@ -280,6 +300,7 @@ export class SimSubmitter {
       jobId,
       depth,
       tasks: [...tasks],
+      attempts: tasks.map((task) => task.attempt),
     };
     this.#toAgent(() => agent.push(lease.grant, push));
   }

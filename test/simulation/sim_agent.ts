@@ -8,6 +8,7 @@ import type { JobId, NodeId, ObjectId, ProcessId } from "../../runtime/common/id
 import type { ResourceSet } from "../../runtime/common/resources.ts";
 import type { ArgumentRef, DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
 import { LocalScheduler } from "../../runtime/core/scheduler/local_scheduler.ts";
+import { MemoryMonitor } from "../../runtime/core/scheduler/memory_monitor.ts";
 import type {
   LeaseOrigin,
   LocalSchedulerEffect,
@@ -63,6 +64,7 @@ export class SimAgent {
   readonly #workers: Map<ProcessId, SimWorker> = new Map();
   readonly #forwarded: Map<string, Grant> = new Map();
   readonly #picks: Map<string, number> = new Map();
+  readonly #memory: MemoryMonitor = new MemoryMonitor({ threshold: 0.9, minFreeBytes: null });
   #heartbeats: number = 0;
 
   constructor(world: SimWorld, config: AgentConfig) {
@@ -189,6 +191,7 @@ export class SimAgent {
       intended,
       cause,
     }, () => undefined);
+    this.#memory.step({ type: "workerExited", workerId });
     this.step({ type: "workerExited", workerId, cause });
     this.step({ type: "submitterDied", submitter: workerId });
     this.reports.ownerDied(workerId);
@@ -215,6 +218,18 @@ export class SimAgent {
 
   randomWorker(): SimWorker | null {
     return this.#workers.size === 0 ? null : this.#world.faults.pick([...this.#workers.values()]);
+  }
+
+  /** The node runs short of memory: the monitor ends one worker. */
+  lowMemory(): void {
+    const candidates = this.scheduler.running();
+    const kill = this.#memory.step({ type: "read", usedBytes: 99, totalBytes: 100, candidates });
+    const worker = kill === null ? undefined : this.#workers.get(kill.workerId);
+    if (worker === undefined) return;
+    this.#world.loop.after(
+      1,
+      () => this.workerExited(worker, false, { code: "OUT_OF_MEMORY", message: "low" }),
+    );
   }
 
   /** One that hosts an actor. */
@@ -366,7 +381,7 @@ export class SimAgent {
         if (submitterNode !== this.nodeId) {
           return this.peers.tellBack(submitterNode, { kind: "leaseLost", submitter, leaseId, cause });
         }
-        return this.#toSubmitter(submitter, (owner) => owner.workerLost(leaseId));
+        return this.#toSubmitter(submitter, (owner) => owner.workerLost(leaseId, cause));
       }
       case "setTimer":
         return loop.after(effect.atMs - loop.nowMs, () => this.step({ type: "timer" }));

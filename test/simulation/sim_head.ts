@@ -145,6 +145,8 @@ export class SimHead {
   }
 
   #receive(connection: number, link: Link, message: ToHead): void {
+    // Fenced, or replaced: what is still read from it does not count.
+    if (!this.#links.has(connection)) return;
     if (message.kind === "notice") return this.#step(message.notice);
     const requestId = `q${++this.#request}`;
     this.#requests.set(requestId, { link, id: message.id });

@@ -30,7 +30,7 @@ export class Storm {
   schedule(faults: number, kinds: readonly number[] | null = null): void {
     const { loop, faults: prng } = this.#world;
     for (let index = 0; index < faults; index++) {
-      const kind = kinds === null ? prng.below(15) : prng.pick(kinds);
+      const kind = kinds === null ? prng.below(16) : prng.pick(kinds);
       loop.after(prng.between(500, STORM_MS - 500), () => this.#strike(kind));
     }
     loop.after(STORM_MS, () => this.#calm());
@@ -115,6 +115,8 @@ export class Storm {
         if (worker !== null) agent.crashWorker(worker);
         return;
       }
+      case 14:
+        return agent.lowMemory();
       default: {
         const worker = agent.randomWorker();
         if (worker !== null) agent.crashWorker(worker);

@@ -3,7 +3,8 @@
  * books know.
  * @module
  */
-import type { SimTask } from "../sim_submitter.ts";
+import type { DeathCause } from "../../../runtime/common/task_spec.ts";
+import { MEMORY_RETRIES, type SimTask } from "../sim_submitter.ts";
 import type { SimWorld } from "../sim_world.ts";
 
 /** What tasks did, from the point of view of the processes that ran them. */
@@ -29,14 +30,18 @@ export class TaskLedger {
     this.#begun.add(key);
     const starts = (this.#starts.get(task.taskId) ?? 0) + 1;
     this.#starts.set(task.taskId, starts);
-    const allowed = 1 + task.plan.retries + task.freeRetries;
+    const allowed = 1 + task.plan.retries + task.freeRetries + task.memoryRetries;
     if (starts > allowed) {
       this.#world.fail(`${task.taskId} starts for the ${starts}th time, with ${task.plan.retries} retries`);
     }
   }
 
   /** Its submitter gave it up after a worker was lost. */
-  lost(task: SimTask): void {
+  lost(task: SimTask, cause: DeathCause | null): void {
+    if (cause?.code === "OUT_OF_MEMORY") {
+      if (task.plan.retries === 0 || task.memoryRetries >= MEMORY_RETRIES) return;
+      this.#world.fail(`${task.taskId} is given up after ${task.memoryRetries} kills for low memory`);
+    }
     if (task.usedRetries < task.plan.retries) {
       this.#world.fail(
         `${task.taskId} is given up after ${task.usedRetries} of ${task.plan.retries} retries`,

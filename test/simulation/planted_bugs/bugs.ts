@@ -119,7 +119,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "a retry costs nothing",
-    file: "worker/task_submitter.ts",
+    file: "worker/delayed_retries.ts",
     text: "else if (task.retriesLeft > 0) task.retriesLeft--;",
     replacement: "else if (task.retriesLeft > 1) task.retriesLeft--;",
     effect: "A task that kills its worker runs again and again.",

@@ -82,6 +82,8 @@ export class TaskHistory implements RunningSource {
       submittedMs: task.submittedMs,
       pushedMs: task.pushedMs === 0 ? null : task.pushedMs,
       args: task.args.ids(),
+      labelSelector: task.call.shape.labelSelector,
+      fallbackStrategy: task.call.shape.fallbackStrategy,
       ...times,
     };
   }

@@ -176,6 +176,7 @@ const KINDS: Record<string, Kind> = {
       "storeUsedBytes",
       "storeObjects",
       "workers",
+      "memoryKills",
       "cpuPercent",
       "rssBytes",
       "startedMs",
@@ -200,6 +201,7 @@ const KINDS: Record<string, Kind> = {
       "actorId",
       "startedMs",
       "endedMs",
+      "exitDetail",
     ],
     detail: [],
     entries: (view) =>

@@ -328,6 +328,7 @@ export class CoreWorker implements CoreContext {
       shape: { key, resources, strategy, ...(labelSelector && { labelSelector }), runtimeEnv },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,
+      owner: this.identity.self,
       maxRetries: options.maxRetries ?? taskMaxRetries(),
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),

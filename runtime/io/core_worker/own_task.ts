@@ -30,9 +30,17 @@ export interface Pushed {
   readonly atMs: number;
 }
 
+/** What few tasks have. */
+interface Rare {
+  attempt: number;
+  /** How often it was killed for low memory. */
+  memoryKills: number;
+  cancelled: boolean;
+}
+
 /**
  * One submitted task, from remote() until its results are settled. There may be millions: at most 12 fields (112 bytes in
- * JavaScriptCore; the next size is 160). What few tasks have belongs into a table beside them, by sequence.
+ * JavaScriptCore; the next size is 160). What few tasks have goes into `Rare`.
  */
 export class OwnTask {
   readonly sequence: number;
@@ -44,11 +52,10 @@ export class OwnTask {
   readonly submittedMs: number;
   retriesLeft: number;
   exclusive: boolean;
-  cancelled = false;
   expectedUs = 0;
-  attempt = 0;
   /** Its last push, or null. */
   pushed: Pushed | null = null;
+  #rare: Rare | null = null;
 
   constructor(
     sequence: number,
@@ -71,11 +78,37 @@ export class OwnTask {
   get id(): TaskId {
     return taskId(this.call.owner, this.sequence);
   }
+  /** How often it was tried before. */
+  get attempt(): number {
+    return this.#rare === null ? 0 : this.#rare.attempt;
+  }
+  set attempt(attempt: number) {
+    this.#rarely().attempt = attempt;
+  }
+  get memoryKills(): number {
+    return this.#rare === null ? 0 : this.#rare.memoryKills;
+  }
+  set memoryKills(kills: number) {
+    this.#rarely().memoryKills = kills;
+  }
+  get cancelled(): boolean {
+    return this.#rare !== null && this.#rare.cancelled;
+  }
+  set cancelled(cancelled: boolean) {
+    this.#rarely().cancelled = cancelled;
+  }
+  #rarely(): Rare {
+    return this.#rare ??= { attempt: 0, memoryKills: 0, cancelled: false };
+  }
+
   get depth(): number {
     return this.parent === null ? 0 : this.parent.depth + 1;
   }
   get shape(): SchedulingShape {
     return this.call.shape;
+  }
+  get maxRetries(): number {
+    return this.call.maxRetries;
   }
   get timing(): { estimateUs: number } {
     return this.call.record.timing;

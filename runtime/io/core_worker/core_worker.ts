@@ -333,6 +333,7 @@ export class CoreWorker implements CoreContext {
       shape: { key, resources, strategy, ...labels, runtimeEnv },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,
+      owner: this.identity.self,
       maxRetries,
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),

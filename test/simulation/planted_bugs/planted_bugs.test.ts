@@ -12,9 +12,9 @@ import { find, plant } from "./planted_bug.ts";
 /** Found within few seeds, by different checkers. */
 const QUICK = [
   "capacity is compared with the total",
-  "no turns between classes",
-  "heartbeats of a dead incarnation count",
-  "a retry costs nothing",
+  "a remote grant that crosses its cancellation leaks",
+  "an exited worker is still idle",
+  "freed objects come back",
 ];
 
 test("every planted bug fits the sources, by a name of its own", () => {

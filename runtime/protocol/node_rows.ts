@@ -83,6 +83,8 @@ export interface DemandRow {
 
 export interface NodeRow {
   readonly nodeId: NodeId;
+  /** Of its agent, grows with every start. */
+  readonly epoch: number;
   readonly state: "ALIVE" | "SUSPECT" | "DEAD";
   readonly stateMessage: string;
   readonly address: string;

@@ -30,6 +30,7 @@ export function taskBatch(
 ): TaskEventBatch {
   return {
     processId,
+    epoch: 1,
     nodeId: "n-1" as NodeId,
     jobId: "j-1" as JobId,
     sequence,

@@ -383,6 +383,7 @@ function rowOf(node: NodeEntry): NodeRow {
   const { facts, heartbeat } = node;
   return {
     nodeId: facts.nodeId,
+    epoch: facts.epoch,
     state: node.state,
     stateMessage: node.stateMessage,
     address: facts.address,

@@ -252,6 +252,7 @@ export class Agent {
         nodeId: this.nodeId,
         clusterId,
         tokenPath: tokenPath(sessionDir),
+        hasGpus: (this.#resources["GPU"] ?? 0) > 0,
         agentPid: process.pid,
       },
       environments: new Environments({ dir: join(this.#paths.dir, "e"), source: headSource(this.#head) }),

@@ -43,6 +43,8 @@ export interface WorkerConfig {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly tokenPath: string;
+  /** Whether the node has GPUs, so that the worker says to its code which ones it may use. */
+  readonly hasGpus: boolean;
   /** Its environment, which its own tasks inherit. */
   readonly runtimeEnv: RuntimeEnvSpec;
   /** Of a restricted worker: what it has instead of the cluster's token, good for its own two connections only. */

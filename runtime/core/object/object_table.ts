@@ -335,10 +335,12 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     const key = creationKey(holder, id);
     const creation = this.#creating.get(key);
     const known = this.#sealed.get(id);
-    if (known !== undefined && creation !== undefined && !known.resident && !event.seal.primary) {
+    const isBack = known?.resident === false && known.size === creation?.size && !event.seal.primary;
+    if (isBack) {
       this.#creating.delete(key);
-      known.offset = creation.offset;
+      known.offset = creation!.offset;
       known.resident = true;
+      if (event.pin) this.#pins.add(holder, known);
       this.#noteIdle(known);
       effects.push({ type: "restored", id });
       return;
@@ -371,6 +373,7 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     const { offset, size } = creation;
     const entry: Entry = { id, offset, size, resident: true, disk: null, report, pins: new Map() };
     this.#sealed.set(id, entry);
+    if (event.pin) this.#pins.add(holder, entry);
     this.#noteIdle(entry);
     effects.push({ type: "sealed", id, first: true, report });
   }
@@ -477,7 +480,7 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     const entries = [...this.#sealed.values(), ...this.#doomed];
     this.#memory.check([...entries.filter((entry) => entry.resident), ...this.#creating.values()]);
     for (const entry of this.#doomed) assert(entry.pins.size > 0, `doomed object ${entry.id} is pinned`);
-    for (const entry of entries) {
+    for (const entry of this.#sealed.values()) {
       assert(entry.resident || entry.disk !== null, `${entry.id} is in memory or on disk`);
     }
     this.#pins.check(entries);

@@ -30,7 +30,14 @@ export type TableEvent =
   }
   /** The creator no longer waits. Unknown requests are ignored: the grant crossed the message. */
   | { readonly type: "cancelCreate"; readonly requestId: string }
-  | { readonly type: "seal"; readonly holder: Holder; readonly id: ObjectId; readonly seal: Seal }
+  /** `pin`: the holder pins it in this very step, before anybody else's need can evict it. */
+  | {
+    readonly type: "seal";
+    readonly holder: Holder;
+    readonly id: ObjectId;
+    readonly seal: Seal;
+    readonly pin?: boolean;
+  }
   | { readonly type: "abort"; readonly holder: Holder; readonly id: ObjectId }
   /** Of a sealed object: the caller has looked. */
   | { readonly type: "pin"; readonly holder: Holder; readonly id: ObjectId }

@@ -105,7 +105,11 @@ export class LocalStore implements ObjectStore {
       reserve: (id, size) => space.create(PULLS, id, size, isInline(size)),
       release: (id) => this.#abort(PULLS, id),
       write: (offset, bytes) => pool.write(offset, bytes),
-      seal: (id, seal, bytes) => space.seal(PULLS, id, seal, bytes),
+      // Pinned until those who wait for it have pinned it: the next creator's need would take it away again.
+      seal: (id, seal, bytes) => {
+        space.seal(PULLS, id, seal, bytes, true);
+        this.#unpin(PULLS, id, 1);
+      },
       pin: (holder, id) => space.step({ type: "pin", holder, id }),
       unpin: (holder, id) => this.#unpin(holder, id, 1),
     });
@@ -242,6 +246,7 @@ export class LocalStore implements ObjectStore {
         entry.resident
           ? this.#space.bytesOf(entry, offset, length)
           : this.#partOfSpilled(entry, offset, length),
+      readNow: (offset, length) => this.#space.bytesOf(entry, offset, length),
       close: () => this.#unpin(holder, id, Infinity),
     };
   }

@@ -84,10 +84,10 @@ export class ObjectSpace {
     });
   }
 
-  /** The object is complete; `bytes` for an inline one. Throws ObjectLostError when the holder is not creating it. */
-  seal(holder: string, id: ObjectId, seal: Seal, bytes: Uint8Array | null): void {
+  /** The object is complete; `bytes` for an inline one, `pin`: the holder pins it. Throws ObjectLostError when the holder is not creating it. */
+  seal(holder: string, id: ObjectId, seal: Seal, bytes: Uint8Array | null, pin: boolean = false): void {
     if (bytes !== null && this.table.get(id)?.resident !== true) this.#inline.set(id, bytes);
-    this.step({ type: "seal", holder, id, seal });
+    this.step({ type: "seal", holder, id, seal, pin });
   }
 
   abort(holder: string, id: ObjectId): void {
@@ -107,6 +107,7 @@ export class ObjectSpace {
 
   /** A part of an object in memory: a view where there is one. RangeError outside of its bounds. */
   bytesOf(entry: StoredEntry, offset: number, length: number): Uint8Array {
+    if (!entry.resident) throw new Error(`${entry.id} is on disk alone`);
     const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
     if (!whole || offset + length > entry.size) {
       throw new RangeError(`Cannot read ${length} bytes at ${offset} of ${entry.id}: it has ${entry.size}`);

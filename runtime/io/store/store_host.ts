@@ -77,6 +77,8 @@ export interface ObjectSourceBytes {
   readonly size: number;
   /** A promise for what has to be read from disk. */
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
+  /** Throws for an object that is on disk alone. */
+  readNow(offset: number, length: number): Uint8Array;
   close(): void;
 }
 

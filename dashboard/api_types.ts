@@ -91,6 +91,8 @@ export interface NodeDto {
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
   readonly workers: number;
+  /** Workers that were ended for low memory. */
+  readonly memoryKills: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly startedMs: number;
@@ -142,6 +144,8 @@ export interface ActorDto {
   readonly deathCause: string | null;
   readonly deathMessage: string | null;
   readonly updatedMs: number;
+  readonly labelSelector: Readonly<Record<string, string>> | null;
+  readonly fallbackStrategy: readonly { readonly labelSelector: Readonly<Record<string, string>> }[] | null;
 }
 
 /** The stored objects that one function made (or "put"). */

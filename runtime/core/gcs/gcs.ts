@@ -13,7 +13,6 @@
  */
 import { assert } from "../../common/assert.ts";
 import type { ActorId, NodeId } from "../../common/ids.ts";
-import type { Prng } from "../../common/prng.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
@@ -46,7 +45,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   #recovered: boolean;
 
   /** `restored`: what the store holds after a restart of the head. Feed `tick` every HEARTBEAT_INTERVAL_MS. */
-  constructor(nowMs: number, prng: Prng, restored: GcsRecords | null = null) {
+  constructor(nowMs: number, restored: GcsRecords | null = null) {
     this.nodes = new NodeManager(nowMs, restored?.nodes);
     this.jobs = new JobManager(restored?.jobs);
     this.actors = new ActorManager(nowMs, restored?.actors);
@@ -55,7 +54,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.scheduler = new GlobalScheduler((id) => {
       const entry = this.objects.get(id);
       return entry === null ? null : { bytes: entry.bytes, nodes: entry.holders };
-    }, prng);
+    });
     for (const nodeId of this.nodes.members()) {
       const { resources, labels } = this.nodes.facts(nodeId)!;
       this.scheduler.step(nowMs, { type: "nodeJoined", nodeId, resources, labels });

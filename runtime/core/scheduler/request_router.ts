@@ -46,7 +46,7 @@ export class RequestRouter {
       const why = `Cannot run ${request.name} at ${this.#misfit(entry)}, and it may run nowhere else.`;
       return state.reject(entry, "TaskUnschedulableError", why, false);
     }
-    if (!feasible) return this.#decide(entry);
+    if (!feasible || !state.preferred(request)) return this.#decide(entry);
     if (state.peers.size > 0) {
       if (request.strategy.type === "spread") return this.#decide(entry);
       if (entry.missingBytes === null || entry.missingBytes > SMALL_MISSING_BYTES) return this.#decide(entry);

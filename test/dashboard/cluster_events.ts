@@ -30,7 +30,6 @@ export function taskBatch(
 ): TaskEventBatch {
   return {
     processId,
-    epoch: 1,
     nodeId: "n-1" as NodeId,
     jobId: "j-1" as JobId,
     sequence,
@@ -81,6 +80,7 @@ export function objectReport(id: string, bytes: number, some: Partial<ObjectRepo
 export function nodeRow(nodeId: string, some: Partial<NodeRow> = {}): NodeRow {
   return {
     nodeId: nodeId as NodeId,
+    epoch: 1,
     state: "ALIVE",
     stateMessage: "",
     address: "127.0.0.1:40001",

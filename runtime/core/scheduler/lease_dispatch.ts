@@ -82,6 +82,13 @@ export class LeaseDispatch {
     }
   }
 
+  /** The node is to be left: every lease goes back after its present task. */
+  askAllBack(): void {
+    for (const lease of this.#state.leases.all()) {
+      if (lease.request.kind === "task" && !lease.ending) this.#askBack(lease, groupOf(lease.request));
+    }
+  }
+
   /** Take resources for a request; false when it must go on waiting. */
   #place(entry: PendingRequest, heldBack: Set<string>): boolean {
     const state = this.#state;

@@ -161,6 +161,7 @@ const KINDS: Record<string, Kind> = {
       "nodeId",
       "state",
       "stateMessage",
+      "drain",
       "hostname",
       "address",
       "pid",

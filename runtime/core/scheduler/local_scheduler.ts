@@ -25,8 +25,8 @@
  *   8 resources taken                             9 a worker of its job and environment is idle
  *  10 that node granted
  *
- * Deeper requests first, round robin across classes within a depth. A request that small ones keep overtaking is let
- * through after a while. Resources come back exactly: check() adds them up.
+ * Jobs in turn; within a job deeper requests first, round robin across classes within a depth. A request that small or
+ * deeper ones keep overtaking is let through after a while. Resources come back exactly: check() adds them up.
  * @module
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";

@@ -165,7 +165,7 @@ export class ActorClient implements WorkerLinkObserver {
       stats: this.#statsOf(name),
       id: idOf,
       parent: current?.taskId ?? null,
-      depth: current === null ? 0 : current.depth + 1,
+      depth: current?.childDepth ?? 0,
       retryExceptions: options.retryExceptions ?? false,
       submittedMs: core.nowMs(),
       bytes: 0,

@@ -102,7 +102,7 @@ export class TaskManager implements WorkerLinkObserver {
       call,
       args,
       returns,
-      depth: current === null ? 0 : current.depth + 1,
+      depth: current?.childDepth ?? 0,
       parent: current?.taskId ?? null,
       submittedMs: core.nowMs(),
       id: idOf,

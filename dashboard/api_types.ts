@@ -90,7 +90,10 @@ export interface NodeDto {
   readonly storeBytes: number;
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  readonly storeSpilledBytes: number;
   readonly workers: number;
+  /** Workers that were ended for low memory. */
+  readonly memoryKills: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly startedMs: number;
@@ -142,6 +145,8 @@ export interface ActorDto {
   readonly deathCause: string | null;
   readonly deathMessage: string | null;
   readonly updatedMs: number;
+  readonly labelSelector: Readonly<Record<string, string>> | null;
+  readonly fallbackStrategy: readonly { readonly labelSelector: Readonly<Record<string, string>> }[] | null;
 }
 
 /** The stored objects that one function made (or "put"). */

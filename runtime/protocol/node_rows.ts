@@ -47,7 +47,11 @@ export interface Heartbeat {
   readonly demand: readonly DemandRow[];
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  /** Bytes of objects on the node's disk, whether in memory too or not. */
+  readonly storeSpilledBytes: number;
   readonly workers: number;
+  /** Workers that the memory monitor ended since the agent began; absent: none. */
+  readonly memoryKills?: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   /** Mean wait of lease requests granted lately, and tasks queued: the scheduler's load. */
@@ -94,7 +98,11 @@ export interface NodeRow {
   readonly objectStoreBytes: number;
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  /** Bytes of objects on the node's disk, whether in memory too or not. */
+  readonly storeSpilledBytes: number;
   readonly workers: number;
+  /** Workers that the memory monitor ended since the agent began. */
+  readonly memoryKills: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly demand: readonly DemandRow[];

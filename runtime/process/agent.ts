@@ -447,6 +447,7 @@ export class Agent {
       demand: scheduler.demand(),
       storeUsedBytes: usage.used,
       storeObjects: usage.objects,
+      storeSpilledBytes: usage.spilled,
       workers: scheduler.workerCount,
       leases: scheduler.leaseCount,
       memoryKills: this.#memory?.kills ?? 0,

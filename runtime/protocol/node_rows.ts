@@ -47,6 +47,8 @@ export interface Heartbeat {
   readonly demand: readonly DemandRow[];
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  /** Bytes of objects on the node's disk, whether in memory too or not. */
+  readonly storeSpilledBytes: number;
   readonly workers: number;
   /** Leases held there: what is running; absent: none. */
   readonly leases?: number;
@@ -107,6 +109,8 @@ export interface NodeRow {
   readonly objectStoreBytes: number;
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  /** Bytes of objects on the node's disk, whether in memory too or not. */
+  readonly storeSpilledBytes: number;
   readonly workers: number;
   /** Leases held there: what is running, blocked tasks included. */
   readonly leases: number;

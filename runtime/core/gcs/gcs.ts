@@ -12,8 +12,7 @@
  * @module
  */
 import { assert } from "../../common/assert.ts";
-import type { ActorId, NodeId } from "../../common/ids.ts";
-import type { Prng } from "../../common/prng.ts";
+import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
@@ -46,7 +45,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   #recovered: boolean;
 
   /** `restored`: what the store holds after a restart of the head. Feed `tick` every HEARTBEAT_INTERVAL_MS. */
-  constructor(nowMs: number, prng: Prng, restored: GcsRecords | null = null) {
+  constructor(nowMs: number, restored: GcsRecords | null = null) {
     this.nodes = new NodeManager(nowMs, restored?.nodes);
     this.jobs = new JobManager(restored?.jobs);
     this.actors = new ActorManager(nowMs, restored?.actors);
@@ -55,7 +54,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.scheduler = new GlobalScheduler((id) => {
       const entry = this.objects.get(id);
       return entry === null ? null : { bytes: entry.bytes, nodes: entry.holders };
-    }, prng);
+    });
     for (const nodeId of this.nodes.members()) {
       const { resources, labels } = this.nodes.facts(nodeId)!;
       this.scheduler.step(nowMs, { type: "nodeJoined", nodeId, resources, labels });
@@ -84,6 +83,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       }
       case "addJob":
         this.#stepJobs(nowMs, event, out);
+        // A job that it lost the answer for was ended when its node registered again without it.
+        this.#stepObjects(nowMs, { type: "ownerLives", owner: event.driverId }, out);
         break;
       case "endJob":
         this.#stepJobs(nowMs, event, out);
@@ -192,8 +193,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#recovered = true;
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
     for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
-    for (const { state, driverId: owner, message } of this.jobs.jobs()) {
-      if (state === "RUNNING") continue;
+    const running = new Set<ProcessId>();
+    for (const { state, driverId } of this.jobs.jobs()) if (state === "RUNNING") running.add(driverId);
+    for (const { driverId: owner, message } of this.jobs.jobs()) {
+      if (running.has(owner)) continue;
       this.#stepObjects(nowMs, { type: "ownerDied", owner, reason: `its job ended: ${message}` }, out);
     }
   }

@@ -110,6 +110,8 @@ export class LocalStore implements ObjectStore {
       // Pinned until those who wait for it have pinned it: the next creator's need would take it away again.
       seal: (id, seal, bytes) => {
         space.seal(PULLS, id, seal, bytes, true);
+        const entry = space.table.get(id);
+        if (typeof entry?.offset === "number") pool.noteWritten(entry.offset, entry.size);
         this.#unpin(PULLS, id, 1);
       },
       pin: (holder, id) => space.step({ type: "pin", holder, id }),

@@ -409,6 +409,8 @@ export class TaskManager implements WorkerLinkObserver {
 
   async #failLost(task: OwnTask, grant: Grant, known: DeathCause | null): Promise<void> {
     task.call.stats.submitted--;
+    // An attempt may have stored a result before its reply was lost.
+    for (const entry of task.returns) this.#core.objects.giveUp(entry);
     const cause = known ?? await this.#core.workerFate(grant);
     const { name } = task.call;
     const attempts = `${task.attempt + 1} ${task.attempt === 0 ? "execution" : "executions"}`;

@@ -349,10 +349,11 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
 
   #peersChanged(alive: readonly NodeId[]): null {
     const { peers, config } = this.#state;
-    const gone = [...peers].filter((nodeId) => !alive.includes(nodeId));
+    const before = [...peers];
     peers.clear();
     for (const nodeId of alive) if (nodeId !== config.nodeId) peers.add(nodeId);
-    for (const nodeId of gone) {
+    for (const nodeId of before) {
+      if (peers.has(nodeId)) continue;
       this.#endings.outgoingLost(nodeId);
       this.#endings.incomingLost(nodeId);
     }

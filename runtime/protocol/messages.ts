@@ -129,9 +129,16 @@ export interface AgentMethods {
   readonly cancelLease: Notification<{ requestId: string }>;
   /** How many tasks wait behind an open request now. */
   readonly leaseBacklog: Notification<{ requestId: string; backlog: number }>;
-  /** The lease ends; `workerLost` when the submitter's connection to the worker broke. Idempotent by lease id. */
+  /** The lease ends; `workerLost` when the submitter's connection to the worker broke; `retired`: the worker takes no more
+   *  tasks and ends by itself (maxCalls). Idempotent by lease id. */
   readonly returnLease: Notification<
-    { leaseId: string; nodeId: NodeId; workerId: ProcessId; workerLost?: boolean }
+    { leaseId: string; nodeId: NodeId; workerId: ProcessId; workerLost?: boolean; retired?: boolean }
+  >;
+  /** Cancel the task or call that makes an object: passed on to its owner, answered when that knows. One that has ended, or
+   *  whose owner is gone, needs nothing. RangeError for force on an actor's call. Repeating it changes nothing. */
+  readonly cancelTask: Method<
+    { id: ObjectId; home: NodeId; force: boolean; recursive: boolean; graceMs: number | null },
+    Record<string, never>
   >;
   /** Why a worker is gone, for the error: asked by a submitter whose connection to it broke. */
   readonly workerFate: Method<
@@ -235,6 +242,8 @@ export interface CoreMethods {
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
   readonly leaseLost: Notification<{ leaseId: string; workerId: ProcessId; cause: DeathCause }>;
+  /** A borrower of one of the process's refs wants its task to end. */
+  readonly cancelTask: AgentMethods["cancelTask"];
   /** Section 0 with hasErrorValue: the constructor's error, serialized. */
   readonly actorStatus: Notification<{ status: ActorStatus }>;
   /** To a worker: construct the actor. Section 0: serialized constructor arguments. Answered when the constructor has run;
@@ -446,6 +455,7 @@ export interface PeerMethods {
   readonly cancelLease: Notification<{ submitter: ProcessId; requestId: string }>;
   readonly leaseBacklog: Notification<{ submitter: ProcessId; requestId: string; backlog: number }>;
   readonly returnLease: AgentMethods["returnLease"];
+  readonly cancelTask: AgentMethods["cancelTask"];
   readonly reclaimLease: Notification<{ leaseId: string; submitter: ProcessId }>;
   readonly leaseLost: Notification<
     { leaseId: string; submitter: ProcessId; workerId: ProcessId; cause: DeathCause }

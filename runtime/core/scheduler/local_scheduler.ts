@@ -221,7 +221,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       case "backlogChanged":
         return this.#backlogChanged(event);
       case "leaseReturned":
-        return this.#endings.returned(event.leaseId, event.discardWorker);
+        return this.#endings.returned(event.leaseId, event.discardWorker, event.retired === true);
       case "remoteLeaseReturned":
         this.#state.leases.remote.delete(event.leaseId);
         return;

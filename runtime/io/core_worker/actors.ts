@@ -3,6 +3,7 @@
  * @module
  */
 import { type ActorId, actorId } from "../../common/ids.ts";
+import { labelWishesOf } from "../../common/labels.ts";
 import { resourcesOf, strategyOf } from "../../common/options.ts";
 import { runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { TaskRow } from "../../common/task_event.ts";
@@ -177,7 +178,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       resources: resourcesOf(options, 0),
       placementResources: resourcesOf(options, 1),
       strategy: strategyOf(options),
-      ...(options.labelSelector && { labelSelector: options.labelSelector }),
+      ...labelWishesOf(options),
       runtimeEnv,
       args: args.stored,
       methods: info.methods,

@@ -84,6 +84,8 @@ export class TaskHistory implements RunningSource {
       submittedMs: task.submittedMs,
       pushedMs: task.pushed?.atMs ?? null,
       args: task.args.resolved.map((entry) => entry.id),
+      labelSelector: task.call.shape.labelSelector,
+      fallbackStrategy: task.call.shape.fallbackStrategy,
       ...times,
     };
   }

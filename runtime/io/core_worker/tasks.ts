@@ -5,6 +5,7 @@
  */
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { PendingCallsLimitExceededError } from "../../common/errors.ts";
+import { labelWishesOf } from "../../common/labels.ts";
 import type { DeathCause, Grant, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
@@ -221,7 +222,7 @@ export class TaskManager implements WorkerLinkObserver {
       classKey: shape.key,
       resources: shape.resources,
       strategy: shape.strategy,
-      ...(shape.labelSelector && { labelSelector: shape.labelSelector }),
+      ...labelWishesOf(shape),
       runtimeEnv,
       args: first.storedArgs,
       backlog,

@@ -103,6 +103,7 @@ function nodeDto(node: NodeRow): NodeDto {
     nodeId: node.nodeId,
     state: node.state,
     stateMessage: node.stateMessage,
+    drain: node.drain ?? null,
     hostname: node.hostname,
     address: node.address,
     pid: node.pid,
@@ -113,6 +114,7 @@ function nodeDto(node: NodeRow): NodeDto {
     storeBytes: node.objectStoreBytes,
     storeUsedBytes: node.storeUsedBytes,
     storeObjects: node.storeObjects,
+    storeSpilledBytes: node.storeSpilledBytes,
     workers: node.workers,
     memoryKills: node.memoryKills,
     cpuPercent: node.cpuPercent,
@@ -165,6 +167,8 @@ function actorDto(
       maxRestarts: before?.maxRestarts ?? 0,
       detached: before?.detached ?? false,
       resources: before?.resources ?? {},
+      labelSelector: before?.labelSelector ?? null,
+      fallbackStrategy: before?.fallbackStrategy ?? null,
     }
     : {
       className: spec.className,
@@ -174,6 +178,8 @@ function actorDto(
       maxRestarts: spec.maxRestarts,
       detached: spec.detached,
       resources: fromUnits(spec.resources),
+      labelSelector: spec.labelSelector ?? null,
+      fallbackStrategy: spec.fallbackStrategy ?? null,
     };
   return {
     actorId: status.actorId,

@@ -94,6 +94,8 @@ export interface NodeDrain {
 
 export interface NodeRow {
   readonly nodeId: NodeId;
+  /** Of its agent, grows with every start. */
+  readonly epoch: number;
   readonly state: "ALIVE" | "SUSPECT" | "DEAD";
   readonly stateMessage: string;
   /** Absent unless it is being drained. */

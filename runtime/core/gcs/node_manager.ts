@@ -460,6 +460,7 @@ function rowOf(node: NodeEntry): NodeRow {
   const { facts, heartbeat } = node;
   return {
     nodeId: facts.nodeId,
+    epoch: facts.epoch,
     state: node.state,
     stateMessage: node.stateMessage,
     ...(node.drain !== null && { drain: node.drain }),

@@ -5,8 +5,7 @@
  */
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { PendingCallsLimitExceededError } from "../../common/errors.ts";
-import { labelWishesOf } from "../../common/labels.ts";
-import type { DeathCause, Grant, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
@@ -15,6 +14,7 @@ import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
+import { leaseRequestOf, traceRequest } from "./lease_requests.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
@@ -232,37 +232,8 @@ export class TaskManager implements WorkerLinkObserver {
     } catch (error) {
       return this.#rejected(requestId, error);
     }
-    const request: LeaseRequest = {
-      requestId,
-      kind: "task",
-      jobId: core.identity.jobId,
-      submitter: core.identity.self,
-      submitterNode: core.identity.node,
-      taskId: first.id,
-      name: first.call.name,
-      classKey: shape.key,
-      resources: shape.resources,
-      strategy: shape.strategy,
-      ...labelWishesOf(shape),
-      runtimeEnv,
-      args: first.storedArgs,
-      backlog,
-      depth: first.depth,
-      ...(first.call.maxRetries === 0 && { retriable: false }),
-    };
-    const { record } = first.call;
-    if (record.exportedMs !== null) {
-      const detail = `${record.name} goes to the function table as ${record.hash}`;
-      core.recorder.step(first.id, "submit", 1, "export", detail, record.exportedMs);
-      record.exportedMs = null;
-    }
-    core.recorder.step(
-      first.id,
-      "submit",
-      2,
-      "leaseRequest",
-      `${first.call.name}: asks its local scheduler, backlog ${backlog}`,
-    );
+    const request = leaseRequestOf(core, { requestId, queue, first, backlog, runtimeEnv });
+    traceRequest(core, first, backlog);
     try {
       const { result } = await core.link.request("requestLease", request);
       if ("grant" in result) this.#granted(requestId, result.grant);

@@ -96,11 +96,11 @@ export class LeaseDispatch {
     }
     if (!entry.argumentsReady) {
       // Resources are free, the arguments small or here: it stays, and takes them when its arguments are pinned.
-      if (!state.fitsUnpromised(resources)) return false;
+      if (!state.fitsUnpromised(entry.request)) return false;
       state.commit(entry);
       return true;
     }
-    const allocation = state.resources.acquire(resources);
+    const allocation = state.acquire(entry.request);
     if (allocation === null) {
       if (this.#overtaken(entry)) {
         for (const name of state.resources.lacking(resources)) heldBack.add(name);

@@ -141,7 +141,7 @@ export class LeaseEndings {
   /** Give back all that a lease held. */
   #release(lease: HeldLease): void {
     this.#state.leases.remove(lease);
-    this.#state.resources.release(lease.allocation);
+    lease.allocation.pool.release(lease.allocation);
     if (lease.request.args.length > 0) this.#state.emit({ type: "releaseArguments", key: lease.key });
   }
 }

@@ -207,7 +207,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   }
 
   #applyWorkerEvent(event: WorkerEvent): void {
-    const { pool, leases, resources } = this.#state;
+    const { pool, leases } = this.#state;
     switch (event.type) {
       case "workerReady": {
         const worker = pool.ready(this.#state.nowMs, event.startId, event.workerId);
@@ -228,8 +228,9 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         const lease = leases.ofWorker(event.workerId);
         // Late: the lease is over, and with it what was lent.
         if (lease === undefined) return;
-        if (event.type === "workerBlocked") resources.lendCpu(lease.allocation);
-        else resources.takeCpu(lease.allocation);
+        const { allocation } = lease;
+        if (event.type === "workerBlocked") allocation.pool.lendCpu(allocation);
+        else allocation.pool.takeCpu(allocation);
         return;
       }
       case "workerOwns": {

@@ -91,6 +91,8 @@ export interface NodeDto {
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
   readonly workers: number;
+  /** Workers that were ended for low memory. */
+  readonly memoryKills: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly startedMs: number;

@@ -44,6 +44,7 @@ function statusJson(info: ClusterInfo): unknown {
         objects: node.storeObjects,
       },
       workers: node.workers,
+      memoryKills: node.memoryKills,
       cpuPercent: node.cpuPercent,
       rssBytes: node.rssBytes,
     })),

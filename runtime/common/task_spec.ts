@@ -75,6 +75,9 @@ export interface LeaseRequest {
   /** How many blocked tasks stand above this one; deeper work is granted first (design: blocked tasks). */
   readonly depth: number;
   readonly actorId?: ActorId;
+  /** Whether what runs under it may be run again (maxRetries, maxRestarts): the memory monitor ends such work first. Absent:
+   *  it may. */
+  readonly retriable?: boolean;
   /** The job's namespace, filled in by the submitter's agent: the worker is told it when it is bound to the job. */
   readonly namespace?: string;
 }
@@ -128,6 +131,8 @@ export interface DeathCause {
   readonly code:
     | "KILLED"
     | "WORKER_DIED"
+    /** Ended by the memory monitor of its node. */
+    | "OUT_OF_MEMORY"
     | "NODE_DIED"
     | "OWNER_DIED"
     | "CREATION_FAILED"

@@ -33,6 +33,7 @@ import { HeadLink, type RegisterAnswer } from "./agent_head_link.ts";
 import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
 import { Leases } from "./agent_leases.ts";
+import { MemoryWatch } from "./agent_memory.ts";
 import { AgentStoreHost } from "./agent_objects.ts";
 import { type PeerRpc, Peers } from "./agent_peers.ts";
 import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
@@ -82,6 +83,7 @@ export class Agent {
   #unix: UnixListener | null = null;
   #heartbeats: HeartbeatSender | null = null;
   #workerRows: WorkerRows | null = null;
+  #memory: MemoryWatch | null = null;
   #stopping: Promise<void> | null = null;
 
   /** Starts an agent; resolves when the head has registered it. Rejects, with nothing left behind, when that fails. */
@@ -200,6 +202,7 @@ export class Agent {
       resources: this.#resources,
       labels: this.#config.resources.labels,
     }, { ...shared, workers, store, nowMs });
+    this.#memory = new MemoryWatch({ nodeId, scheduler: leases.scheduler, workers, log });
     const headAddress = this.#config.headAddress;
     const actors = new Actors({ ...shared, leases, workers, nowMs });
     this.#workerRows = new WorkerRows({
@@ -252,6 +255,7 @@ export class Agent {
         nodeId: this.nodeId,
         clusterId,
         tokenPath: tokenPath(sessionDir),
+        hasGpus: (this.#resources["GPU"] ?? 0) > 0,
         agentPid: process.pid,
       },
       environments: new Environments({ dir: join(this.#paths.dir, "e"), source: headSource(this.#head) }),
@@ -352,6 +356,7 @@ export class Agent {
 
   #workerExited(worker: WorkerProcess, cause: DeathCause, intended: boolean): void {
     if (this.#parts === null) return;
+    this.#memory?.workerExited(worker.id);
     const attached = this.#processes.get(worker.id);
     if (attached !== undefined) {
       this.#detach(attached);
@@ -428,6 +433,7 @@ export class Agent {
       storeUsedBytes: usage.used,
       storeObjects: usage.objects,
       workers: scheduler.workerCount,
+      memoryKills: this.#memory?.kills ?? 0,
       ...scheduler.load(),
       waitingActors: actors.waiting(),
       bandwidth: store.bandwidth(),
@@ -436,6 +442,7 @@ export class Agent {
 
   async #stop(): Promise<void> {
     this.#heartbeats?.close();
+    this.#memory?.close();
     const parts = this.#parts;
     await this.#head.leave({ nodeId: this.nodeId, epoch: this.#epoch, reason: "it left" }, GOODBYE_MS);
     await parts?.workers.close();

@@ -26,6 +26,8 @@ const EXIT_GRACE_MS = 30_000;
 const IDLE_EXIT_GRACE_MS = 2_000;
 /** A worker whose connection broke has this long to be seen exiting. */
 const EXIT_SEEN_MS = 200;
+/** Ends of our making that are none of the work's own: an actor may come back from them. */
+const ACCIDENTS: ReadonlySet<DeathCause["code"]> = new Set(["WORKER_DIED", "OUT_OF_MEMORY"]);
 /** How much of a worker's log goes into the error of a failed start. */
 const LOG_TAIL_BYTES = 2_000;
 /** Causes of ends that are remembered for workerFate. */
@@ -43,6 +45,8 @@ export interface WorkerConfig {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly tokenPath: string;
+  /** Whether the node has GPUs, so that the worker says to its code which ones it may use. */
+  readonly hasGpus: boolean;
   /** Its environment, which its own tasks inherit. */
   readonly runtimeEnv: RuntimeEnvSpec;
   /** Of a restricted worker: what it has instead of the cluster's token, good for its own two connections only. */
@@ -283,7 +287,7 @@ export class WorkerProcesses {
     };
     this.#fates.set(worker.id, cause);
     if (this.#fates.size > FATES_MAX) this.#fates.delete(this.#fates.keys().next().value!);
-    onExit(worker, cause, meant || (worker.ending !== null && worker.ending.code !== "WORKER_DIED"));
+    onExit(worker, cause, meant || (worker.ending !== null && !ACCIDENTS.has(worker.ending.code)));
   }
 }
 

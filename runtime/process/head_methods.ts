@@ -128,7 +128,7 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
         ...params,
         nodeId,
       }));
-      view.processDied(params.workerId);
+      view.processDied(params.workerId, String(params.cause.message));
       return answered;
     },
   };

@@ -48,6 +48,8 @@ export interface Heartbeat {
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
   readonly workers: number;
+  /** Workers that the memory monitor ended since the agent began; absent: none. */
+  readonly memoryKills?: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   /** Mean wait of lease requests granted lately, and tasks queued: the scheduler's load. */
@@ -95,6 +97,8 @@ export interface NodeRow {
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
   readonly workers: number;
+  /** Workers that the memory monitor ended since the agent began. */
+  readonly memoryKills: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly demand: readonly DemandRow[];

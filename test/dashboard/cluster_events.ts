@@ -94,6 +94,7 @@ export function nodeRow(nodeId: string, some: Partial<NodeRow> = {}): NodeRow {
     storeUsedBytes: 0,
     storeObjects: 0,
     workers: 4,
+    memoryKills: 0,
     cpuPercent: 55,
     rssBytes: 210 * 2 ** 20,
     demand: [],

@@ -93,7 +93,7 @@ export class SimSubmitter {
       lost: (task) => this.#finish(task, false, null),
       retried: () => undefined,
       unstarted: () => undefined,
-    }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 8 });
+    }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 8, memoryRetries: 2 });
   }
 
   /** Tasks without an outcome. */
@@ -244,6 +244,8 @@ export class SimSubmitter {
           : [{ id: object.id, home: object.home, bytes: object.bytes, at }];
       }),
       retriesLeft: plan.retries,
+      maxRetries: plan.retries,
+      memoryKills: 0,
       cancelled: false,
       expectedUs: 0,
       bytes: 0,

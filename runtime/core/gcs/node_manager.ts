@@ -397,6 +397,7 @@ function rowOf(node: NodeEntry): NodeRow {
     storeUsedBytes: heartbeat?.storeUsedBytes ?? 0,
     storeObjects: heartbeat?.storeObjects ?? 0,
     workers: heartbeat?.workers ?? 0,
+    memoryKills: heartbeat?.memoryKills ?? 0,
     cpuPercent: heartbeat?.cpuPercent ?? 0,
     rssBytes: heartbeat?.rssBytes ?? 0,
     demand: heartbeat?.demand ?? [],

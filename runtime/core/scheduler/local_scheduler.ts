@@ -45,6 +45,7 @@ import {
   type LocalSchedulerEvent,
   requestKey,
 } from "./local_scheduler_types.ts";
+import type { MemoryCandidate } from "./memory_monitor.ts";
 import { REOFFER_MS, RequestRouter } from "./request_router.ts";
 import { SchedulerState } from "./scheduler_state.ts";
 import { WorkerStarts } from "./worker_starts.ts";
@@ -124,6 +125,14 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   /** Whether a worker serves a lease. */
   isLeased(workerId: ProcessId): boolean {
     return this.#state.leases.ofWorker(workerId) !== undefined;
+  }
+
+  /** Work that is running or about to, as the memory monitor sees it: a lease's age stands for its task's. */
+  running(): (MemoryCandidate & { readonly name: string })[] {
+    return [...this.#state.leases.all()].filter(({ ending }) => !ending).map((lease) => {
+      const { submitter: owner, retriable = true, name } = lease.request;
+      return { workerId: lease.workerId, owner, retriable, sinceMs: lease.sinceMs, name };
+    });
   }
 
   /** Whether a request of this node waits for resources, not for arguments or a worker that comes up. */

@@ -37,9 +37,10 @@ import { TaskRecorder } from "./recorder.ts";
 import type { RemoteClass, RemoteCode, RemoteFunction } from "./remote_function.ts";
 import { StoreAccess } from "./store_access.ts";
 import type { CallShape } from "./own_task.ts";
-import { TaskManager, UNKNOWN_DEATH } from "./tasks.ts";
+import { TaskManager } from "./tasks.ts";
 import { isInline, ValueCodec } from "./value_codec.ts";
 import { valueExtension } from "./value_extension.ts";
+import { UNKNOWN_DEATH } from "./worker_fates.ts";
 import type { WorkerLink } from "./worker_link.ts";
 
 export interface CoreWorkerOptions {
@@ -140,7 +141,7 @@ export class CoreWorker implements CoreContext {
   get handlers(): Handlers<CoreMethods> {
     return {
       reclaimLease: ({ leaseId }) => this.tasks.reclaim(leaseId),
-      leaseLost: ({ leaseId }) => this.tasks.leaseLost(leaseId),
+      leaseLost: ({ leaseId, cause }) => this.tasks.leaseLost(leaseId, cause),
       actorStatus: ({ status }, sections) => this.actors.updated(status, sections[0]?.slice() ?? null),
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
@@ -316,10 +317,11 @@ export class CoreWorker implements CoreContext {
     const strategy = strategyOf(options);
     const runtimeEnv = runtimeEnvOf(this.runtimeEnv, options.runtimeEnv);
     const { labelSelector } = options;
-    const key = JSON.stringify([resources, strategy, labelSelector ?? null, runtimeEnv.hash]).replaceAll(
-      "#",
-      "%23",
-    );
+    const maxRetries = options.maxRetries ?? taskMaxRetries();
+    // What may not be run again has leases of its own: the memory monitor tells them apart by their lease.
+    const kind = maxRetries === 0 ? ["once"] : [];
+    const key = JSON.stringify([resources, strategy, labelSelector ?? null, runtimeEnv.hash, ...kind])
+      .replaceAll("#", "%23");
     const name = options.name ?? code.definition.name;
     const record = code.recordIn(this);
     return {
@@ -328,7 +330,7 @@ export class CoreWorker implements CoreContext {
       shape: { key, resources, strategy, ...(labelSelector && { labelSelector }), runtimeEnv },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,
-      maxRetries: options.maxRetries ?? taskMaxRetries(),
+      maxRetries,
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),
     };

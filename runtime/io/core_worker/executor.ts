@@ -32,6 +32,7 @@ import { abandon, type Held } from "./actor_uses.ts";
 import { type ExecutionContext, lazyContext, type TaskContext } from "./execution_context.ts";
 import type { BlockingObserver } from "./objects.ts";
 import { ReplyBatch } from "./reply_batch.ts";
+import type { VisibleDevices } from "./visible_devices.ts";
 import { type Encoded, isInline, type RefSink } from "./value_codec.ts";
 
 /** Inline results of one task, together; the rest is stored. A single one is smaller (INLINE_BYTES_MAX). */
@@ -73,6 +74,7 @@ type Callable = (...args: any[]) => unknown;
 export class Executor implements BlockingObserver {
   readonly #core: CoreWorker;
   readonly #context: ExecutionContext;
+  readonly #devices: VisibleDevices | null;
   readonly #queue: Deque<WorkItem> = new Deque();
   readonly #scratch = new ByteWriter();
   readonly #replies = new ReplyBatch();
@@ -86,9 +88,10 @@ export class Executor implements BlockingObserver {
   #handBackTimer: ReturnType<typeof setTimeout> | null = null;
   #whenIdle: (() => void)[] = [];
 
-  constructor(core: CoreWorker, context: ExecutionContext) {
+  constructor(core: CoreWorker, context: ExecutionContext, devices: VisibleDevices | null) {
     this.#core = core;
     this.#context = context;
+    this.#devices = devices;
   }
 
   get actor(): HostedActor | null {
@@ -242,6 +245,7 @@ export class Executor implements BlockingObserver {
 
   /** Run an item as far as it goes without waiting: null when it is done, else its end. */
   #begin(item: WorkItem): Promise<void> | null {
+    if (this.#devices !== null) this.#devices.show(this.#assignedTo(item).gpuIds);
     const code = this.#callableOf(item);
     if (code === null) return this.#runSlowly(item);
     let values: unknown[];
@@ -453,8 +457,12 @@ export class Executor implements BlockingObserver {
       this.#nameOf(item),
       item.attempt,
       item.depth,
-      this.#actor?.assigned ?? item.caller.assigned,
+      this.#assignedTo(item),
     );
+  }
+
+  #assignedTo(item: WorkItem): Assignment {
+    return this.#actor?.assigned ?? item.caller.assigned;
   }
 
   #taskIdOf(item: WorkItem): TaskId {

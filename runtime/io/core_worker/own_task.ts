@@ -33,6 +33,7 @@ export class OwnTask {
   /** Known once its arguments are ready. */
   bytes = 0;
   retriesLeft: number;
+  memoryKills = 0;
   exclusive: boolean;
   cancelled = false;
   expectedUs = 0;
@@ -65,6 +66,9 @@ export class OwnTask {
 
   get shape(): SchedulingShape {
     return this.call.shape;
+  }
+  get maxRetries(): number {
+    return this.call.maxRetries;
   }
   get timing(): { estimateUs: number } {
     return this.call.record.timing;

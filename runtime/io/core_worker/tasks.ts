@@ -4,14 +4,14 @@
  * @module
  */
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
-import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
+import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
-import { maxPendingTasks } from "../environment.ts";
+import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -20,6 +20,7 @@ import { type CallShape, OwnTask } from "./own_task.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskHistory } from "./task_history.ts";
 import { Timer } from "./timers.ts";
+import { lostError, WorkerFates } from "./worker_fates.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** How long a dead worker's connection may take to end by itself. */
@@ -37,7 +38,9 @@ export class TaskManager implements WorkerLinkObserver {
   readonly #pendingMax: number;
   #pending = 0;
   #pumpScheduled = false;
+  readonly #fates = new WorkerFates();
   #idleTimer: Timer | null = null;
+  #delayTimer: Timer | null = null;
   #stallTimer: Timer | null = null;
   #closed: Error | null = null;
 
@@ -50,11 +53,15 @@ export class TaskManager implements WorkerLinkObserver {
       cancelLease: (requestId) => core.link.notify("cancelLease", { requestId }),
       returnLease: (lease) => this.#returnLease(lease),
       push: (lease, tasks) => this.#push(lease, tasks),
-      lost: (task, lease) => void this.#failLost(task, lease.grant),
-      retried: (task, ran) => {
+      lost: (task, lease, cause) => void this.#failLost(task, lease.grant, cause),
+      retried: (task, ran, cause) => {
         if (ran) {
-          const lost = `the worker of attempt ${task.attempt} died, the task is tried again`;
-          this.#history.ended(task, "FAILED", null, core.objects.encodeError(new WorkerCrashedError(lost)));
+          const why = cause === null ? "" : `: ${cause.message}`;
+          const error = lostError(
+            cause,
+            `the worker of attempt ${task.attempt} died, it is tried again${why}`,
+          );
+          this.#history.ended(task, "FAILED", null, core.objects.encodeError(error));
         }
         task.attempt++;
         task.call.stats.submitted--;
@@ -67,6 +74,7 @@ export class TaskManager implements WorkerLinkObserver {
     }, {
       requestsPerClass: LEASES_PENDING_PER_CLASS,
       leaseIdleMs: LEASE_IDLE_MS,
+      memoryRetries: taskOomRetries(),
       argumentRequests: 64,
     });
     this.#history = new TaskHistory(core, this.#submitter);
@@ -162,6 +170,15 @@ export class TaskManager implements WorkerLinkObserver {
     }, STALL_MS);
   }
 
+  /** Retries that wait: queue them when they are due. */
+  #queueDelayed(): void {
+    this.#delayTimer?.clear();
+    const nowMs = this.#core.nowMs();
+    const next = this.#submitter.queueDelayed(nowMs);
+    this.#delayTimer = next === null ? null : Timer.once(() => this.#queueDelayed(), next - nowMs);
+    this.#schedulePump();
+  }
+
   #armIdleTimer(ms: number): void {
     this.#idleTimer = Timer.background(() => {
       this.#idleTimer = null;
@@ -216,6 +233,7 @@ export class TaskManager implements WorkerLinkObserver {
       args: first.storedArgs,
       backlog,
       depth: first.depth,
+      ...(first.call.maxRetries === 0 && { retriable: false }),
     };
     const { record } = first.call;
     if (record.exportedMs !== null) {
@@ -278,15 +296,16 @@ export class TaskManager implements WorkerLinkObserver {
 
   /** The agent says that the worker is dead. What it answered before may still be on its way: its connection's own end comes
    *  after that, and is waited for; until then nothing more goes there. */
-  leaseLost(leaseId: string): void {
+  leaseLost(leaseId: string, cause: DeathCause): void {
     const lease = this.#submitter.leases.get(leaseId);
     if (lease === undefined) return;
+    if (this.#fates.tell(leaseId, cause)) return;
     const { workerId } = lease.grant;
     const { link } = this.#links.get(workerId)!;
     const giveUp = (): void => {
       if (this.#links.get(workerId)?.link !== link || !this.#submitter.leases.has(leaseId)) return;
       this.#links.delete(workerId);
-      this.#lostWorker(link, leaseId);
+      this.#lostWorker(link, leaseId, cause);
       link.close();
     };
     if (!link.wasOpened) return giveUp();
@@ -390,26 +409,32 @@ export class TaskManager implements WorkerLinkObserver {
     if (lease === null) return;
     const { leaseId, nodeId, workerId } = lease.grant;
     this.#core.link.notify("returnLease", { leaseId, nodeId, workerId, workerLost: true });
-    this.#lostWorker(link, leaseId);
+    if (!link.wasOpened || lease.inFlight.size === 0) return this.#lostWorker(link, leaseId, null);
+    // Why it died decides what it costs: a kill for low memory is no crash. Nothing more goes there meanwhile.
+    this.#submitter.reclaim(leaseId);
+    this.#fates.await(
+      leaseId,
+      this.#core.workerFate(lease.grant),
+      (cause) => this.#lostWorker(link, leaseId, cause),
+    );
   }
 
-  #lostWorker(link: WorkerLink, leaseId: string): void {
-    if (link.wasOpened) this.#submitter.workerLost(this.#core.nowMs(), leaseId);
+  #lostWorker(link: WorkerLink, leaseId: string, cause: DeathCause | null): void {
+    if (link.wasOpened) this.#submitter.workerLost(this.#core.nowMs(), leaseId, cause);
     else this.#submitter.workerUnreached(this.#core.nowMs(), leaseId);
-    this.#schedulePump();
+    this.#queueDelayed();
   }
 
   // ---- ends ------------------------------------------------------------------------------------------------------------
 
-  async #failLost(task: OwnTask, grant: Grant): Promise<void> {
+  async #failLost(task: OwnTask, grant: Grant, known: DeathCause | null): Promise<void> {
     task.call.stats.submitted--;
-    const cause = await this.#core.workerFate(grant);
+    const cause = known ?? await this.#core.workerFate(grant);
     const { name } = task.call;
     const attempts = `${task.attempt + 1} ${task.attempt === 0 ? "execution" : "executions"}`;
     const message =
       `${name} (${task.id()}) died or was killed while executing, after ${attempts}: ${cause.message}`;
-    const error = cause.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);
-    this.#fail(task, this.#core.objects.encodeError(error));
+    this.#fail(task, this.#core.objects.encodeError(lostError(cause, message)));
   }
 
   /** An argument failed: the task fails without running, for the argument's reason. */
@@ -440,12 +465,11 @@ export class TaskManager implements WorkerLinkObserver {
     const tasks = this.#submitter.close();
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
+    this.#fates.clear();
+    this.#delayTimer?.clear();
     this.#idleTimer?.clear();
     this.#stallTimer?.clear();
     // There may be a million, and nobody is left who would take their rows.
     for (const task of tasks) this.#settleFailed(task, encoded);
   }
 }
-
-/** Why a worker is gone when nobody can tell. */
-export const UNKNOWN_DEATH: DeathCause = { code: "WORKER_DIED", message: "its worker process has died" };

@@ -114,6 +114,7 @@ function nodeDto(node: NodeRow): NodeDto {
     storeUsedBytes: node.storeUsedBytes,
     storeObjects: node.storeObjects,
     workers: node.workers,
+    memoryKills: node.memoryKills,
     cpuPercent: node.cpuPercent,
     rssBytes: node.rssBytes,
     startedMs: node.startedMs,
@@ -216,6 +217,8 @@ export interface WorkerRow extends Omit<WorkerReport, "state"> {
   readonly nodeId: string;
   readonly state: WorkerReport["state"] | "DEAD";
   readonly endedMs: number | null;
+  /** Why it ended; null while it lives, or when nobody told. */
+  readonly exitDetail: string | null;
 }
 
 export class WorkerRows {
@@ -232,16 +235,23 @@ export class WorkerRows {
     for (const worker of workers) {
       // Late news of a worker that is dead does not bring it back.
       if (this.rows.get(worker.workerId)?.state === "DEAD") continue;
-      this.rows.set(worker.workerId, { ...worker, nodeId, endedMs: null });
+      this.rows.set(worker.workerId, { ...worker, nodeId, endedMs: null, exitDetail: null });
     }
     this.#trim();
   }
 
-  died(workerId: string, nowMs: number): void {
+  died(workerId: string, nowMs: number, exitDetail: string | null = null): void {
     const before = this.rows.get(workerId);
-    if (before === undefined || before.state === "DEAD") return;
+    if (before === undefined) return;
+    if (before.state === "DEAD") {
+      // It was missing in its node's report first.
+      if (before.exitDetail === null && exitDetail !== null) {
+        this.rows.set(workerId, { ...before, exitDetail });
+      }
+      return;
+    }
     this.rows.delete(workerId);
-    this.rows.set(workerId, { ...before, state: "DEAD", endedMs: nowMs });
+    this.rows.set(workerId, { ...before, state: "DEAD", endedMs: nowMs, exitDetail });
   }
 
   nodeDied(nodeId: string, nowMs: number): void {

@@ -172,6 +172,7 @@ const KINDS: Record<string, Kind> = {
       "storeUsedBytes",
       "storeObjects",
       "workers",
+      "memoryKills",
       "cpuPercent",
       "rssBytes",
       "startedMs",
@@ -196,6 +197,7 @@ const KINDS: Record<string, Kind> = {
       "actorId",
       "startedMs",
       "endedMs",
+      "exitDetail",
     ],
     detail: [],
     entries: (view) =>

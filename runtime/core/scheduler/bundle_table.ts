@@ -16,7 +16,7 @@
 import { assert } from "../../common/assert.ts";
 import type { GroupId } from "../../common/ids.ts";
 import type { BundleLoad, BundleReport } from "../../common/placement_group.ts";
-import { describeResources, fits, type ResourceSet } from "../../common/resources.ts";
+import { addResources, describeResources, type ResourceSet } from "../../common/resources.ts";
 import type { GroupStrategy } from "../../common/task_spec.ts";
 import { type Allocation, NodeResources } from "./node_resources.ts";
 
@@ -53,7 +53,9 @@ export class BundleTable {
   readonly #groups: Map<GroupId, Map<number, Bundle>> = new Map();
   /** All and only bundles that were given back and in which something still runs. */
   readonly #ending: Set<Bundle> = new Set();
-  /** Of prepared bundles; no more than there are. */
+  /** Units that all bundles together took from the node. */
+  readonly taken: Record<string, number> = {};
+  /** How many are prepared and not committed. */
   #unheard: number = 0;
 
   constructor(node: NodeResources) {
@@ -82,6 +84,7 @@ export class BundleTable {
       const pool = new NodeResources(resources, taken.gpus);
       const bundle: Bundle = { groupId, index, attempt, taken, pool, committed: false, askedMs: nowMs };
       made.push(bundle);
+      addResources(this.taken, resources);
       let group = this.#groups.get(groupId);
       if (group === undefined) this.#groups.set(groupId, group = new Map());
       group.set(index, bundle);
@@ -176,6 +179,9 @@ export class BundleTable {
 
   check(): void {
     let unheard = 0;
+    const taken: Record<string, number> = { ...this.taken };
+    for (const { taken: own } of this.#all()) addResources(taken, own.resources, -1);
+    assert(Object.values(taken).every((left) => left === 0), "what bundles took adds up");
     for (const [groupId, group] of this.#groups) {
       assert(group.size > 0, `${groupId} has bundles here`);
       for (const [index, bundle] of group) {
@@ -190,6 +196,11 @@ export class BundleTable {
     assert(unheard === this.#unheard, "reservations that do not count yet are counted");
   }
 
+  *#all(): Iterable<Bundle> {
+    for (const group of this.#groups.values()) yield* group.values();
+    yield* this.#ending;
+  }
+
   #end(bundle: Bundle): void {
     const group = this.#groups.get(bundle.groupId)!;
     group.delete(bundle.index);
@@ -202,20 +213,10 @@ export class BundleTable {
   #free(bundle: Bundle): void {
     this.#ending.delete(bundle);
     this.#node.release(bundle.taken);
+    addResources(this.taken, bundle.taken.resources, -1);
   }
 }
 
 function positive(units: ResourceSet): ResourceSet {
   return Object.fromEntries(Object.entries(units).filter(([, amount]) => amount > 0));
-}
-
-/** The pool that would give most to a request now; null when none could ever hold it. */
-export function bestPool(pools: readonly NodeResources[], request: ResourceSet): NodeResources | null {
-  let best: NodeResources | null = null;
-  for (const pool of pools) {
-    if (!pool.feasible(request)) continue;
-    if (pool.fitsNow(request)) return pool;
-    if (best === null || fits(pool.available, best.available)) best = pool;
-  }
-  return best;
 }

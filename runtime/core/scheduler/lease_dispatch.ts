@@ -61,7 +61,7 @@ export class LeaseDispatch {
 
   /** Ask for leases back on behalf of those who still wait. */
   reclaim(): void {
-    const { queue, leases, resources, pending, nowMs } = this.#state;
+    const { queue, leases, pending, nowMs } = this.#state;
     if (queue.size === 0 || leases.size === 0) return;
     let pendingGroups: Set<string> | null = null;
     const hasPending = (group: string): boolean => {
@@ -73,9 +73,10 @@ export class LeaseDispatch {
       for (const classKey of queue.classesAt(depth)) {
         if (++classes > RECLAIM_CLASSES_MAX) return;
         const entry = queue.first(depth, classKey)!;
-        const lacking = resources.lacking(entry.request.resources);
+        const pools = this.#state.poolsOf(entry.request);
+        const lacking = pools[0]?.lacking(entry.request.resources) ?? [];
         if (lacking.length === 0) continue;
-        const { lease, retryMs } = leases.chooseReclaim(nowMs, entry, lacking, hasPending);
+        const { lease, retryMs } = leases.chooseReclaim(nowMs, { waiting: entry, lacking, pools }, hasPending);
         if (lease !== null) this.#askBack(lease, groupOf(entry.request));
         else if (retryMs !== null) this.#state.wakeAt(retryMs);
       }
@@ -85,8 +86,10 @@ export class LeaseDispatch {
   /** Take resources for a request; false when it must go on waiting. */
   #place(entry: PendingRequest, heldBack: Set<string>): boolean {
     const state = this.#state;
-    const { resources, runtimeEnv, jobId } = entry.request;
-    for (const name of heldBack) if (name in resources) return false;
+    const { resources, runtimeEnv, jobId, strategy } = entry.request;
+    // What is held back is the node's; a bundle's users are few.
+    const ofNode = strategy.type !== "group";
+    if (ofNode) { for (const name of heldBack) if (name in resources) return false; }
     const needsStart = state.pool.find(runtimeEnv.hash, jobId) === null;
     if (needsStart && this.#starts.backingOff(runtimeEnv.hash)) return false;
     const excess = needsStart ? this.#excessOf(entry) : 0;
@@ -102,7 +105,7 @@ export class LeaseDispatch {
     }
     const allocation = state.acquire(entry.request);
     if (allocation === null) {
-      if (this.#overtaken(entry)) {
+      if (ofNode && this.#overtaken(entry)) {
         for (const name of state.resources.lacking(resources)) heldBack.add(name);
       }
       return false;
@@ -175,8 +178,11 @@ export class LeaseDispatch {
     }
     const attainable: Record<string, number> = { ...this.#state.resources.total };
     for (const lease of this.#state.leases.all()) {
-      if (lease.request.kind === "actor") addResources(attainable, lease.allocation.resources, -1);
+      const { pool, resources } = lease.allocation;
+      const forLife = lease.request.kind === "actor" && pool === this.#state.resources;
+      if (forLife) addResources(attainable, resources, -1);
     }
+    addResources(attainable, this.#state.bundles.taken, -1);
     return fits(attainable as ResourceSet, entry.request.resources);
   }
 }

@@ -123,6 +123,16 @@ export class LeaseEndings {
     }
   }
 
+  /** What it ran in is taken away: its submitter hears of it, its resources are free when the process is gone. */
+  evicted(lease: HeldLease, cause: DeathCause): void {
+    if (lease.ending) return;
+    const { leaseId, workerId, request: { submitter, submitterNode, kind } } = lease;
+    this.#discard(lease, cause.code, cause.message);
+    if (kind === "task") {
+      this.#state.emit({ type: "leaseLost", leaseId, workerId, submitter, submitterNode, cause });
+    }
+  }
+
   /** Nobody wants its answer; the answer ends the question all the same. */
   #cancel(entry: PendingRequest): void {
     this.#state.remove(entry);

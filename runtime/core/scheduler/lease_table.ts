@@ -8,7 +8,7 @@ import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import type { PendingRequest } from "./lease_queue.ts";
 import type { LeaseOrigin } from "./local_scheduler_types.ts";
-import type { Allocation } from "./node_resources.ts";
+import type { Allocation, NodeResources } from "./node_resources.ts";
 
 /** A lease is kept at least this long before it is asked back, so that two classes do not trade one worker per task. */
 export const LEASE_QUANTUM_MS: number = 2;
@@ -116,8 +116,12 @@ export class LeaseTable {
    */
   chooseReclaim(
     nowMs: number,
-    waiting: PendingRequest,
-    lacking: readonly string[],
+    { waiting, lacking, pools }: {
+      readonly waiting: PendingRequest;
+      readonly lacking: readonly string[];
+      /** What it draws from: leases that draw from others are of no use to it. */
+      readonly pools: readonly NodeResources[];
+    },
     hasPending: (group: string) => boolean,
   ): { readonly lease: HeldLease | null; readonly retryMs: number | null } {
     const group = groupOf(waiting.request);
@@ -127,7 +131,7 @@ export class LeaseTable {
     let retryMs: number | null = null;
     let outstanding = 0;
     for (const lease of this.#held.values()) {
-      if (lease.request.kind === "actor" || lease.ending) continue;
+      if (lease.request.kind === "actor" || lease.ending || !pools.includes(lease.allocation.pool)) continue;
       const asked = lease.askedBackMs !== null && nowMs < lease.askedBackMs + RECLAIM_AGAIN_MS;
       if (asked && lease.askedBackFor === group) {
         const nextMs = lease.askedBackMs! + RECLAIM_GAP_MS;

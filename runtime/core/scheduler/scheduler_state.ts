@@ -7,7 +7,7 @@ import { assert } from "../../common/assert.ts";
 import { WORKER_IDLE_MS } from "../../common/config.ts";
 import type { NodeId } from "../../common/ids.ts";
 import { matchesLabels } from "../../common/labels.ts";
-import { addResources, fits, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
+import { addResources, fits, RESOURCE_UNIT } from "../../common/resources.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import { LeaseQueue, type PendingRequest } from "./lease_queue.ts";
 import { LeaseTable } from "./lease_table.ts";
@@ -43,6 +43,7 @@ export class SchedulerState {
   effects: LocalSchedulerEffect[] = [];
   /** Resources of requests that are decided to run here and hold none yet, so that not every newcomer thinks it fits. */
   readonly #promised: Record<string, number> = {};
+  readonly #nodePools: readonly NodeResources[];
   /** The earliest time at which something is to be done, and the timer that is set. */
   #wakeMs: number | null = null;
   #timerMs: number | null = null;
@@ -50,6 +51,7 @@ export class SchedulerState {
   constructor(config: LocalSchedulerConfig) {
     this.config = config;
     this.resources = new NodeResources(config.resources);
+    this.#nodePools = [this.resources];
     this.bundles = new BundleTable(this.resources);
     const cpus = Math.floor((config.resources["CPU"] ?? 0) / RESOURCE_UNIT);
     this.pool = new WorkerPool({
@@ -70,7 +72,7 @@ export class SchedulerState {
 
   /** What a request draws from: the node's own, or bundles of its group; none where the group has none here. */
   poolsOf({ strategy }: LeaseRequest): readonly NodeResources[] {
-    return strategy.type === "group" ? this.bundles.pools(strategy) : [this.resources];
+    return strategy.type === "group" ? this.bundles.pools(strategy) : this.#nodePools;
   }
 
   /** Whether this node, idle, could run it. */

@@ -144,6 +144,8 @@ export interface ActorDto {
   readonly deathCause: string | null;
   readonly deathMessage: string | null;
   readonly updatedMs: number;
+  readonly labelSelector: Readonly<Record<string, string>> | null;
+  readonly fallbackStrategy: readonly { readonly labelSelector: Readonly<Record<string, string>> }[] | null;
 }
 
 /** The stored objects that one function made (or "put"). */

@@ -7,8 +7,8 @@ import { checkKnownOptions } from "../common/options.ts";
 import type { ActorHandle, GetOptions, ObjectRef, RefOr, RemoteFunction } from "../common/public_types.ts";
 import { isActorHandle } from "../io/core_worker/actor_handle.ts";
 import { currentCoreWorker, requireCoreWorker } from "../io/core_worker/current.ts";
-import type { Entry } from "../io/core_worker/entry.ts";
-import { entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
+import { type Entry, newRound } from "../io/core_worker/entry.ts";
+import { entriesOf, entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
 import { stayAwake } from "../io/core_worker/stay_awake.ts";
 import { hold, keepAlive, letGo } from "./keep_alive.ts";
 
@@ -34,7 +34,7 @@ export function get(refs: unknown, options?: GetOptions): Promise<unknown> {
     if (!Array.isArray(refs)) {
       throw new TypeError(`get() takes a ref or an array of refs, not ${describe(refs)}`);
     }
-    const entries = refs.map((ref, index) => entryHere(ref, `get(): refs[${index}]`));
+    const entries = entriesHere(refs, "get(): refs");
     return keepAlive(requireCoreWorker().objects.getMany(entries, options));
   } catch (error) {
     return Promise.reject(error);
@@ -44,6 +44,10 @@ export function get(refs: unknown, options?: GetOptions): Promise<unknown> {
 /** The entry of a ref of the cluster that this process is in. */
 function entryHere(ref: unknown, what: string): Entry {
   return entryOf(ref, what, currentCoreWorker()?.objects ?? null);
+}
+
+function entriesHere(refs: readonly unknown[], what: string): Entry[] {
+  return entriesOf(refs, what, currentCoreWorker()?.objects ?? null);
 }
 
 /** The way of most gets, with as few promises as it can have: one task's result, awaited without a time limit. */
@@ -87,9 +91,10 @@ export async function wait<R extends AnyRef>(
   if (typeof fetchLocal !== "boolean") {
     throw new TypeError(`Option fetchLocal must be a boolean, is ${describe(fetchLocal)}`);
   }
-  const entries = refs.map((ref, index) => entryHere(ref, `wait(): refs[${index}]`));
-  if (new Set(entries).size !== entries.length) {
-    throw new RangeError("wait() takes distinct refs; one is there twice");
+  const entries = entriesHere(refs, "wait(): refs");
+  const round = newRound();
+  for (const entry of entries) {
+    if (entry.seenIn(round)) throw new RangeError("wait() takes distinct refs; one is there twice");
   }
   if (refs.length === 0) return [[], []];
   checkInteger("numReturns", numReturns);
@@ -98,20 +103,27 @@ export async function wait<R extends AnyRef>(
       `Option numReturns must be an integer from 1 to ${refs.length} (the number of refs), is ${numReturns}`,
     );
   }
-  const isReady = await keepAlive(requireCoreWorker().objects.wait(entries, numReturns, fetchLocal, options));
-  const ready: R[] = [];
-  const remaining: R[] = [];
-  for (const [index, ref] of refs.entries()) {
-    if (isReady[index] && ready.length < numReturns) ready.push(ref);
-    else remaining.push(ref);
-  }
-  return [ready, remaining];
+  const found = await keepAlive(requireCoreWorker().objects.wait(entries, numReturns, fetchLocal, options));
+  return [found.map((index) => refs[index]!), without(refs, found)];
+}
+
+/** All but those at `indices` (ascending). Fast for one: a loop that waits comes here with all that are left each time. */
+function without<R>(refs: readonly R[], indices: readonly number[]): R[] {
+  const rest = refs.slice();
+  if (indices.length === 1) rest.splice(indices[0]!, 1);
+  if (indices.length <= 1) return rest;
+  let next = 0;
+  return rest.filter((_, index) => {
+    if (index !== indices[next]) return true;
+    next++;
+    return false;
+  });
 }
 
 /** The refs in the order in which they finish, failed ones included: get(ref) is then immediate. */
 export async function* asCompleted<T>(refs: Iterable<ObjectRef<T>>): AsyncIterableIterator<ObjectRef<T>> {
   const all = [...refs];
-  const entries = all.map((ref, index) => entryHere(ref, `asCompleted(): refs[${index}]`));
+  const entries = entriesHere(all, "asCompleted(): refs");
   const { objects } = requireCoreWorker();
   const finished: Deque<ObjectRef<T>> = new Deque();
   let wake: (() => void) | null = null;

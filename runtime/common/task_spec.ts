@@ -4,6 +4,7 @@
  * @module
  */
 import type { ActorId, GroupId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "./ids.ts";
+import type { LabelWishes } from "./labels.ts";
 import type { GroupInfo } from "./placement_group.ts";
 import type { ResourceSet } from "./resources.ts";
 
@@ -52,7 +53,7 @@ export interface ArgumentRef {
 }
 
 /** One request for a worker: the shape of a scheduling class, and the first task that would run under the grant. */
-export interface LeaseRequest {
+export interface LeaseRequest extends LabelWishes {
   /** Unique within the submitter; the key for cancelling and for late replies. */
   readonly requestId: string;
   readonly kind: "task" | "actor";
@@ -66,7 +67,6 @@ export interface LeaseRequest {
   readonly classKey: string;
   readonly resources: ResourceSet;
   readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>>;
   readonly runtimeEnv: RuntimeEnvSpec;
   /** Stored arguments of the first task: pulled and pinned before the grant. */
   readonly args: readonly ArgumentRef[];
@@ -97,7 +97,7 @@ export interface Grant {
 export type ActorState = "DEPENDENCIES_UNREADY" | "PENDING_CREATION" | "ALIVE" | "RESTARTING" | "DEAD";
 
 /** Everything that is needed to construct an actor, also again after a crash. Its arguments ride beside it as bytes. */
-export interface ActorSpec {
+export interface ActorSpec extends LabelWishes {
   readonly actorId: ActorId;
   readonly jobId: JobId;
   readonly owner: ProcessId;
@@ -117,7 +117,6 @@ export interface ActorSpec {
   /** Resources that must be free to place it (an actor without explicit CPUs needs 1 to be placed, holds 0). */
   readonly placementResources: ResourceSet;
   readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>>;
   readonly runtimeEnv: RuntimeEnvSpec;
   /** The group of a group strategy, for its children. */
   readonly group?: GroupInfo;

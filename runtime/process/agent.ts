@@ -201,7 +201,7 @@ export class Agent {
       leaseIdPrefix: `l-${nodeId.slice(2, 10)}-${this.#epoch.toString(36)}-`,
       resources: this.#resources,
       labels: this.#config.resources.labels,
-    }, { ...shared, workers, store, nowMs });
+    }, { ...shared, workers, store, nowMs, onBundlesChanged: () => this.#heartbeats?.beatSoon() });
     this.#memory = new MemoryWatch({ nodeId, scheduler: leases.scheduler, workers, log });
     const headAddress = this.#config.headAddress;
     const actors = new Actors({ ...shared, leases, workers, nowMs });
@@ -381,7 +381,7 @@ export class Agent {
   }
 
   #registration(): NodeRegistration {
-    const { actors, store } = this.#parts!;
+    const { actors, store, leases } = this.#parts!;
     return {
       nodeId: this.nodeId,
       epoch: this.#epoch,
@@ -397,6 +397,7 @@ export class Agent {
       objects: store.objects(),
       actors: actors.statuses(),
       drivers: this.#processes.drivers(),
+      bundles: leases.scheduler.bundles.reports(),
     };
   }
 
@@ -436,6 +437,7 @@ export class Agent {
       memoryKills: this.#memory?.kills ?? 0,
       ...scheduler.load(),
       waitingActors: actors.waiting(),
+      bundles: scheduler.bundles.loads(),
       bandwidth: store.bandwidth(),
     };
   }

@@ -85,7 +85,7 @@ export class SimHead {
   start(): void {
     this.host = { machine: "head", alive: true, pausedUntilMs: 0 };
     const records = this.#life === 0 ? null : this.store.records();
-    this.gcs = new Gcs(this.#loop.nowMs, new Prng(this.#prng.uint32()), records);
+    this.gcs = new Gcs(this.#loop.nowMs, records);
     this.store.onCommit = () => {
       for (const link of this.#links.values()) this.#flush(link);
     };

@@ -1,9 +1,10 @@
 /**
- * The GCS's decisions as one machine: the node, job and actor managers, the object directory and the global scheduler, and
- * who hears of what. The head feeds it the agents' requests and does what it says; the simulator does the same.
+ * The GCS's decisions as one machine: the node, job, actor and placement group managers, the object directory and the
+ * global scheduler, and who hears of what. The head feeds it the agents' requests and does what it says; the simulator does the same.
  *
  *   node manager --died--> scheduler, job manager, actor manager, directory     job manager --ended--> actors, objects
  *   actor manager --place--> scheduler --picked--> actor manager                actor manager --arguments--> directory
+ *   group manager --removed--> actor manager        work in a group --place--> group manager --picked--> actor manager
  *
  * It decides nothing that one of the machines could decide; it keeps only which request waits for which answer.
  *
@@ -13,8 +14,7 @@
  */
 import { assert } from "../../common/assert.ts";
 import type { ActorId, NodeId } from "../../common/ids.ts";
-import type { Prng } from "../../common/prng.ts";
-import type { DeathCause } from "../../common/task_spec.ts";
+import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
 import { ActorManager } from "../actor/actor_manager.ts";
@@ -22,13 +22,16 @@ import type { Core } from "../core.ts";
 import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
 import { ObjectDirectory } from "../object/object_directory.ts";
 import { GlobalScheduler, type SchedulerEffect, type SchedulerEvent } from "../scheduler/global_scheduler.ts";
-import { leasePickKey, pickRequestOf } from "../scheduler/pick_request.ts";
+import { leasePickKey, type PickRequest, pickRequestOf } from "../scheduler/pick_request.ts";
 import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
 import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords, Of } from "./gcs_events.ts";
-import { actorPick, actorPickKey, reply, replyCancelled, replyError, send } from "./gcs_replies.ts";
+import { groupEffect, groupEvent, type GroupOutcome, nodeLoad } from "./gcs_groups.ts";
+import { actorPick, actorPickKey, reply, replyCancelled, replyError, replyPicked, send } from "./gcs_replies.ts";
+import type { GroupEvent } from "./group_events.ts";
 import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
 import { OpenPicks } from "./open_picks.ts";
-import { lostActors, lostJobs } from "./recovery.ts";
+import { PlacementGroupManager } from "./placement_group_manager.ts";
+import { lostActors, lostGroups, lostJobs } from "./recovery.ts";
 import { type NodeEffect, type NodeEvent, NodeManager } from "./node_manager.ts";
 
 /** A node that comes back hears of the jobs that ended in this time before. */
@@ -40,13 +43,14 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   readonly actors: ActorManager;
   readonly objects: ObjectDirectory;
   readonly scheduler: GlobalScheduler;
+  readonly groups: PlacementGroupManager;
   readonly #picks: OpenPicks = new OpenPicks();
   readonly #arguments: ArgumentWaits = new ArgumentWaits();
   /** The store's records have been compared with each other. */
   #recovered: boolean;
 
   /** `restored`: what the store holds after a restart of the head. Feed `tick` every HEARTBEAT_INTERVAL_MS. */
-  constructor(nowMs: number, prng: Prng, restored: GcsRecords | null = null) {
+  constructor(nowMs: number, restored: GcsRecords | null = null) {
     this.nodes = new NodeManager(nowMs, restored?.nodes);
     this.jobs = new JobManager(restored?.jobs);
     this.actors = new ActorManager(nowMs, restored?.actors);
@@ -55,12 +59,13 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.scheduler = new GlobalScheduler((id) => {
       const entry = this.objects.get(id);
       return entry === null ? null : { bytes: entry.bytes, nodes: entry.holders };
-    }, prng);
+    });
     for (const nodeId of this.nodes.members()) {
       const { resources, labels } = this.nodes.facts(nodeId)!;
       this.scheduler.step(nowMs, { type: "nodeJoined", nodeId, resources, labels });
       this.scheduler.step(nowMs, { type: "nodeStateChanged", nodeId, state: "SUSPECT" });
     }
+    this.groups = new PlacementGroupManager(nowMs, () => this.scheduler.available(), restored?.groups);
     this.#recovered = restored === null;
   }
 
@@ -89,9 +94,23 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "cancelPick": {
         const key = leasePickKey(event.submitter, event.leaseRequestId);
         replyCancelled(this.#picks.takeTask(key), out);
-        this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
+        this.#cancelPick(nowMs, key, out);
         break;
       }
+      case "createGroup":
+      case "getGroup":
+      case "removeGroup":
+      case "waitGroup":
+        this.#stepGroups(nowMs, groupEvent(event, this.jobs), out);
+        break;
+      case "bundlesPrepared":
+      case "bundlesCommitted":
+      case "bundlesAsked":
+      case "timer":
+        this.#stepGroups(nowMs, event, out);
+        // At once: a node says again what it holds to a head that restarted.
+        if (event.type !== "timer") reply(event.requestId, {}, false, out);
+        break;
       case "objectsReported":
         this.#stepObjects(nowMs, event, out);
         // At once: a node reports all that it holds to a head that restarted, so nothing depends on the store.
@@ -124,17 +143,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.actors.check();
     this.objects.check();
     this.scheduler.check();
-    for (const { actorId, incarnation } of this.#picks.actors()) {
-      const status = this.actors.record(actorId)?.status;
-      assert(
-        status?.incarnation === incarnation && status.state !== "DEAD",
-        `${actorId} is still to be placed`,
-      );
-    }
-    for (const actorId of this.#arguments.actors()) {
-      const state = this.actors.record(actorId)?.status.state;
-      assert(state === "DEPENDENCIES_UNREADY", `${actorId} waits for its arguments`);
-    }
+    this.groups.check();
+    const statusOf = (actorId: ActorId): ActorStatus | undefined => this.actors.record(actorId)?.status;
+    this.#picks.check(statusOf);
+    this.#arguments.check(statusOf);
   }
 
   #pickNode(nowMs: number, event: Of<GcsEvent, "pickNode">, out: GcsEffect[]): void {
@@ -143,7 +155,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     // Resent: the first one's answer has no taker.
     replyCancelled(this.#picks.takeTask(request.key), out);
     this.#picks.addTask(request.key, { requestId: event.requestId, asker: event.nodeId, jobId, taskId });
-    this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
+    this.#requestPick(nowMs, request, out);
   }
 
   #workerExited(nowMs: number, event: Of<GcsEvent, "workerExited">, out: GcsEffect[]): void {
@@ -155,6 +167,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       { type: "ownerDied", owner: workerId, reason: `its owner ${workerId} died: ${cause.message}` },
       out,
     );
+    this.#stepGroups(nowMs, { type: "processExited", processId: workerId }, out);
     reply(event.requestId, {}, true, out);
   }
 
@@ -185,6 +198,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   #recover(nowMs: number, out: GcsEffect[]): void {
     this.#recovered = true;
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
+    for (const event of lostGroups(this.nodes, this.jobs, this.groups)) this.#stepGroups(nowMs, event, out);
     for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
     for (const { state, driverId: owner, message } of this.jobs.jobs()) {
       if (state === "RUNNING") continue;
@@ -212,16 +226,21 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "heartbeatAccepted":
         this.#stepScheduler(nowMs, effect, out);
         this.#relocate(nowMs, effect.heartbeat, out);
+        this.#stepGroups(nowMs, nodeLoad(effect.heartbeat), out);
         break;
-      case "nodeStateChanged":
+      case "nodeStateChanged": {
         this.#stepScheduler(nowMs, effect, out);
+        const type = effect.state === "SUSPECT" ? "nodeSuspected" : "nodeJoined";
+        this.#stepGroups(nowMs, { type, nodeId: effect.nodeId }, out);
         break;
+      }
       case "nodeDied": {
         const { nodeId, reason } = effect;
         this.#picks.dropAsker(nodeId);
         // The scheduler first: what is placed again below must not go there.
         this.#stepScheduler(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepJobs(nowMs, { type: "nodeDied", nodeId, reason }, out);
+        this.#stepGroups(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepActors(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepObjects(nowMs, { type: "nodeDied", nodeId, reason }, out);
         break;
@@ -250,6 +269,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     out.push(...follow);
     this.#stepScheduler(nowMs, { type: "nodeJoined", nodeId, resources, labels }, out);
     this.#stepScheduler(nowMs, { type: "nodeStateChanged", nodeId, state: "ALIVE" }, out);
+    this.#stepGroups(nowMs, { type: "bundlesReported", nodeId, bundles: registration.bundles ?? [] }, out);
   }
 
   /** Actors that were told to start on a node and wait there for resources, while another node could start them now. */
@@ -258,7 +278,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       const record = this.actors.record(actorId);
       // The heartbeat is older than what happened to the actor meanwhile.
       if (record?.status.nodeId !== heartbeat.nodeId || record.status.incarnation !== incarnation) continue;
-      if (!this.scheduler.betterElsewhere(actorPick(record.spec, incarnation), heartbeat.nodeId)) continue;
+      const chooser = record.spec.strategy.type === "group" ? this.groups : this.scheduler;
+      if (!chooser.betterElsewhere(actorPick(record.spec, incarnation), heartbeat.nodeId)) continue;
       this.#stepActors(nowMs, { type: "relocateActor", actorId, incarnation }, out);
     }
   }
@@ -281,6 +302,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         for (const pick of this.#picks.takeJob(jobId)) replyCancelled(pick, out);
         this.#stepScheduler(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepActors(nowMs, { type: "jobEnded", jobId }, out);
+        this.#stepGroups(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepObjects(
           nowMs,
           { type: "ownerDied", owner: driverId, reason: `its job ended: ${reason}` },
@@ -327,13 +349,13 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         const { spec, incarnation } = effect;
         const request = actorPick(spec, incarnation);
         this.#picks.addActor(request.key, { actorId: spec.actorId, incarnation });
-        this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
+        this.#requestPick(nowMs, request, out);
         break;
       }
       case "cancelPlacement": {
         const key = actorPickKey(effect.actorId, effect.incarnation);
         this.#picks.takeActor(key);
-        this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
+        this.#cancelPick(nowMs, key, out);
         break;
       }
       case "startActor": {
@@ -429,13 +451,49 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     }
     const pick = this.#picks.takeTask(effect.key);
     assert(pick !== undefined, `${effect.key} was asked for`);
-    const { requestId, taskId } = pick;
-    if (effect.type === "pickFailed") {
-      return replyError(requestId, { code: "TaskUnschedulableError", message: effect.message }, false, out);
+    if (effect.type === "picked") return replyPicked(nowMs, pick, effect, out);
+    replyError(pick.requestId, { code: "TaskUnschedulableError", message: effect.message }, false, out);
+  }
+
+  #stepGroups(nowMs: number, event: GroupEvent, out: GcsEffect[]): void {
+    for (const effect of this.groups.step(nowMs, event)) {
+      const outcome = groupEffect(effect, out);
+      if (outcome !== null) this.#groupOutcome(nowMs, outcome, out);
     }
-    const where = { nodeId: null, processId: null, atMs: nowMs, detail: effect.detail };
-    const steps = [{ taskId, journey: "submit", step: 4, name: "globalPick", ...where }];
-    reply(requestId, { nodeId: effect.nodeId, steps }, false, out);
+  }
+
+  #groupOutcome(nowMs: number, outcome: GroupOutcome, out: GcsEffect[]): void {
+    switch (outcome.type) {
+      case "assigned":
+        return this.scheduler.assign(nowMs, outcome.nodeId, outcome.resources);
+      case "groupRemoved":
+        return this.#stepActors(nowMs, outcome, out);
+      case "pickRemoved": {
+        const { key, groupId, message } = outcome;
+        if (this.#picks.takeActor(key) !== undefined) {
+          return this.#stepActors(nowMs, { type: "groupRemoved", groupId, message }, out);
+        }
+        const { requestId } = this.#picks.takeTask(key)!;
+        return replyError(requestId, { code: "PlacementGroupRemovedError", message }, false, out);
+      }
+      case "picked":
+        return this.#schedulerEffect(nowMs, { ...outcome, costs: [] }, out);
+      case "warnInfeasible":
+        return this.#schedulerEffect(nowMs, outcome, out);
+      default:
+        outcome satisfies never;
+    }
+  }
+
+  #requestPick(nowMs: number, request: PickRequest, out: GcsEffect[]): void {
+    if (request.strategy.type === "group") this.#stepGroups(nowMs, { type: "requestPick", request }, out);
+    else this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
+  }
+
+  /** Of a lease or an actor; whether it asked for a place in a group is not said again. */
+  #cancelPick(nowMs: number, key: string, out: GcsEffect[]): void {
+    this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
+    this.#stepGroups(nowMs, { type: "cancelPick", key }, out);
   }
 
   #broadcast<M extends keyof NodeMethods>(

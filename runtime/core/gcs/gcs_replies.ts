@@ -3,9 +3,11 @@
  * @module
  */
 import type { ActorId, NodeId } from "../../common/ids.ts";
+import { labelWishesOf } from "../../common/labels.ts";
 import type { ActorSpec } from "../../common/task_spec.ts";
 import type { NodeMethods } from "../../protocol/messages.ts";
 import type { PickRequest } from "../scheduler/pick_request.ts";
+import type { TaskPick } from "./open_picks.ts";
 import type { GcsEffect, SendEffect } from "./gcs_events.ts";
 
 export function send<M extends keyof NodeMethods>(
@@ -48,18 +50,31 @@ export function replyCancelled(open: { readonly requestId: string } | undefined,
   );
 }
 
+/** The node for a lease request, with the step for its trace. */
+export function replyPicked(
+  nowMs: number,
+  { requestId, taskId }: TaskPick,
+  { nodeId, detail }: { readonly nodeId: NodeId; readonly detail: string },
+  out: GcsEffect[],
+): void {
+  const where = { nodeId: null, processId: null, atMs: nowMs, detail };
+  const steps = [{ taskId, journey: "submit", step: 4, name: "globalPick", ...where }];
+  reply(requestId, { nodeId, steps }, false, out);
+}
+
 /** The placement of one incarnation of an actor. */
 export function actorPick(spec: ActorSpec, incarnation: number): PickRequest {
-  const { actorId, jobId, className, placementResources, strategy, labelSelector, args } = spec;
+  const { actorId, jobId, className, placementResources, resources, strategy, args } = spec;
   return {
     key: actorPickKey(actorId, incarnation),
     kind: "actor",
     asker: null,
     jobId,
     name: className,
-    resources: placementResources,
+    // In a bundle it needs no more than it holds: the bundle has been placed already.
+    resources: strategy.type === "group" ? resources : placementResources,
     strategy,
-    labelSelector,
+    ...labelWishesOf(spec),
     args,
     exclude: [],
   };

@@ -133,7 +133,12 @@ export type GroupEffect =
   | { readonly type: "assigned"; readonly nodeId: NodeId; readonly resources: ResourceSet }
   | { readonly type: "picked"; readonly key: string; readonly nodeId: NodeId; readonly detail: string }
   /** PlacementGroupRemovedError. */
-  | { readonly type: "pickRemoved"; readonly key: string; readonly message: string }
+  | {
+    readonly type: "pickRemoved";
+    readonly key: string;
+    readonly groupId: GroupId;
+    readonly message: string;
+  }
   /** What runs inside ends; actors too. */
   | { readonly type: "groupRemoved"; readonly groupId: GroupId; readonly message: string }
   /** Once for each group, when not even an idle cluster could hold it. */

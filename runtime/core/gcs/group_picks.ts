@@ -114,7 +114,7 @@ export class GroupPicks {
       this.#waiting.delete(key);
       const why = entry === undefined ? "it is not known (any more)" : entry.message;
       const message = `${name} cannot run: placement group ${groupId} was removed: ${why}`;
-      return void out.push({ type: "pickRemoved", key, message });
+      return void out.push({ type: "pickRemoved", key, groupId, message });
     }
     const seats = this.#seats(entry, request);
     if (seats.length === 0) {
@@ -141,7 +141,7 @@ export class GroupPicks {
     this.#waiting.delete(key);
     const { groupId } = strategy as GroupStrategy;
     const message = `${name} cannot run: ${GROUP_PICKS_MAX} requests wait for placement groups, such as ${groupId}`;
-    out.push({ type: "pickRemoved", key, message });
+    out.push({ type: "pickRemoved", key, groupId, message });
   }
 
   /** Bundles that have a node and could ever hold it. None before the group was whole for the first time. */

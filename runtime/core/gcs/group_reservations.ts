@@ -113,6 +113,7 @@ export class GroupReservations {
     out: GroupEffect[],
   ): void {
     const { round, placements, spec: { groupId } } = entry;
+    // It is the others' answer that is missing.
     if (round?.attempt === attempt && round.nodes.has(nodeId) && !round.committing) return;
     if (indices.some((index) => placements[index] === nodeId)) {
       out.push({ type: "commitBundles", nodeId, groupId, attempt });

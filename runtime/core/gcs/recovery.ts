@@ -6,8 +6,10 @@
 import type { NodeId } from "../../common/ids.ts";
 import type { ActorManager } from "../actor/actor_manager.ts";
 import type { ActorEvent } from "../actor/actor_events.ts";
+import type { GroupEvent } from "./group_events.ts";
 import type { JobEvent, JobManager } from "./job_manager.ts";
 import type { NodeManager } from "./node_manager.ts";
+import type { PlacementGroupManager } from "./placement_group_manager.ts";
 
 const REASON = "it was dead when the head restarted";
 
@@ -29,6 +31,17 @@ export function lostActors(nodes: NodeManager, jobs: JobManager, actors: ActorMa
   return [
     ...gone.map((nodeId): ActorEvent => ({ type: "nodeDied", nodeId, reason: REASON })),
     ...[...ended].map((jobId): ActorEvent => ({ type: "jobEnded", jobId })),
+  ];
+}
+
+/** Ends of placement groups whose job has ended, and of bundles whose node is not a member any more. After lostJobs. */
+export function lostGroups(nodes: NodeManager, jobs: JobManager, groups: PlacementGroupManager): GroupEvent[] {
+  const live = groups.records().filter((record) => record.state !== "REMOVED");
+  const gone = goneNodes(nodes, live.flatMap(({ spec, placements }) => [spec.ownerNode, ...placements]));
+  const ended = new Set(live.map(({ spec }) => spec.jobId).filter((jobId) => !jobs.isRunning(jobId)));
+  return [
+    ...[...ended].map((jobId): GroupEvent => ({ type: "jobEnded", jobId })),
+    ...gone.map((nodeId): GroupEvent => ({ type: "nodeDied", nodeId, reason: REASON })),
   ];
 }
 

@@ -55,6 +55,8 @@ export class BundleTable {
   readonly #ending: Set<Bundle> = new Set();
   /** Units that all bundles together took from the node. */
   readonly taken: Record<string, number> = {};
+  /** Grows with whatever bundles take from the node or give back to it. */
+  changes: number = 0;
   /** How many are prepared and not committed. */
   #unheard: number = 0;
 
@@ -85,6 +87,7 @@ export class BundleTable {
       const bundle: Bundle = { groupId, index, attempt, taken, pool, committed: false, askedMs: nowMs };
       made.push(bundle);
       addResources(this.taken, resources);
+      this.changes++;
       let group = this.#groups.get(groupId);
       if (group === undefined) this.#groups.set(groupId, group = new Map());
       group.set(index, bundle);
@@ -214,6 +217,7 @@ export class BundleTable {
     this.#ending.delete(bundle);
     this.#node.release(bundle.taken);
     addResources(this.taken, bundle.taken.resources, -1);
+    this.changes++;
   }
 }
 

@@ -118,7 +118,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   }
 
   /** Bundles of placement groups that this node holds, for registrations and heartbeats. */
-  get bundles(): Pick<BundleTable, "reports" | "loads"> {
+  get bundles(): Pick<BundleTable, "reports" | "loads" | "changes"> {
     return this.#state.bundles;
   }
 

@@ -46,7 +46,7 @@ export class RequestRouter {
       const why = `Cannot run ${request.name} at ${this.#misfit(entry)}, and it may run nowhere else.`;
       return state.reject(entry, "TaskUnschedulableError", why, false);
     }
-    if (!feasible) return this.#decide(entry);
+    if (!feasible || !state.preferred(request)) return this.#decide(entry);
     if (request.strategy.type === "group") {
       // Its bundle is here; of several it may have any, perhaps one that is elsewhere.
       if (request.strategy.bundleIndex >= 0) return state.commit(entry);

@@ -6,7 +6,7 @@
 import { assert } from "../../common/assert.ts";
 import { WORKER_IDLE_MS } from "../../common/config.ts";
 import type { NodeId } from "../../common/ids.ts";
-import { matchesLabels } from "../../common/labels.ts";
+import { matchesLabels, selectorsOf } from "../../common/labels.ts";
 import { addResources, fits, RESOURCE_UNIT } from "../../common/resources.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import { LeaseQueue, type PendingRequest } from "./lease_queue.ts";
@@ -75,10 +75,15 @@ export class SchedulerState {
     return strategy.type === "group" ? this.bundles.pools(strategy) : this.#nodePools;
   }
 
-  /** Whether this node, idle, could run it. */
+  /** Whether this node, idle, could run it, if need be by a fallback of its label selector. */
   feasible(request: LeaseRequest): boolean {
     return this.poolsOf(request).some((pool) => pool.feasible(request.resources)) &&
-      matchesLabels(this.config.labels, request.labelSelector);
+      selectorsOf(request).some((selector) => matchesLabels(this.config.labels, selector));
+  }
+
+  /** Whether this node meets the label selector itself: else only the head knows whether another one does. */
+  preferred(request: LeaseRequest): boolean {
+    return matchesLabels(this.config.labels, request.labelSelector);
   }
 
   /** Whether it would fit beside everything that is decided to run here. */

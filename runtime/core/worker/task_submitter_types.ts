@@ -3,16 +3,16 @@
  * @module
  */
 import type { Deque } from "../../common/deque.ts";
+import type { LabelWishes } from "../../common/labels.ts";
 import type { ResourceSet } from "../../common/resources.ts";
 import type { RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import type { ArgumentRef, DeathCause, Grant, Strategy } from "../../common/task_spec.ts";
 
 /** What leases are interchangeable for: equal keys, equal everything. */
-export interface SchedulingShape {
+export interface SchedulingShape extends LabelWishes {
   readonly key: string;
   readonly resources: ResourceSet;
   readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>>;
   readonly runtimeEnv: RuntimeEnvRequest;
 }
 

@@ -18,22 +18,14 @@ import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
-import { ArgumentList } from "./arguments.ts";
+import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
-import type { Entry } from "./entry.ts";
 import type { ObjectRef } from "./object_ref.ts";
+import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
-
-/** Defaults of one method, as they travel with a handle. */
-export interface MethodInfo {
-  readonly numReturns?: number;
-  readonly maxTaskRetries?: number;
-  /** True, or names of error classes. */
-  readonly retryExceptions?: boolean | readonly string[];
-}
 
 /** What a handle is, wherever it goes. */
 export interface HandleInfo {
@@ -52,35 +44,6 @@ export interface HandleInfo {
 const PUSH_FRAME_BYTES = 1024 * 1024;
 /** How often a lost connection asks whether the actor is really gone. */
 const RECHECK_MS = 1_000;
-
-interface OwnCall {
-  readonly sequence: number;
-  readonly method: string;
-  readonly args: ArgumentList;
-  readonly returns: Entry[];
-  readonly stats: FunctionStats;
-  readonly id: () => TaskId;
-  readonly parent: TaskId | null;
-  readonly depth: number;
-  readonly retryExceptions: boolean | readonly string[];
-  readonly submittedMs: number;
-  /** Of its arguments; set when they are ready. */
-  bytes: number;
-  ready: boolean;
-  retriesLeft: number;
-  attempt: number;
-  pushedMs: number;
-  /** Which counter has it; null before and after. */
-  stage: Stage | null;
-}
-
-type Stage = "pendingArgs" | "pendingNode" | "submitted";
-
-function enter(call: OwnCall, stage: Stage | null): void {
-  if (call.stage !== null) call.stats[call.stage]--;
-  if (stage !== null) call.stats[stage]++;
-  call.stage = stage;
-}
 
 /** What a client needs of the process's actors. */
 export interface ActorRegistry {
@@ -101,7 +64,7 @@ export class ActorClient implements WorkerLinkObserver {
   readonly #queue: ActorQueue<OwnCall>;
   readonly #writer = new ByteWriter();
   readonly #watchers = new Set<() => void>();
-  readonly #stats = new Map<string, FunctionStats>();
+  readonly #methods = new Map<string, CalledMethod>();
   #link: WorkerLink | null = null;
   #linkIncarnation = 0;
   #pumpScheduled = false;
@@ -119,7 +82,7 @@ export class ActorClient implements WorkerLinkObserver {
       fail: (call, kind, cause) => this.#failCall(call, kind, cause),
       retried: (call) => {
         call.attempt++;
-        enter(call, "pendingNode");
+        call.enter("pendingNode");
       },
     }, { ordered: info.ordered });
   }
@@ -144,40 +107,17 @@ export class ActorClient implements WorkerLinkObserver {
       );
     }
     const core = this.#core;
-    const name = `${info.className}.${method}`;
-    const args = ArgumentList.encode(core, values, name);
+    const called = this.#methodOf(method);
+    const { name } = called.stats;
+    const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
-    let id: TaskId | null = null;
-    const idOf = (): TaskId => id ??= taskId(core.identity.self, sequence);
-    const returns: Entry[] = [];
-    const refs: ObjectRef<unknown>[] = [];
-    for (let index = 0; index < (options.numReturns ?? 1); index++) {
-      const entry = core.objects.newReturn(idOf, index, name);
-      returns.push(entry);
-      refs.push(core.objects.refOf(entry));
-    }
-    const current = core.currentTask();
-    const call: OwnCall = {
-      sequence,
-      method,
-      args,
-      returns,
-      stats: this.#statsOf(name),
-      id: idOf,
-      parent: current?.taskId ?? null,
-      depth: current === null ? 0 : current.depth + 1,
-      retryExceptions: options.retryExceptions ?? false,
-      submittedMs: core.nowMs(),
-      bytes: 0,
-      ready: false,
-      retriesLeft: options.maxTaskRetries ?? info.maxTaskRetries,
-      attempt: 0,
-      pushedMs: 0,
-      stage: null,
-    };
+    const returns = core.objects.newReturns(sequence, options.numReturns ?? 1, name);
+    const call = new OwnCall(sequence, called, options, args, returns, core.currentTask(), core.nowMs());
+    call.retriesLeft = options.maxTaskRetries ?? info.maxTaskRetries;
     core.recorder.touch();
-    core.afterNames(() => this.#submit(call));
-    return refs;
+    if (core.namesPending) core.afterNames(() => this.#submit(call));
+    else this.#submit(call);
+    return core.objects.refsOf(returns);
   }
 
   /** The GCS's word on the actor. `errorValue`: its constructor's error. */
@@ -235,12 +175,12 @@ export class ActorClient implements WorkerLinkObserver {
     const { args } = call;
     if (args.isReady) this.#ready(call);
     else {
-      enter(call, "pendingArgs");
+      call.enter("pendingArgs");
       args.whenReady((failed) => {
-        if (call.stage === null) return; // It ended before they were known.
+        if (call.stage === "none") return; // It ended before they were known.
         if (failed === null) this.#ready(call);
         else if (this.#queue.cancelQueued(call)) {
-          this.#fail(call, this.#core.argumentError(failed, call.stats.name, call.id()));
+          this.#fail(call, this.#core.argumentError(failed, call.method.stats.name, this.#idOf(call)));
         }
         this.#schedulePump();
       });
@@ -251,8 +191,7 @@ export class ActorClient implements WorkerLinkObserver {
   }
 
   #ready(call: OwnCall): void {
-    enter(call, "pendingNode");
-    call.bytes = call.args.inlineBytes;
+    call.enter("pendingNode");
     call.ready = true;
   }
 
@@ -276,15 +215,12 @@ export class ActorClient implements WorkerLinkObserver {
         writer.reset();
       }
       call.pushedMs = nowMs;
-      enter(call, "submitted");
-      const { sequence, method: target, attempt, depth } = call;
-      writePush(
-        writer,
-        { sequence, target, attempt, numReturns: call.returns.length, depth },
-        call.args.block(),
-      );
+      call.enter("submitted");
+      const { sequence, attempt, depth } = call;
+      const head = { sequence, target: call.method.name, attempt, numReturns: call.returns.length, depth };
+      writePush(writer, head, call.args.block());
       for (const argument of call.args.resolved) {
-        this.#core.recorder.edge(argument.producer, call.stats.name, argument.bytes);
+        this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);
       }
     }
     link.send(PushType.pushCalls, writer.bytes());
@@ -306,16 +242,17 @@ export class ActorClient implements WorkerLinkObserver {
   }
 
   #completed(call: OwnCall, reply: Reply): boolean {
-    const { stats } = call;
-    if (reply.error !== null && call.retryExceptions !== false && call.retriesLeft !== 0) {
-      if (this.#core.isRetried(reply.error, call.retryExceptions)) {
+    const { stats } = call.method;
+    const { retryExceptions = false } = call.options;
+    if (reply.error !== null && retryExceptions !== false && call.retriesLeft !== 0) {
+      if (this.#core.isRetried(reply.error, retryExceptions)) {
         if (call.retriesLeft > 0) call.retriesLeft--;
         this.#recordRow(call, "FAILED", reply, null);
         this.#queue.requeue(call);
         return false;
       }
     }
-    enter(call, null);
+    call.enter("none");
     stats.runMs += reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
@@ -370,7 +307,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
-      `${this.#describe()} was lost while ${call.method} was under way; the call may or may not have run` +
+      `${this.#describe()} was lost while ${call.method.name} was under way; the call may or may not have run` +
         (cause === null ? "" : `: ${cause.message}`),
       { actorId: this.info.actorId },
     );
@@ -378,8 +315,8 @@ export class ActorClient implements WorkerLinkObserver {
   }
 
   #fail(call: OwnCall, encoded: Uint8Array): void {
-    enter(call, null);
-    call.stats.failed++;
+    call.enter("none");
+    call.method.stats.failed++;
     this.#recordRow(call, "FAILED", null, encoded);
     for (const entry of call.returns) this.#core.objects.settleError(entry, encoded);
     call.args.release();
@@ -420,10 +357,17 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- history ---------------------------------------------------------------------------------------------------------------
 
-  #statsOf(name: string): FunctionStats {
-    let stats = this.#stats.get(name);
-    if (stats === undefined) this.#stats.set(name, stats = this.#core.recorder.stats(name, "ACTOR_TASK"));
-    return stats;
+  #methodOf(name: string): CalledMethod {
+    let method = this.#methods.get(name);
+    if (method === undefined) {
+      const stats = this.#core.recorder.stats(`${this.info.className}.${name}`, "ACTOR_TASK");
+      this.#methods.set(name, method = { name, stats });
+    }
+    return method;
+  }
+
+  #idOf(call: OwnCall): TaskId {
+    return taskId(this.#core.identity.self, call.sequence);
   }
 
   #recordRow(
@@ -449,13 +393,13 @@ export class ActorClient implements WorkerLinkObserver {
     error: TaskRow["error"],
   ): TaskRow {
     return {
-      taskId: call.id(),
+      taskId: this.#idOf(call),
       attempt: call.attempt,
       jobId: this.#core.identity.jobId,
-      name: call.stats.name,
+      name: call.method.stats.name,
       type: "ACTOR_TASK",
       state,
-      parentTaskId: call.parent,
+      parentTaskId: call.parent?.taskId ?? null,
       actorId: this.info.actorId,
       nodeId: this.status?.nodeId ?? null,
       workerId: this.status?.workerId ?? null,
@@ -463,7 +407,7 @@ export class ActorClient implements WorkerLinkObserver {
       pushedMs: call.pushedMs === 0 ? null : call.pushedMs,
       startMs,
       endMs,
-      args: call.args.ids(),
+      args: call.args.resolved.map((entry) => entry.id),
       resultBytes,
       error,
     };
@@ -472,7 +416,7 @@ export class ActorClient implements WorkerLinkObserver {
   /** What runs at the actor now, as far as this process knows. */
   running(): FunctionStats | null {
     const first = this.#queue.inFlight.values().next();
-    return first.done ? null : first.value.stats;
+    return first.done ? null : first.value.method.stats;
   }
 
   /** Append rows of calls that have been under way for longer than a batch's interval, at most `limit`. */

@@ -6,7 +6,8 @@
 import { RefReleasedError } from "../../common/errors.ts";
 import { checkMethodOptions } from "../../common/options.ts";
 import type { ErrorClass, MethodOptions } from "../../common/public_types.ts";
-import type { ActorClient, MethodInfo } from "./actor_client.ts";
+import type { ActorClient } from "./actor_client.ts";
+import type { MethodInfo } from "./own_call.ts";
 import type { ObjectRef } from "./object_ref.ts";
 
 let clientIn: (handle: ActorHandle) => ActorClient | null;

@@ -11,6 +11,7 @@
 import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
+import { labelWishesOf } from "../../common/labels.ts";
 import { resourcesOf, strategyOf } from "../../common/options.ts";
 import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import { sha256Hex } from "../../common/sha256.ts";
@@ -316,20 +317,23 @@ export class CoreWorker implements CoreContext {
     const resources = resourcesOf(options, 1);
     const strategy = strategyOf(options);
     const runtimeEnv = runtimeEnvOf(this.runtimeEnv, options.runtimeEnv);
-    const { labelSelector } = options;
+    const labels = labelWishesOf(options);
     const maxRetries = options.maxRetries ?? taskMaxRetries();
     // What may not be run again has leases of its own: the memory monitor tells them apart by their lease.
     const kind = maxRetries === 0 ? ["once"] : [];
-    const key = JSON.stringify([resources, strategy, labelSelector ?? null, runtimeEnv.hash, ...kind])
-      .replaceAll("#", "%23");
+    const key = JSON.stringify([resources, strategy, labels, runtimeEnv.hash, ...kind]).replaceAll(
+      "#",
+      "%23",
+    );
     const name = options.name ?? code.definition.name;
     const record = code.recordIn(this);
     return {
       // The name travels with the definition.
       record: options.name === undefined ? record : record.named(options.name),
-      shape: { key, resources, strategy, ...(labelSelector && { labelSelector }), runtimeEnv },
+      shape: { key, resources, strategy, ...labels, runtimeEnv },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,
+      owner: this.identity.self,
       maxRetries,
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),

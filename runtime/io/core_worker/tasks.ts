@@ -5,14 +5,14 @@
  */
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { PendingCallsLimitExceededError } from "../../common/errors.ts";
-import { type TaskId, taskId } from "../../common/ids.ts";
+import { labelWishesOf } from "../../common/labels.ts";
 import type { DeathCause, Grant, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
-import { ArgumentList } from "./arguments.ts";
+import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import type { ObjectRef } from "./object_ref.ts";
@@ -94,27 +94,9 @@ export class TaskManager implements WorkerLinkObserver {
     }
     const core = this.#core;
     const sequence = core.nextSequence();
-    const args = ArgumentList.encode(core, values, call.name);
-    let id: TaskId | null = null;
-    const idOf = (): TaskId => id ??= taskId(core.identity.self, sequence);
-    const returns: Entry[] = [];
-    const refs: ObjectRef<unknown>[] = [];
-    for (let index = 0; index < call.numReturns; index++) {
-      const entry = core.objects.newReturn(idOf, index, call.name);
-      returns.push(entry);
-      refs.push(core.objects.refOf(entry));
-    }
-    const current = core.currentTask();
-    const task = new OwnTask({
-      sequence,
-      call,
-      args,
-      returns,
-      depth: current === null ? 0 : current.depth + 1,
-      parent: current?.taskId ?? null,
-      submittedMs: core.nowMs(),
-      id: idOf,
-    });
+    const args = encodeArguments(core, values, call.name);
+    const returns = core.objects.newReturns(sequence, call.numReturns, call.name);
+    const task = new OwnTask(sequence, call, args, returns, core.currentTask(), core.nowMs());
     this.#pending++;
     core.recorder.touch();
     if (args.isReady && !core.namesPending) this.#enqueue(task);
@@ -128,13 +110,12 @@ export class TaskManager implements WorkerLinkObserver {
         })
       );
     }
-    return refs;
+    return core.objects.refsOf(returns);
   }
 
   #enqueue(task: OwnTask): void {
     if (this.#closed !== null) return this.#fail(task, this.#core.objects.encodeError(this.#closed));
     task.call.stats.pendingNode++;
-    task.bytes = task.args.inlineBytes;
     for (const argument of task.args.resolved) {
       this.#core.recorder.edge(argument.producer, task.call.name, argument.bytes);
     }
@@ -223,12 +204,12 @@ export class TaskManager implements WorkerLinkObserver {
       jobId: core.identity.jobId,
       submitter: core.identity.self,
       submitterNode: core.identity.node,
-      taskId: first.id(),
+      taskId: first.id,
       name: first.call.name,
       classKey: shape.key,
       resources: shape.resources,
       strategy: shape.strategy,
-      ...(shape.labelSelector && { labelSelector: shape.labelSelector }),
+      ...labelWishesOf(shape),
       runtimeEnv,
       args: first.storedArgs,
       backlog,
@@ -238,11 +219,11 @@ export class TaskManager implements WorkerLinkObserver {
     const { record } = first.call;
     if (record.exportedMs !== null) {
       const detail = `${record.name} goes to the function table as ${record.hash}`;
-      core.recorder.step(first.id(), "submit", 1, "export", detail, record.exportedMs);
+      core.recorder.step(first.id, "submit", 1, "export", detail, record.exportedMs);
       record.exportedMs = null;
     }
     core.recorder.step(
-      first.id(),
+      first.id,
       "submit",
       2,
       "leaseRequest",
@@ -318,15 +299,14 @@ export class TaskManager implements WorkerLinkObserver {
   #push(lease: Lease<OwnTask>, tasks: OwnTask[]): void {
     const { link } = this.#links.get(lease.grant.workerId)!;
     const writer = this.#writer;
-    const nowMs = this.#core.nowMs();
+    const pushed = { grant: lease.grant, atMs: this.#core.nowMs() };
     writer.reset();
     for (const task of tasks) {
       if (writer.position > PUSH_FRAME_BYTES) {
         link.send(PushType.pushTasks, writer.bytes());
         writer.reset();
       }
-      task.grant = lease.grant;
-      task.pushedMs = nowMs;
+      task.pushed = pushed;
       task.call.stats.pendingNode--;
       task.call.stats.submitted++;
       const head = {
@@ -433,13 +413,13 @@ export class TaskManager implements WorkerLinkObserver {
     const { name } = task.call;
     const attempts = `${task.attempt + 1} ${task.attempt === 0 ? "execution" : "executions"}`;
     const message =
-      `${name} (${task.id()}) died or was killed while executing, after ${attempts}: ${cause.message}`;
+      `${name} (${task.id}) died or was killed while executing, after ${attempts}: ${cause.message}`;
     this.#fail(task, this.#core.objects.encodeError(lostError(cause, message)));
   }
 
   /** An argument failed: the task fails without running, for the argument's reason. */
   #failArgument(task: OwnTask, failed: Entry): void {
-    this.#fail(task, this.#core.argumentError(failed, task.call.name, task.id()));
+    this.#fail(task, this.#core.argumentError(failed, task.call.name, task.id));
   }
 
   #fail(task: OwnTask, encoded: Uint8Array): void {

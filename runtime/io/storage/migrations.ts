@@ -69,6 +69,16 @@ export const MIGRATIONS: readonly Migration[] = [
         PRIMARY KEY (process_id, name, type))`,
     ],
   },
+  {
+    version: 2,
+    name: "placement groups",
+    statements: [
+      `CREATE TABLE placement_groups (
+        group_id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL, spec TEXT NOT NULL,
+        ends_with_owner INTEGER NOT NULL, placements TEXT NOT NULL, created_ms INTEGER NOT NULL, ready_ms INTEGER,
+        ended_ms INTEGER) WITHOUT ROWID`,
+    ],
+  },
 ];
 
 /** The schema that this program reads and writes. */

@@ -165,6 +165,8 @@ function actorDto(
       maxRestarts: before?.maxRestarts ?? 0,
       detached: before?.detached ?? false,
       resources: before?.resources ?? {},
+      labelSelector: before?.labelSelector ?? null,
+      fallbackStrategy: before?.fallbackStrategy ?? null,
     }
     : {
       className: spec.className,
@@ -174,6 +176,8 @@ function actorDto(
       maxRestarts: spec.maxRestarts,
       detached: spec.detached,
       resources: fromUnits(spec.resources),
+      labelSelector: spec.labelSelector ?? null,
+      fallbackStrategy: spec.fallbackStrategy ?? null,
     };
   return {
     actorId: status.actorId,

@@ -7,6 +7,7 @@ import type { ListAnswer, ListQuery } from "../../../dashboard/api_types.ts";
 import type { ActorRows, JobRows, NodeRows, WorkerRows } from "./cluster_rows.ts";
 import { matches, parseFilters } from "./filters.ts";
 import type { ObjectGroups, TrackedObject } from "./object_groups.ts";
+import { placementGroupRow, type PlacementGroupRows } from "./placement_group_rows.ts";
 import type { TaskCounts } from "./task_counts.ts";
 import type { KeptRow, TaskRows } from "./task_rows.ts";
 
@@ -24,6 +25,7 @@ export interface ListSources {
   readonly counts: TaskCounts;
   readonly tasks: TaskRows;
   readonly objects: ObjectGroups;
+  readonly placementGroups: PlacementGroupRows;
 }
 
 /** One row in the making: its place in the order (higher is newer; key breaks ties), and how to make it. */
@@ -117,8 +119,10 @@ const KINDS: Record<string, Kind> = {
       "errorType",
       "errorMessage",
       "args",
+      "labelSelector",
+      "fallbackStrategy",
     ],
-    detail: ["args", "pushedMs", "parentTaskId"],
+    detail: ["args", "pushedMs", "parentTaskId", "labelSelector", "fallbackStrategy"],
     entries: (view) => view.tasks.all().map(taskEntry),
     dropped: (view) => view.tasks.evicted + view.counts.rowsDropped,
   },
@@ -140,8 +144,10 @@ const KINDS: Record<string, Kind> = {
       "deathCause",
       "deathMessage",
       "updatedMs",
+      "labelSelector",
+      "fallbackStrategy",
     ],
-    detail: ["resources", "updatedMs"],
+    detail: ["resources", "updatedMs", "labelSelector", "fallbackStrategy"],
     entries: (view) =>
       [...view.actors.table.groups.values()].map((actor) => ({
         order: actor.updatedMs,
@@ -208,6 +214,31 @@ const KINDS: Record<string, Kind> = {
       })),
     dropped: (view) => view.workers.dropped,
   },
+  "placement-groups": {
+    columns: [
+      "placementGroupId",
+      "name",
+      "namespace",
+      "state",
+      "message",
+      "strategy",
+      "bundles",
+      "jobId",
+      "owner",
+      "detached",
+      "createdMs",
+      "readyMs",
+      "endedMs",
+    ],
+    detail: ["owner", "readyMs"],
+    entries: (view) =>
+      [...view.placementGroups.records()].map((record) => ({
+        order: record.createdMs,
+        key: record.spec.groupId,
+        row: () => ({ ...placementGroupRow(record) }),
+      })),
+    dropped: (view) => view.placementGroups.dropped,
+  },
   jobs: {
     columns: [
       "jobId",
@@ -244,6 +275,8 @@ function taskRow(kept: KeptRow): Row {
     durationMs: row.startMs !== null && row.endMs !== null ? row.endMs - row.startMs : null,
     errorType: error?.type ?? null,
     errorMessage: error?.message ?? null,
+    labelSelector: row.labelSelector ?? null,
+    fallbackStrategy: row.fallbackStrategy ?? null,
   };
 }
 

@@ -1,7 +1,6 @@
 /** The GCS as one machine: who hears of what, in which order, and what waits for a commit. */
 import { describe, expect, test } from "bun:test";
 import type { ActorId, NodeId, ProcessId } from "../../../runtime/common/ids.ts";
-import { Prng } from "../../../runtime/common/prng.ts";
 import { toUnits } from "../../../runtime/common/resources.ts";
 import { Gcs } from "../../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../../../runtime/core/gcs/gcs_events.ts";
@@ -24,7 +23,7 @@ import {
 } from "./fixtures.ts";
 
 class Bench {
-  gcs: Gcs = new Gcs(1_000, new Prng(1));
+  gcs: Gcs = new Gcs(1_000);
   nowMs: number = 1_000;
 
   step(event: GcsEvent): readonly GcsEffect[] {
@@ -201,7 +200,7 @@ describe("placement", () => {
           nodeId: null,
           processId: null,
           atMs: 1_000,
-          detail: "n-2: free now = 0 ms; n-1: free now + move 64 MB / 1 GB/s = 64 ms",
+          detail: "n-2: free (0 % used) = 0 ms; n-1: free (0 % used) + move 64 MB / 1 GB/s assumed = 64 ms",
         }],
       },
       afterCommit: false,
@@ -378,7 +377,7 @@ describe("a restarted head", () => {
       }],
     };
     const bench = new Bench();
-    bench.gcs = new Gcs(bench.nowMs, new Prng(2), records);
+    bench.gcs = new Gcs(bench.nowMs, records);
     bench.gcs.check();
     expect(bench.gcs.objects.size).toBe(1);
     bench.step({ type: "tick" });
@@ -404,7 +403,7 @@ describe("a restarted head", () => {
 
   test("an old driver's exit after the restart ends what it owned", () => {
     const bench = new Bench();
-    bench.gcs = new Gcs(1_000, new Prng(1), {
+    bench.gcs = new Gcs(1_000, {
       nodes: [],
       jobs: [],
       actors: [{

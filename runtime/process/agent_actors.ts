@@ -9,7 +9,14 @@
  */
 import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
-import type { ActorSpec, ActorStatus, DeathCause, Grant, LeaseRequest, Strategy } from "../common/task_spec.ts";
+import type {
+  ActorSpec,
+  ActorStatus,
+  DeathCause,
+  Grant,
+  LeaseRequest,
+  Strategy,
+} from "../common/task_spec.ts";
 import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
 import type { HeadLink } from "./agent_head_link.ts";

@@ -199,7 +199,9 @@ export class Leases {
     const { head } = this.#parts;
     if (effect.type === "bundlesAsked") {
       const { type, groupId, attempt, indices } = effect;
-      void head.request(type, { groupId, attempt, indices: [...indices] }, [], { keep: true }).catch(() => undefined);
+      void head.request(type, { groupId, attempt, indices: [...indices] }, [], { keep: true }).catch(() =>
+        undefined
+      );
     } else {
       const { type, ...params } = effect;
       void head.request(type, params as never, [], { keep: true }).catch(() => undefined);

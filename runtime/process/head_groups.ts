@@ -30,11 +30,15 @@ export function groupHandlers(nodeId: NodeId, ask: Ask, refuseWhenFull: () => vo
     getGroup: ({ name, namespace }) => ask((requestId) => ({ type: "getGroup", requestId, name, namespace })),
     removeGroup: ({ groupId }) => ask((requestId) => ({ type: "removeGroup", requestId, groupId })),
     waitGroup: ({ groupId, timeoutMs }) => {
-      if (timeoutMs !== null && !(timeoutMs >= 0)) throw new RangeError(`waitGroup: timeoutMs is ${timeoutMs}`);
+      if (timeoutMs !== null && !(timeoutMs >= 0)) {
+        throw new RangeError(`waitGroup: timeoutMs is ${timeoutMs}`);
+      }
       return ask((requestId) => ({ type: "waitGroup", requestId, groupId, timeoutMs }));
     },
-    bundlesPrepared: (params) => ask((requestId) => ({ type: "bundlesPrepared", requestId, ...params, nodeId })),
-    bundlesCommitted: (params) => ask((requestId) => ({ type: "bundlesCommitted", requestId, ...params, nodeId })),
+    bundlesPrepared: (params) =>
+      ask((requestId) => ({ type: "bundlesPrepared", requestId, ...params, nodeId })),
+    bundlesCommitted: (params) =>
+      ask((requestId) => ({ type: "bundlesCommitted", requestId, ...params, nodeId })),
     bundlesAsked: (params) => ask((requestId) => ({ type: "bundlesAsked", requestId, ...params, nodeId })),
   };
 }

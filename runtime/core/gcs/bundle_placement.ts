@@ -54,7 +54,9 @@ export function placeBundles(problem: PlacementProblem): ReadonlyMap<number, Nod
     count: taken.filter((other) => other === nodeId).length,
   }));
   // The hardest to place first.
-  const bundles = [...problem.bundles].sort((a, b) => weight(b, slots) - weight(a, slots) || a.index - b.index);
+  const bundles = [...problem.bundles].sort((a, b) =>
+    weight(b, slots) - weight(a, slots) || a.index - b.index
+  );
   switch (strategy) {
     case "STRICT_PACK":
       return strictPack(bundles, slots, taken);

@@ -13,9 +13,9 @@
  * @module
  */
 import { assert } from "../../common/assert.ts";
-import type { ActorId, NodeId } from "../../common/ids.ts";
+import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
-import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
+import type { NodeMethods } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
 import { ActorManager } from "../actor/actor_manager.ts";
 import type { Core } from "../core.ts";
@@ -25,8 +25,17 @@ import { GlobalScheduler, type SchedulerEffect, type SchedulerEvent } from "../s
 import { leasePickKey, type PickRequest, pickRequestOf } from "../scheduler/pick_request.ts";
 import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
 import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords, Of } from "./gcs_events.ts";
+import { relocations } from "./gcs_relocation.ts";
 import { groupEffect, groupEvent, type GroupOutcome, nodeLoad } from "./gcs_groups.ts";
-import { actorPick, actorPickKey, reply, replyCancelled, replyError, replyPicked, send } from "./gcs_replies.ts";
+import {
+  actorPick,
+  actorPickKey,
+  reply,
+  replyCancelled,
+  replyError,
+  replyPicked,
+  send,
+} from "./gcs_replies.ts";
 import type { GroupEvent } from "./group_events.ts";
 import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
 import { OpenPicks } from "./open_picks.ts";
@@ -83,6 +92,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "addJob":
         this.#stepJobs(nowMs, event, out);
+        // A job that it lost the answer for was ended when its node registered again without it.
+        this.#stepObjects(nowMs, { type: "ownerLives", owner: event.driverId }, out);
         break;
       case "endJob":
         this.#stepJobs(nowMs, event, out);
@@ -200,8 +211,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
     for (const event of lostGroups(this.nodes, this.jobs, this.groups)) this.#stepGroups(nowMs, event, out);
     for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
-    for (const { state, driverId: owner, message } of this.jobs.jobs()) {
-      if (state === "RUNNING") continue;
+    const running = new Set<ProcessId>();
+    for (const { state, driverId } of this.jobs.jobs()) if (state === "RUNNING") running.add(driverId);
+    for (const { driverId: owner, message } of this.jobs.jobs()) {
+      if (running.has(owner)) continue;
       this.#stepObjects(nowMs, { type: "ownerDied", owner, reason: `its job ended: ${message}` }, out);
     }
   }
@@ -225,7 +238,9 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "heartbeatAccepted":
         this.#stepScheduler(nowMs, effect, out);
-        this.#relocate(nowMs, effect.heartbeat, out);
+        for (const actor of relocations(effect.heartbeat, this.actors, this)) {
+          this.#stepActors(nowMs, { type: "relocateActor", ...actor }, out);
+        }
         this.#stepGroups(nowMs, nodeLoad(effect.heartbeat), out);
         break;
       case "nodeStateChanged": {
@@ -270,18 +285,6 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#stepScheduler(nowMs, { type: "nodeJoined", nodeId, resources, labels }, out);
     this.#stepScheduler(nowMs, { type: "nodeStateChanged", nodeId, state: "ALIVE" }, out);
     this.#stepGroups(nowMs, { type: "bundlesReported", nodeId, bundles: registration.bundles ?? [] }, out);
-  }
-
-  /** Actors that were told to start on a node and wait there for resources, while another node could start them now. */
-  #relocate(nowMs: number, heartbeat: Heartbeat, out: GcsEffect[]): void {
-    for (const { actorId, incarnation } of heartbeat.waitingActors ?? []) {
-      const record = this.actors.record(actorId);
-      // The heartbeat is older than what happened to the actor meanwhile.
-      if (record?.status.nodeId !== heartbeat.nodeId || record.status.incarnation !== incarnation) continue;
-      const chooser = record.spec.strategy.type === "group" ? this.groups : this.scheduler;
-      if (!chooser.betterElsewhere(actorPick(record.spec, incarnation), heartbeat.nodeId)) continue;
-      this.#stepActors(nowMs, { type: "relocateActor", actorId, incarnation }, out);
-    }
   }
 
   #stepJobs(nowMs: number, event: JobEvent, out: GcsEffect[]): void {

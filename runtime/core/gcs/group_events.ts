@@ -3,7 +3,13 @@
  * @module
  */
 import type { GroupId, JobId, NodeId, ProcessId } from "../../common/ids.ts";
-import type { BundleLoad, BundleReport, GroupInfo, GroupSpec, GroupState } from "../../common/placement_group.ts";
+import type {
+  BundleLoad,
+  BundleReport,
+  GroupInfo,
+  GroupSpec,
+  GroupState,
+} from "../../common/placement_group.ts";
 import type { ResourceSet } from "../../common/resources.ts";
 import type { PickRequest } from "../scheduler/pick_request.ts";
 import type { BundleDemand } from "./bundle_placement.ts";

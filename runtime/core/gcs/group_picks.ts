@@ -140,7 +140,8 @@ export class GroupPicks {
     const [key, { name, strategy }] = this.#waiting.entries().next().value!;
     this.#waiting.delete(key);
     const { groupId } = strategy as GroupStrategy;
-    const message = `${name} cannot run: ${GROUP_PICKS_MAX} requests wait for placement groups, such as ${groupId}`;
+    const message =
+      `${name} cannot run: ${GROUP_PICKS_MAX} requests wait for placement groups, such as ${groupId}`;
     out.push({ type: "pickRemoved", key, groupId, message });
   }
 

@@ -67,7 +67,8 @@ export class GroupReservations {
       else own.push(bundle);
     }
     for (const [nodeId, own] of byNode) {
-      entry.round.nodes.set(nodeId, { indices: own.map(({ index }) => index), done: false });
+      const { attempt } = entry;
+      entry.round.nodes.set(nodeId, { indices: own.map(({ index }) => index), attempt, done: false });
       for (const { resources } of own) out.push({ type: "assigned", nodeId, resources });
       out.push({ type: "prepareBundles", nodeId, groupId, attempt: entry.attempt, bundles: own });
     }
@@ -89,7 +90,7 @@ export class GroupReservations {
       entry.refusedBy.add(nodeId);
       return this.#rollBack(nowMs, entry, `${nodeId} could not reserve its bundles: ${problem}`, out);
     }
-    asked.done = true;
+    round.nodes.set(nodeId, { ...asked, done: true });
     this.#advance(nowMs, entry, out);
   }
 
@@ -97,8 +98,8 @@ export class GroupReservations {
   committed(nowMs: number, entry: GroupEntry, nodeId: NodeId, attempt: number, out: GroupEffect[]): void {
     const { round } = entry;
     const asked = round?.nodes.get(nodeId);
-    if (round?.attempt !== attempt || !round.committing || asked === undefined) return;
-    asked.done = true;
+    if (round?.committing !== true || asked?.attempt !== attempt) return;
+    round.nodes.set(nodeId, { ...asked, done: true });
     this.#advance(nowMs, entry, out);
   }
 
@@ -135,7 +136,7 @@ export class GroupReservations {
     entry.round = { attempt: entry.attempt, committing: true, nodes: new Map() };
     for (const nodeId of new Set(placements as NodeId[])) {
       const indices = spec.bundles.flatMap((_, index) => placements[index] === nodeId ? [index] : []);
-      entry.round.nodes.set(nodeId, { indices, done: false });
+      entry.round.nodes.set(nodeId, { indices, attempt: 0, done: false });
     }
   }
 
@@ -155,27 +156,32 @@ export class GroupReservations {
     const stray = bundles.filter((bundle) => placements[bundle.index] !== nodeId && !isOfRound(bundle));
     if (stray.length > 0) {
       const indices = stray.map(({ index }) => index);
-      out.push({ type: "releaseBundles", nodeId, groupId, indices, removed: false, message: "it is placed elsewhere" });
+      out.push({
+        type: "releaseBundles",
+        nodeId,
+        groupId,
+        indices,
+        removed: false,
+        message: "it is placed elsewhere",
+      });
     }
     const lost = placements.flatMap((at, index) => at === nodeId && !held.has(index) ? [index] : []);
     if (lost.length > 0) return this.lost(nowMs, entry, nodeId, lost, `${nodeId} came back without it`, out);
-    const attempts = new Set(bundles.flatMap(({ index, attempt, committed }) =>
-      placements[index] === nodeId && !committed ? [attempt] : []
-    ));
-    for (const attempt of attempts) out.push({ type: "commitBundles", nodeId, groupId, attempt });
-    if (asked === undefined) return;
-    if (preparing) {
-      const complete = asked.indices.every((index) => held.get(index)?.attempt === round.attempt);
-      if (!complete) {
-        // The order was lost with the connection.
-        const demands = asked.indices.map((index) => demandOf(entry, index));
-        asked.done = false;
-        out.push({ type: "prepareBundles", nodeId, groupId, attempt: round.attempt, bundles: demands });
-        return;
-      }
+    // All that a node has reserved and not heard of is of one round: an earlier one's was given back before.
+    const unheard = bundles.find(({ index, committed }) => placements[index] === nodeId && !committed);
+    if (unheard !== undefined) {
+      out.push({ type: "commitBundles", nodeId, groupId, attempt: unheard.attempt });
     }
-    // Committed, or told so by the order above, which nothing that uses the bundles can overtake.
-    asked.done = true;
+    if (asked === undefined) return;
+    if (preparing && !asked.indices.every((index) => held.get(index)?.attempt === round.attempt)) {
+      // The order was lost with the connection.
+      const demands = asked.indices.map((index) => demandOf(entry, index));
+      round.nodes.set(nodeId, { ...asked, done: false });
+      out.push({ type: "prepareBundles", nodeId, groupId, attempt: round.attempt, bundles: demands });
+      return;
+    }
+    const attempt = unheard?.attempt ?? asked.attempt;
+    round!.nodes.set(nodeId, { ...asked, attempt, done: unheard === undefined });
     this.#advance(nowMs, entry, out);
   }
 
@@ -223,7 +229,7 @@ export class GroupReservations {
       if (asked === undefined) return;
       const rest = asked.indices.filter((index) => !indices.includes(index));
       if (rest.length === 0) round.nodes.delete(nodeId);
-      else round.nodes.set(nodeId, { indices: rest, done: asked.done });
+      else round.nodes.set(nodeId, { ...asked, indices: rest });
       this.#advance(nowMs, entry, out);
     }
     // A round that prepares goes on without them; they are the next one's.
@@ -270,7 +276,7 @@ export class GroupReservations {
     round!.committing = true;
     for (const [nodeId, asked] of round!.nodes) {
       for (const index of asked.indices) placements[index] = nodeId;
-      asked.done = false;
+      round!.nodes.set(nodeId, { ...asked, done: false });
     }
     // Only now, so that after a restart the head knows all that may count somewhere.
     if (entry.state === "PENDING") this.#table.transition(entry, "PREPARED");

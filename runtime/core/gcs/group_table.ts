@@ -23,13 +23,21 @@ const TRANSITIONS: Readonly<Record<GroupState, readonly GroupState[]>> = {
   REMOVED: [],
 };
 
+/** What one node is asked for in a round. */
+export interface Asked {
+  readonly indices: readonly number[];
+  /** The round that the node knows them by: after a head's restart an earlier one. */
+  readonly attempt: number;
+  /** It has answered in this phase. */
+  readonly done: boolean;
+}
+
 /** One round of reservations. */
 export interface Round {
   readonly attempt: number;
   /** All have agreed and the placement is written down: only a node's death can undo it. */
   committing: boolean;
-  /** What each node is asked for, and whether it has answered in this phase. */
-  readonly nodes: Map<NodeId, { readonly indices: readonly number[]; done: boolean }>;
+  readonly nodes: Map<NodeId, Asked>;
 }
 
 export interface GroupEntry {
@@ -165,12 +173,17 @@ export class GroupTable {
       const placed = placements.filter((nodeId) => nodeId !== null).length;
       if (state === "PENDING") assert(placed === 0, `${id} holds nothing while it waits`);
       if (state === "CREATED" || state === "PREPARED") assert(placed === placements.length, `${id} is whole`);
-      if (state === "CREATED" || state === "REMOVED") assert(round === null, `${id}, ${state}, reserves nothing`);
+      if (state === "CREATED" || state === "REMOVED") {
+        assert(round === null, `${id}, ${state}, reserves nothing`);
+      }
       if (state === "PREPARED") assert(round?.committing === true, `${id}'s nodes are being told`);
       if (state === "PENDING" || (state === "RESCHEDULING" && placed < placements.length)) {
         assert(round !== null || tryAtMs !== null, `${id} will be tried`);
       }
-      assert(this.#timed.has(entry) === (tryAtMs !== null), `${id} is in the list of those to be tried if it is`);
+      assert(
+        this.#timed.has(entry) === (tryAtMs !== null),
+        `${id} is in the list of those to be tried if it is`,
+      );
       if (round !== null) assert(tryAtMs === null, `${id} is tried once at a time`);
       for (const [nodeId, { indices }] of round?.nodes ?? []) {
         for (const index of indices) {

@@ -244,7 +244,8 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
         reason: "the agent connected again",
       });
     }
-    const { objects: _objects, actors: _actors, drivers: _drivers, bundles: _bundles, ...facts } = registration;
+    const { objects: _objects, actors: _actors, drivers: _drivers, bundles: _bundles, ...facts } =
+      registration;
     const entry: NodeEntry = {
       facts,
       state: "ALIVE",
@@ -396,6 +397,7 @@ function rowOf(node: NodeEntry): NodeRow {
     objectStoreBytes: facts.objectStoreBytes,
     storeUsedBytes: heartbeat?.storeUsedBytes ?? 0,
     storeObjects: heartbeat?.storeObjects ?? 0,
+    storeSpilledBytes: heartbeat?.storeSpilledBytes ?? 0,
     workers: heartbeat?.workers ?? 0,
     memoryKills: heartbeat?.memoryKills ?? 0,
     cpuPercent: heartbeat?.cpuPercent ?? 0,

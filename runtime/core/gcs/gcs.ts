@@ -12,7 +12,6 @@
  * when all writes that were queued before it are durable, the others at once. Two sends to one node keep their order.
  * @module
  */
-import { assert } from "../../common/assert.ts";
 import type { ActorId, NodeId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
@@ -20,25 +19,15 @@ import { ActorManager } from "../actor/actor_manager.ts";
 import type { Core } from "../core.ts";
 import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
 import { ObjectDirectory } from "../object/object_directory.ts";
-import { GlobalScheduler, type SchedulerEffect, type SchedulerEvent } from "../scheduler/global_scheduler.ts";
-import { leasePickKey, type PickRequest, pickRequestOf } from "../scheduler/pick_request.ts";
+import { GlobalScheduler } from "../scheduler/global_scheduler.ts";
+import { leasePickKey } from "../scheduler/pick_request.ts";
 import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
 import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords, Of } from "./gcs_events.ts";
 import { relocations } from "./gcs_relocation.ts";
-import { groupEffect, groupEvent, type GroupOutcome, nodeLoad } from "./gcs_groups.ts";
-import {
-  actorPick,
-  actorPickKey,
-  broadcast,
-  reply,
-  replyCancelled,
-  replyError,
-  replyPicked,
-  send,
-} from "./gcs_replies.ts";
-import type { GroupEvent } from "./group_events.ts";
+import { groupEvent, nodeLoad } from "./gcs_groups.ts";
+import { GcsPlaces } from "./gcs_places.ts";
+import { broadcast, reply, replyError, send } from "./gcs_replies.ts";
 import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
-import { OpenPicks } from "./open_picks.ts";
 import { PlacementGroupManager } from "./placement_group_manager.ts";
 import { lostActors, lostGroups, lostJobs, lostOwners } from "./recovery.ts";
 import { type NodeEffect, type NodeEvent, NodeManager } from "./node_manager.ts";
@@ -53,7 +42,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   readonly objects: ObjectDirectory;
   readonly scheduler: GlobalScheduler;
   readonly groups: PlacementGroupManager;
-  readonly #picks: OpenPicks = new OpenPicks();
+  readonly #places: GcsPlaces;
   readonly #arguments: ArgumentWaits = new ArgumentWaits();
   /** The store's records have been compared with each other. */
   #recovered: boolean;
@@ -73,8 +62,15 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       const { resources, labels } = this.nodes.facts(nodeId)!;
       this.scheduler.step(nowMs, { type: "nodeJoined", nodeId, resources, labels });
       this.scheduler.step(nowMs, { type: "nodeStateChanged", nodeId, state: "SUSPECT" });
+      if (this.nodes.drainOf(nodeId) !== null) this.scheduler.step(nowMs, { type: "nodeDraining", nodeId });
     }
     this.groups = new PlacementGroupManager(nowMs, () => this.scheduler.available(), restored?.groups);
+    this.#places = new GcsPlaces({
+      scheduler: this.scheduler,
+      groups: this.groups,
+      jobs: this.jobs,
+      actors: (atMs, event, out) => this.#stepActors(atMs, event, out),
+    });
     this.#recovered = restored === null;
   }
 
@@ -90,6 +86,11 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         this.#stepNodes(nowMs, event, out);
         reply(event.requestId, {}, true, out);
         break;
+      case "drainNode": {
+        const busy = event.ifIdle ? this.#busyReason(event.nodeId) : null;
+        this.#stepNodes(nowMs, { ...event, busy }, out);
+        break;
+      }
       case "addJob":
         this.#stepJobs(nowMs, event, out);
         // A job that it lost the answer for was ended when its node registered again without it.
@@ -100,27 +101,23 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         reply(event.requestId, {}, true, out);
         break;
       case "pickNode":
-        this.#pickNode(nowMs, event, out);
+        this.#places.pickNode(nowMs, event, out);
         break;
-      case "cancelPick": {
-        const key = leasePickKey(event.submitter, event.leaseRequestId);
-        replyCancelled(this.#picks.takeTask(key), out);
-        this.#cancelPick(nowMs, key, out);
+      case "cancelPick":
+        this.#places.cancelTask(nowMs, leasePickKey(event.submitter, event.leaseRequestId), out);
         break;
-      }
       case "createGroup":
       case "getGroup":
       case "removeGroup":
       case "waitGroup":
-        this.#stepGroups(nowMs, groupEvent(event, this.jobs), out);
+      case "timer":
+        this.#places.stepGroups(nowMs, groupEvent(event, this.jobs), out);
         break;
       case "bundlesPrepared":
       case "bundlesCommitted":
       case "bundlesAsked":
-      case "timer":
-        this.#stepGroups(nowMs, event, out);
-        // At once: a node says again what it holds to a head that restarted.
-        if (event.type !== "timer") reply(event.requestId, {}, false, out);
+        this.#places.stepGroups(nowMs, event, out);
+        reply(event.requestId, {}, false, out);
         break;
       case "objectsReported":
         this.#stepObjects(nowMs, event, out);
@@ -156,17 +153,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.scheduler.check();
     this.groups.check();
     const statusOf = (actorId: ActorId): ActorStatus | undefined => this.actors.record(actorId)?.status;
-    this.#picks.check(statusOf);
+    this.#places.check(statusOf);
     this.#arguments.check(statusOf);
-  }
-
-  #pickNode(nowMs: number, event: Of<GcsEvent, "pickNode">, out: GcsEffect[]): void {
-    const request = pickRequestOf(event.request, event.nodeId, event.exclude, event.waitingAt);
-    const { jobId, taskId } = event.request;
-    // Resent: the first one's answer has no taker.
-    replyCancelled(this.#picks.takeTask(request.key), out);
-    this.#picks.addTask(request.key, { requestId: event.requestId, asker: event.nodeId, jobId, taskId });
-    this.#requestPick(nowMs, request, out);
   }
 
   #workerExited(nowMs: number, event: Of<GcsEvent, "workerExited">, out: GcsEffect[]): void {
@@ -178,7 +166,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       { type: "ownerDied", owner: workerId, reason: `its owner ${workerId} died: ${cause.message}` },
       out,
     );
-    this.#stepGroups(nowMs, { type: "processExited", processId: workerId }, out);
+    this.#places.stepGroups(nowMs, { type: "processExited", processId: workerId }, out);
     reply(event.requestId, {}, true, out);
   }
 
@@ -203,13 +191,15 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#stepNodes(nowMs, { type: "tick" }, out);
     this.#stepActors(nowMs, { type: "tick" }, out);
     this.#stepObjects(nowMs, { type: "tick" }, out);
-    this.#stepScheduler(nowMs, { type: "tick" }, out);
+    this.#places.stepScheduler(nowMs, { type: "tick" }, out);
   }
 
   #recover(nowMs: number, out: GcsEffect[]): void {
     this.#recovered = true;
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
-    for (const event of lostGroups(this.nodes, this.jobs, this.groups)) this.#stepGroups(nowMs, event, out);
+    for (const event of lostGroups(this.nodes, this.jobs, this.groups)) {
+      this.#places.stepGroups(nowMs, event, out);
+    }
     for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
     for (const event of lostOwners(this.jobs)) this.#stepObjects(nowMs, event, out);
   }
@@ -232,29 +222,40 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         replyError(effect.requestId, effect, false, out);
         break;
       case "heartbeatAccepted":
-        this.#stepScheduler(nowMs, effect, out);
+        this.#places.stepScheduler(nowMs, effect, out);
         for (const actor of relocations(effect.heartbeat, this.actors, this)) {
           this.#stepActors(nowMs, { type: "relocateActor", ...actor }, out);
         }
-        this.#stepGroups(nowMs, nodeLoad(effect.heartbeat), out);
+        this.#places.stepGroups(nowMs, nodeLoad(effect.heartbeat), out);
         break;
       case "nodeStateChanged": {
-        this.#stepScheduler(nowMs, effect, out);
+        this.#places.stepScheduler(nowMs, effect, out);
         const type = effect.state === "SUSPECT" ? "nodeSuspected" : "nodeJoined";
-        this.#stepGroups(nowMs, { type, nodeId: effect.nodeId }, out);
+        this.#places.stepGroups(nowMs, { type, nodeId: effect.nodeId }, out);
         break;
       }
       case "nodeDied": {
         const { nodeId, reason } = effect;
-        this.#picks.dropAsker(nodeId);
+        this.#places.nodeDied(nodeId);
         // The scheduler first: what is placed again below must not go there.
-        this.#stepScheduler(nowMs, { type: "nodeDied", nodeId, reason }, out);
+        this.#places.stepScheduler(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepJobs(nowMs, { type: "nodeDied", nodeId, reason }, out);
-        this.#stepGroups(nowMs, { type: "nodeDied", nodeId, reason }, out);
+        this.#places.stepGroups(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepActors(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepObjects(nowMs, { type: "nodeDied", nodeId, reason }, out);
         break;
       }
+      case "nodeDraining":
+        this.#drain(nowMs, effect, out);
+        break;
+      case "drainAnswered": {
+        const { requestId, accepted, message } = effect;
+        reply(requestId, { accepted, message }, true, out);
+        break;
+      }
+      case "drainRefused":
+        replyError(effect.requestId, effect, false, out);
+        break;
       case "publishNodes":
         broadcast(this.nodes, "nodesChanged", { nodes: this.nodes.rows() }, false, out);
         break;
@@ -277,9 +278,38 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     reply(requestId, { nodes: this.nodes.rows(), endedJobs: [...endedJobs], endedActors }, true, out);
     // Orders come after the answer; nothing that they say is persisted later than what the answer promises.
     out.push(...follow);
-    this.#stepScheduler(nowMs, { type: "nodeJoined", nodeId, resources, labels }, out);
-    this.#stepScheduler(nowMs, { type: "nodeStateChanged", nodeId, state: "ALIVE" }, out);
-    this.#stepGroups(nowMs, { type: "bundlesReported", nodeId, bundles: registration.bundles ?? [] }, out);
+    this.#places.stepScheduler(nowMs, { type: "nodeJoined", nodeId, resources, labels }, out);
+    this.#places.stepScheduler(nowMs, { type: "nodeStateChanged", nodeId, state: "ALIVE" }, out);
+    this.#places.stepGroups(
+      nowMs,
+      { type: "bundlesReported", nodeId, bundles: registration.bundles ?? [] },
+      out,
+    );
+  }
+
+  /** No more work goes there, and what has not begun there goes elsewhere. */
+  #drain(nowMs: number, effect: Of<NodeEffect, "nodeDraining">, out: GcsEffect[]): void {
+    const { nodeId, remainingMs, reason } = effect;
+    this.#places.stepScheduler(nowMs, { type: "nodeDraining", nodeId }, out);
+    send(nodeId, "drain", { remainingMs, reason }, true, out);
+    for (const { spec: { actorId, strategy }, status } of this.actors.records()) {
+      // One in a bundle has no other place.
+      if (status.nodeId !== nodeId || status.state === "ALIVE" || strategy.type === "group") continue;
+      this.#stepActors(nowMs, { type: "relocateActor", actorId, incarnation: status.incarnation }, out);
+    }
+  }
+
+  /** Why a node is not idle, by its last heartbeat; null when it is. */
+  #busyReason(nodeId: NodeId): string | null {
+    const row = this.nodes.heartbeat(nodeId);
+    const hosted = this.actors.records().filter(({ status }) =>
+      status.nodeId === nodeId && status.state !== "DEAD"
+    );
+    if (hosted.length > 0) return `it hosts ${hosted.length} actors`;
+    if (row === null) return null;
+    if (row.queueLength > 0) return `${row.queueLength} tasks wait there`;
+    const { leases = 0 } = row;
+    return leases === 0 ? null : `${leases} ${leases === 1 ? "lease is" : "leases are"} held there`;
   }
 
   #stepJobs(nowMs: number, event: JobEvent, out: GcsEffect[]): void {
@@ -297,10 +327,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "jobEnded": {
         const { jobId, driverId, reason } = effect;
-        for (const pick of this.#picks.takeJob(jobId)) replyCancelled(pick, out);
-        this.#stepScheduler(nowMs, { type: "jobEnded", jobId }, out);
+        this.#places.jobEnded(jobId, out);
+        this.#places.stepScheduler(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepActors(nowMs, { type: "jobEnded", jobId }, out);
-        this.#stepGroups(nowMs, { type: "jobEnded", jobId }, out);
+        this.#places.stepGroups(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepObjects(
           nowMs,
           { type: "ownerDied", owner: driverId, reason: `its job ended: ${reason}` },
@@ -343,19 +373,12 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "cancelDependencies":
         this.#cancelDependencies(nowMs, effect.actorId, out);
         break;
-      case "placeActor": {
-        const { spec, incarnation } = effect;
-        const request = actorPick(spec, incarnation);
-        this.#picks.addActor(request.key, { actorId: spec.actorId, incarnation });
-        this.#requestPick(nowMs, request, out);
+      case "placeActor":
+        this.#places.placeActor(nowMs, effect.spec, effect.incarnation, out);
         break;
-      }
-      case "cancelPlacement": {
-        const key = actorPickKey(effect.actorId, effect.incarnation);
-        this.#picks.takeActor(key);
-        this.#cancelPick(nowMs, key, out);
+      case "cancelPlacement":
+        this.#places.cancelActor(nowMs, effect.actorId, effect.incarnation, out);
         break;
-      }
       case "startActor": {
         const { nodeId, spec, incarnation, restarted } = effect;
         send(nodeId, "startActor", { spec, incarnation, restarted }, true, out);
@@ -427,70 +450,5 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       this.#stepActors(nowMs, { type: "dependenciesFailed", actorId, message: problem }, out);
     } else if (complete) this.#stepActors(nowMs, { type: "dependenciesReady", actorId }, out);
     return true;
-  }
-
-  #stepScheduler(nowMs: number, event: SchedulerEvent, out: GcsEffect[]): void {
-    for (const effect of this.scheduler.step(nowMs, event)) this.#schedulerEffect(nowMs, effect, out);
-  }
-
-  #schedulerEffect(nowMs: number, effect: SchedulerEffect, out: GcsEffect[]): void {
-    if (effect.type === "warnInfeasible") {
-      const { jobId, text } = effect;
-      const job = this.jobs.job(jobId);
-      if (job !== null) send(job.nodeId, "message", { jobId, level: "warning", text }, false, out);
-      return;
-    }
-    const actor = this.#picks.takeActor(effect.key);
-    if (actor !== undefined) {
-      const event: ActorEvent = effect.type === "picked"
-        ? { type: "actorPlaced", ...actor, nodeId: effect.nodeId }
-        : { type: "actorUnschedulable", ...actor, message: effect.message };
-      return this.#stepActors(nowMs, event, out);
-    }
-    const pick = this.#picks.takeTask(effect.key);
-    assert(pick !== undefined, `${effect.key} was asked for`);
-    if (effect.type === "picked") return replyPicked(nowMs, pick, effect, out);
-    replyError(pick.requestId, { code: "TaskUnschedulableError", message: effect.message }, false, out);
-  }
-
-  #stepGroups(nowMs: number, event: GroupEvent, out: GcsEffect[]): void {
-    for (const effect of this.groups.step(nowMs, event)) {
-      const outcome = groupEffect(effect, out);
-      if (outcome !== null) this.#groupOutcome(nowMs, outcome, out);
-    }
-  }
-
-  #groupOutcome(nowMs: number, outcome: GroupOutcome, out: GcsEffect[]): void {
-    switch (outcome.type) {
-      case "assigned":
-        return this.scheduler.assign(nowMs, outcome.nodeId, outcome.resources);
-      case "groupRemoved":
-        return this.#stepActors(nowMs, outcome, out);
-      case "pickRemoved": {
-        const { key, groupId, message } = outcome;
-        if (this.#picks.takeActor(key) !== undefined) {
-          return this.#stepActors(nowMs, { type: "groupRemoved", groupId, message }, out);
-        }
-        const { requestId } = this.#picks.takeTask(key)!;
-        return replyError(requestId, { code: "PlacementGroupRemovedError", message }, false, out);
-      }
-      case "picked":
-        return this.#schedulerEffect(nowMs, { ...outcome, costs: [] }, out);
-      case "warnInfeasible":
-        return this.#schedulerEffect(nowMs, outcome, out);
-      default:
-        outcome satisfies never;
-    }
-  }
-
-  #requestPick(nowMs: number, request: PickRequest, out: GcsEffect[]): void {
-    if (request.strategy.type === "group") this.#stepGroups(nowMs, { type: "requestPick", request }, out);
-    else this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
-  }
-
-  /** Of a lease or an actor; whether it asked for a place in a group is not said again. */
-  #cancelPick(nowMs: number, key: string, out: GcsEffect[]): void {
-    this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
-    this.#stepGroups(nowMs, { type: "cancelPick", key }, out);
   }
 }

@@ -69,7 +69,7 @@ function order<M extends keyof NodeMethods>(
 }
 
 /** A request of an agent as the manager takes it: a job that has ended gets no more groups. */
-export function groupEvent(event: GroupRequest, jobs: JobManager): GroupEvent {
+export function groupEvent(event: GroupRequest | Of<GroupEvent, "timer">, jobs: JobManager): GroupEvent {
   if (event.type !== "createGroup") return event;
   const { jobId, owner, detached, byDetachedActor } = event.spec;
   const running = jobs.isRunning(jobId);

@@ -132,7 +132,7 @@ export type LocalSchedulerEvent =
     readonly removed: boolean;
     readonly message: string;
   }
-  /** No new work from now on; running work goes on. */
+  /** No new work from now on; running work goes on, its leases are asked back (again each time that it is said). */
   | { readonly type: "drain" }
   /** Have this many workers of the plain environment started ahead of need. */
   | { readonly type: "prestart"; readonly count: number }

@@ -34,7 +34,9 @@ export class RequestRouter {
   admit(entry: PendingRequest): void {
     const state = this.#state;
     const { request } = entry;
-    const feasible = state.feasible(request) && !state.draining;
+    // What a bundle is for was decided before: it has no other place while the node lives.
+    const isOpen = !state.draining || request.strategy.type === "group";
+    const feasible = state.feasible(request) && isOpen;
     if (entry.origin !== "own") {
       if (feasible) return state.commit(entry);
       return state.reject(entry, "TaskUnschedulableError", `Cannot run it at ${this.#misfit(entry)}`, true);

@@ -71,6 +71,11 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   {
     version: 2,
+    name: "nodes that are drained",
+    statements: [`ALTER TABLE nodes ADD COLUMN drain TEXT`],
+  },
+  {
+    version: 3,
     name: "placement groups",
     statements: [
       `CREATE TABLE placement_groups (

@@ -167,6 +167,7 @@ const KINDS: Record<string, Kind> = {
       "nodeId",
       "state",
       "stateMessage",
+      "drain",
       "hostname",
       "address",
       "pid",

@@ -206,7 +206,7 @@ test("a newer, a foreign and a corrupt store are refused with what was found and
   ) as StoreError;
   expect(corrupt.code).toBe("STORE_CORRUPT");
   expect(corrupt.message).toContain(garbageUrl);
-  expect(corrupt.message).toContain("schema version 1");
+  expect(corrupt.message).toContain(`schema version ${SCHEMA_VERSION}`);
 });
 
 test("a URL that names no store is refused before anything is started, without repeating a password", async () => {

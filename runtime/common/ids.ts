@@ -18,6 +18,8 @@ export type TaskId = string & { readonly [brand]: "TaskId" };
 export type ObjectId = string & { readonly [brand]: "ObjectId" };
 /** One actor, through all of its restarts. */
 export type ActorId = string & { readonly [brand]: "ActorId" };
+/** One placement group. */
+export type GroupId = string & { readonly [brand]: "GroupId" };
 /** One grant of a worker to a submitter. */
 export type LeaseId = string & { readonly [brand]: "LeaseId" };
 
@@ -42,6 +44,9 @@ export function jobId(random: string): JobId {
 }
 export function actorId(random: string): ActorId {
   return `a-${random}` as ActorId;
+}
+export function groupId(random: string): GroupId {
+  return `g-${random}` as GroupId;
 }
 
 /** The `sequence`-th task that the process `owner` submits: `t-<owner>-<sequence>`. */

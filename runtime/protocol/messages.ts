@@ -34,6 +34,8 @@ import type {
   WorkerReport,
 } from "./node_rows.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
+import type { Method, Notification } from "./method.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
 export type CodeKind = "function" | "class" | "codec" | "folder";
@@ -65,13 +67,6 @@ export interface Welcome {
   readonly id: string;
   readonly nodeId?: NodeId;
 }
-
-/** One method: what it takes and what it answers. Notifications answer nothing. */
-export interface Method<P, R> {
-  readonly params: P;
-  readonly result: R;
-}
-export type Notification<P> = Method<P, void>;
 
 // ---- where bytes are ------------------------------------------------------------------------------------------------
 
@@ -266,7 +261,7 @@ export interface CoreMethods {
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
-export interface HeadMethods {
+export interface HeadMethods extends GroupHeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<
@@ -390,7 +385,7 @@ export interface HeadMethods {
   readonly kvList: Method<{ prefix: string }, { keys: string[] }>;
 
   readonly nodes: Method<Record<string, never>, { nodes: NodeRow[] }>;
-  /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs. */
+  /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs, placement-groups. */
   readonly list: Method<
     { kind: string; filters?: string[]; limit?: number; after?: string; detail?: boolean },
     { rows: Record<string, unknown>[]; total: number }
@@ -420,7 +415,7 @@ export interface HeadMethods {
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
 
-export interface NodeMethods {
+export interface NodeMethods extends GroupNodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome
@@ -490,3 +485,4 @@ export type {
   ObjectReport,
   WorkerReport,
 };
+export type { Method, Notification };

@@ -128,6 +128,16 @@ export class LeaseEndings {
     }
   }
 
+  /** What it ran in is taken away: its submitter hears of it, its resources are free when the process is gone. */
+  evicted(lease: HeldLease, cause: DeathCause): void {
+    if (lease.ending) return;
+    const { leaseId, workerId, request: { submitter, submitterNode, kind } } = lease;
+    this.#discard(lease, cause.code, cause.message);
+    if (kind === "task") {
+      this.#state.emit({ type: "leaseLost", leaseId, workerId, submitter, submitterNode, cause });
+    }
+  }
+
   /** Nobody wants its answer; the answer ends the question all the same. */
   #cancel(entry: PendingRequest): void {
     this.#state.remove(entry);
@@ -146,7 +156,7 @@ export class LeaseEndings {
   /** Give back all that a lease held. */
   #release(lease: HeldLease): void {
     this.#state.leases.remove(lease);
-    this.#state.resources.release(lease.allocation);
+    lease.allocation.pool.release(lease.allocation);
     if (lease.request.args.length > 0) this.#state.emit({ type: "releaseArguments", key: lease.key });
   }
 }

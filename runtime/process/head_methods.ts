@@ -22,6 +22,7 @@ import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
+import { groupHandlers } from "./head_groups.ts";
 import type { HeadPeer } from "./head_nodes.ts";
 
 /** Everything that requests are answered from. */
@@ -59,6 +60,11 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
     ...nodeHandlers(services, peer),
     ...objectHandlers(services, peer),
     ...actorHandlers(services, peer),
+    ...groupHandlers(
+      peer.hello.id as NodeId,
+      <R>(event: (requestId: string) => GcsEvent) => services.effects.ask(peer.number, event) as Promise<R>,
+      () => refuseWhenFull(services.store),
+    ),
     ...tableHandlers(services),
     ...peopleHandlers(services),
   };
@@ -294,7 +300,7 @@ function pendingDemand(gcs: Gcs): DemandRow[] {
       rows.set(keyOf(row), known === undefined ? row : { ...known, count: known.count + row.count });
     }
   }
-  for (const row of gcs.scheduler.demand()) {
+  for (const row of [...gcs.scheduler.demand(), ...gcs.groups.demand()]) {
     const known = rows.get(keyOf(row));
     rows.set(keyOf(row), { ...row, count: Math.max(row.count, known?.count ?? 0) });
   }

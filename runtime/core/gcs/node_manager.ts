@@ -37,12 +37,11 @@ import type { Core } from "../core.ts";
 export const DEAD_NODES_KEPT: number = 1_000;
 /** Members at most; a registration above that is refused. */
 export const NODES_MAX: number = 10_000;
-/** In a larger cluster the list of nodes goes out once a tick, not at every change: a thousand that join would be a million
- *  lists of a thousand rows. */
+/** In a larger cluster the list goes out once a tick, else a thousand nodes that join are a million lists. */
 export const NODES_TOLD_AT_ONCE: number = 32;
 
 /** What a node says of itself, without what it holds. */
-export type NodeFacts = Omit<NodeRegistration, "objects" | "actors" | "drivers">;
+export type NodeFacts = Omit<NodeRegistration, "objects" | "actors" | "drivers" | "bundles">;
 
 /** A node as it is persisted. */
 export interface NodeRecord {
@@ -293,7 +292,8 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
         reason: "the agent connected again",
       });
     }
-    const { objects: _objects, actors: _actors, drivers: _drivers, ...facts } = registration;
+    const { objects: _objects, actors: _actors, drivers: _drivers, bundles: _bundles, ...facts } =
+      registration;
     const entry: NodeEntry = {
       facts,
       state: "ALIVE",

@@ -49,6 +49,11 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     core.recorder.addSource(this);
   }
 
+  /** Whether calls are under way, or actors being made. */
+  get isBusy(): boolean {
+    return this.#busy.size > 0;
+  }
+
   get namesPending(): boolean {
     return this.#naming > 0;
   }

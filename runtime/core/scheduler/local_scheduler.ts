@@ -101,6 +101,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       offerDue ||= event.type === "timer" || event.type === "peersChanged";
     }
     this.#dispatch.dispatch();
+    for (const entry of fresh) if (state.pending.has(entry.key)) this.#starts.refuseQuarantined(entry);
     for (const entry of fresh) if (state.pending.has(entry.key)) this.#router.offer(entry);
     if (offerDue) this.#router.offerDue();
     this.#starts.startMissing();
@@ -243,8 +244,8 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         return this.#state.emit({ type: "stopWorker", workerId: event.workerId, force: true, cause });
       }
       case "workerStartFailed": {
-        const env = pool.startFailed(event.startId);
-        if (env !== null) this.#starts.failed(env, event.message, event.final === true);
+        const start = pool.startFailed(event.startId);
+        if (start !== null) this.#starts.failed(start, event.message, event.final === true);
         return;
       }
       case "workerExited":

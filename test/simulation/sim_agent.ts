@@ -8,12 +8,14 @@ import type { JobId, NodeId, ObjectId, ProcessId } from "../../runtime/common/id
 import type { ResourceSet } from "../../runtime/common/resources.ts";
 import type { ArgumentRef, DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
 import { LocalScheduler } from "../../runtime/core/scheduler/local_scheduler.ts";
+import { MemoryMonitor } from "../../runtime/core/scheduler/memory_monitor.ts";
 import type {
   LeaseOrigin,
   LocalSchedulerEffect,
   LocalSchedulerEvent,
 } from "../../runtime/core/scheduler/local_scheduler_types.ts";
 import type { NodeRegistration, ObjectReport } from "../../runtime/protocol/messages.ts";
+import { TurnBook } from "./checkers/fairness.ts";
 import type { Host } from "./network.ts";
 import { SimActors } from "./sim_actors.ts";
 import type { SimDriver } from "./sim_driver.ts";
@@ -54,6 +56,7 @@ export class SimAgent {
   readonly peers: SimPeers;
   readonly actors: SimActors;
   readonly reports: SimStoreReports;
+  readonly turns: TurnBook;
   readonly drivers: Map<ProcessId, SimDriver> = new Map();
   /** All and only leases that hold something. */
   readonly leases: Map<string, LeaseBook> = new Map();
@@ -61,6 +64,7 @@ export class SimAgent {
   readonly #workers: Map<ProcessId, SimWorker> = new Map();
   readonly #forwarded: Map<string, Grant> = new Map();
   readonly #picks: Map<string, number> = new Map();
+  readonly #memory: MemoryMonitor = new MemoryMonitor({ threshold: 0.9, minFreeBytes: null });
   #heartbeats: number = 0;
 
   constructor(world: SimWorld, config: AgentConfig) {
@@ -79,6 +83,7 @@ export class SimAgent {
     this.peers = new SimPeers(world, this);
     this.actors = new SimActors(world, this);
     this.reports = new SimStoreReports(world, this);
+    this.turns = new TurnBook(world, this);
     const { loop, network, head } = world;
     this.link = new SimLink({
       loop,
@@ -152,6 +157,7 @@ export class SimAgent {
 
   leaseRequested(request: LeaseRequest, origin: LeaseOrigin): void {
     let missingBytes = 0;
+    this.turns.requested(request);
     for (const { id, bytes } of request.args) if (!this.objects.has(id)) missingBytes += bytes;
     this.step({ type: "leaseRequested", request, origin, missingBytes });
   }
@@ -185,6 +191,7 @@ export class SimAgent {
       intended,
       cause,
     }, () => undefined);
+    this.#memory.step({ type: "workerExited", workerId });
     this.step({ type: "workerExited", workerId, cause });
     this.step({ type: "submitterDied", submitter: workerId });
     this.reports.ownerDied(workerId);
@@ -211,6 +218,24 @@ export class SimAgent {
 
   randomWorker(): SimWorker | null {
     return this.#workers.size === 0 ? null : this.#world.faults.pick([...this.#workers.values()]);
+  }
+
+  /** The node runs short of memory: the monitor ends one worker. */
+  lowMemory(): void {
+    const candidates = this.scheduler.running();
+    const kill = this.#memory.step({ type: "read", usedBytes: 99, totalBytes: 100, candidates });
+    const worker = kill === null ? undefined : this.#workers.get(kill.workerId);
+    if (worker === undefined) return;
+    this.#world.loop.after(
+      1,
+      () => this.workerExited(worker, false, { code: "OUT_OF_MEMORY", message: "low" }),
+    );
+  }
+
+  /** One that hosts an actor. */
+  randomActorWorker(): SimWorker | null {
+    const hosts = [...this.#workers.values()].filter((worker) => worker.actor !== null);
+    return hosts.length === 0 ? null : this.#world.faults.pick(hosts);
   }
 
   #registration(): NodeRegistration {
@@ -300,11 +325,13 @@ export class SimAgent {
       case "reject":
         return this.#reject(effect);
       case "answerForwarded": {
+        this.turns.answered(effect.key);
         const grant = this.#forwarded.get(effect.key)!;
         const { submitter, requestId } = splitKey(effect.key);
         return this.#toSubmitter(submitter, (owner) => owner.granted(requestId, grant));
       }
       case "answerCancelled":
+        this.turns.answered(effect.key);
         if (effect.origin === "peer") this.peers.answerLease(effect.key, cancelled());
         return;
       case "pickNode":
@@ -354,7 +381,7 @@ export class SimAgent {
         if (submitterNode !== this.nodeId) {
           return this.peers.tellBack(submitterNode, { kind: "leaseLost", submitter, leaseId, cause });
         }
-        return this.#toSubmitter(submitter, (owner) => owner.workerLost(leaseId));
+        return this.#toSubmitter(submitter, (owner) => owner.workerLost(leaseId, cause));
       }
       case "setTimer":
         return loop.after(effect.atMs - loop.nowMs, () => this.step({ type: "timer" }));
@@ -376,6 +403,7 @@ export class SimAgent {
 
   #grant({ key, request, origin, leaseId, workerId, resources }: EffectOf<"grant">): void {
     const isActor = request.kind === "actor";
+    this.turns.granted(request);
     // A repeated answer to a repeated request is the same lease.
     if (!this.leases.has(leaseId)) {
       this.leases.set(leaseId, { key, workerId, resources, isActor, lent: false });
@@ -388,11 +416,12 @@ export class SimAgent {
   }
 
   #reject({ key, request, origin, code, message, retry }: EffectOf<"reject">): void {
+    this.turns.answered(key);
     if (origin === "head") return this.actors.refused(request.requestId, message);
     if (origin === "peer") {
       return this.peers.answerLease(key, { type: "refused", code, message, fatal: !retry });
     }
-    this.#toSubmitter(request.submitter, (owner) => owner.rejected(request.requestId));
+    this.#toSubmitter(request.submitter, (owner) => owner.rejected(request.requestId, code, message));
   }
 
   #pick({ key, request, exclude, waitingAt }: EffectOf<"pickNode">): void {

@@ -82,6 +82,9 @@ export class SimDriver {
   /** The head says that its job is over. */
   jobEnded(): void {
     if (!this.isAlive) return;
+    if (!this.#world.fallen.has(this.agent.nodeId)) {
+      this.#world.fail(`${this.id}'s job is ended while it runs, on a node that never died`);
+    }
     this.state = "ended";
     this.submitter?.close();
     this.agent.driverExited(this, true);
@@ -172,14 +175,26 @@ export class SimDriver {
       args,
       methods: {},
     };
+    const book: ActorBook = {
+      actorId: id,
+      name,
+      acknowledged: false,
+      refused: false,
+      killed: false,
+      dropped: false,
+    };
     if (cpu > 0) {
       // One holds its CPU for life. Of the others no more than a while: what is left might fit nowhere.
       const isFirst = !this.#world.cpuActor;
       this.#world.cpuActor = true;
       const kill = { type: "killActor", actorId: id, noRestart: true } as const;
-      if (!isFirst) this.#later(12_000, () => this.agent.link.request(kill, () => undefined));
+      if (!isFirst) {
+        this.#later(12_000, () => {
+          book.killed = true;
+          this.agent.link.request(kill, () => undefined);
+        });
+      }
     }
-    const book: ActorBook = { actorId: id, name, acknowledged: false, refused: false };
     this.#world.actors.set(id, book);
     this.#mine.push(book);
     this.#watch(id);
@@ -206,12 +221,14 @@ export class SimDriver {
     };
     if (kind === 0) {
       const request = { type: "killActor", actorId: book.actorId, noRestart: work.chance(60) } as const;
+      if (request.noRestart) book.killed = true;
       this.agent.link.request(request, answered);
     } else if (kind === 1) {
       this.agent.link.request({ type: "getActor", name: "alpha", namespace: "shared" }, answered);
     } else {
       this.#openCalls--;
       const dropped = { type: "actorOutOfScope", actorId: book.actorId } as const;
+      if (kind === 2) book.dropped = true;
       if (kind === 2) this.agent.link.request(dropped, () => undefined);
     }
   }

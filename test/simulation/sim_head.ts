@@ -9,6 +9,7 @@ import { Prng } from "../../runtime/common/prng.ts";
 import { Gcs } from "../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../../runtime/core/gcs/gcs_events.ts";
 import type { JobEvent } from "../../runtime/core/gcs/job_manager.ts";
+import type { NodeRecord } from "../../runtime/core/gcs/node_manager.ts";
 import type { Heartbeat, NodeMethods, NodeRegistration } from "../../runtime/protocol/messages.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { Channel, Host, Network } from "./network.ts";
@@ -60,6 +61,8 @@ export class SimHead {
   gcs: Gcs | null = null;
   /** Runs after every step; checks what must hold always. */
   onStep: (event: GcsEvent) => void = () => undefined;
+  /** A member is declared dead. */
+  onDeath: (record: NodeRecord) => void = () => undefined;
   readonly #loop: EventLoop;
   readonly #network: Network;
   readonly #prng: Prng;
@@ -70,6 +73,8 @@ export class SimHead {
   #request: number = 0;
   #life: number = 0;
   #doomed: (() => void) | null = null;
+  /** Only after such an event; null: after any. */
+  #doom: GcsEvent["type"] | null = null;
 
   constructor(loop: EventLoop, network: Network, prng: Prng) {
     this.#loop = loop;
@@ -104,8 +109,9 @@ export class SimHead {
     this.#requests.clear();
   }
 
-  /** Dies soon after its next word about an actor: what it said and what it wrote must agree afterwards. */
+  /** Dies soon after its next word about an actor or a job: what it said and what it wrote must agree afterwards. */
   crashAfterWrite(crashed: () => void): void {
+    this.#doom = this.#prng.pick(["createActor", "addJob", null]);
     this.#doomed = crashed;
   }
 
@@ -139,6 +145,8 @@ export class SimHead {
   }
 
   #receive(connection: number, link: Link, message: ToHead): void {
+    // Fenced, or replaced: what is still read from it does not count.
+    if (!this.#links.has(connection)) return;
     if (message.kind === "notice") return this.#step(message.notice);
     const requestId = `q${++this.#request}`;
     this.#requests.set(requestId, { link, id: message.id });
@@ -157,14 +165,24 @@ export class SimHead {
     const types = (): string => effects.map((effect) => effect.type).join(",");
     this.#loop.trace("head", `${event.type} -> ${types()}`, () => ({ event, effects }));
     for (const effect of effects) this.#perform(effect);
+    this.#observe(effects);
     this.onStep(event);
-    if (this.#doomed === null || !effects.some((effect) => effect.type === "persistActor")) return;
+    if (this.#doomed === null) return;
+    const writes = effects.some((effect) => effect.type === "persistActor" || effect.type === "persistJob");
+    if (!writes || (this.#doom !== null && event.type !== this.#doom)) return;
     const crashed = this.#doomed;
     this.#doomed = null;
     this.#loop.after(this.#prng.below(15), () => {
       this.crash();
       crashed();
     });
+  }
+
+  #observe(effects: readonly GcsEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type !== "persistNode" || effect.record.state !== "DEAD") continue;
+      this.onDeath(effect.record);
+    }
   }
 
   #perform(effect: GcsEffect): void {

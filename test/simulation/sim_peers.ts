@@ -210,7 +210,7 @@ export class SimPeers {
         return agent.submitterOf(message.submitter)?.reclaim(message.leaseId);
       case "leaseLost":
         agent.step({ type: "remoteLeaseReturned", leaseId: message.leaseId });
-        return agent.submitterOf(message.submitter)?.workerLost(message.leaseId);
+        return agent.submitterOf(message.submitter)?.workerLost(message.leaseId, message.cause);
       case "reply":
         return agent.submitterOf(message.to)?.replied(message.reply);
       case "unreached":

@@ -12,6 +12,7 @@ import type { SimWorld } from "./sim_world.ts";
 interface Received {
   readonly push: Push;
   readonly task: SimTask;
+  readonly attempt: number;
   readonly reply: (reply: PushReply) => void;
 }
 
@@ -44,7 +45,9 @@ export class SimWorker {
       this.#world.fail(`${this.id} of ${this.#jobId} gets work of ${push.jobId}`);
     }
     this.#jobId = push.jobId;
-    for (const task of push.tasks) this.#queue.push({ push, task, reply });
+    for (const [index, task] of push.tasks.entries()) {
+      this.#queue.push({ push, task, attempt: push.attempts[index]!, reply });
+    }
     this.#next();
   }
 
@@ -61,6 +64,7 @@ export class SimWorker {
     if (received === undefined) return;
     this.#running = received;
     const { plan } = received.task;
+    this.#world.tasks.begun(received.task, received.attempt);
     const { loop, faults } = this.#world;
     if (this.#world.mishap(3)) {
       return loop.after(faults.below(plan.durationMs + 1), () => this.agent.crashWorker(this));

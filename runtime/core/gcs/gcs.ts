@@ -12,7 +12,7 @@
  * @module
  */
 import { assert } from "../../common/assert.ts";
-import type { ActorId, NodeId } from "../../common/ids.ts";
+import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
@@ -77,6 +77,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "addJob":
         this.#stepJobs(nowMs, event, out);
+        // A job that it lost the answer for was ended when its node registered again without it.
+        this.#stepObjects(nowMs, { type: "ownerLives", owner: event.driverId }, out);
         break;
       case "endJob":
         this.#stepJobs(nowMs, event, out);
@@ -185,8 +187,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#recovered = true;
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
     for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
-    for (const { state, driverId: owner, message } of this.jobs.jobs()) {
-      if (state === "RUNNING") continue;
+    const running = new Set<ProcessId>();
+    for (const { state, driverId } of this.jobs.jobs()) if (state === "RUNNING") running.add(driverId);
+    for (const { driverId: owner, message } of this.jobs.jobs()) {
+      if (running.has(owner)) continue;
       this.#stepObjects(nowMs, { type: "ownerDied", owner, reason: `its job ended: ${message}` }, out);
     }
   }

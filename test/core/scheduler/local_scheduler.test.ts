@@ -500,6 +500,18 @@ describe("other nodes", () => {
     assert.deepEqual(types(scene.send({ type: "nodePicked", key, nodeId: THERE })), ["forward"]);
   });
 
+  test("a request that has waited here for a second goes where there is room, wherever its arguments are", () => {
+    const scene = new Scene({ CPU: 1 }).workers(1).peers(THERE);
+    scene.request();
+    const [asked] = scene.request({ requestId: "r2" });
+    assert.deepEqual(asked?.type === "pickNode" && asked.waitingAt, undefined);
+    const key = "d-1/r2";
+    assert.deepEqual(scene.send({ type: "nodePicked", key, nodeId: HERE }), []);
+    const again = scene.tick(1_000).find((effect) => effect.type === "pickNode");
+    assert.deepEqual(again?.type === "pickNode" && again.waitingAt, HERE);
+    assert.deepEqual(types(scene.send({ type: "nodePicked", key, nodeId: THERE })), ["forward"]);
+  });
+
   test("a forwarded request that is granted while it is asked about ends the question", () => {
     const scene = new Scene({ CPU: 1 }).workers(1).peers(THERE);
     scene.request();

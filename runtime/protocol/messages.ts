@@ -32,6 +32,7 @@ import type {
   ObjectReport,
   WorkerReport,
 } from "./node_rows.ts";
+import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
@@ -248,6 +249,9 @@ export interface CoreMethods {
   readonly assignJob: Notification<{ jobId: JobId; namespace: string }>;
   readonly relayFrame: Notification<{ relayId: string }>;
   readonly closeRelay: Notification<{ relayId: string }>;
+  /** Where a task that the process submitted stands, or the creation of an actor that it has no answer for: for "why". Null:
+   *  not this process's. */
+  readonly explain: Method<{ id: TaskId | ActorId }, { call: CallFacts | null }>;
   /** One line for the user, already worded (infeasible demand, a clamped store, forwarded log lines). */
   readonly message: Notification<{ level: MessageLevel; text: string }>;
   /** The node's store is full: collect garbage now, so that refs and views that nobody uses are let go. */
@@ -390,6 +394,8 @@ export interface HeadMethods {
       sessionDir: string;
     }
   >;
+  /** One sentence: why this task, actor or object is where it is. RangeError for what nobody knows. */
+  readonly why: Method<{ id: string }, { sentence: string }>;
   /** A fresh one-time link that signs a browser in. */
   readonly dashboardLink: Method<Record<string, never>, { url: string | null }>;
   /** From the CLI: head and agents of this machine's session end. */
@@ -398,7 +404,18 @@ export interface HeadMethods {
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
 
-export interface NodeMethods {
+/** Questions for people's sake; nothing depends on an answer. */
+export interface NodeQuestions {
+  /** What this node knows of a task that one of its processes submitted; of an actor's creation (`process` null), any of them. */
+  readonly explainCall: Method<{ id: TaskId | ActorId; process: ProcessId | null }, NodeFacts>;
+  /** What this node knows of a lease request that was passed on to it, or of an actor that it was told to start. */
+  readonly explainLease: Method<
+    { submitter: ProcessId; requestId: string } | { actorId: ActorId; incarnation: number },
+    { lease: LeaseFacts | null }
+  >;
+}
+
+export interface NodeMethods extends NodeQuestions {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome
@@ -422,6 +439,9 @@ export interface NodeMethods {
    *  exit. */
   readonly shutdown: Notification<{ reason: string; fenced?: boolean }>;
 }
+
+/** Orders and news: what the GCS sends. */
+export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ export {
   listTasks,
   listWorkers,
   nodes,
+  why,
 } from "../api/state.ts";
 export {
   ActorDiedError,

@@ -14,7 +14,7 @@
 import { assert } from "../../common/assert.ts";
 import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
-import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
+import type { Heartbeat, NodeMethods, NodeOrder } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
 import { ActorManager } from "../actor/actor_manager.ts";
 import type { Core } from "../core.ts";
@@ -441,7 +441,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     reply(requestId, { nodeId: effect.nodeId, steps }, false, out);
   }
 
-  #broadcast<M extends keyof NodeMethods>(
+  #broadcast<M extends NodeOrder>(
     method: M,
     params: NodeMethods[M]["params"],
     afterCommit: boolean,

@@ -5,11 +5,11 @@
 import type { ActorId, NodeId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
 import type { ActorSpec } from "../../common/task_spec.ts";
-import type { NodeMethods } from "../../protocol/messages.ts";
+import type { NodeMethods, NodeOrder } from "../../protocol/messages.ts";
 import type { PickRequest } from "../scheduler/pick_request.ts";
 import type { GcsEffect, SendEffect } from "./gcs_events.ts";
 
-export function send<M extends keyof NodeMethods>(
+export function send<M extends NodeOrder>(
   nodeId: NodeId,
   method: M,
   params: NodeMethods[M]["params"],

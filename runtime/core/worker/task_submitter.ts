@@ -79,6 +79,18 @@ export class TaskSubmitter<T extends SubmittedTask> {
     return this.#queues;
   }
 
+  /** Tasks with stored arguments that wait for a free request slot, and how many slots there are. */
+  get gated(): Iterable<T> {
+    return this.#gated;
+  }
+  get gateLimit(): number {
+    return this.#limits.argumentRequests;
+  }
+  /** Retries that wait, with the time when they are due. */
+  get delayed(): Iterable<readonly [T, number]> {
+    return this.#delayed.entries();
+  }
+
   /** Queue a task whose arguments are ready. Nothing is sent before pump(). */
   submit(task: T): void {
     if (task.storedArgs.length > 0 && this.#argumentRequests >= this.#limits.argumentRequests) {

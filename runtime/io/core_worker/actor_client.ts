@@ -15,11 +15,13 @@ import { setClassNames, userClassNames } from "../../common/error_matching.ts";
 import { type ActorId, type NodeId, type TaskId, taskId } from "../../common/ids.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
+import type { CallFacts } from "../../common/why_facts.ts";
 import { ActorQueue } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
+import { explainCall } from "./explain.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
@@ -59,6 +61,8 @@ export class ActorClient implements WorkerLinkObserver {
   handles = 0;
   /** This process has asked for it and has no answer yet. */
   isCreating = false;
+  /** When this process first had it. */
+  readonly createdMs: number;
   readonly #core: CoreContext;
   readonly #registry: ActorRegistry;
   readonly #queue: ActorQueue<OwnCall>;
@@ -76,6 +80,7 @@ export class ActorClient implements WorkerLinkObserver {
     this.#core = core;
     this.#registry = registry;
     this.info = info;
+    this.createdMs = core.nowMs();
     this.#queue = new ActorQueue<OwnCall>({
       connect: (status) => this.#connect(status),
       push: (calls) => this.#push(calls),
@@ -96,6 +101,11 @@ export class ActorClient implements WorkerLinkObserver {
   /** It is being created, has calls under way, or somebody waits for it. */
   get isBusy(): boolean {
     return this.isCreating || this.#queue.pending > 0 || this.#watchers.size > 0;
+  }
+
+  /** Where a call stands that is not done; null when there is none of that number. */
+  explain(sequence: number): CallFacts | null {
+    return explainCall(sequence, this.info, this.#queue, (call) => this.#idOf(call));
   }
 
   /** Submit a call; answers its refs at once. */

@@ -7,6 +7,7 @@ import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts"
 import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import { labelWishesOf } from "../../common/labels.ts";
 import type { DeathCause, Grant, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { CallFacts } from "../../common/why_facts.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
@@ -15,6 +16,7 @@ import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
+import { explainTask } from "./explain.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
@@ -36,6 +38,8 @@ export class TaskManager implements WorkerLinkObserver {
   readonly #links = new Map<string, { link: WorkerLink; lease: Lease<OwnTask> | null }>();
   readonly #writer = new ByteWriter();
   readonly #pendingMax: number;
+  /** Those whose arguments are not known. */
+  readonly #unready = new Set<OwnTask>();
   #pending = 0;
   #pumpScheduled = false;
   readonly #fates = new WorkerFates();
@@ -84,6 +88,11 @@ export class TaskManager implements WorkerLinkObserver {
     return this.#pending;
   }
 
+  /** Where a task stands that is not done; null when there is none of that number. */
+  explain(sequence: number): CallFacts | null {
+    return explainTask(sequence, this.#unready, this.#submitter);
+  }
+
   /** Submit one call; answers its refs at once. */
   submit(call: CallShape, values: readonly unknown[]): ObjectRef<unknown>[] {
     if (this.#closed !== null) throw this.#closed;
@@ -102,9 +111,11 @@ export class TaskManager implements WorkerLinkObserver {
     if (args.isReady && !core.namesPending) this.#enqueue(task);
     else {
       call.stats.pendingArgs++;
+      this.#unready.add(task);
       core.afterNames(() =>
         args.whenReady((failed) => {
           call.stats.pendingArgs--;
+          this.#unready.delete(task);
           if (failed !== null) this.#failArgument(task, failed);
           else this.#enqueue(task);
         })

@@ -8,6 +8,7 @@
 import { ObjectLostError } from "../../common/errors.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
+import type { PullFacts } from "../../common/why_facts.ts";
 import type { WantedObject } from "../../core/object/pull_types.ts";
 import type { Seal, StoredEntry } from "../../core/object/object_table_types.ts";
 import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
@@ -308,6 +309,10 @@ export class LocalStore implements ObjectStore {
       waiting,
       pulls: this.#pulls.count,
     };
+  }
+
+  pull(id: ObjectId): PullFacts | null {
+    return this.#pulls.facts(id);
   }
 
   bandwidth(): Record<NodeId, number> {

@@ -5,6 +5,7 @@
  */
 import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
+import type { PullFacts } from "../../common/why_facts.ts";
 import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
 
 /** A step of an object's way to its reader, for traces (the journey "get" of TraceStep). */
@@ -122,6 +123,8 @@ export interface ObjectStore {
   releaseArguments(key: string): void;
   /** Whether the object is complete on this node. */
   isLocal(id: ObjectId): boolean;
+  /** An object that is on its way here, for people; null when it is not. */
+  pull(id: ObjectId): PullFacts | null;
   /** For a peer's stream; null when the object is not here. */
   openRead(id: ObjectId): ObjectSourceBytes | null;
   /** What a process has written of an object that it has not sealed; null when it makes no such. */

@@ -90,6 +90,7 @@ export interface NodeDto {
   readonly storeBytes: number;
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  readonly storeSpilledBytes: number;
   readonly workers: number;
   /** Workers that were ended for low memory. */
   readonly memoryKills: number;

@@ -42,6 +42,7 @@ function statusJson(info: ClusterInfo): unknown {
         usedBytes: node.storeUsedBytes,
         totalBytes: node.objectStoreBytes,
         objects: node.storeObjects,
+        spilledBytes: node.storeSpilledBytes,
       },
       workers: node.workers,
       memoryKills: node.memoryKills,
@@ -66,7 +67,8 @@ function printStatus(info: ClusterInfo, link: string | null): void {
       node.address,
       node.runtime,
       node.state === "DEAD" ? node.stateMessage : usageText([node]),
-      `${bytes(node.storeUsedBytes)} of ${bytes(node.objectStoreBytes)}`,
+      `${bytes(node.storeUsedBytes)} of ${bytes(node.objectStoreBytes)}` +
+      (node.storeSpilledBytes === 0 ? "" : `, ${bytes(node.storeSpilledBytes)} on disk`),
       String(node.storeObjects),
       String(node.workers),
     ]),

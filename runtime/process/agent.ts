@@ -432,6 +432,7 @@ export class Agent {
       demand: scheduler.demand(),
       storeUsedBytes: usage.used,
       storeObjects: usage.objects,
+      storeSpilledBytes: usage.spilled,
       workers: scheduler.workerCount,
       memoryKills: this.#memory?.kills ?? 0,
       ...scheduler.load(),

@@ -172,7 +172,7 @@ export class Worker {
       taskId,
       taskName: `new ${spec.className}`,
       attempt: incarnation - 1,
-      depth: 0,
+      childDepth: 0,
       assigned,
     };
     try {

@@ -47,6 +47,8 @@ export interface Heartbeat {
   readonly demand: readonly DemandRow[];
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  /** Bytes of objects on the node's disk, whether in memory too or not. */
+  readonly storeSpilledBytes: number;
   readonly workers: number;
   /** Workers that the memory monitor ended since the agent began; absent: none. */
   readonly memoryKills?: number;
@@ -96,6 +98,8 @@ export interface NodeRow {
   readonly objectStoreBytes: number;
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  /** Bytes of objects on the node's disk, whether in memory too or not. */
+  readonly storeSpilledBytes: number;
   readonly workers: number;
   /** Workers that the memory monitor ended since the agent began. */
   readonly memoryKills: number;

@@ -93,6 +93,7 @@ export function nodeRow(nodeId: string, some: Partial<NodeRow> = {}): NodeRow {
     objectStoreBytes: 2 ** 30,
     storeUsedBytes: 0,
     storeObjects: 0,
+    storeSpilledBytes: 0,
     workers: 4,
     memoryKills: 0,
     cpuPercent: 55,

@@ -272,6 +272,7 @@ export class SimAgent {
       demand: [],
       storeUsedBytes: 0,
       storeObjects: this.objects.size,
+      storeSpilledBytes: 0,
       workers: this.#workers.size,
       cpuPercent: 0,
       rssBytes: 0,

@@ -396,6 +396,7 @@ function rowOf(node: NodeEntry): NodeRow {
     objectStoreBytes: facts.objectStoreBytes,
     storeUsedBytes: heartbeat?.storeUsedBytes ?? 0,
     storeObjects: heartbeat?.storeObjects ?? 0,
+    storeSpilledBytes: heartbeat?.storeSpilledBytes ?? 0,
     workers: heartbeat?.workers ?? 0,
     memoryKills: heartbeat?.memoryKills ?? 0,
     cpuPercent: heartbeat?.cpuPercent ?? 0,

@@ -25,8 +25,8 @@
  *   8 resources taken                             9 a worker of its job and environment is idle
  *  10 that node granted
  *
- * Deeper requests first, round robin across classes within a depth. A request that small ones keep overtaking is let
- * through after a while. Resources come back exactly: check() adds them up.
+ * Jobs in turn; within a job deeper requests first, round robin across classes within a depth. A request that small or
+ * deeper ones keep overtaking is let through after a while. Resources come back exactly: check() adds them up.
  * @module
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";
@@ -39,6 +39,7 @@ import { demandRows, type DemandView, reasonOf } from "./lease_demand.ts";
 import { LeaseDispatch } from "./lease_dispatch.ts";
 import { LeaseEndings } from "./lease_endings.ts";
 import type { PendingRequest } from "./lease_queue.ts";
+import { shapeOf } from "./lease_table.ts";
 import {
   type LeaseOrigin,
   type LocalSchedulerConfig,
@@ -149,6 +150,15 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       const { submitter: owner, retriable = true, name } = lease.request;
       return { workerId: lease.workerId, owner, retriable, sinceMs: lease.sinceMs, name };
     });
+  }
+
+  /** Leases that a request's submitter holds here for work of its shape. */
+  leasesLike(request: LeaseRequest): number {
+    let count = 0;
+    for (const lease of this.#state.leases.all()) {
+      if (lease.request.kind === "task" && shapeOf(lease.request) === shapeOf(request)) count++;
+    }
+    return count;
   }
 
   /** Whether a request of this node waits for resources, not for arguments or a worker that comes up. */

@@ -20,7 +20,8 @@ import type { FolderAccess } from "./core_host.ts";
 /** The task or call that user code runs in right now. */
 export interface CurrentTask {
   readonly taskId: TaskId;
-  readonly depth: number;
+  /** How many tasks that may be blocked stand above what it submits: one more for a task, none for an actor. */
+  readonly childDepth: number;
 }
 
 /** Where a worker can be reached: a grant, or an actor's status. */

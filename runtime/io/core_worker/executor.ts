@@ -456,7 +456,8 @@ export class Executor implements BlockingObserver {
       () => this.#taskIdOf(item),
       this.#nameOf(item),
       item.attempt,
-      item.depth,
+      // An actor never lends its CPUs: what it submits is no descendant of a blocked task unless its caller is.
+      this.#actor === null ? item.depth + 1 : item.depth,
       this.#assignedTo(item),
     );
   }

@@ -66,7 +66,7 @@ export class OwnCall {
     return this.args.bytes;
   }
   get depth(): number {
-    return this.parent === null ? 0 : this.parent.depth + 1;
+    return this.parent?.childDepth ?? 0;
   }
 
   enter(stage: Stage): void {

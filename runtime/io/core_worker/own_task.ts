@@ -102,7 +102,7 @@ export class OwnTask {
   }
 
   get depth(): number {
-    return this.parent === null ? 0 : this.parent.depth + 1;
+    return this.parent?.childDepth ?? 0;
   }
   get shape(): SchedulingShape {
     return this.call.shape;

@@ -113,6 +113,7 @@ function nodeDto(node: NodeRow): NodeDto {
     storeBytes: node.objectStoreBytes,
     storeUsedBytes: node.storeUsedBytes,
     storeObjects: node.storeObjects,
+    storeSpilledBytes: node.storeSpilledBytes,
     workers: node.workers,
     memoryKills: node.memoryKills,
     cpuPercent: node.cpuPercent,

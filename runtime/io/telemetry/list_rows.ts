@@ -175,6 +175,7 @@ const KINDS: Record<string, Kind> = {
       "storeBytes",
       "storeUsedBytes",
       "storeObjects",
+      "storeSpilledBytes",
       "workers",
       "memoryKills",
       "cpuPercent",

@@ -300,6 +300,20 @@ describe("sharing", () => {
     assert.deepEqual(asked(scene.tick(1)), ["l1"]);
   });
 
+  test("a worker that runs nothing has no use for the leases of the task that it ran", () => {
+    const scene = new Scene({ CPU: 1 }).workers(2);
+    scene.request({ requestId: "parent", depth: 1 });
+    scene.send({ type: "workerBlocked", workerId: "w-2" as ProcessId });
+    scene.request({ submitter: "w-2" as ProcessId, depth: 2, classKey: "child" });
+    scene.send({ type: "workerUnblocked", workerId: "w-2" as ProcessId });
+    scene.giveBack("l1");
+    // Shallower than that, but nobody waits for what runs there.
+    scene.request({ requestId: "next", depth: 1 });
+    assert.deepEqual(types(scene.tick(1)), []);
+    assert.deepEqual(types(scene.tick(1)), ["reclaimLease"]);
+    assert.deepEqual(grants(scene.giveBack("l2")), ["d-1/next on w-1"]);
+  });
+
   test("nobody is asked to give back for more of the same", () => {
     const scene = new Scene({ CPU: 1 }).workers(1);
     scene.request();

@@ -1,6 +1,6 @@
 /**
- * Whose turn it is on one node: no scheduling class is overtaken by another again and again, and no request by shallower
- * ones, while it could take what they were given.
+ * Whose turn it is on one node: no scheduling class is overtaken by another of its job again and again, and no request by
+ * shallower ones, while it could take what they were given. Those that deeper ones starve are let through now and then.
  * @module
  */
 import { fits } from "../../../runtime/common/resources.ts";
@@ -45,14 +45,18 @@ export class TurnBook {
     if (served.kind !== "task") return;
     const passed = new Set<string>();
     for (const [key, request] of this.#waiting) {
-      if (request.depth < served.depth || !fits(served.resources, request.resources)) continue;
+      if (
+        request.jobId !== served.jobId || request.depth < served.depth ||
+        !fits(served.resources, request.resources)
+      ) continue;
       if (!this.#agent.scheduler.waitsForResources(request.submitter, request.requestId)) {
         this.#shallower.delete(key);
         this.#classes.delete(lineOf(request));
         continue;
       }
-      if (request.depth > served.depth) this.#passedByShallower(key, served);
-      else if (request.classKey !== served.classKey) passed.add(lineOf(request));
+      if (request.depth > served.depth) {
+        if (this.#agent.scheduler.leasesLike(served) > 1) this.#passedByShallower(key, served);
+      } else if (request.classKey !== served.classKey) passed.add(lineOf(request));
     }
     for (const line of passed) this.#passedByClass(line, served);
   }
@@ -85,5 +89,5 @@ function keyOf(request: LeaseRequest): string {
 }
 
 function lineOf(request: LeaseRequest): string {
-  return `${request.depth} ${request.classKey}`;
+  return `${request.jobId} ${request.depth} ${request.classKey}`;
 }

@@ -70,15 +70,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "no turns between classes",
     file: "scheduler/lease_dispatch.ts",
-    text: "          queue.rotate(depth, classKey);\n",
+    text: "          queue.rotate(jobId, depth, classKey);\n",
     replacement: "",
     effect: "One function's tasks run, another's wait until the first has none left.",
   },
   {
     name: "shallow work first",
     file: "scheduler/lease_queue.ts",
-    text: "this.#order = [...this.#depths.keys()].sort((a, b) => b - a);",
-    replacement: "this.#order = [...this.#depths.keys()].sort((a, b) => a - b);",
+    text: "this.order = [...this.depths.keys()].sort((a, b) => b - a);",
+    replacement: "this.order = [...this.depths.keys()].sort((a, b) => a - b);",
     effect: "New roots run before the children that blocked tasks wait for: processes pile up.",
   },
   {

@@ -100,6 +100,7 @@ class Cluster {
       demand: [],
       storeUsedBytes: 0,
       storeObjects: 0,
+      storeSpilledBytes: 0,
       workers: running,
       cpuPercent: 0,
       rssBytes: 0,

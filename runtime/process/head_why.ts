@@ -57,8 +57,11 @@ export class Why {
   }
 
   async #task(id: TaskId, makers: number): Promise<string | null> {
-    const creation = /^t-([0-9a-f]+)-c$/.exec(id);
-    if (creation !== null) return await this.#actor(`a-${creation[1]}` as ActorId, makers);
+    // The task that creates an actor has the actor's name; so may look the twelfth of a process.
+    const created = `a-${id.slice(2, -2)}` as ActorId;
+    if (id.endsWith("-c") && this.#services.gcs.actors.record(created) !== null) {
+      return await this.#actor(created, makers);
+    }
     const owner = this.#processOf(id);
     if (owner === null) return await this.#ended(id);
     const { call, lease } = await this.#ask(owner.nodeId, "explainCall", { id, process: owner.processId }) ??

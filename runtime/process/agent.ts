@@ -453,7 +453,7 @@ export class Agent {
       memoryKills: this.#memory?.kills ?? 0,
       ...scheduler.load(),
       waitingActors: actors.waiting(),
-      bandwidth: store.bandwidth(),
+      bandwidth: store.pulls.bandwidth(),
     };
   }
 

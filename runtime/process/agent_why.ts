@@ -58,6 +58,6 @@ function leaseFacts(
   const request = leases.scheduler.explain(submitter, requestId);
   if (request === null) return null;
   const { args, runtimeEnv, ...facts } = request;
-  const pulls = args.flatMap(({ id }) => store.pull(id) ?? []);
+  const pulls = args.flatMap(({ id }) => store.pulls.facts(id) ?? []);
   return { ...facts, pulls, preparing: workers.isPreparing(runtimeEnv) };
 }

@@ -33,7 +33,9 @@ import type {
   ObjectReport,
   WorkerReport,
 } from "./node_rows.ts";
-import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
+import type { CallFacts } from "../common/why_facts.ts";
+import type { Method, Notification } from "./method.ts";
+import type { NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
@@ -66,13 +68,6 @@ export interface Welcome {
   readonly id: string;
   readonly nodeId?: NodeId;
 }
-
-/** One method: what it takes and what it answers. Notifications answer nothing. */
-export interface Method<P, R> {
-  readonly params: P;
-  readonly result: R;
-}
-export type Notification<P> = Method<P, void>;
 
 // ---- where bytes are ------------------------------------------------------------------------------------------------
 
@@ -416,17 +411,6 @@ export interface HeadMethods {
 }
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
-
-/** Questions for people's sake; nothing depends on an answer. */
-export interface NodeQuestions {
-  /** What this node knows of a task that one of its processes submitted; of an actor's creation (`process` null), any of them. */
-  readonly explainCall: Method<{ id: TaskId | ActorId; process: ProcessId | null }, NodeFacts>;
-  /** What this node knows of a lease request that was passed on to it, or of an actor that it was told to start. */
-  readonly explainLease: Method<
-    { submitter: ProcessId; requestId: string } | { actorId: ActorId; incarnation: number },
-    { lease: LeaseFacts | null }
-  >;
-}
 
 export interface NodeMethods extends NodeQuestions {
   /** The cluster's nodes changed: addresses and states, absolute. */

@@ -8,7 +8,6 @@
 import { ObjectLostError } from "../../common/errors.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
-import type { PullFacts } from "../../common/why_facts.ts";
 import type { WantedObject } from "../../core/object/pull_types.ts";
 import type { Seal, StoredEntry } from "../../core/object/object_table_types.ts";
 import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
@@ -23,6 +22,7 @@ import type {
   NodeRefChange,
   ObjectSourceBytes,
   ObjectStore,
+  PullsView,
   StoreHost,
   StoreUsage,
 } from "./store_host.ts";
@@ -409,12 +409,8 @@ export class LocalStore implements ObjectStore {
     };
   }
 
-  pull(id: ObjectId): PullFacts | null {
-    return this.#pulls.facts(id);
-  }
-
-  bandwidth(): Record<NodeId, number> {
-    return this.#pulls.bandwidth();
+  get pulls(): PullsView {
+    return this.#pulls;
   }
 
   close(): void {

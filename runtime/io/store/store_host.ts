@@ -93,6 +93,14 @@ type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
 type Result<M extends keyof AgentMethods> = AgentMethods[M]["result"];
 type None = Record<string, never>;
 
+/** Objects on their way here. */
+export interface PullsView {
+  /** Measured bytes per second from each peer. */
+  bandwidth(): Record<NodeId, number>;
+  /** One of them, for people; null when it is not on its way. */
+  facts(id: ObjectId): PullFacts | null;
+}
+
 /** What the agent calls. `process` is the caller of the message; methods are those of AgentMethods. */
 export interface ObjectStore {
   createObject(process: ProcessId, params: Params<"createObject">): Promise<Result<"createObject">>;
@@ -131,8 +139,7 @@ export interface ObjectStore {
   /** Everything that this node holds, for (re)registration. */
   objects(): ObjectReport[];
   usage(): StoreUsage;
-  /** Measured bytes per second of pulls from each peer. */
-  bandwidth(): Record<NodeId, number>;
+  readonly pulls: PullsView;
 
   /** Brings a lease's arguments here, all or none, and pins them until releaseArguments of the same key. */
   pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void>;
@@ -140,8 +147,6 @@ export interface ObjectStore {
   releaseArguments(key: string): void;
   /** Whether the object is complete on this node. */
   isLocal(id: ObjectId): boolean;
-  /** An object that is on its way here, for people; null when it is not. */
-  pull(id: ObjectId): PullFacts | null;
   /** For a peer's stream; null when the object is not here. */
   openRead(id: ObjectId): ObjectSourceBytes | null;
   /** What a process has written of an object that it has not sealed; null when it makes no such. */

@@ -9,7 +9,8 @@
  *                      ^              |
  *                      +------4-------+
  *
- *   1 submit(): into the queue of its class; leases are requested for the work that the queue holds.
+ *   1 submit(): into the queue of its class; leases are requested for the work that the queue holds. pushNow(): an idle
+ *     worker gets its first task without waiting for the end of the submitter's tick.
  *   2 A lease has room: the worker is expected to be done with what it has within PIPELINE_US. Only functions that have
  *     measured short share a worker's pipeline; a task whose run time is unknown, or that must not be repeated
  *     (`exclusive`), goes alone.
@@ -98,6 +99,24 @@ export class TaskSubmitter<T extends SubmittedTask> {
       return;
     }
     this.#enqueue(task, false);
+  }
+
+  /**
+   * Push a task at once to a worker of its class that is held and has nothing to do, so that it runs while the submitter's
+   * tick goes on. Answers the lease, or null when there is none: then it is not queued either. Of short tasks only the first
+   * one of a tick goes so: the others share their workers' pipelines, and cost least together.
+   */
+  pushNow(nowMs: number, task: T, isFirst: boolean): Lease<T> | null {
+    if (task.storedArgs.length > 0 || (!isFirst && expected(task) < PIPELINE_US)) return null;
+    const queue = this.#queues.get(task.shape.key);
+    if (queue === undefined || queue.waiting.length > 0) return null;
+    for (const lease of queue.leases) {
+      if (lease.inFlight.size > 0 || lease.reclaimed || lease.blocked) continue;
+      this.#assign(lease, task, nowMs);
+      this.#effects.push(lease, [task]);
+      return lease;
+    }
+    return null;
   }
 
   /** Whether some tasks wait without an open request: pump() should be called again after STALL_MS. */
@@ -378,17 +397,21 @@ export class TaskSubmitter<T extends SubmittedTask> {
       const batch: T[] = [];
       while (batch.length < share && this.#hasRoom(lease, queue.waiting.peek()!)) {
         const task = queue.waiting.shift()!;
-        task.expectedUs = expected(task);
-        if (lease.inFlight.size === 0) lease.progressMs = nowMs;
-        lease.inFlight.set(task.sequence, task);
-        lease.loadUs += task.expectedUs;
-        lease.loadBytes += task.bytes;
+        this.#assign(lease, task, nowMs);
         batch.push(task);
         if (queue.waiting.length === 0) break;
       }
       if (batch.length > 0) this.#effects.push(lease, batch);
       else if (lease.inFlight.size === 0) lease.idleSinceMs = nowMs;
     }
+  }
+
+  #assign(lease: Lease<T>, task: T, nowMs: number): void {
+    task.expectedUs = expected(task);
+    if (lease.inFlight.size === 0) lease.progressMs = nowMs;
+    lease.inFlight.set(task.sequence, task);
+    lease.loadUs += task.expectedUs;
+    lease.loadBytes += task.bytes;
   }
 
   #hasRoom(lease: Lease<T>, task: T): boolean {

@@ -197,7 +197,16 @@ export class ActorClient implements WorkerLinkObserver {
     }
     this.#queue.submit(call);
     if (this.#queue.pending === 1) this.#registry.busyChanged(this);
-    this.#schedulePump();
+    if (this.#queue.inFlight.size > 0 || this.#pumpScheduled) this.#schedulePump();
+    else this.#pumpNow();
+  }
+
+  /** An idle actor begins at once: the tick of this process may be long, if user code computes. */
+  #pumpNow(): void {
+    this.#queue.pump();
+    if (this.#queue.inFlight.size === 0) return;
+    this.#core.link.flush(); // Refs that go with it are known first.
+    this.#link?.flush();
   }
 
   #ready(call: OwnCall): void {

@@ -116,6 +116,12 @@ export class AgentLink {
     this.#confirmedHolds = Math.max(this.#confirmedHolds, holds);
   }
 
+  /** Write what waits now, not at the end of the tick. */
+  flush(): void {
+    this.#flush();
+    this.#rpc?.connection.flush();
+  }
+
   close(): void {
     this.#flush();
     this.#rpc?.close();

@@ -42,6 +42,8 @@ export class TaskManager implements WorkerLinkObserver {
   readonly #unready = new Set<OwnTask>();
   #pending = 0;
   #pumpScheduled = false;
+  /** A task of this tick could not go at once: do not look again for each of a million. */
+  #noneIdle = false;
   readonly #fates = new WorkerFates();
   #idleTimer: Timer | null = null;
   #delayTimer: Timer | null = null;
@@ -130,8 +132,18 @@ export class TaskManager implements WorkerLinkObserver {
     for (const argument of task.args.resolved) {
       this.#core.recorder.edge(argument.producer, task.call.name, argument.bytes);
     }
-    this.#submitter.submit(task);
+    if (this.#noneIdle || !this.#pushNow(task)) this.#submitter.submit(task);
     this.#schedulePump();
+  }
+
+  /** What an idle worker can begin with must not wait for the end of the tick: that may be long, if user code computes. */
+  #pushNow(task: OwnTask): boolean {
+    const lease = this.#submitter.pushNow(this.#core.nowMs(), task, !this.#pumpScheduled);
+    this.#noneIdle = lease === null;
+    if (lease === null) return false;
+    this.#core.link.flush(); // Refs that go with it are known first.
+    this.#links.get(lease.grant.workerId)!.link.flush();
+    return true;
   }
 
   #schedulePump(): void {
@@ -144,6 +156,7 @@ export class TaskManager implements WorkerLinkObserver {
   }
 
   #pump(): void {
+    this.#noneIdle = false;
     this.#submitter.pump(this.#core.nowMs());
     if (this.#idleTimer === null && this.#needsTicks()) this.#armIdleTimer(LEASE_IDLE_MS);
     if (this.#stallTimer === null && this.#submitter.isWaiting) this.#armStallTimer();

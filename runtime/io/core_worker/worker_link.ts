@@ -74,6 +74,11 @@ export class WorkerLink {
     }
   }
 
+  /** Write what was sent now, if the connection is open. */
+  flush(): void {
+    this.#channel?.flush();
+  }
+
   close(): void {
     this.#lost = true;
     this.#channel?.close();

@@ -122,6 +122,44 @@ describe("task submitter", () => {
     expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 3,4,5,6", "push l2 7,8,9"]);
   });
 
+  test("idle workers get their first tasks at once; further short ones share a push", () => {
+    const { submitter, take } = world({ requestsPerClass: 2 });
+    const timing = { estimateUs: 0 };
+    expect(submitter.pushNow(0, task(1, { timing }), true)).toBeNull(); // No worker yet, and nothing was queued.
+    submitter.pump(0);
+    expect(take()).toEqual([]);
+    submitter.submit(task(1, { timing }));
+    submitter.submit(task(2, { timing }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.granted(0, "r2", grant(2));
+    submitter.pump(0);
+    submitter.completed(1, "l1", 1, 50_000);
+    submitter.completed(1, "l2", 2, 50_000);
+    submitter.pump(1);
+    take();
+    // Long ones, each to a worker of its own; then none is idle.
+    expect(submitter.pushNow(2, task(3, { timing }), true)?.grant.leaseId).toBe("l1" as never);
+    expect(submitter.pushNow(2, task(4, { timing }), false)?.grant.leaseId).toBe("l2" as never);
+    expect(submitter.pushNow(2, task(5, { timing }), false)).toBeNull();
+    expect(take()).toEqual(["push l1 3", "push l2 4"]);
+    submitter.completed(3, "l1", 3, 10);
+    submitter.completed(3, "l2", 4, 10);
+    submitter.pump(3);
+    // Short ones: only the first of a tick; nothing overtakes what waits, and stored arguments want a lease of their own.
+    const short = { timing: { estimateUs: 10 } };
+    expect(submitter.pushNow(4, task(6, short), true)?.grant.leaseId).toBe("l1" as never);
+    expect(submitter.pushNow(4, task(7, short), false)).toBeNull();
+    const storedArgs = [{ id: "o" as never, home: "n" as never, bytes: 1 }];
+    expect(submitter.pushNow(4, task(8, { ...short, storedArgs }), true)).toBeNull();
+    submitter.submit(task(7, short));
+    expect(submitter.pushNow(4, task(9, short), true)).toBeNull();
+    submitter.reclaim("l2");
+    submitter.pump(4);
+    expect(submitter.pushNow(5, task(10, short), true)).toBeNull();
+    expect(take()).toEqual(["push l1 6", "return l2", "push l1 7"]);
+  });
+
   test("large arguments fill a pipeline before its time is full", () => {
     const { submitter, take } = world();
     const timing = { estimateUs: 1 };
@@ -416,15 +454,15 @@ function runRandomWorld(prng: Prng): void {
     if (submitted < count && pick < 3) {
       const storedArgs = prng.below(4) === 0 ? [{ id: "o" as never, home: "n" as never, bytes: 1 }] : [];
       const retriesLeft = prng.below(4) - 1;
-      submitter.submit(
-        task(++submitted, {
-          timing: timings[prng.below(2)]!,
-          storedArgs,
-          retriesLeft,
-          maxRetries: retriesLeft,
-          exclusive: retriesLeft === 0,
-        }),
-      );
+      const next = task(++submitted, {
+        timing: timings[prng.below(2)]!,
+        storedArgs,
+        retriesLeft,
+        maxRetries: retriesLeft,
+        exclusive: retriesLeft === 0,
+      });
+      const isPushed = pick === 0 && submitter.pushNow(nowMs, next, prng.below(2) === 0) !== null;
+      if (!isPushed) submitter.submit(next);
     } else if (pick < 5 && open.size > 0) {
       const [requestId] = [...open.keys()];
       open.delete(requestId!);

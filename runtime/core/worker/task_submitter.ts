@@ -26,12 +26,14 @@
 import { Deque } from "../../common/deque.ts";
 import type { DeathCause, Grant } from "../../common/task_spec.ts";
 import { DelayedRetries, hasRetry, memoryRetryDelayMs, useRetry } from "./delayed_retries.ts";
+import { checkSubmitter, isArgumentKey } from "./task_submitter_check.ts";
 import type {
   ClassQueue,
   Lease,
   SubmittedTask,
   SubmitterEffects,
   SubmitterLimits,
+  TasksApart,
 } from "./task_submitter_types.ts";
 
 /** Work that a leased worker should have in its pipeline, in microseconds of expected run time. */
@@ -80,16 +82,10 @@ export class TaskSubmitter<T extends SubmittedTask> {
     return this.#queues;
   }
 
-  /** Tasks with stored arguments that wait for a free request slot, and how many slots there are. */
-  get gated(): Iterable<T> {
-    return this.#gated;
-  }
-  get gateLimit(): number {
-    return this.#limits.argumentRequests;
-  }
-  /** Retries that wait, with the time when they are due. */
-  get delayed(): Iterable<readonly [T, number]> {
-    return this.#delayed.entries();
+  /** Tasks that are in no queue. */
+  get apart(): TasksApart<T> {
+    const { argumentRequests: slots } = this.#limits;
+    return { gated: this.#gated, slots, delayed: this.#delayed.entries() };
   }
 
   /** Queue a task whose arguments are ready. Nothing is sent before pump(). */
@@ -323,37 +319,12 @@ export class TaskSubmitter<T extends SubmittedTask> {
 
   /** Throw when an invariant is broken. */
   check(): void {
-    let argumentRequests = 0;
-    for (const [requestId, queue] of this.#requests) {
-      if (!queue.requests.has(requestId)) throw new Error(`request ${requestId} is unknown to its class`);
-      if (isArgumentKey(queue.key)) argumentRequests++;
-    }
-    if (argumentRequests > this.#limits.argumentRequests) {
-      throw new Error("more argument requests than allowed");
-    }
-    for (const lease of this.#leases.values()) {
-      if (!lease.queue.leases.has(lease)) {
-        throw new Error(`lease ${lease.grant.leaseId} is unknown to its class`);
-      }
-      let load = 0;
-      let bytes = 0;
-      let exclusive = 0;
-      for (const task of lease.inFlight.values()) {
-        load += task.expectedUs;
-        bytes += task.bytes;
-        if (task.exclusive) exclusive++;
-      }
-      if (Math.abs(load - lease.loadUs) > 1) {
-        throw new Error(`load is ${lease.loadUs}, its tasks sum to ${load}`);
-      }
-      if (bytes !== lease.loadBytes) throw new Error(`${bytes} bytes in flight, counted ${lease.loadBytes}`);
-      if (exclusive > 0 && lease.inFlight.size > 1) throw new Error("an exclusive task shares its worker");
-    }
-    for (const queue of this.#queues.values()) {
-      if (queue.requests.size > this.#limits.requestsPerClass) {
-        throw new Error("too many requests for one class");
-      }
-    }
+    checkSubmitter({
+      queues: this.#queues,
+      requests: this.#requests,
+      leases: this.#leases,
+      limits: this.#limits,
+    });
   }
 
   #keyOf(task: T): string {
@@ -502,8 +473,4 @@ function average(estimateUs: number, runUs: number): number {
 /** Expected run time of a task, in microseconds. */
 function expected(task: SubmittedTask): number {
   return task.timing.estimateUs === 0 ? UNKNOWN_US : task.timing.estimateUs;
-}
-
-function isArgumentKey(key: string): boolean {
-  return key.includes("#");
 }

@@ -91,6 +91,15 @@ export interface SubmitterEffects<T extends SubmittedTask> {
   unstarted(task: T): void;
 }
 
+/** Tasks that are in no queue, for people. */
+export interface TasksApart<T> {
+  /** With stored arguments: they wait for one of the slots of such requests. */
+  readonly gated: Iterable<T>;
+  readonly slots: number;
+  /** Retries that wait, with the time when they are due. */
+  readonly delayed: Iterable<readonly [T, number]>;
+}
+
 export interface SubmitterLimits {
   readonly requestsPerClass: number;
   readonly leaseIdleMs: number;

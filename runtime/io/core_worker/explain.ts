@@ -57,12 +57,13 @@ function explainQueued(sequence: number, submitter: TaskSubmitter<OwnTask>): Cal
       ahead++;
     }
   }
+  const { gated, slots, delayed } = submitter.apart;
   let ahead = 0;
-  for (const task of submitter.gated) {
-    if (task.sequence === sequence) return factsOf(task, { at: "gate", limit: submitter.gateLimit, ahead });
+  for (const task of gated) {
+    if (task.sequence === sequence) return factsOf(task, { at: "gate", limit: slots, ahead });
     ahead++;
   }
-  for (const [task, untilMs] of submitter.delayed) {
+  for (const [task, untilMs] of delayed) {
     if (task.sequence === sequence) return factsOf(task, { at: "delay", untilMs });
   }
   return null;

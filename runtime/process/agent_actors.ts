@@ -9,7 +9,14 @@
  */
 import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
-import type { ActorSpec, ActorStatus, DeathCause, Grant, LeaseRequest } from "../common/task_spec.ts";
+import type {
+  ActorSpec,
+  ActorStatus,
+  DeathCause,
+  Grant,
+  LeaseRequest,
+  Strategy,
+} from "../common/task_spec.ts";
 import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
 import type { HeadLink } from "./agent_head_link.ts";
@@ -355,6 +362,8 @@ export function actorLeaseId(actorId: ActorId, incarnation: number): string {
 }
 
 function leaseRequest(spec: ActorSpec, incarnation: number): LeaseRequest {
+  // The head has chosen: here. What it draws from, a bundle or the node, is still the spec's word.
+  const strategy: Strategy = spec.strategy.type === "group" ? spec.strategy : { type: "hybrid" };
   return {
     requestId: actorLeaseId(spec.actorId, incarnation),
     kind: "actor",
@@ -363,10 +372,9 @@ function leaseRequest(spec: ActorSpec, incarnation: number): LeaseRequest {
     submitterNode: spec.ownerNode,
     taskId: creationTaskId(spec.actorId),
     name: spec.className,
-    classKey: `actor:${JSON.stringify(spec.resources)}:${spec.runtimeEnv.hash}`,
+    classKey: `actor:${JSON.stringify([spec.resources, strategy])}:${spec.runtimeEnv.hash}`,
     resources: spec.resources,
-    // The head has chosen: here.
-    strategy: { type: "hybrid" },
+    strategy,
     runtimeEnv: spec.runtimeEnv,
     args: spec.args,
     backlog: 1,

@@ -127,6 +127,7 @@ export class Head {
     };
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
     for (const { status, spec } of gcs.actors.records()) this.#view.applyActor(status, spec);
+    for (const record of gcs.groups.records()) this.#view.placementGroups.apply(record);
   }
 
   get clusterId(): string {
@@ -157,6 +158,7 @@ export class Head {
 
   async #stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#effects.close();
     this.#history.flush();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, STORE_CLOSE_MS);

@@ -24,6 +24,7 @@ import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { Why } from "./head_why.ts";
+import { groupHandlers } from "./head_groups.ts";
 
 /** Everything that requests are answered from. */
 export interface HeadServices {
@@ -63,6 +64,11 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
     ...nodeHandlers(services, peer),
     ...objectHandlers(services, peer),
     ...actorHandlers(services, peer),
+    ...groupHandlers(
+      peer.hello.id as NodeId,
+      <R>(event: (requestId: string) => GcsEvent) => services.effects.ask(peer.number, event) as Promise<R>,
+      () => refuseWhenFull(services.store),
+    ),
     ...tableHandlers(services),
     ...peopleHandlers(services),
   };
@@ -298,7 +304,7 @@ function pendingDemand(gcs: Gcs): DemandRow[] {
       rows.set(keyOf(row), known === undefined ? row : { ...known, count: known.count + row.count });
     }
   }
-  for (const row of gcs.scheduler.demand()) {
+  for (const row of [...gcs.scheduler.demand(), ...gcs.groups.demand()]) {
     const known = rows.get(keyOf(row));
     rows.set(keyOf(row), { ...row, count: Math.max(row.count, known?.count ?? 0) });
   }

@@ -1,5 +1,5 @@
 /**
- * The shape of a message that a connection carries.
+ * The shape of a message between processes: what it takes and what it answers.
  * @module
  */
 

@@ -218,6 +218,12 @@ export class SimHead {
         return this.#close(effect.connection, effect.fenced ? effect.reason : null);
       case "objectLost":
         return;
+      case "setTimer": {
+        const life = this.#life;
+        return this.#loop.after(effect.atMs - this.#loop.nowMs, () => {
+          if (life === this.#life) this.#step({ type: "timer" });
+        });
+      }
       default:
         this.store.write(effect satisfies StoreEffect);
     }

@@ -35,6 +35,8 @@ import type { DeathCause, LeaseRequest } from "../../common/task_spec.ts";
 import type { LeaseFacts } from "../../common/why_facts.ts";
 import type { DemandRow } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
+import { type BundleOrder, BundleOrders } from "./bundle_orders.ts";
+import type { BundleTable } from "./bundle_table.ts";
 import { demandRows, type DemandView, reasonOf } from "./lease_demand.ts";
 import { LeaseDispatch } from "./lease_dispatch.ts";
 import { LeaseEndings } from "./lease_endings.ts";
@@ -62,6 +64,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   readonly #starts: WorkerStarts;
   readonly #dispatch: LeaseDispatch;
   readonly #endings: LeaseEndings;
+  readonly #bundles: BundleOrders;
 
   constructor(config: LocalSchedulerConfig) {
     this.#state = new SchedulerState(config);
@@ -69,6 +72,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     this.#starts = new WorkerStarts(this.#state);
     this.#dispatch = new LeaseDispatch(this.#state, this.#starts);
     this.#endings = new LeaseEndings(this.#state, this.#starts, this.#router);
+    this.#bundles = new BundleOrders(this.#state, this.#endings, this.#router);
   }
 
   /** Units free now; CPU may be below zero while resumed tasks oversubscribe. */
@@ -104,16 +108,23 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       if (entry !== null) fresh.push(entry);
       offerDue ||= event.type === "timer" || event.type === "peersChanged";
     }
+    state.bundles.settle();
     this.#dispatch.dispatch();
     for (const entry of fresh) if (state.pending.has(entry.key)) this.#router.offer(entry);
     if (offerDue) this.#router.offerDue();
     this.#starts.startMissing();
     this.#dispatch.reclaim();
     this.#starts.reap();
+    this.#bundles.askUnheard();
     const dueMs = this.#router.nextDueMs();
     if (dueMs !== null) state.wakeAt(dueMs);
     state.setTimer();
     return state.effects;
+  }
+
+  /** Bundles of placement groups that this node holds, for registrations and heartbeats. */
+  get bundles(): Pick<BundleTable, "reports" | "loads" | "changes"> {
+    return this.#state.bundles;
   }
 
   /** What waits here and why, for heartbeats and people. */
@@ -211,6 +222,11 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         if (event.direction === "outgoing") this.#endings.outgoingLost(event.nodeId);
         else this.#endings.incomingLost(event.nodeId);
         return null;
+      case "bundlesPrepare":
+      case "bundlesCommit":
+      case "bundlesRelease":
+        this.#bundles.apply(event satisfies BundleOrder);
+        return null;
       case "drain":
         return this.#drain();
       case "prestart":
@@ -237,7 +253,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       case "backlogChanged":
         return this.#backlogChanged(event);
       case "leaseReturned":
-        return this.#endings.returned(event.leaseId, event.discardWorker);
+        return this.#endings.returned(event.leaseId, event.discardWorker, event.retired === true);
       case "remoteLeaseReturned":
         this.#state.leases.remote.delete(event.leaseId);
         return;
@@ -249,7 +265,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   }
 
   #applyWorkerEvent(event: WorkerEvent): void {
-    const { pool, leases, resources } = this.#state;
+    const { pool, leases } = this.#state;
     switch (event.type) {
       case "workerReady": {
         const worker = pool.ready(this.#state.nowMs, event.startId, event.workerId);
@@ -270,8 +286,9 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         const lease = leases.ofWorker(event.workerId);
         // Late: the lease is over, and with it what was lent.
         if (lease === undefined) return;
-        if (event.type === "workerBlocked") resources.lendCpu(lease.allocation);
-        else resources.takeCpu(lease.allocation);
+        const { allocation } = lease;
+        if (event.type === "workerBlocked") allocation.pool.lendCpu(allocation);
+        else allocation.pool.takeCpu(allocation);
         return;
       }
       case "workerOwns": {

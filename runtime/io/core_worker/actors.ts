@@ -14,7 +14,7 @@ import { type ActorHandle, clientOf, type HandleOwner, makeHandle, methodInfo } 
 import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
-import { missingOf } from "./explain.ts";
+import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
@@ -37,6 +37,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   readonly #busy = new Set<ActorClient>();
   /** Arguments of actors that this process created and that may be constructed again. */
   readonly #creationArgs = new WeakMap<ActorClient, CallArguments>();
+  readonly #createdMs = new WeakMap<ActorClient, number>();
   readonly #ended = new WeakSet<ActorClient>();
   /** By the client that holds it: collected together. */
   readonly #uses = new WeakMap<ActorClient, ActorUse>();
@@ -51,6 +52,11 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     core.recorder.addSource(this);
   }
 
+  /** Whether calls are under way, or actors being made. */
+  get isBusy(): boolean {
+    return this.#busy.size > 0;
+  }
+
   get namesPending(): boolean {
     return this.#naming > 0;
   }
@@ -58,7 +64,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   /** Where a call to an actor stands that is not done; null when there is none of that number. */
   explainCall(sequence: number): CallFacts | null {
     for (const client of this.#busy) {
-      const facts = client.explain(sequence);
+      const facts = explainCall(sequence, client.info, client.calls);
       if (facts !== null) return facts;
     }
     return null;
@@ -70,7 +76,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       if (client.info.actorId !== actorId || !client.isCreating) continue;
       const args = this.#creationArgs.get(client)!;
       const stage: CallStage = args.isReady ? { at: "head" } : { at: "arguments", missing: missingOf(args) };
-      return { name: client.info.className, submittedMs: client.createdMs, attempt: 0, stage };
+      return { name: client.info.className, submittedMs: this.#createdMs.get(client)!, attempt: 0, stage };
     }
     return null;
   }
@@ -114,6 +120,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     };
     const client = this.#newClient(info);
     this.#creationArgs.set(client, args);
+    this.#createdMs.set(client, core.nowMs());
     const handle = makeHandle(client, this);
     if (isNamed) this.#naming++;
     client.isCreating = true;

@@ -12,6 +12,9 @@ import type { HandleInfo } from "./actor_client.ts";
 import type { OwnCall } from "./own_call.ts";
 import type { OwnTask } from "./own_task.ts";
 
+/** Tasks with stored arguments of one process that ask for leases of their own, at most. */
+export const ARGUMENT_REQUESTS = 64;
+
 /** The number of a task among those of the process `self`; null when it is another's. */
 export function sequenceOf(id: TaskId, self: string): number | null {
   const prefix = `t-${self.slice(2)}-`;
@@ -33,7 +36,7 @@ export function explainTask(
   submitter: TaskSubmitter<OwnTask>,
 ): CallFacts | null {
   for (const task of unready) {
-    if (task.sequence !== sequence) continue;
+    if (task.sequence !== sequence || task.ended) continue;
     const missing = missingOf(task.args);
     return factsOf(task, missing.length === 0 ? { at: "names" } : { at: "arguments", missing });
   }
@@ -57,13 +60,12 @@ function explainQueued(sequence: number, submitter: TaskSubmitter<OwnTask>): Cal
       ahead++;
     }
   }
-  const { gated, slots, delayed } = submitter.apart;
   let ahead = 0;
-  for (const task of gated) {
-    if (task.sequence === sequence) return factsOf(task, { at: "gate", limit: slots, ahead });
+  for (const task of submitter.gated) {
+    if (task.sequence === sequence) return factsOf(task, { at: "gate", limit: ARGUMENT_REQUESTS, ahead });
     ahead++;
   }
-  for (const [task, untilMs] of delayed) {
+  for (const [task, untilMs] of submitter.delayed.entries()) {
     if (task.sequence === sequence) return factsOf(task, { at: "delay", untilMs });
   }
   return null;
@@ -78,7 +80,6 @@ export function explainCall(
   sequence: number,
   { actorId }: HandleInfo,
   queue: ActorQueue<OwnCall>,
-  idOf: (call: OwnCall) => TaskId,
 ): CallFacts | null {
   const found = queue.find(sequence);
   if (found === null) return null;
@@ -86,6 +87,6 @@ export function explainCall(
   const facts = { name: call.method.stats.name, submittedMs: call.submittedMs, attempt: call.attempt };
   if (isSent) return { ...facts, stage: { at: "actorWorker", actorId, sinceMs: call.pushedMs, ahead } };
   if (!call.ready) return { ...facts, stage: { at: "arguments", missing: missingOf(call.args) } };
-  const behind = holdsBack === null ? null : { taskId: idOf(holdsBack), missing: missingOf(holdsBack.args) };
+  const behind = holdsBack === null ? null : { taskId: holdsBack.id, missing: missingOf(holdsBack.args) };
   return { ...facts, stage: { at: "actor", actorId, ahead, behind } };
 }

@@ -119,6 +119,11 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     return out;
   }
 
+  /** When an actor that died repeatedly is placed again; null when nothing is delayed. */
+  placeAtMs(actorId: ActorId): number | null {
+    return this.#table.get(actorId)?.placeAtMs ?? null;
+  }
+
   /** An actor's record, or null when it is not known (any more). */
   record(actorId: ActorId): ActorRecord | null {
     const entry = this.#table.get(actorId);

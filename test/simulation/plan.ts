@@ -2,9 +2,9 @@
  * The work that a simulated cluster gets: trees of tasks with arguments, sizes and shapes, drawn from the seed.
  * @module
  */
-import type { NodeId } from "../../runtime/common/ids.ts";
+import type { GroupId, NodeId } from "../../runtime/common/ids.ts";
 import type { Prng } from "../../runtime/common/prng.ts";
-import { toUnits } from "../../runtime/common/resources.ts";
+import { RESOURCE_UNIT, type ResourceSet, toUnits } from "../../runtime/common/resources.ts";
 import type { SchedulingShape } from "../../runtime/core/worker/task_submitter_types.ts";
 
 /** One task and what it does when it runs. */
@@ -36,7 +36,7 @@ export function drawTasks(prng: Prng, count: number, depth: number, nodes: reado
       outputBytes: prng.chance(50) ? prng.pick([200_000, 5_000_000, 80_000_000]) : 0,
       children: nested ? drawTasks(prng, prng.between(1, 3), depth + 1, nodes) : [],
       args: [...new Set(args)],
-      shape: drawShape(prng, nodes),
+      shape: drawShape(prng, nodes, depth),
       retries: prng.pick([0, 1, 3, 3, 3]),
       borrows: prng.chance(25),
     });
@@ -44,16 +44,43 @@ export function drawTasks(prng: Prng, count: number, depth: number, nodes: reado
   return plans;
 }
 
-/** Shapes that every node of the simulation can hold; affinity is soft, since hard ones fail with their node. */
-function drawShape(prng: Prng, nodes: readonly NodeId[]): SchedulingShape {
+/** Some of a driver's tasks run in its placement group; the others leave room for it on the smallest cluster. */
+export function withGroup(prng: Prng, plans: readonly TaskPlan[], groupId: GroupId): TaskPlan[] {
+  return plans.map((plan) => {
+    const children = withGroup(prng, plan.children, groupId);
+    const isLarge = (plan.shape.resources["CPU"] ?? 0) > RESOURCE_UNIT;
+    if (!isLarge && !prng.chance(30)) return { ...plan, children };
+    const strategy = { type: "group", groupId, bundleIndex: prng.pick([-1, 0, 1]), capture: false } as const;
+    return { ...plan, children, shape: shapeOf(toUnits({ CPU: 0.5 }), strategy) };
+  });
+}
+
+function shapeOf(
+  resources: ResourceSet,
+  strategy: SchedulingShape["strategy"],
+  labelSelector?: Readonly<Record<string, string>>,
+): SchedulingShape {
+  const key = JSON.stringify([resources, strategy, ...labelSelector === undefined ? [] : [labelSelector]]);
+  const shape = { key, resources, strategy, runtimeEnv: PLAIN };
+  return labelSelector === undefined ? shape : { ...shape, labelSelector };
+}
+
+/** Shapes that the cluster can hold: what is scarce is on the first node at least, which is never lost for good. */
+function drawShape(prng: Prng, nodes: readonly NodeId[], depth: number): SchedulingShape {
   const cpu = prng.pick([0.5, 1, 1, 1, 1, 2]);
-  const kind = prng.below(10);
+  // A blocked task lends its CPU only: children that need what their ancestors keep would wait for ever.
+  const kind = prng.below(depth === 0 ? 16 : 10);
+  if (kind === 10) return shapeOf(toUnits({ CPU: 1, GPU: prng.pick([0.5, 1, 2]) }), { type: "hybrid" });
+  if (kind === 11) return shapeOf(toUnits({ slot: 1 }), { type: "hybrid" });
+  if (kind === 12) return shapeOf(toUnits({ CPU: 1 }), { type: "hybrid" }, { zone: "a" });
+  if (kind === 13) {
+    return shapeOf(toUnits({ CPU: 1 }), { type: "nodeAffinity", nodeId: prng.pick(nodes), soft: false });
+  }
   const nodeId = prng.pick(nodes);
   const strategy: SchedulingShape["strategy"] = kind === 0
     ? { type: "spread" }
     : kind === 1
     ? { type: "nodeAffinity", nodeId, soft: true }
     : { type: "hybrid" };
-  const resources = toUnits({ CPU: cpu });
-  return { key: JSON.stringify([resources, strategy]), resources, strategy, runtimeEnv: PLAIN };
+  return shapeOf(toUnits({ CPU: cpu }), strategy);
 }

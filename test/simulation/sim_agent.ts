@@ -44,6 +44,7 @@ export interface AgentConfig {
   readonly nodeId: NodeId;
   readonly epoch: number;
   readonly resources: ResourceSet;
+  readonly labels: Readonly<Record<string, string>>;
   /** The node wants another incarnation: it was fenced. */
   readonly onFenced: (agent: SimAgent) => void;
 }
@@ -66,6 +67,7 @@ export class SimAgent {
   readonly #forwarded: Map<string, Grant> = new Map();
   readonly #picks: Map<string, number> = new Map();
   readonly #memory: MemoryMonitor = new MemoryMonitor({ threshold: 0.9, minFreeBytes: null });
+  #timerMs: number = Infinity;
   #heartbeats: number = 0;
 
   constructor(world: SimWorld, config: AgentConfig) {
@@ -73,12 +75,12 @@ export class SimAgent {
     this.config = config;
     this.nodeId = config.nodeId;
     this.host = { machine: config.nodeId, alive: true, pausedUntilMs: 0 };
-    const { nodeId, epoch, resources } = config;
+    const { nodeId, epoch, resources, labels } = config;
     this.scheduler = new LocalScheduler({
       nodeId,
       leaseIdPrefix: `l-${nodeId}-${epoch}-`,
       resources,
-      labels: {},
+      labels,
       workerIdleMs: 2_000,
     });
     this.peers = new SimPeers(world, this);
@@ -234,7 +236,7 @@ export class SimAgent {
   }
 
   #registration(): NodeRegistration {
-    const { nodeId, epoch, resources } = this.config;
+    const { nodeId, epoch, resources, labels } = this.config;
     return {
       nodeId,
       epoch,
@@ -245,7 +247,7 @@ export class SimAgent {
       sessionDir: "/",
       isHeadNode: false,
       resources,
-      labels: {},
+      labels,
       objectStoreBytes: 1e9,
       objects: this.store.table.reports(),
       actors: this.actors.statuses(),
@@ -395,7 +397,7 @@ export class SimAgent {
         return this.#toSubmitter(submitter, (owner) => owner.workerLost(leaseId, cause));
       }
       case "setTimer":
-        return loop.after(effect.atMs - loop.nowMs, () => this.step({ type: "timer" }));
+        return this.#setTimer(effect.atMs);
       case "bundlesPrepared":
       case "bundlesCommitted":
       case "bundlesAsked":
@@ -406,6 +408,17 @@ export class SimAgent {
       default:
         effect satisfies never;
     }
+  }
+
+  /** One timer: the one before is later, and never fires. */
+  #setTimer(atMs: number): void {
+    const { loop } = this.#world;
+    this.#timerMs = atMs;
+    loop.after(atMs - loop.nowMs, () => {
+      if (this.#timerMs !== atMs) return;
+      this.#timerMs = Infinity;
+      this.step({ type: "timer" });
+    });
   }
 
   #toSubmitter(id: ProcessId, run: (submitter: SimSubmitter) => void): void {

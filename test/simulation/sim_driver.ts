@@ -2,7 +2,15 @@
  * A simulated driver: opens a job, runs its plan of tasks, creates, finds, kills and drops actors, and ends, or is killed.
  * @module
  */
-import { actorId, driverId, type JobId, type ProcessId, putId } from "../../runtime/common/ids.ts";
+import {
+  actorId,
+  driverId,
+  type GroupId,
+  type JobId,
+  type ProcessId,
+  putId,
+} from "../../runtime/common/ids.ts";
+import type { GroupSpec } from "../../runtime/common/placement_group.ts";
 import { toUnits } from "../../runtime/common/resources.ts";
 import type { ActorSpec, ActorStatus, ArgumentRef } from "../../runtime/common/task_spec.ts";
 import type { TaskPlan } from "./plan.ts";
@@ -16,6 +24,8 @@ const NAMES = ["", "", "", "alpha", "beta", "gamma"];
 export interface DriverPlan {
   readonly tasks: readonly TaskPlan[];
   readonly actors: number;
+  /** Its placement group; null: it has none. */
+  readonly group: GroupId | null;
   /** Whether it ends its job when all is done. */
   readonly leaves: boolean;
 }
@@ -120,12 +130,43 @@ export class SimDriver {
     for (let index = 0; index < this.plan.actors; index++) {
       this.#later(work.between(500, 15_000), () => this.#disturbActor());
     }
+    this.#createGroup();
     this.submitter.run(this.plan.tasks, () => this.#tasksDone());
+  }
+
+  /** Two bundles, each of which every node can hold. */
+  #createGroup(): void {
+    const { group } = this.plan;
+    if (group === null) return;
+    const { work } = this.#world;
+    const spec: GroupSpec = {
+      groupId: group,
+      jobId: this.jobId!,
+      owner: this.id,
+      ownerNode: this.agent.nodeId,
+      name: "",
+      namespace: "shared",
+      detached: false,
+      byDetachedActor: false,
+      strategy: work.pick(["PACK", "SPREAD", "STRICT_PACK"]),
+      bundles: [toUnits({ CPU: 0.5 }), toUnits({ CPU: 0.5 })],
+    };
+    this.agent.link.request({ type: "createGroup", spec }, (answer) => {
+      if (!answer.ok) this.#world.fail(`${group} is refused with ${answer.code}: ${answer.message}`);
+    });
+  }
+
+  #removeGroup(): void {
+    const { group } = this.plan;
+    if (group === null) return;
+    this.#openCalls++;
+    this.agent.link.request({ type: "removeGroup", groupId: group }, () => this.#openCalls--);
   }
 
   #tasksDone(): void {
     if (!this.isAlive) return;
     this.state = "done";
+    this.#removeGroup();
     if (!this.plan.leaves) return;
     this.#later(1_000, () => {
       if (!this.isAlive) return;

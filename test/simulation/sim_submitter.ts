@@ -304,7 +304,7 @@ export class SimSubmitter {
 
   #request(requestId: string, classKey: string, first: SimTask, backlog: number): LeaseRequest {
     const { id, agent, jobId, depth } = this.#owner;
-    const { resources, strategy, runtimeEnv } = first.shape;
+    const { resources, strategy, labelSelector, runtimeEnv } = first.shape;
     return {
       requestId,
       kind: "task",
@@ -316,6 +316,7 @@ export class SimSubmitter {
       classKey,
       resources,
       strategy,
+      ...(labelSelector === undefined ? {} : { labelSelector }),
       runtimeEnv,
       args: first.storedArgs,
       backlog,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { NodeId } from "../../runtime/common/ids.ts";
-import { toUnits } from "../../runtime/common/resources.ts";
+import { type ResourceSet, toUnits } from "../../runtime/common/resources.ts";
 import { SimAgent } from "./sim_agent.ts";
 import type { SimWorld } from "./sim_world.ts";
 
@@ -21,7 +21,7 @@ export class Storm {
   constructor(world: SimWorld, nodes: readonly NodeId[]) {
     this.#world = world;
     this.#nodes = [...nodes];
-    for (const nodeId of nodes) this.#cpus.set(nodeId, world.work.between(2, 4));
+    for (const nodeId of nodes) this.#cpus.set(nodeId, world.work.between(3, 5));
     world.head.start();
     for (const nodeId of nodes) world.loop.after(world.work.below(300), () => this.#startNode(nodeId));
   }
@@ -44,10 +44,16 @@ export class Storm {
     const agent = new SimAgent(this.#world, {
       nodeId,
       epoch,
-      resources: toUnits({ CPU: this.#cpus.get(nodeId)! }),
+      resources: this.#resourcesOf(nodeId),
+      labels: { zone: isKeeper(nodeId) || nodeId.endsWith("3") ? "a" : "b" },
       onFenced: (fenced) => this.#killNode(fenced, 0, 500),
     });
     agents.set(nodeId, agent);
+  }
+
+  #resourcesOf(nodeId: NodeId): ResourceSet {
+    const scarce = isKeeper(nodeId) || nodeId.endsWith("5") ? { GPU: 2, slot: 1 } : {};
+    return toUnits({ CPU: this.#cpus.get(nodeId)!, ...scarce });
   }
 
   #killNode(agent: SimAgent, silentMs: number, downMs: number): void {
@@ -60,7 +66,7 @@ export class Storm {
 
   /** The machine is gone for good; the last two stay. */
   #loseNode(agent: SimAgent): void {
-    if (this.#nodes.length <= 2) return;
+    if (this.#nodes.length <= 2 || isKeeper(agent.nodeId)) return;
     this.#world.disturbed(agent.nodeId, "fatal", agent.config.epoch);
     this.#nodes.splice(this.#nodes.indexOf(agent.nodeId), 1);
     this.#world.agents.delete(agent.nodeId);
@@ -145,4 +151,9 @@ export class Storm {
     network.healAll();
     this.#startHead();
   }
+}
+
+/** It has what is scarce, and is never lost for good. */
+function isKeeper(nodeId: NodeId): boolean {
+  return nodeId === "n-1";
 }

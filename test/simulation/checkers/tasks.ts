@@ -55,7 +55,8 @@ export class TaskLedger {
     const { fallen } = this.#world;
     if (code === "TaskUnschedulableError") {
       const demanded = strategy.type === "nodeAffinity" && !strategy.soft ? strategy.nodeId : null;
-      if (demanded !== null && fallen.has(demanded)) return;
+      // A head that crashed may have forgotten a node that had just joined.
+      if (demanded !== null && (fallen.has(demanded) || this.#world.head.lives > 1)) return;
       this.#world.fail(`${task.taskId} is refused although a node fits: ${message}`);
     }
     if (code.startsWith("Object") || code === "OwnerDiedError") {
@@ -63,6 +64,12 @@ export class TaskLedger {
       if (fallen.size > 0 || code === "ObjectStoreFullError") return;
       this.#world.fail(`${task.taskId} has lost an argument although no node died: ${code} ${message}`);
     }
+    const group = strategy.type === "group" ? strategy.groupId : null;
+    const isWanted = this.#world.drivers.some((driver) =>
+      driver.plan.group === group && driver.state === "running"
+    );
+    // What a dead driver's tasks submitted is refused where its group was: their workers end with the job.
+    if (code === "PlacementGroupRemovedError" && !isWanted) return;
     this.#world.fail(`${task.taskId} is refused with ${code}: ${message}`);
   }
 }

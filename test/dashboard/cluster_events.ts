@@ -95,6 +95,7 @@ export function nodeRow(nodeId: string, some: Partial<NodeRow> = {}): NodeRow {
     storeObjects: 0,
     storeSpilledBytes: 0,
     workers: 4,
+    leases: 0,
     memoryKills: 0,
     cpuPercent: 55,
     rssBytes: 210 * 2 ** 20,

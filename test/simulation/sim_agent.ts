@@ -308,6 +308,8 @@ export class SimAgent {
         return this.config.onFenced(this);
       case "message":
         return;
+      case "drain":
+        return this.step({ type: "drain" });
       default:
         order satisfies never;
     }

@@ -299,7 +299,13 @@ export interface HeadMethods {
   /** Which node should hold this lease? Waits while no node fits (infeasible demand is shown, one warning).
    *  `waitingAt`: it waits at that node already, which is the answer unless another one can start it at once. */
   readonly pickNode: Method<
-    { request: LeaseRequest; exclude: NodeId[]; waitingAt?: NodeId | undefined },
+    {
+      request: LeaseRequest;
+      exclude: NodeId[];
+      /** Free at the node that asks, now. */
+      available?: ResourceSet | undefined;
+      waitingAt?: NodeId | undefined;
+    },
     { nodeId: NodeId; steps: TraceStep[] }
   >;
   readonly cancelPick: Notification<{ submitter: ProcessId; requestId: string }>;

@@ -7,6 +7,7 @@
  * @module
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";
+import type { ResourceSet } from "../../common/resources.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import type { HeadMethods, NodeMethods, ObjectReport } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "../actor/actor_events.ts";
@@ -37,6 +38,8 @@ export type GcsEvent =
     readonly nodeId: NodeId;
     readonly request: LeaseRequest;
     readonly exclude: readonly NodeId[];
+    /** Free at that agent's node. */
+    readonly available?: ResourceSet | undefined;
     readonly waitingAt?: NodeId | undefined;
   }
   | { readonly type: "cancelPick"; readonly submitter: ProcessId; readonly leaseRequestId: string }

@@ -39,6 +39,8 @@ const PIPELINE_US = 2_000;
 const PIPELINE_BYTES = 8 * 1024 * 1024;
 /** Tasks in flight on one worker, at most. */
 const PIPELINE_TASKS_MAX = 1024;
+/** Leases that are remembered as asked back too early. */
+const ASKED_EARLY_MAX = 1_000;
 /** What a function is expected to take before it was measured: long enough to go alone. */
 const UNKNOWN_US = PIPELINE_US;
 /** Expected work per lease that is worth asking for another one. */
@@ -64,6 +66,8 @@ export class TaskSubmitter<T extends SubmittedTask> {
   readonly #delayed: DelayedRetries<T> = new DelayedRetries();
   #argumentRequests = 0;
   #nextRequest = 1;
+  /** Leases that were asked back and that are not held: their grants may be on their way. */
+  readonly #askedEarly = new Set<string>();
   /** Classes that changed since the last pump. */
   readonly #dirty = new Set<ClassQueue<T>>();
 
@@ -139,6 +143,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
       loadUs: 0,
       loadBytes: 0,
       reclaimed: false,
+      hasOneTurn: this.#askedEarly.delete(grant.leaseId),
       blocked: false,
       idleSinceMs: nowMs,
       progressMs: nowMs,
@@ -244,7 +249,12 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** Others wait for workers: this lease goes back as soon as what is in flight is done. */
   reclaim(leaseId: string): void {
     const lease = this.#leases.get(leaseId);
-    if (lease === undefined) return;
+    if (lease === undefined) {
+      // Late, or its grant is still on its way: nobody would ask again soon.
+      if (this.#askedEarly.size >= ASKED_EARLY_MAX) this.#askedEarly.clear();
+      this.#askedEarly.add(leaseId);
+      return;
+    }
     lease.reclaimed = true;
     this.#dirty.add(lease.queue);
   }
@@ -354,7 +364,8 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** Push waiting tasks to leases with room, evenly, so that no worker gets all of a short burst. */
   #fill(queue: ClassQueue<T>, nowMs: number): void {
     for (const lease of queue.leases) {
-      if (lease.reclaimed && lease.inFlight.size === 0) this.#giveBack(lease);
+      const isOver = lease.reclaimed || (lease.hasOneTurn && queue.waiting.length === 0);
+      if (isOver && lease.inFlight.size === 0) this.#giveBack(lease);
     }
     let usable = 0;
     for (const lease of queue.leases) if (!lease.reclaimed && !lease.blocked) usable++;
@@ -374,6 +385,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
         batch.push(task);
         if (queue.waiting.length === 0) break;
       }
+      if (lease.hasOneTurn) lease.reclaimed = true;
       if (batch.length > 0) this.#effects.push(lease, batch);
       else if (lease.inFlight.size === 0) lease.idleSinceMs = nowMs;
     }

@@ -125,6 +125,11 @@ export class WorkerProcesses {
     return this.#fates.get(id) ?? null;
   }
 
+  /** Whether a worker of this environment has to wait for its folder. */
+  isPreparing({ workingDir }: RuntimeEnvSpec): boolean {
+    return workingDir !== undefined && this.#options.environments.isUnpacking(workingDir);
+  }
+
   /** Start one; its outcome comes as `ready` or onStartFailed. */
   start(startId: number, env: RuntimeEnvSpec): void {
     if (this.#closed) return;

@@ -80,6 +80,7 @@ export function objectReport(id: string, bytes: number, some: Partial<ObjectRepo
 export function nodeRow(nodeId: string, some: Partial<NodeRow> = {}): NodeRow {
   return {
     nodeId: nodeId as NodeId,
+    epoch: 1,
     state: "ALIVE",
     stateMessage: "",
     address: "127.0.0.1:40001",

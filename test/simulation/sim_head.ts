@@ -10,7 +10,7 @@ import { Gcs } from "../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../../runtime/core/gcs/gcs_events.ts";
 import type { JobEvent } from "../../runtime/core/gcs/job_manager.ts";
 import type { NodeRecord } from "../../runtime/core/gcs/node_manager.ts";
-import type { Heartbeat, NodeMethods, NodeRegistration } from "../../runtime/protocol/messages.ts";
+import type { Heartbeat, NodeMethods, NodeOrder, NodeRegistration } from "../../runtime/protocol/messages.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { Channel, Host, Network } from "./network.ts";
 import { SimStore, type StoreEffect } from "./sim_store.ts";
@@ -22,6 +22,7 @@ type Asked = Exclude<Extract<GcsEvent, { requestId: string }>, { type: "register
 export type HeadRequest =
   | WithoutId<Asked>
   | { readonly type: "registerNode"; readonly registration: NodeRegistration }
+  | Extract<GcsEvent, { type: "objectsMadeAt" }>
   | Omit<Extract<JobEvent, { type: "addJob" }>, "requestId" | "newJobId">;
 export type HeadNotice = Extract<
   GcsEvent,
@@ -36,12 +37,12 @@ export type FromHead =
   | { readonly kind: "result"; readonly id: number; readonly result: Readonly<Record<string, unknown>> }
   | { readonly kind: "error"; readonly id: number; readonly code: string; readonly message: string }
   | {
-    [M in keyof NodeMethods]: {
+    [M in NodeOrder]: {
       readonly kind: "order";
       readonly method: M;
       readonly params: NodeMethods[M]["params"];
     };
-  }[keyof NodeMethods];
+  }[NodeOrder];
 
 interface Outgoing {
   /** Leaves when so many writes are durable. */
@@ -81,6 +82,11 @@ export class SimHead {
     this.#network = network;
     this.#prng = prng;
     this.store = new SimStore(loop, prng.fork());
+  }
+
+  /** How often it was started. */
+  get lives(): number {
+    return this.#life;
   }
 
   get isUp(): boolean {
@@ -152,6 +158,10 @@ export class SimHead {
     this.#requests.set(requestId, { link, id: message.id });
     const { request } = message;
     if (request.type === "registerNode") return this.#step({ ...request, requestId, connection });
+    if (request.type === "objectsMadeAt") {
+      this.#step(request);
+      return this.#answer(requestId, (id) => ({ kind: "result", id, result: {} }), false);
+    }
     if (request.type === "addJob") {
       const newJobId = jobId(this.#prng.uint32().toString(16).padStart(8, "0"));
       return this.#step({ ...request, requestId, newJobId });
@@ -208,6 +218,12 @@ export class SimHead {
         return this.#close(effect.connection, effect.fenced ? effect.reason : null);
       case "objectLost":
         return;
+      case "setTimer": {
+        const life = this.#life;
+        return this.#loop.after(effect.atMs - this.#loop.nowMs, () => {
+          if (life === this.#life) this.#step({ type: "timer" });
+        });
+      }
       default:
         this.store.write(effect satisfies StoreEffect);
     }

@@ -32,6 +32,8 @@ export interface PoolWorker {
   idleSinceMs: number;
   /** It owns live refs or actors: never reaped. */
   owns: boolean;
+  /** It ends by itself, and is "stopping" until then. */
+  retired: boolean;
 }
 
 export interface WorkerPoolLimits {
@@ -122,6 +124,7 @@ export class WorkerPool {
       leaseId: null,
       idleSinceMs: nowMs,
       owns: false,
+      retired: false,
     };
     this.#workers.set(workerId, worker);
     this.#idle.add(worker);
@@ -168,6 +171,18 @@ export class WorkerPool {
   stop(worker: PoolWorker): void {
     this.#idle.delete(worker);
     worker.state = "stopping";
+  }
+
+  /** It takes no more work and ends by itself (maxCalls), when nobody uses what it owns. Its lease is over. */
+  retire(worker: PoolWorker): void {
+    this.stop(worker);
+    worker.leaseId = null;
+    worker.retired = true;
+  }
+
+  /** Retired workers of a job. */
+  retiredOf(jobId: JobId): PoolWorker[] {
+    return [...this.#workers.values()].filter((worker) => worker.retired && worker.jobId === jobId);
   }
 
   exited(workerId: ProcessId): PoolWorker | null {

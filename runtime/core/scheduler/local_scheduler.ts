@@ -110,6 +110,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     }
     state.bundles.settle();
     this.#dispatch.dispatch();
+    for (const entry of fresh) if (state.pending.has(entry.key)) this.#starts.refuseQuarantined(entry);
     for (const entry of fresh) if (state.pending.has(entry.key)) this.#router.offer(entry);
     if (offerDue) this.#router.offerDue();
     this.#starts.startMissing();
@@ -275,8 +276,8 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         return this.#state.emit({ type: "stopWorker", workerId: event.workerId, force: true, cause });
       }
       case "workerStartFailed": {
-        const env = pool.startFailed(event.startId);
-        if (env !== null) this.#starts.failed(env, event.message, event.final === true);
+        const start = pool.startFailed(event.startId);
+        if (start !== null) this.#starts.failed(start, event.message, event.final === true);
         return;
       }
       case "workerExited":
@@ -382,10 +383,20 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
 
   #peersChanged(alive: readonly NodeId[]): null {
     const { peers, config } = this.#state;
-    const gone = [...peers].filter((nodeId) => !alive.includes(nodeId));
+    let others = 0;
+    let isSame = true;
+    for (const nodeId of alive) {
+      if (nodeId === config.nodeId) continue;
+      others++;
+      isSame &&= peers.has(nodeId);
+    }
+    // Most lists tell of states: in a large cluster they come often.
+    if (isSame && others === peers.size) return null;
+    const before = [...peers];
     peers.clear();
     for (const nodeId of alive) if (nodeId !== config.nodeId) peers.add(nodeId);
-    for (const nodeId of gone) {
+    for (const nodeId of before) {
+      if (peers.has(nodeId)) continue;
       this.#endings.outgoingLost(nodeId);
       this.#endings.incomingLost(nodeId);
     }

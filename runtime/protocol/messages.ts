@@ -413,7 +413,7 @@ export interface HeadMethods extends GroupHeadMethods {
       sessionDir: string;
     }
   >;
-  /** One sentence: why this task, actor or object is where it is. RangeError for what nobody knows. */
+  /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */
   readonly why: Method<{ id: string }, { sentence: string }>;
   /** A fresh one-time link that signs a browser in. */
   readonly dashboardLink: Method<Record<string, never>, { url: string | null }>;

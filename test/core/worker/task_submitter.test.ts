@@ -371,6 +371,38 @@ describe("task submitter", () => {
     expect(take()).toEqual(["unstarted 1", "request r2 cpu1 for 1 of 1"]);
   });
 
+  test("a lease that is asked back before its grant comes has one turn", () => {
+    const { submitter, take } = world({ requestsPerClass: 1 });
+    for (let n = 1; n <= 3; n++) submitter.submit(task(n));
+    submitter.pump(0);
+    submitter.reclaim("l1");
+    submitter.granted(1, "r1", grant(1));
+    submitter.pump(1);
+    expect(take()).toEqual(["request r1 cpu1 for 1 of 3", "push l1 1", "request r2 cpu1 for 2 of 2"]);
+    submitter.completed(4, "l1", 1, 3_000);
+    submitter.pump(4);
+    expect(take()).toEqual(["return l1"]);
+  });
+
+  test("a lease that is asked back before its grant comes, and finds no task, goes back", () => {
+    const { submitter, take } = world();
+    const tasks = [task(1), task(2)];
+    for (const task of tasks) submitter.submit(task);
+    submitter.pump(0);
+    expect(take()).toEqual(["request r1 cpu1 for 1 of 2", "request r2 cpu1 for 1 of 2"]);
+    // The second one was cancelled, which its request does not know yet.
+    tasks[1]!.cancelled = true;
+    submitter.withdrawn(tasks[1]!);
+    submitter.reclaim("l2");
+    submitter.granted(1, "r1", grant(1));
+    submitter.granted(1, "r2", grant(2));
+    submitter.pump(1);
+    expect(take()).toEqual(["push l1 1"]);
+    submitter.completed(2, "l1", 1, 1_000);
+    submitter.pump(2);
+    expect(take()).toEqual(["return l2"]);
+  });
+
   test("a task with stored arguments asks for a lease of its own, and only so many at once", () => {
     const { submitter, take } = world();
     const storedArgs = [{ id: "o-1" as never, home: "n-1" as never, bytes: 1e6 }];

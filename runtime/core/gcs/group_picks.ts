@@ -117,7 +117,11 @@ export class GroupPicks {
     for (const [key, request] of this.#waiting) {
       const entry = this.#table.get(strategyOf(request).groupId);
       if (entry === undefined || entry.state === "REMOVED") fail(`${key} waits for a group that is no more`);
-      if (this.#seats(entry, request).length > 0) fail(`${key} waits although its bundle has a node`);
+      // Bundles that a round is placing again have nodes already: what waits is tried again when these have heard.
+      const settled = entry.round === null;
+      if (settled && this.#seats(entry, request).length > 0) {
+        fail(`${key} waits although its bundle has a node`);
+      }
     }
   }
 

@@ -22,6 +22,12 @@ describe("a simulated cluster keeps its promises", () => {
   }
 });
 
+test("a cluster of 1,000 nodes keeps its promises", () => {
+  const size = { nodes: 1_000, drivers: 40, tasks: 25, faults: 30 };
+  const { finished } = runSimulation(1, { size });
+  expect(finished).toBeGreaterThan(300);
+}, 120_000);
+
 /** Kinds of storm.ts: the head stands still for up to 8 s, an agent for up to 5 s. */
 const PAUSES = [1, 9];
 

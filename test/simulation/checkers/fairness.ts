@@ -35,6 +35,8 @@ export class TurnBook {
   requested(request: LeaseRequest): void {
     // Those with arguments take their turn when these are here.
     if (request.kind !== "task" || request.args.length > 0 || this.#waiting.has(keyOf(request))) return;
+    // Nor does one that waits for a bundle of its placement group wait for what others get.
+    if (request.strategy.type === "group") return;
     this.#waiting.set(keyOf(request), { request, sinceMs: this.#world.loop.nowMs });
   }
 
@@ -48,7 +50,8 @@ export class TurnBook {
     const starved = this.#isStarved(served);
     this.answered(keyOf(served));
     this.#classes.delete(lineOf(served));
-    if (served.kind !== "task") return;
+    // What a placement group's bundle gives takes nothing from the node.
+    if (served.kind !== "task" || served.strategy.type === "group") return;
     const passed = new Set<string>();
     for (const [key, { request }] of this.#waiting) {
       if (

@@ -15,11 +15,7 @@ import {
 } from "mobula";
 import { registeredCodecs } from "../../runtime/io/core_worker/class_codecs.ts";
 import { currentCoreWorker } from "../../runtime/io/core_worker/current.ts";
-import {
-  type RemoteClass,
-  RemoteCode,
-  RemoteFunction,
-} from "../../runtime/io/core_worker/remote_function.ts";
+import { RemoteCode, RemoteFunction } from "../../runtime/io/core_worker/remote_function.ts";
 import { Tally, type TallyHandle } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";

@@ -190,6 +190,7 @@ test("CANCEL-07 force is not for actors' calls", async () => {
 test("CANCEL-08 an async method sees its signal and cleans up; 50 rounds", async () => {
   const room = Room.options({ maxConcurrency: 8 }).remote();
   const gate = Signal.remote();
+  expect(await get(double.remote(1))).toBe(2); // A worker is there: clean-up must not wait for one to start.
   for (let round = 0; round < 50; round++) {
     const call = room.until.remote(gate);
     await waitersAt(gate, 1);

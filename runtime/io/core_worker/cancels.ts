@@ -106,8 +106,12 @@ export class CancelManager {
 
 /** What a cancelled task's refs reject with. */
 export function cancelledError(name: string, taskId: TaskId): TaskCancelledError {
-  const error = new TaskCancelledError(`${name} (${taskId}) was cancelled`, { taskId });
-  // Where it is made says nothing to anybody, and takes most of the time that cancelling a task does.
-  error.stack = `${error.name}: ${error.message}`;
-  return error;
+  // Where it is made says nothing to anybody, and would take most of the time that cancelling a task does.
+  const limit = Error.stackTraceLimit;
+  Reflect.set(Error, "stackTraceLimit", 0); // Not an assignment: Error may be frozen.
+  try {
+    return new TaskCancelledError(`${name} (${taskId}) was cancelled`, { taskId });
+  } finally {
+    Reflect.set(Error, "stackTraceLimit", limit);
+  }
 }

@@ -22,6 +22,7 @@ export {
   listTasks,
   listWorkers,
   nodes,
+  why,
 } from "./api/state.ts";
 export {
   ActorDiedError,

@@ -17,6 +17,7 @@ import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { restrictedHandlers } from "./agent_restricted.ts";
 import type { Relays } from "./agent_relays.ts";
 import type { Tracer } from "./agent_tracer.ts";
+import { explainHandlers } from "./agent_why.ts";
 import type { WorkerProcesses } from "./agent_workers.ts";
 
 /** What the handlers hand over to. */
@@ -285,6 +286,7 @@ export function nodeHandlers(
   },
 ): Handlers<NodeMethods> {
   return {
+    ...explainHandlers(parts),
     nodesChanged: ({ nodes }) => on.nodes(nodes),
     startActor: (order, [args]) => {
       parts().actors.start(order, args ?? NO_BYTES);

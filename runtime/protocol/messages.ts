@@ -33,6 +33,8 @@ import type {
   ObjectReport,
   WorkerReport,
 } from "./node_rows.ts";
+import type { CallFacts } from "../common/why_facts.ts";
+import type { NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
@@ -253,6 +255,9 @@ export interface CoreMethods {
   readonly assignJob: Notification<{ jobId: JobId; namespace: string }>;
   readonly relayFrame: Notification<{ relayId: string }>;
   readonly closeRelay: Notification<{ relayId: string }>;
+  /** Where a task that the process submitted stands, or the creation of an actor that it has no answer for: for "why". Null:
+   *  not this process's. */
+  readonly explain: Method<{ id: TaskId | ActorId }, { call: CallFacts | null }>;
   /** One line for the user, already worded (infeasible demand, a clamped store, forwarded log lines). */
   readonly message: Notification<{ level: MessageLevel; text: string }>;
   /** The node's store is full: collect garbage now, so that refs and views that nobody uses are let go. */
@@ -407,6 +412,8 @@ export interface HeadMethods extends GroupHeadMethods {
       sessionDir: string;
     }
   >;
+  /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */
+  readonly why: Method<{ id: string }, { sentence: string }>;
   /** A fresh one-time link that signs a browser in. */
   readonly dashboardLink: Method<Record<string, never>, { url: string | null }>;
   /** From the CLI: head and agents of this machine's session end. */
@@ -415,7 +422,7 @@ export interface HeadMethods extends GroupHeadMethods {
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
 
-export interface NodeMethods extends GroupNodeMethods {
+export interface NodeMethods extends NodeQuestions, GroupNodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome
@@ -441,6 +448,9 @@ export interface NodeMethods extends GroupNodeMethods {
    *  exit. */
   readonly shutdown: Notification<{ reason: string; fenced?: boolean }>;
 }
+
+/** Orders and news: what the GCS sends. */
+export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ export {
   listTasks,
   listWorkers,
   nodes,
+  why,
 } from "../api/state.ts";
 export {
   ActorDiedError,

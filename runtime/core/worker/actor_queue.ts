@@ -82,6 +82,24 @@ export class ActorQueue<C extends QueuedCall> {
     return this.#inFlight;
   }
 
+  /** Where a call stands, for people; null when it is done or unknown. `ahead`: calls before it that are sent too, or that
+   *  wait too. `holdsBack`: the first that waits, when that is another one whose arguments are not ready. */
+  find(sequence: number): { call: C; isSent: boolean; ahead: number; holdsBack: C | null } | null {
+    const sent = this.#inFlight.get(sequence);
+    if (sent !== undefined) {
+      const ahead = [...this.#inFlight.keys()].indexOf(sequence);
+      return { call: sent, isSent: true, ahead, holdsBack: null };
+    }
+    const first = this.#waiting.peek();
+    const holdsBack = this.#ordered && first?.ready === false && first.sequence !== sequence ? first : null;
+    let ahead = 0;
+    for (const call of this.#waiting) {
+      if (call.sequence === sequence) return { call, isSent: false, ahead, holdsBack };
+      ahead++;
+    }
+    return null;
+  }
+
   submit(call: C): void {
     if (this.#status?.state === "DEAD") return this.#effects.fail(call, "died", this.#status.deathCause);
     this.#waiting.push(call);

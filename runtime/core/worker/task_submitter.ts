@@ -65,8 +65,8 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** All and only held leases. */
   readonly #leases = new Map<string, Lease<T>>();
   /** Tasks with stored arguments that wait for a free request slot. */
-  readonly #gated: Deque<T> = new Deque();
-  readonly #delayed: DelayedRetries<T> = new DelayedRetries();
+  readonly gated: Deque<T> = new Deque();
+  readonly delayed: DelayedRetries<T> = new DelayedRetries();
   #argumentRequests = 0;
   #nextRequest = 1;
   /** Classes that changed since the last pump. */
@@ -89,7 +89,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** Queue a task whose arguments are ready. Nothing is sent before pump(). */
   submit(task: T): void {
     if (task.storedArgs.length > 0 && this.#argumentRequests >= this.#limits.argumentRequests) {
-      this.#gated.push(task);
+      this.gated.push(task);
       return;
     }
     this.#enqueue(task, false);
@@ -261,15 +261,15 @@ export class TaskSubmitter<T extends SubmittedTask> {
       if (inDoubt) task.exclusive = true;
       else useRetry(task, cause);
       this.#effects.retried(task, !inDoubt, cause);
-      if (lowMemory) this.#delayed.add(task, nowMs + memoryRetryDelayMs(task.memoryKills));
+      if (lowMemory) this.delayed.add(task, nowMs + memoryRetryDelayMs(task.memoryKills));
       else this.#enqueue(task, true);
     }
   }
 
   /** Queue the delayed retries that are due. Returns when to call again, or null when none waits. */
   queueDelayed(nowMs: number): number | null {
-    for (const task of this.#delayed.takeDue(nowMs)) this.submit(task);
-    return this.#delayed.nextMs;
+    for (const task of this.delayed.takeDue(nowMs)) this.submit(task);
+    return this.delayed.nextMs;
   }
 
   /** The lease is gone; answers what was in flight, the last one first, as it goes back to the front of its queue. */
@@ -295,7 +295,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
 
   /** A task that waits here was cancelled: it leaves with the next pump. */
   withdrawn(task: T): void {
-    if (this.#delayed.remove(task)) return;
+    if (this.delayed.remove(task)) return;
     // No class of its own yet: it is passed over when its turn comes.
     const queue = this.#queues.get(this.#keyOf(task));
     if (queue !== undefined) this.#unswept.add(queue);
@@ -323,7 +323,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
 
   /** The job ends: leases go back. Answers every task that was not done. */
   close(): T[] {
-    const waiting = [...this.#gated, ...this.#delayed.takeAll()];
+    const waiting = [...this.gated, ...this.delayed.takeAll()];
     for (const queue of this.#queues.values()) for (const task of queue.waiting) waiting.push(task);
     const tasks = waiting.filter((task) => !task.cancelled);
     for (const lease of this.#leases.values()) for (const task of lease.inFlight.values()) tasks.push(task);
@@ -332,7 +332,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
     this.#requests.clear();
     this.#leases.clear();
     this.#queues.clear();
-    this.#gated.clear();
+    this.gated.clear();
     this.#argumentRequests = 0;
     this.#dirty.clear();
     this.#unswept.clear();
@@ -480,8 +480,8 @@ export class TaskSubmitter<T extends SubmittedTask> {
     }
     if (!this.#queues.delete(queue.key)) return;
     this.#argumentRequests--;
-    let next = this.#gated.shift();
-    while (next?.cancelled) next = this.#gated.shift();
+    let next = this.gated.shift();
+    while (next?.cancelled) next = this.gated.shift();
     if (next !== undefined) this.#enqueue(next, false);
   }
 }

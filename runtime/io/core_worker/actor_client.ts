@@ -100,6 +100,10 @@ export class ActorClient implements WorkerLinkObserver {
     return this.isCreating || this.#queue.pending > 0 || this.#watchers.size > 0;
   }
 
+  get calls(): ActorQueue<OwnCall> {
+    return this.#queue;
+  }
+
   /** Submit a call; answers its refs at once. */
   call(
     method: string,

@@ -10,13 +10,14 @@
  */
 import { isErrorCode, MobulaError, NodeDiedError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
-import { type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
+import { type ActorId, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
 import { resourcesOf, strategyOf } from "../../common/options.ts";
 import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import { sha256Hex } from "../../common/sha256.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { CallFacts } from "../../common/why_facts.ts";
 import type { CoreMethods, MessageLevel } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
@@ -30,6 +31,7 @@ import { exceptionNames } from "./actor_handle.ts";
 import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
 import { type CoreHost, type FolderAccess, NO_FOLDERS, randomHex } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
+import { sequenceOf } from "./explain.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
 import { registeredCodecs } from "./class_codecs.ts";
@@ -158,10 +160,21 @@ export class CoreWorker implements CoreContext {
       cancelTask: (params) => this.cancels.routed(params),
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
+      explain: ({ id }) => ({ call: this.explain(id) }),
       message: ({ level, text }) => this.#options.onMessage?.(level, text),
       // From a turn of its own: what lies on the stack of this one counts as used.
       collectGarbage: () => void setTimeout(this.#options.host.collectGarbage, 0),
     };
+  }
+
+  /** Where a task or a creation of this process stands; null when it is none of them. */
+  explain(id: string): CallFacts | null {
+    if (id.startsWith("a-")) return this.actors.explainCreation(id as ActorId);
+    const sequence = sequenceOf(id as TaskId, this.identity.self);
+    if (sequence === null) return null;
+    const facts = this.tasks.explain(sequence) ?? this.actors.explainCall(sequence);
+    if (facts !== null || sequence >= this.#sequence) return facts;
+    return { name: "", submittedMs: 0, attempt: 0, stage: { at: "ended" } };
   }
 
   /** The link to the agent is there and the identity is set. */

@@ -6,6 +6,7 @@
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { CallFacts } from "../../common/why_facts.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
@@ -14,6 +15,7 @@ import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
+import { ARGUMENT_REQUESTS, explainTask } from "./explain.ts";
 import { leaseRequestOf, traceRequest } from "./lease_requests.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
@@ -38,6 +40,8 @@ export class TaskManager implements WorkerLinkObserver {
   readonly #links = new Map<string, { link: WorkerLink; lease: Lease<OwnTask> | null }>();
   readonly #writer = new ByteWriter();
   readonly #pendingMax: number;
+  /** Those whose arguments are not known. */
+  readonly #unready = new Set<OwnTask>();
   #pending = 0;
   #pumpScheduled = false;
   /** A task of this tick could not go at once: do not look again for each of a million. */
@@ -83,7 +87,7 @@ export class TaskManager implements WorkerLinkObserver {
       requestsPerClass: LEASES_PENDING_PER_CLASS,
       leaseIdleMs: LEASE_IDLE_MS,
       memoryRetries: taskOomRetries(),
-      argumentRequests: 64,
+      argumentRequests: ARGUMENT_REQUESTS,
     });
     this.#history = new TaskHistory(core, this.#submitter);
     this.cancels = new TaskCancels(core, {
@@ -97,6 +101,11 @@ export class TaskManager implements WorkerLinkObserver {
 
   get pending(): number {
     return this.#pending;
+  }
+
+  /** Where a task stands that is not done; null when there is none of that number. */
+  explain(sequence: number): CallFacts | null {
+    return explainTask(sequence, this.#unready, this.#submitter);
   }
 
   /** Submit one call; answers its refs at once. */
@@ -122,9 +131,11 @@ export class TaskManager implements WorkerLinkObserver {
     if (args.isReady && !core.namesPending) this.#enqueue(task);
     else {
       call.stats.pendingArgs++;
+      this.#unready.add(task);
       task.stage = "heldBack";
       core.afterNames(() =>
         args.whenReady((failed) => {
+          this.#unready.delete(task);
           if (task.ended) return; // It was cancelled before they were known.
           call.stats.pendingArgs--;
           task.stage = "open";
@@ -431,6 +442,8 @@ export class TaskManager implements WorkerLinkObserver {
 
   async #failLost(task: OwnTask, grant: Grant, known: DeathCause | null): Promise<void> {
     task.call.stats.submitted--;
+    // An attempt may have stored a result before its reply was lost.
+    for (const entry of task.returns) this.#core.objects.giveUp(entry);
     if (task.cancelled) return this.cancels.fail(task, null);
     task.stage = "ended"; // It is too late to cancel it.
     const cause = known ?? await this.#core.workerFate(grant);

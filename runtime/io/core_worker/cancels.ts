@@ -3,7 +3,7 @@
  * task that is cancelled here. What is done about each target is decided in core/worker/cancellation.ts.
  * @module
  */
-import { TaskCancelledError } from "../../common/errors.ts";
+import { ObjectLostError, TaskCancelledError } from "../../common/errors.ts";
 import { type TaskId, taskOfObject } from "../../common/ids.ts";
 import { Cancellations, type CancelRequest } from "../../core/worker/cancellation.ts";
 import type { AgentMethods } from "../../protocol/messages.ts";
@@ -102,6 +102,14 @@ export class CancelManager {
       this.#tick(this.#core.nowMs());
     }, Math.max(0, next - nowMs));
   }
+}
+
+/** Why an object cannot be had. One that was cancelled, if too late to stop it, is not made again when it is lost. */
+export function lossOf(entry: Entry, error: unknown): unknown {
+  const task = taskOfObject(entry.id);
+  return entry.cancelled && task !== null && error instanceof ObjectLostError
+    ? cancelledError(entry.producer, task)
+    : error;
 }
 
 /** What a cancelled task's refs reject with. */

@@ -297,8 +297,9 @@ test("CANCEL-14 a cancelled parent gives back its slots and its children's", asy
 });
 
 test("CANCEL-16 a result that was cancelled too late is not made again when its node is lost", async () => {
-  const node = await addNode({ numCpus: 1, resources: { other: 1 } });
   const tally = Tally.remote();
+  await ready(tally); // On the node that stays.
+  const node = await addNode({ numCpus: 1, resources: { other: 1 } });
   const big = remote(async (tally: TallyHandle) => {
     await get(tally.add.remote());
     return new Uint8Array(1_000_000);

@@ -7,6 +7,7 @@ export { init, isInitialized, shutdown } from "./api/init.ts";
 export { remote } from "./api/remote.ts";
 export { asCompleted, get, mapTasks, put, release, wait } from "./api/objects.ts";
 export { getActor, kill, ready } from "./api/actors.ts";
+export { getPlacementGroup, placementGroup, removePlacementGroup } from "./api/placement_groups.ts";
 export { runtimeContext } from "./api/context.ts";
 export { registerClass } from "./api/classes.ts";
 export {
@@ -18,6 +19,7 @@ export {
   listJobs,
   listObjects,
   type ListOptions,
+  listPlacementGroups,
   listTasks,
   listWorkers,
   nodes,
@@ -59,6 +61,8 @@ export type {
   InitOptions,
   MethodOptions,
   ObjectRef,
+  PlacementGroup,
+  PlacementGroupOptions,
   RefOr,
   RemoteClass,
   RemoteFunction,

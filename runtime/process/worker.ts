@@ -11,6 +11,7 @@ import { installErrorMatching } from "../common/error_matching.ts";
 import { creationTaskId, type JobId, type NodeId, type ProcessId } from "../common/ids.ts";
 import type { ActorSpec, DeathCause, RuntimeEnvSpec } from "../common/task_spec.ts";
 import type { AgentMethods, CoreMethods, Hello } from "../protocol/messages.ts";
+import type { Assignment } from "../protocol/push.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
 import { Reply, Rpc } from "../io/transport/rpc.ts";
@@ -167,7 +168,13 @@ export class Worker {
     this.#state.actor = { spec, restarted };
     this.#devices?.show(gpuIds);
     const taskId = creationTaskId(spec.actorId);
-    const assigned = { resources: spec.resources, gpuIds };
+    const { group: info, strategy } = spec;
+    const capture = strategy.type === "group" && strategy.capture;
+    const assigned: Assignment = {
+      resources: spec.resources,
+      gpuIds,
+      ...(info === undefined ? {} : { group: { info, capture } }),
+    };
     const context = {
       taskId,
       taskName: `new ${spec.className}`,

@@ -8,6 +8,7 @@ export type { WebInitOptions } from "./options.ts";
 export { remote } from "./remote.ts";
 export { asCompleted, get, mapTasks, put, release, wait } from "../api/objects.ts";
 export { getActor, kill, ready } from "../api/actors.ts";
+export { getPlacementGroup, placementGroup, removePlacementGroup } from "../api/placement_groups.ts";
 export { registerClass } from "./classes.ts";
 export {
   availableResources,
@@ -16,6 +17,7 @@ export {
   listJobs,
   listObjects,
   type ListOptions,
+  listPlacementGroups,
   listTasks,
   listWorkers,
   nodes,
@@ -56,6 +58,8 @@ export type {
   HandleOf,
   MethodOptions,
   ObjectRef,
+  PlacementGroup,
+  PlacementGroupOptions,
   RefOr,
   RemoteClass,
   RemoteFunction,

@@ -9,6 +9,7 @@ import {
   ActorUnavailableError,
   ActorUnschedulableError,
   PendingCallsLimitExceededError,
+  PlacementGroupRemovedError,
   RuntimeEnvSetupError,
 } from "../../common/errors.ts";
 import { setClassNames, userClassNames } from "../../common/error_matching.ts";
@@ -348,6 +349,9 @@ export class ActorClient implements WorkerLinkObserver {
       actorInitFailed: cause?.code === "CREATION_FAILED",
       preempted: cause?.code === "PREEMPTED",
     };
+    if (cause?.code === "PLACEMENT_GROUP_REMOVED") {
+      return new ActorDiedError(message, { ...fields, cause: new PlacementGroupRemovedError(cause.message) });
+    }
     return cause?.code === "UNSCHEDULABLE"
       ? new ActorUnschedulableError(message, fields)
       : new ActorDiedError(message, fields);

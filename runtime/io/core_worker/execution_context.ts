@@ -11,7 +11,6 @@ import type { CurrentTask } from "./core_context.ts";
 export interface TaskContext extends CurrentTask {
   readonly taskName: string;
   readonly attempt: number;
-  readonly assigned: Assignment;
 }
 
 /** See the module's header. */

@@ -7,6 +7,7 @@ import {
   type MobulaError,
   NodeDiedError,
   OutOfMemoryError,
+  PlacementGroupRemovedError,
   WorkerCrashedError,
 } from "../../common/errors.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
@@ -48,5 +49,6 @@ export class WorkerFates {
 /** What a task whose worker died fails with. */
 export function lostError(cause: DeathCause | null, message: string): MobulaError {
   if (cause?.code === "OUT_OF_MEMORY") return new OutOfMemoryError(message);
+  if (cause?.code === "PLACEMENT_GROUP_REMOVED") return new PlacementGroupRemovedError(message);
   return cause?.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);
 }

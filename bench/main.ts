@@ -26,6 +26,7 @@ import {
 import { inFlight, oneAtATime, openPiscina, openPoolifier, type Peer } from "./pools.ts";
 import { memoryCopy, RawPeer } from "./raw.ts";
 import { measureScale } from "./scale.ts";
+import { COST_GROWTH_MAX, deciding } from "./scheduling.ts";
 import { openStoreRows } from "./store_rows.ts";
 import { formatTable, type Group, type Mark } from "./table.ts";
 import { type Contestant, type Measurement, missing, race, type Result } from "./timing.ts";
@@ -144,6 +145,17 @@ function medianOf(results: readonly Result[]): Result {
   };
 }
 
+/** The cost of a decision may grow with the logarithm of the number of nodes: 3 times from 10 to 1,000. */
+async function scheduling(): Promise<void> {
+  const kinds = [["plain", "no arguments"], ["argument", "a stored argument"], ["spread", "SPREAD"]] as const;
+  for (const [kind, what] of kinds) {
+    const title = `global decisions, 1,000 nodes beside fewer, ${what}`;
+    if (!isWanted(title)) continue;
+    const mark: Mark = { than: "10 nodes", ratio: 1 / COST_GROWTH_MAX };
+    await group(title, "calls", deciding(kind), { operations: 5_000, slices: 11 }, mark);
+  }
+}
+
 async function store(folder: string): Promise<void> {
   if (!isWanted("rows into the store")) return;
   const rows = await openStoreRows(folder);
@@ -183,6 +195,7 @@ try {
     await stopCluster();
     await raw.stop();
   }
+  await scheduling();
   await store(folder);
 } finally {
   rmSync(folder, { recursive: true, force: true });

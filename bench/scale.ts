@@ -6,18 +6,17 @@
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { type TreeMemory, treeMemory } from "./process_memory.ts";
+import { type TreeMemory, treeMemory } from "./process_tree.ts";
 import { formatRow } from "./table.ts";
 
 /** Marks of the queues: memory of all processes together, and how flat the cost of one task is. */
 const MEMORY_MAX = 1.5e9;
 const GROWTH_MAX = 1.2;
-/** Of the cases of ten thousand: what a user would call an instant. */
 const CASE_TIMEOUT_MS = 120_000;
 const SAMPLE_MS = 100;
 
-/** Columns: what, how many, submit, drain, memory of all and of the driver. */
-const WIDTHS = [44, 14, 11, 11, 13, 12] as const;
+const HEADINGS = ["scale", "count", "submit", "cpu", "run", "cpu", "memory", "of driver"];
+const WIDTHS = [44, 11, 10, 10, 10, 10, 10, 10] as const;
 
 interface Case {
   readonly name: string;
@@ -100,7 +99,7 @@ async function runCase(name: string, title: string, count: number): Promise<Outc
 
 function report(outcomes: readonly Outcome[]): ScaleReport {
   const missed: string[] = [];
-  const lines = [formatRow(["scale", "count", "submit", "run or all", "memory", "of it driver"], WIDTHS)];
+  const lines = [formatRow(HEADINGS, WIDTHS)];
   for (const title of new Set(outcomes.map((outcome) => outcome.title))) {
     const own = outcomes.filter((outcome) => outcome.title === title);
     lines.push("", title, ...own.map(outcomeRow));
@@ -117,14 +116,16 @@ function outcomeRow({ count, figures, memory, missing }: Outcome): string {
   return formatRow([
     "",
     count.toLocaleString("en-US"),
-    figures["submitUs"] === undefined ? "" : perOne(figures["submitUs"]),
-    perOne(figures["drainUs"] ?? figures["us"] ?? NaN),
+    perOne(figures["submitUs"]),
+    perOne(figures["submitCpuUs"]),
+    perOne(figures["drainUs"] ?? figures["us"]),
+    perOne(figures["drainCpuUs"]),
     megabytes(memory.total),
     megabytes(memory.root),
   ], WIDTHS);
 }
 
-/** Of queues: memory at the largest, and its cost per task against that at the smallest. */
+/** Of queues: memory at the largest, and its cost per task against that at the smallest, in processor time. */
 function judge(own: readonly Outcome[]): { text: string; isReached: boolean }[] {
   const [first, last] = [own[0]!, own.at(-1)!];
   if (last.missing !== null || first.missing !== null) return [{ text: "not measured", isReached: false }];
@@ -136,10 +137,10 @@ function judge(own: readonly Outcome[]): { text: string; isReached: boolean }[] 
     isReached: last.memory.total <= MEMORY_MAX,
   }];
   if (first === last) return marks;
-  for (const name of ["submitUs", "drainUs"]) {
+  for (const [name, what] of [["submitCpuUs", "submit"], ["drainCpuUs", "run"]] as const) {
     const growth = last.figures![name]! / first.figures![name]!;
     marks.push({
-      text: `${name === "submitUs" ? "submit" : "run"} takes ${growth.toFixed(2)}x that of ${
+      text: `${what} takes ${growth.toFixed(2)}x that of ${
         first.count.toLocaleString("en-US")
       }, at most ${GROWTH_MAX}x`,
       isReached: growth <= GROWTH_MAX,
@@ -148,7 +149,8 @@ function judge(own: readonly Outcome[]): { text: string; isReached: boolean }[] 
   return marks;
 }
 
-function perOne(us: number): string {
+function perOne(us: number | undefined): string {
+  if (us === undefined) return "";
   return us < 1 ? `${(us * 1_000).toFixed(0)} ns` : `${us.toFixed(2)} us`;
 }
 

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { asCompleted, get, init, type ObjectRef, put, ready, remote, shutdown, wait } from "mobula";
 import { check } from "./pools.ts";
+import { treeCpuUs } from "./process_tree.ts";
 import { percentile } from "./timing.ts";
 
 /** Microseconds by name. */
@@ -18,6 +19,8 @@ type Figures = Record<string, number>;
 const WORKERS = 2;
 /** Small rounds are repeated until they are about so many tasks together. */
 const TASKS_OF_ROUNDS = 50_000;
+/** Of 5,000 calls each, before anything counts: until the code is compiled for good. */
+const WARMUPS = 20;
 /** More than what can be in flight: when the last ones are done, all are. */
 const LAST = 4_096;
 
@@ -84,14 +87,23 @@ interface Queued {
   readonly tick: number;
 }
 
-/** Queue `count` calls behind a gate, then open it: microseconds a call for both. */
+/**
+ * Queue `count` calls behind a gate, then open it: microseconds a call for both, by the clock and of processor time (to
+ * queue: this process; to run: all of them). Medians over the rounds by the clock, the mean of processor time.
+ */
 async function queued(count: number, { call, hold, workers, keepsRefs, tick }: Queued): Promise<Figures> {
-  await drained(Array.from({ length: 5_000 }, (_, index) => call(index)));
+  for (let warmup = 0; warmup < WARMUPS; warmup++) {
+    await drained(Array.from({ length: 5_000 }, (_, index) => call(index)));
+  }
   const submits: number[] = [];
   const drains: number[] = [];
-  for (let round = 0; round < Math.max(1, Math.floor(TASKS_OF_ROUNDS / count)); round++) {
+  let submitCpuUs = 0;
+  let drainCpuUs = 0;
+  const rounds = Math.max(1, Math.floor(TASKS_OF_ROUNDS / count));
+  for (let round = 0; round < rounds; round++) {
     const open = await closeGate(hold, workers);
     const refs: ObjectRef<number>[] = [];
+    const usage = process.cpuUsage();
     const startMs = performance.now();
     for (let index = 0; index < count; index++) {
       const ref = call(index);
@@ -100,14 +112,24 @@ async function queued(count: number, { call, hold, workers, keepsRefs, tick }: Q
       if (index % tick === tick - 1) await new Promise((resolve) => setImmediate(resolve));
     }
     submits.push((performance.now() - startMs) * 1_000 / count);
+    const { user, system } = process.cpuUsage(usage);
+    submitCpuUs += user + system;
+    drainCpuUs -= treeCpuUs(process.pid);
     const openedMs = await open();
     const values = await get(refs);
     drains.push((performance.now() - openedMs) * 1_000 / count);
+    drainCpuUs += treeCpuUs(process.pid);
     check(values.at(-1), count - 1);
     check(values[0], count - refs.length);
     for (const ref of refs) ref.release();
   }
-  return { submitUs: median(submits), drainUs: median(drains) };
+  const calls = rounds * count;
+  return {
+    submitUs: median(submits),
+    drainUs: median(drains),
+    submitCpuUs: submitCpuUs / calls,
+    drainCpuUs: drainCpuUs / calls,
+  };
 }
 
 async function drained(refs: ObjectRef<number>[]): Promise<void> {

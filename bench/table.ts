@@ -82,7 +82,10 @@ function judge(mark: Mark, own: Result, results: readonly Result[]): { text: str
   }
   const ratio = own.perSecond / other.perSecond;
   const isReached = ratio >= mark.ratio;
-  return { text: verdict(isReached, `${times(ratio)} ${mark.than}, at least ${mark.ratio}x`), isReached };
+  return {
+    text: verdict(isReached, `${times(ratio)} ${mark.than}, at least ${times(mark.ratio)}`),
+    isReached,
+  };
 }
 
 function verdict(isReached: boolean, text: string): string {

@@ -8,6 +8,7 @@ import { infoOf } from "../io/core_worker/actors.ts";
 import { MobulaError } from "../common/errors.ts";
 import { currentCoreWorker } from "../io/core_worker/current.ts";
 import { PlacementGroup } from "../io/core_worker/placement_group.ts";
+import { neverAborted } from "../io/core_worker/never_aborted.ts";
 import { workerState } from "../io/core_worker/worker_state.ts";
 
 /**
@@ -43,6 +44,9 @@ export function runtimeContext(): RuntimeContext {
     get placementGroup() {
       const info = task?.assigned.group?.info ?? actor?.spec.group;
       return info === undefined ? null : new PlacementGroup(info) as RuntimeContext["placementGroup"];
+    },
+    get signal() {
+      return task?.signal ?? neverAborted();
     },
     wasReconstructed: actor?.restarted ?? false,
     actorHandle<T>(): ActorHandle<T> {

@@ -66,6 +66,11 @@ export function taskOfObject(object: ObjectId): TaskId | null {
   const dot = object.lastIndexOf(".");
   return dot < 0 ? null : `t${object.slice(1, dot)}` as TaskId;
 }
+/** The processes that may own an object: ids do not say whether a driver or a worker made them. */
+export function possibleOwners(object: ObjectId): readonly ProcessId[] {
+  const random = object.slice(2, object.indexOf("-", 2));
+  return [driverId(random), workerId(random)];
+}
 /** The task that creates an actor: the actor's id with a `t`. */
 export function creationTaskId(actor: ActorId): TaskId {
   return `t-${actor.slice(2)}-c` as TaskId;

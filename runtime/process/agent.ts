@@ -455,7 +455,7 @@ export class Agent {
       ...scheduler.load(),
       waitingActors: actors.waiting(),
       bundles: scheduler.bundles.loads(),
-      bandwidth: store.bandwidth(),
+      bandwidth: store.pulls.bandwidth(),
     };
   }
 

@@ -114,7 +114,7 @@ export class Actors {
       return this.#parts.leases.step({
         type: "leaseCancelled",
         submitter,
-        requestId: leaseRequestId(actorId, incarnation),
+        requestId: actorLeaseId(actorId, incarnation),
       });
     }
     this.#parts.workers.stop(actor.grant.workerId, { force: !graceful, idle: false, cause });
@@ -123,6 +123,11 @@ export class Actors {
   /** The actor that a worker hosts or constructs. */
   hostedBy(workerId: ProcessId): ActorId | null {
     return this.#byWorker.get(workerId)?.spec.actorId ?? null;
+  }
+
+  /** The owner of an actor that runs here or is about to. */
+  ownerOf(actorId: ActorId): ProcessId | null {
+    return this.#actors.get(actorId)?.spec.owner ?? null;
   }
 
   /** The head says that these are over (they ended while this node was away). */
@@ -181,7 +186,7 @@ export class Actors {
     for (const { spec: { actorId, owner }, incarnation, state } of this.#actors.values()) {
       if (state !== "leasing" || waiting.length >= 1_000) continue;
       // One whose worker comes up holds what it needs: it is not better off elsewhere.
-      if (!scheduler.waitsForResources(owner, leaseRequestId(actorId, incarnation))) continue;
+      if (!scheduler.waitsForResources(owner, actorLeaseId(actorId, incarnation))) continue;
       waiting.push({ actorId, incarnation });
     }
     return waiting;
@@ -351,7 +356,8 @@ export class Actors {
   }
 }
 
-function leaseRequestId(actorId: ActorId, incarnation: number): string {
+/** The name of its lease request; the submitter is its owner. */
+export function actorLeaseId(actorId: ActorId, incarnation: number): string {
   return `actor-${actorId}-${incarnation}`;
 }
 
@@ -359,7 +365,7 @@ function leaseRequest(spec: ActorSpec, incarnation: number): LeaseRequest {
   // The head has chosen: here. What it draws from, a bundle or the node, is still the spec's word.
   const strategy: Strategy = spec.strategy.type === "group" ? spec.strategy : { type: "hybrid" };
   return {
-    requestId: leaseRequestId(spec.actorId, incarnation),
+    requestId: actorLeaseId(spec.actorId, incarnation),
     kind: "actor",
     jobId: spec.jobId,
     submitter: spec.owner,

@@ -110,6 +110,8 @@ export class Head {
     this.#effects = new HeadEffects({ ...shared, nodes: this.#nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
+      nodes: this.#nodes,
+      nowMs,
       effects: this.#effects,
       functions: new FunctionTable(store, loaded, nowMs),
       kv: new KeyValueTable(store, loaded),

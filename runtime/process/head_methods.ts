@@ -22,19 +22,23 @@ import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
+import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
+import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
-import type { HeadPeer } from "./head_nodes.ts";
 
 /** Everything that requests are answered from. */
 export interface HeadServices {
   readonly gcs: Gcs;
   readonly effects: HeadEffects;
   readonly store: GcsStore;
+  readonly nodes: Pick<HeadNodes, "ask">;
   readonly view: ClusterView;
   readonly functions: FunctionTable;
   readonly kv: KeyValueTable;
   readonly actorBytes: ActorBytes;
   readonly history: TaskHistory;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: () => number;
   readonly info: {
     readonly clusterId: string;
     readonly address: () => string;
@@ -240,9 +244,8 @@ function tableHandlers({ functions, kv, store }: HeadServices): Handlers<HeadMet
   };
 }
 
-function peopleHandlers(
-  { gcs, effects, view, history, info, store }: HeadServices,
-): Handlers<HeadMethods> {
+function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
+  const { gcs, effects, view, history, info, store, nowMs } = services;
   return {
     drainNode: (params) => {
       checkDrain(params);
@@ -273,6 +276,7 @@ function peopleHandlers(
       demand: pendingDemand(gcs),
       sessionDir: info.sessionDir,
     }),
+    why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     dashboardLink: () => ({ url: info.dashboardLink() }),
   };
 }

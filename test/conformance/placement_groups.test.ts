@@ -282,19 +282,26 @@ describe("where bundles are", () => {
       const options = { numCpus: 1, maxRestarts: 1, maxTaskRetries: -1 };
       const actors = before.map((_, index) => Where.options({ ...inside(made, index), ...options }).remote());
       const pids = await get(actors.map((actor) => actor.pid.remote()));
+      // The others are full, so that it has to look for a place.
+      const others = before.filter((nodeId) => nodeId !== third.nodeId);
+      const fillers = others.map((nodeId) =>
+        Where.options({ numCpus: CPUS - 1, schedulingStrategy: { nodeId } }).remote()
+      );
+      await Promise.all(fillers.map((filler) => ready(filler)));
       await third.kill();
       await waitFor("the bundle is missed", async () => (await rowOf(made)).state === "RESCHEDULING", 20_000);
+      await kill(fillers[0]!);
       await waitFor("the group is whole", async () => (await rowOf(made)).state === "CREATED");
       const after = await nodesOf(made);
       expect(after.filter((_, index) => index !== lost)).toEqual(before.filter((_, index) => index !== lost));
-      expect(before).toContain(after[lost]!);
-      expect(after[lost]).not.toBe(third.nodeId);
+      expect(after[lost]).toBe(others[0]!);
       // Live bundles kept their work; the lost one's actor came back into it.
       const pidsAfter = await get(actors.map((actor) => actor.pid.remote()));
       expect(pidsAfter.filter((_, index) => index !== lost)).toEqual(
         pids.filter((_, index) => index !== lost),
       );
       expect(await get(actors[lost]!.node.remote())).toBe(after[lost]!);
+      await kill(fillers[1]!);
     },
     60_000,
   );

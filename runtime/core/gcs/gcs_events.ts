@@ -8,7 +8,7 @@
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
-import type { HeadMethods, NodeMethods, ObjectReport } from "../../protocol/messages.ts";
+import type { HeadMethods, NodeMethods, NodeOrder, ObjectReport } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "../actor/actor_events.ts";
 import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
 import type { GroupEffect, GroupEvent, GroupRecord } from "./group_events.ts";
@@ -60,7 +60,7 @@ export type GcsEvent =
 
 /** A message to a node's agent. When the node has no connection it is dropped: registering again makes up for it. */
 export type SendEffect = {
-  [M in keyof NodeMethods]: {
+  [M in NodeOrder]: {
     readonly type: "send";
     readonly nodeId: NodeId;
     readonly method: M;
@@ -68,7 +68,7 @@ export type SendEffect = {
     /** Not before everything that was persisted by earlier effects is durable. */
     readonly afterCommit: boolean;
   };
-}[keyof NodeMethods];
+}[NodeOrder];
 
 export type GcsEffect =
   | Of<NodeEffect, "persistNode" | "forgetNode" | "closeConnection">

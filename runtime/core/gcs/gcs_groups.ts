@@ -3,7 +3,7 @@
  * @module
  */
 import type { NodeId } from "../../common/ids.ts";
-import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
+import type { Heartbeat, NodeMethods, NodeOrder } from "../../protocol/messages.ts";
 import type { GcsEffect, GroupRequest, Of } from "./gcs_events.ts";
 import { reply, replyError, send } from "./gcs_replies.ts";
 import type { GroupEffect, GroupEvent } from "./group_events.ts";
@@ -58,7 +58,7 @@ export function nodeLoad({ nodeId, available, bundles }: Heartbeat): GroupEvent 
 }
 
 /** After the commit: a restarted head must know of every placement that counts somewhere, and of every removal. */
-function order<M extends keyof NodeMethods>(
+function order<M extends NodeOrder>(
   nodeId: NodeId,
   method: M,
   params: NodeMethods[M]["params"],

@@ -5,13 +5,13 @@
 import type { ActorId, NodeId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
 import type { ActorSpec } from "../../common/task_spec.ts";
-import type { NodeMethods } from "../../protocol/messages.ts";
+import type { NodeMethods, NodeOrder } from "../../protocol/messages.ts";
 import type { PickRequest } from "../scheduler/pick_request.ts";
 import type { NodeManager } from "./node_manager.ts";
 import type { TaskPick } from "./open_picks.ts";
 import type { GcsEffect, SendEffect } from "./gcs_events.ts";
 
-export function send<M extends keyof NodeMethods>(
+export function send<M extends NodeOrder>(
   nodeId: NodeId,
   method: M,
   params: NodeMethods[M]["params"],
@@ -23,7 +23,7 @@ export function send<M extends keyof NodeMethods>(
 }
 
 /** To every node that can be reached now. */
-export function broadcast<M extends keyof NodeMethods>(
+export function broadcast<M extends NodeOrder>(
   nodes: NodeManager,
   method: M,
   params: NodeMethods[M]["params"],

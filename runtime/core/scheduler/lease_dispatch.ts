@@ -47,6 +47,8 @@ export class LeaseDispatch {
   /** Give out what is free: one request for each job in turn, until no job can have more. */
   dispatch(): void {
     const { queue } = this.#state;
+    // A worker that came up is for those that wait for it.
+    this.serveWaiting();
     if (queue.size > 0) {
       const heldBack: HeldBack = new Map();
       for (const entry of this.#starved.all()) this.#place(entry, heldBack);

@@ -27,8 +27,8 @@ export class LeaseEndings {
     this.#router = router;
   }
 
-  /** A lease ends: its worker is idle again, or ends with it. Late and repeated ones find no lease. */
-  returned(leaseId: string, discardWorker: boolean): void {
+  /** A lease ends: its worker is idle again, or ends with it or later. Late and repeated ones find no lease. */
+  returned(leaseId: string, discardWorker: boolean, retired: boolean): void {
     const state = this.#state;
     const lease = state.leases.get(leaseId);
     if (lease === undefined || lease.ending) return;
@@ -37,6 +37,7 @@ export class LeaseEndings {
     }
     const worker = state.pool.get(lease.workerId)!;
     this.#release(lease);
+    if (retired) return state.pool.retire(worker);
     state.pool.giveBack(state.nowMs, worker);
     if (this.#endedJobs.has(lease.request.jobId)) {
       this.#starts.stop(worker, false, "Its job ended.", "JOB_ENDED");
@@ -90,8 +91,12 @@ export class LeaseEndings {
     for (const lease of [...state.leases.all()]) {
       if (ofDriver(lease.request)) this.#discard(lease, "JOB_ENDED", `Its job ${jobId} ended.`);
     }
-    for (const worker of state.pool.idleOf(jobId)) {
-      this.#starts.stop(worker, false, `Its job ${jobId} ended.`, "JOB_ENDED");
+    const message = `Its job ${jobId} ended.`;
+    for (const worker of state.pool.idleOf(jobId)) this.#starts.stop(worker, false, message, "JOB_ENDED");
+    // Nobody uses any more what kept them.
+    const cause: DeathCause = { code: "JOB_ENDED", message };
+    for (const { workerId } of state.pool.retiredOf(jobId)) {
+      state.emit({ type: "stopWorker", workerId, force: false, cause });
     }
   }
 

@@ -32,6 +32,7 @@
 import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { ResourceSet } from "../../common/resources.ts";
 import type { DeathCause, LeaseRequest } from "../../common/task_spec.ts";
+import type { LeaseFacts } from "../../common/why_facts.ts";
 import type { DemandRow } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
 import { type BundleOrder, BundleOrders } from "./bundle_orders.ts";
@@ -52,6 +53,9 @@ import type { MemoryCandidate } from "./memory_monitor.ts";
 import { REOFFER_MS, RequestRouter } from "./request_router.ts";
 import { SchedulerState } from "./scheduler_state.ts";
 import { WorkerStarts } from "./worker_starts.ts";
+
+/** What a request needs besides resources. */
+type LeaseNeeds = Pick<LeaseRequest, "args" | "runtimeEnv">;
 
 /** See the module's header. */
 export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerEffect> {
@@ -106,6 +110,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     }
     state.bundles.settle();
     this.#dispatch.dispatch();
+    for (const entry of fresh) if (state.pending.has(entry.key)) this.#starts.refuseQuarantined(entry);
     for (const entry of fresh) if (state.pending.has(entry.key)) this.#router.offer(entry);
     if (offerDue) this.#router.offerDue();
     this.#starts.startMissing();
@@ -132,6 +137,18 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   reason(submitter: ProcessId, requestId: string): string | null {
     const entry = this.#state.pending.get(requestKey(submitter, requestId));
     return entry === undefined ? null : reasonOf(entry, this.#view());
+  }
+
+  /** A request of this node, for people; null when none of that name waits. */
+  explain(
+    submitter: ProcessId,
+    requestId: string,
+  ): (Omit<LeaseFacts, "pulls" | "preparing">) & LeaseNeeds | null {
+    const entry = this.#state.pending.get(requestKey(submitter, requestId));
+    if (entry === undefined) return null;
+    const { phase, sinceMs, forwardedTo, request: { args, runtimeEnv } } = entry;
+    const reason = reasonOf(entry, this.#view());
+    return { nodeId: this.#state.config.nodeId, phase, sinceMs, reason, forwardedTo, args, runtimeEnv };
   }
 
   /** Whether anything here should come to its end before the node leaves: work, or what others still use of it. */
@@ -237,7 +254,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       case "backlogChanged":
         return this.#backlogChanged(event);
       case "leaseReturned":
-        return this.#endings.returned(event.leaseId, event.discardWorker);
+        return this.#endings.returned(event.leaseId, event.discardWorker, event.retired === true);
       case "remoteLeaseReturned":
         this.#state.leases.remote.delete(event.leaseId);
         return;
@@ -259,8 +276,8 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         return this.#state.emit({ type: "stopWorker", workerId: event.workerId, force: true, cause });
       }
       case "workerStartFailed": {
-        const env = pool.startFailed(event.startId);
-        if (env !== null) this.#starts.failed(env, event.message, event.final === true);
+        const start = pool.startFailed(event.startId);
+        if (start !== null) this.#starts.failed(start, event.message, event.final === true);
         return;
       }
       case "workerExited":
@@ -366,10 +383,20 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
 
   #peersChanged(alive: readonly NodeId[]): null {
     const { peers, config } = this.#state;
-    const gone = [...peers].filter((nodeId) => !alive.includes(nodeId));
+    let others = 0;
+    let isSame = true;
+    for (const nodeId of alive) {
+      if (nodeId === config.nodeId) continue;
+      others++;
+      isSame &&= peers.has(nodeId);
+    }
+    // Most lists tell of states: in a large cluster they come often.
+    if (isSame && others === peers.size) return null;
+    const before = [...peers];
     peers.clear();
     for (const nodeId of alive) if (nodeId !== config.nodeId) peers.add(nodeId);
-    for (const nodeId of gone) {
+    for (const nodeId of before) {
+      if (peers.has(nodeId)) continue;
       this.#endings.outgoingLost(nodeId);
       this.#endings.incomingLost(nodeId);
     }

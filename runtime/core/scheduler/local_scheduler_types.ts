@@ -54,8 +54,14 @@ export type LocalSchedulerEvent =
     readonly requestId: string;
     readonly backlog: number;
   }
-  /** A lease of this node ends. `discardWorker`: it may still be busy or broken, so it must not be used again. */
-  | { readonly type: "leaseReturned"; readonly leaseId: string; readonly discardWorker: boolean }
+  /** A lease of this node ends. `discardWorker`: it may still be busy or broken, so it must not be used again. `retired`: it
+   *  is not to be used again, and ends by itself when it owns nothing any more. */
+  | {
+    readonly type: "leaseReturned";
+    readonly leaseId: string;
+    readonly discardWorker: boolean;
+    readonly retired?: boolean;
+  }
   /** A lease that another node granted to a submitter of this node ends. */
   | { readonly type: "remoteLeaseReturned"; readonly leaseId: string }
   /** A process of this node is gone, with all its requests and leases. */

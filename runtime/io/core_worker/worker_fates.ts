@@ -4,6 +4,8 @@
  * @module
  */
 import {
+  ActorDiedError,
+  ActorUnschedulableError,
   type MobulaError,
   NodeDiedError,
   OutOfMemoryError,
@@ -51,4 +53,15 @@ export function lostError(cause: DeathCause | null, message: string): MobulaErro
   if (cause?.code === "OUT_OF_MEMORY") return new OutOfMemoryError(message);
   if (cause?.code === "PLACEMENT_GROUP_REMOVED") return new PlacementGroupRemovedError(message);
   return cause?.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);
+}
+
+/** What calls of a dead actor fail with. */
+export function deadActorError(
+  cause: DeathCause | null,
+  message: string,
+  fields: { readonly actorId: string; readonly actorInitFailed: boolean; readonly preempted: boolean },
+): MobulaError {
+  if (cause?.code === "UNSCHEDULABLE") return new ActorUnschedulableError(message, fields);
+  if (cause?.code !== "PLACEMENT_GROUP_REMOVED") return new ActorDiedError(message, fields);
+  return new ActorDiedError(message, { ...fields, cause: new PlacementGroupRemovedError(cause.message) });
 }

@@ -1,33 +1,46 @@
 /**
- * Memory of a process and everything that it started, as the kernel counts it: proportional set size, in which pages that
- * several processes map are divided among them. Linux only.
+ * What a process and everything that it started takes, as the kernel counts it. Linux only.
  * @module
  */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What each kind of process takes, in bytes. */
+/** In bytes: the proportional set size, in which pages that several processes map are divided among them. */
 export interface TreeMemory {
   readonly total: number;
   /** The first process of the tree. */
   readonly root: number;
 }
 
-/** The memory of `rootPid` and its descendants now. Processes that end meanwhile count as 0. */
+/** The memory of a process and its descendants now. What ends meanwhile counts as 0. */
 export function treeMemory(rootPid: number): TreeMemory {
+  let total = 0;
+  for (const pid of treeOf(rootPid)) total += memoryOf(pid);
+  return { total, root: memoryOf(rootPid) };
+}
+
+/** Microseconds that all threads of a process and its descendants have run. What ended is not counted. */
+export function treeCpuUs(rootPid: number): number {
+  let nanoseconds = 0;
+  for (const pid of treeOf(rootPid)) {
+    for (const thread of namesIn(`/proc/${pid}/task`)) {
+      nanoseconds += Number(readText(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
+    }
+  }
+  return nanoseconds / 1_000;
+}
+
+function treeOf(rootPid: number): number[] {
   const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
+  for (const name of namesIn("/proc")) {
     const pid = Number(name);
     if (Number.isInteger(pid)) parents.set(pid, parentOf(pid));
   }
-  const isInTree = (pid: number): boolean => {
+  return [...parents.keys()].filter((pid) => {
     for (let at: number | undefined = pid; at !== undefined && at > 1; at = parents.get(at)) {
       if (at === rootPid) return true;
     }
     return false;
-  };
-  let total = 0;
-  for (const pid of parents.keys()) if (isInTree(pid)) total += memoryOf(pid);
-  return { total, root: memoryOf(rootPid) };
+  });
 }
 
 function parentOf(pid: number): number {
@@ -39,6 +52,14 @@ function parentOf(pid: number): number {
 function memoryOf(pid: number): number {
   const pss = /^Pss:\s+(\d+) kB/m.exec(readText(`/proc/${pid}/smaps_rollup`));
   return pss === null ? 0 : Number(pss[1]) * 1024;
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 function readText(path: string): string {

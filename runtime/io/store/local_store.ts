@@ -26,6 +26,9 @@ import type {
   StoreUsage,
 } from "./store_host.ts";
 
+/** Of the capacity: what arguments of tasks may hold together (as in Ray). */
+const ARGUMENTS_SHARE = 0.7;
+
 /** The holder of objects that are being pulled. */
 const PULLS = "pulls";
 
@@ -94,6 +97,8 @@ export class LocalStore implements ObjectStore {
       room: {
         bytes: () => space.table.roomBytes,
         evictableBytes: (id) => space.table.evictableBytes(id),
+        bytesOf: (id) => space.table.get(id)?.size ?? 0,
+        argumentBytes: Math.floor(pool.capacity * ARGUMENTS_SHARE),
       },
       spilled: (id) => {
         const entry = space.table.get(id);
@@ -287,7 +292,7 @@ export class LocalStore implements ObjectStore {
   releaseArguments(key: string): void {
     this.#pulls.cancel(leaseKey(key), cancelled("the lease is over"));
     this.#space.holderDied(leaseKey(key));
-    this.#pulls.step({ type: "roomChanged" });
+    this.#pulls.step({ type: "released", key: leaseKey(key) });
   }
 
   /** From the disk into memory. A file that is broken is none: the object must come from elsewhere. */

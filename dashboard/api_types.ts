@@ -80,6 +80,8 @@ export interface NodeDto {
   readonly nodeId: string;
   readonly state: "ALIVE" | "SUSPECT" | "DEAD";
   readonly stateMessage: string;
+  /** Null unless it is being drained. */
+  readonly drain: { readonly reason: string; readonly deadlineMs: number } | null;
   readonly hostname: string;
   readonly address: string;
   readonly pid: number;

@@ -36,6 +36,9 @@ export const WORKER_IDLE_MS: number = 10_000;
 /** A worker process must say hello within this long. */
 export const WORKER_START_TIMEOUT_MS: number = 30_000;
 
+/** What a node's drain may take at most when nobody says so. */
+export const DRAIN_DEADLINE_MS: number = 3_600_000;
+
 /** How long requests wait for an unreachable GCS (MOBULA_GCS_REQUEST_TIMEOUT_MS). */
 export const GCS_REQUEST_TIMEOUT_MS: number = 60_000;
 /** Task events leave a process this often. */

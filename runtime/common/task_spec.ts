@@ -121,6 +121,8 @@ export interface DeathCause {
     /** Ended by the memory monitor of its node. */
     | "OUT_OF_MEMORY"
     | "NODE_DIED"
+    /** Ended because its node is drained: not its fault, so that no restart is counted. */
+    | "PREEMPTED"
     | "OWNER_DIED"
     | "CREATION_FAILED"
     | "OUT_OF_SCOPE"

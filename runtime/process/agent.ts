@@ -26,6 +26,7 @@ import { Rpc } from "../io/transport/rpc.ts";
 import { listenUnix, type UnixListener } from "../io/transport/unix.ts";
 import type { Heartbeat, Hello, NodeRegistration, NodeRow, Welcome } from "../protocol/messages.ts";
 import { Actors } from "./agent_actors.ts";
+import { NodeDrain } from "./agent_drain.ts";
 import { FunctionCache } from "./agent_functions.ts";
 import { type AgentParts, nodeHandlers, peerHandlers, processHandlers } from "./agent_handlers.ts";
 import { Environments, headSource } from "./agent_environments.ts";
@@ -84,6 +85,7 @@ export class Agent {
   #heartbeats: HeartbeatSender | null = null;
   #workerRows: WorkerRows | null = null;
   #memory: MemoryWatch | null = null;
+  #leaveReason: string = "it left";
   #stopping: Promise<void> | null = null;
 
   /** Starts an agent; resolves when the head has registered it. Rejects, with nothing left behind, when that fails. */
@@ -243,7 +245,20 @@ export class Agent {
       functions: new FunctionCache(head),
       store,
       tracer,
+      drain: new NodeDrain({
+        ...shared,
+        leases,
+        workers,
+        store,
+        nowMs,
+        leave: (reason) => this.#drained(reason),
+      }),
     };
+  }
+
+  #drained(reason: string): void {
+    this.#leaveReason = `it was drained: ${reason}`;
+    this.#options.onEnd(this.#leaveReason, false);
   }
 
   #buildWorkers(clusterId: string): WorkerProcesses {
@@ -434,6 +449,7 @@ export class Agent {
       storeObjects: usage.objects,
       storeSpilledBytes: usage.spilled,
       workers: scheduler.workerCount,
+      leases: scheduler.leaseCount,
       memoryKills: this.#memory?.kills ?? 0,
       ...scheduler.load(),
       waitingActors: actors.waiting(),
@@ -445,7 +461,9 @@ export class Agent {
     this.#heartbeats?.close();
     this.#memory?.close();
     const parts = this.#parts;
-    await this.#head.leave({ nodeId: this.nodeId, epoch: this.#epoch, reason: "it left" }, GOODBYE_MS);
+    parts?.drain.close();
+    const leave = { nodeId: this.nodeId, epoch: this.#epoch, reason: this.#leaveReason };
+    await this.#head.leave(leave, GOODBYE_MS);
     await parts?.workers.close();
     parts?.leases.close();
     parts?.relays.close();

@@ -27,7 +27,8 @@ const IDLE_EXIT_GRACE_MS = 2_000;
 /** A worker whose connection broke has this long to be seen exiting. */
 const EXIT_SEEN_MS = 200;
 /** Ends of our making that are none of the work's own: an actor may come back from them. */
-const ACCIDENTS: ReadonlySet<DeathCause["code"]> = new Set(["WORKER_DIED", "OUT_OF_MEMORY"]);
+const ACCIDENTS: ReadonlySet<DeathCause["code"]> = new Set(["WORKER_DIED", "OUT_OF_MEMORY", "PREEMPTED"]);
+const LEFT: DeathCause = { code: "NODE_DIED", message: "Its node left the cluster." };
 /** How much of a worker's log goes into the error of a failed start. */
 const LOG_TAIL_BYTES = 2_000;
 /** Causes of ends that are remembered for workerFate. */
@@ -233,12 +234,12 @@ export class WorkerProcesses {
     worker.timer = setTimeout(() => worker.child.kill("SIGKILL"), graceMs);
   }
 
-  /** Kill all at once; resolves when all are gone. */
-  async close(): Promise<void> {
+  /** Kill all at once and start no more; resolves when all are gone. */
+  async close(cause: DeathCause = LEFT): Promise<void> {
     this.#closed = true;
     const exits = [...this.#workers.values()].map((worker) => {
       const exit = new Promise<void>((resolve) => worker.child.once("exit", () => resolve()));
-      this.#kill(worker, { code: "NODE_DIED", message: "Its node left the cluster." });
+      this.#kill(worker, cause);
       return exit;
     });
     await Promise.race([

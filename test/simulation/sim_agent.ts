@@ -4,9 +4,10 @@
  * @module
  */
 import { HEARTBEAT_INTERVAL_MS } from "../../runtime/common/config.ts";
-import type { JobId, NodeId, ObjectId, ProcessId } from "../../runtime/common/ids.ts";
+import type { JobId, NodeId, ProcessId } from "../../runtime/common/ids.ts";
 import type { ResourceSet } from "../../runtime/common/resources.ts";
-import type { ArgumentRef, DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
+import type { DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
+import { livingOf } from "../../runtime/core/gcs/membership.ts";
 import { LocalScheduler } from "../../runtime/core/scheduler/local_scheduler.ts";
 import { MemoryMonitor } from "../../runtime/core/scheduler/memory_monitor.ts";
 import type {
@@ -14,7 +15,7 @@ import type {
   LocalSchedulerEffect,
   LocalSchedulerEvent,
 } from "../../runtime/core/scheduler/local_scheduler_types.ts";
-import type { NodeRegistration, ObjectReport } from "../../runtime/protocol/messages.ts";
+import type { NodeRegistration, NodeRow, RefChange } from "../../runtime/protocol/messages.ts";
 import { TurnBook } from "./checkers/fairness.ts";
 import type { Host } from "./network.ts";
 import { SimActors } from "./sim_actors.ts";
@@ -22,7 +23,7 @@ import type { SimDriver } from "./sim_driver.ts";
 import type { FromHead } from "./sim_head.ts";
 import { type Answer, SimLink } from "./sim_link.ts";
 import { SimPeers } from "./sim_peers.ts";
-import { SimStoreReports } from "./sim_store_reports.ts";
+import { SimObjects } from "./sim_objects.ts";
 import type { Push, SimSubmitter } from "./sim_submitter.ts";
 import { SimWorker } from "./sim_worker.ts";
 import type { SimWorld } from "./sim_world.ts";
@@ -55,7 +56,7 @@ export class SimAgent {
   readonly link: SimLink;
   readonly peers: SimPeers;
   readonly actors: SimActors;
-  readonly reports: SimStoreReports;
+  readonly store: SimObjects;
   readonly turns: TurnBook;
   readonly drivers: Map<ProcessId, SimDriver> = new Map();
   /** All and only leases that hold something. */
@@ -82,7 +83,7 @@ export class SimAgent {
     });
     this.peers = new SimPeers(world, this);
     this.actors = new SimActors(world, this);
-    this.reports = new SimStoreReports(world, this);
+    this.store = new SimObjects(world, this);
     this.turns = new TurnBook(world, this);
     const { loop, network, head } = world;
     this.link = new SimLink({
@@ -92,7 +93,8 @@ export class SimAgent {
       head,
       host: this.host,
       registration: () => this.#registration(),
-      onRegistered: ({ endedActors, endedJobs }) => {
+      onRegistered: ({ nodes, endedActors, endedJobs }) => {
+        this.#nodesChanged(nodes);
         this.actors.endAll(endedActors);
         for (const jobId of endedJobs) this.#jobEnded(jobId);
         for (const driver of this.drivers.values()) driver.watchAgain();
@@ -101,10 +103,6 @@ export class SimAgent {
       onOrder: (order) => this.#order(order),
     });
     this.#heartbeat();
-  }
-
-  get objects(): ReadonlyMap<ObjectId, ObjectReport> {
-    return this.reports.objects;
   }
 
   step(event: LocalSchedulerEvent): void {
@@ -145,12 +143,9 @@ export class SimAgent {
     this.step({ type: blocked ? "workerBlocked" : "workerUnblocked", workerId: worker.id });
   }
 
-  store(object: ObjectReport): void {
-    this.reports.add(object);
-  }
-
-  free(ids: readonly ObjectId[]): void {
-    this.reports.free(ids);
+  /** From a process of this node. */
+  references(process: ProcessId, changes: readonly RefChange[]): void {
+    this.store.references.step({ type: "changed", process, changes });
   }
 
   // What other agents and the parts of this one ask.
@@ -158,7 +153,7 @@ export class SimAgent {
   leaseRequested(request: LeaseRequest, origin: LeaseOrigin): void {
     let missingBytes = 0;
     this.turns.requested(request);
-    for (const { id, bytes } of request.args) if (!this.objects.has(id)) missingBytes += bytes;
+    for (const { id, bytes } of request.args) if (!this.store.isLocal(id)) missingBytes += bytes;
     this.step({ type: "leaseRequested", request, origin, missingBytes });
   }
 
@@ -194,13 +189,13 @@ export class SimAgent {
     this.#memory.step({ type: "workerExited", workerId });
     this.step({ type: "workerExited", workerId, cause });
     this.step({ type: "submitterDied", submitter: workerId });
-    this.reports.ownerDied(workerId);
+    this.store.processDied(workerId);
   }
 
   driverExited(driver: SimDriver, failed: boolean): void {
     if (!this.drivers.delete(driver.id)) return;
     this.step({ type: "submitterDied", submitter: driver.id });
-    this.reports.ownerDied(driver.id);
+    this.store.processDied(driver.id);
     const { jobId } = driver;
     if (jobId === null) return;
     this.link.request({ type: "endJob", jobId, reason: "the driver ended", failed }, () => undefined);
@@ -252,7 +247,7 @@ export class SimAgent {
       resources,
       labels: {},
       objectStoreBytes: 1e9,
-      objects: [...this.objects.values()],
+      objects: this.store.table.reports(),
       actors: this.actors.statuses(),
       drivers: [...this.drivers.values()].flatMap(({ id, jobId }) =>
         jobId === null ? [] : [{ driverId: id, jobId }]
@@ -271,7 +266,7 @@ export class SimAgent {
       available: { ...this.scheduler.available },
       demand: [],
       storeUsedBytes: 0,
-      storeObjects: this.objects.size,
+      storeObjects: this.store.table.counts().objects,
       storeSpilledBytes: 0,
       workers: this.#workers.size,
       cpuPercent: 0,
@@ -288,11 +283,8 @@ export class SimAgent {
 
   #order(order: Extract<FromHead, { kind: "order" }>): void {
     switch (order.method) {
-      case "nodesChanged": {
-        const alive = order.params.nodes.filter((node) => node.state !== "DEAD").map((node) => node.nodeId);
-        this.peers.keepOnly(new Set(alive));
-        return this.step({ type: "peersChanged", alive });
-      }
+      case "nodesChanged":
+        return this.#nodesChanged(order.params.nodes);
       case "startActor":
         return this.actors.start(order.params.spec, order.params.incarnation);
       case "stopActor":
@@ -301,16 +293,24 @@ export class SimAgent {
         for (const driver of this.drivers.values()) driver.heard(order.params.status);
         return;
       case "deleteObjects":
-        return this.reports.delete(order.params.ids);
+        return this.store.delete(order.params.ids);
       case "jobEnded":
         return this.#jobEnded(order.params.jobId);
       case "shutdown":
         return this.config.onFenced(this);
       case "message":
         return;
+      case "drain":
+        return this.step({ type: "drain" });
       default:
         order satisfies never;
     }
+  }
+
+  #nodesChanged(nodes: readonly NodeRow[]): void {
+    const died = this.peers.setNodes(nodes);
+    this.step({ type: "peersChanged", alive: livingOf(nodes) });
+    for (const node of died) this.store.nodeDied(node);
   }
 
   #jobEnded(jobId: JobId): void {
@@ -362,7 +362,9 @@ export class SimAgent {
         return this.peers.tell(nodeId, { kind: "returnLease", leaseId, discardWorker });
       }
       case "pullArguments":
-        return this.#pull(effect.key, [...effect.args]);
+        return this.#pull(effect);
+      case "releaseArguments":
+        return this.store.releaseArguments(effect.key);
       case "startWorker":
         return this.#startWorker(effect.startId);
       case "stopWorker": {
@@ -386,7 +388,6 @@ export class SimAgent {
       }
       case "setTimer":
         return loop.after(effect.atMs - loop.nowMs, () => this.step({ type: "timer" }));
-      case "releaseArguments":
       case "assignJob":
       case "warn":
         return;
@@ -457,13 +458,9 @@ export class SimAgent {
     });
   }
 
-  #pull(key: string, args: ArgumentRef[]): void {
-    const missing = args.find((arg) => !this.objects.has(arg.id));
-    if (missing === undefined) {
-      return this.#world.loop.after(0, () => this.step({ type: "argumentsReady", key }));
-    }
-    this.reports.pull(missing, (problem) => {
-      if (problem === null) return this.#pull(key, args);
+  #pull({ key, args }: EffectOf<"pullArguments">): void {
+    this.store.pinArguments(key, args, (problem) => {
+      if (problem === null) return this.step({ type: "argumentsReady", key });
       this.step({ type: "argumentsFailed", key, code: problem.code, message: problem.message });
     });
   }

@@ -68,6 +68,7 @@ export class SimDriver {
   kill(): void {
     if (!this.isAlive) return;
     this.state = "killed";
+    this.#world.refs.ownerGone(this.id);
     this.submitter?.vanish();
     this.agent.driverExited(this, true);
   }
@@ -76,6 +77,7 @@ export class SimDriver {
   vanish(): void {
     if (!this.isAlive) return;
     this.state = "lost";
+    this.#world.refs.ownerGone(this.id);
     this.submitter?.vanish();
   }
 
@@ -149,8 +151,12 @@ export class SimDriver {
       const object = { id: putId(this.id, ++this.#puts), home: this.agent.nodeId, bytes: 300_000 };
       args.push(object);
       const report = { ...object, owner: this.id, isError: false, primary: true };
+      const { id: put, home } = object;
       loop.after(work.below(800), () => {
-        if (this.isAlive) this.agent.store(report);
+        if (!this.isAlive) return;
+        this.#world.refs.owned(put, this.id);
+        this.agent.references(this.id, [{ op: "own", id: put, home, at: null }]);
+        this.agent.store.make(this.id, report, [], () => undefined);
       });
     }
     const cpu = work.pick([0, 0, 0, 1]);

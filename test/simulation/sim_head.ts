@@ -22,6 +22,7 @@ type Asked = Exclude<Extract<GcsEvent, { requestId: string }>, { type: "register
 export type HeadRequest =
   | WithoutId<Asked>
   | { readonly type: "registerNode"; readonly registration: NodeRegistration }
+  | Extract<GcsEvent, { type: "objectsMadeAt" }>
   | Omit<Extract<JobEvent, { type: "addJob" }>, "requestId" | "newJobId">;
 export type HeadNotice = Extract<
   GcsEvent,
@@ -81,6 +82,11 @@ export class SimHead {
     this.#network = network;
     this.#prng = prng;
     this.store = new SimStore(loop, prng.fork());
+  }
+
+  /** How often it was started. */
+  get lives(): number {
+    return this.#life;
   }
 
   get isUp(): boolean {
@@ -152,6 +158,10 @@ export class SimHead {
     this.#requests.set(requestId, { link, id: message.id });
     const { request } = message;
     if (request.type === "registerNode") return this.#step({ ...request, requestId, connection });
+    if (request.type === "objectsMadeAt") {
+      this.#step(request);
+      return this.#answer(requestId, (id) => ({ kind: "result", id, result: {} }), false);
+    }
     if (request.type === "addJob") {
       const newJobId = jobId(this.#prng.uint32().toString(16).padStart(8, "0"));
       return this.#step({ ...request, requestId, newJobId });

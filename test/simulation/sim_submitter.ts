@@ -20,6 +20,8 @@ import type { TaskPlan } from "./plan.ts";
 import type { SimAgent } from "./sim_agent.ts";
 import type { SimWorld } from "./sim_world.ts";
 
+/** Results that contain refs are let go so much later than the others. */
+const CONTAINERS_MS = 700;
 /** How often a task is tried again after kills for low memory. */
 export const MEMORY_RETRIES: number = 2;
 
@@ -193,12 +195,14 @@ export class SimSubmitter {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#world.refs.ownerGone(this.#owner.id);
     this.#tasks.close();
   }
 
   /** The process is gone without a word. */
   vanish(): void {
     this.#closed = true;
+    this.#world.refs.ownerGone(this.#owner.id);
   }
 
   check(): void {
@@ -334,16 +338,33 @@ export class SimSubmitter {
       this.#world.fail(`${task.taskId} was answered with another object, ${object.id}`);
     }
     entry.state = ok ? "finished" : "failed";
+    if (object !== null) this.#own(task, object, at);
     entry.object = object;
     entry.at = at;
     this.#open--;
     this.#submitReady();
   }
 
+  #own(task: SimTask, { id, home }: ObjectReport, at: NodeId | null): void {
+    const { id: owner, agent } = this.#owner;
+    this.#world.refs.owned(id, owner);
+    if (task.plan.borrows) { for (const arg of task.storedArgs) this.#world.refs.contains(id, arg.id); }
+    agent.references(owner, [{ op: "own", id, home, at }]);
+  }
+
+  #letGo(entries: readonly Entry[]): void {
+    const { id: owner, agent: { nodeId: home } } = this.#owner;
+    const ids = entries.flatMap(({ object }): ObjectId[] => object === null ? [] : [object.id]);
+    if (ids.length === 0 || this.#closed) return;
+    for (const id of ids) this.#world.refs.released(id);
+    this.#toAgent((agent) => agent.references(owner, ids.map((id) => ({ op: "disown", id, home }))));
+  }
+
   #allDone(): void {
     const run = this.#entries.slice(this.#base);
-    const objects = run.flatMap(({ object }): ObjectId[] => object === null ? [] : [object.id]);
-    if (objects.length > 0) this.#toAgent((agent) => agent.free(objects));
+    // What is inside of others is let go first: it lives as long as they do.
+    this.#letGo(run.filter((entry) => !entry.plan.borrows));
+    this.#world.loop.after(CONTAINERS_MS, () => this.#letGo(run.filter((entry) => entry.plan.borrows)));
     const ok = run.every((entry) => entry.state === "finished");
     const onDone = this.#onDone;
     this.#onDone = () => undefined;

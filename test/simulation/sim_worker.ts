@@ -93,10 +93,9 @@ export class SimWorker {
   #finish(ok: boolean): void {
     const received = this.#running;
     if (!this.alive || received === null) return;
-    const { task, push, reply } = received;
-    let object: ObjectReport | null = null;
+    const { task, push } = received;
     if (ok && task.plan.outputBytes > 0) {
-      object = {
+      const made: ObjectReport = {
         id: returnId(task.taskId, 0),
         bytes: task.plan.outputBytes,
         home: push.ownerNode,
@@ -104,8 +103,15 @@ export class SimWorker {
         isError: false,
         primary: true,
       };
-      this.agent.store(object);
+      const contains = task.plan.borrows ? task.storedArgs.map(({ id, home }) => ({ id, home })) : [];
+      return this.agent.store.make(this.id, made, contains, (problem) => {
+        if (this.alive) this.#reply(received, problem === null, problem === null ? made : null);
+      });
     }
+    this.#reply(received, ok, null);
+  }
+
+  #reply({ task, push, reply }: Received, ok: boolean, object: ObjectReport | null): void {
     this.#running = null;
     const { leaseId } = push;
     const { sequence, plan } = task;

@@ -6,6 +6,7 @@
 import type { ActorId, NodeId, ProcessId } from "../../runtime/common/ids.ts";
 import { Prng } from "../../runtime/common/prng.ts";
 import { checkDeath, type Disturbance, type Severity } from "./checkers/nodes.ts";
+import { RefBook } from "./checkers/references.ts";
 import { TaskLedger } from "./checkers/tasks.ts";
 import { EventLoop, type TraceMode } from "./event_loop.ts";
 import { Network } from "./network.ts";
@@ -48,6 +49,9 @@ export class SimWorld {
   /** Every driver that was ever started. */
   readonly drivers: SimDriver[] = [];
   readonly actors: Map<ActorId, ActorBook> = new Map();
+  readonly refs: RefBook = new RefBook();
+  /** Of each node's store. */
+  readonly storeBytes: number;
   readonly tasks: TaskLedger = new TaskLedger(this);
   /** What went wrong, by chance or on purpose. */
   readonly disturbances: Disturbance[] = [];
@@ -69,6 +73,7 @@ export class SimWorld {
     this.faults = prng.fork();
     this.work = prng.fork();
     this.ids = prng.fork();
+    this.storeBytes = this.work.pick([200_000_000, 400_000_000, 2_000_000_000]);
     this.head.onDeath = (record) => checkDeath(this, record);
   }
 

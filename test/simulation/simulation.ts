@@ -7,6 +7,7 @@ import { checkActorsTrue, checkIncarnations, checkRestarts } from "./checkers/ac
 import { checkLeases, checkLeasesReturned } from "./checkers/leases.ts";
 import { describeUnrest, isQuiet } from "./checkers/liveness.ts";
 import { checkDirectory } from "./checkers/objects.ts";
+import { checkNothingLeft } from "./checkers/references.ts";
 import type { TraceMode } from "./event_loop.ts";
 import { drawTasks } from "./plan.ts";
 import { SimDriver } from "./sim_driver.ts";
@@ -87,6 +88,7 @@ function run(seed: number, options: RunOptions): RunResult {
   checkLeasesReturned(world);
   checkActorsTrue(world);
   checkDirectory(world);
+  checkNothingLeft(world);
   const outcomes = world.drivers.flatMap((driver) => driver.isAlive ? driver.submitter?.outcomes ?? [] : []);
   const countOf = (state: string): number => outcomes.filter((outcome) => outcome === state).length;
   return {

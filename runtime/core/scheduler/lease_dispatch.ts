@@ -99,6 +99,13 @@ export class LeaseDispatch {
     }
   }
 
+  /** The node is to be left: every lease goes back after its present task. */
+  askAllBack(): void {
+    for (const lease of this.#state.leases.all()) {
+      if (lease.request.kind === "task" && !lease.ending) this.#askBack(lease, groupOf(lease.request));
+    }
+  }
+
   /** The first of each waiting class; when there are very many classes, some of them, and others the next time. */
   #reclaimFor(): PendingRequest[] {
     const firsts = [...this.#state.queue.firsts()];

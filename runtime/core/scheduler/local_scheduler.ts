@@ -123,6 +123,13 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     return entry === undefined ? null : reasonOf(entry, this.#view());
   }
 
+  /** Whether anything here should come to its end before the node leaves: work, or what others still use of it. */
+  get isBusy(): boolean {
+    if (this.#state.leases.size > 0) return true;
+    for (const worker of this.#state.pool.workers()) if (worker.owns) return true;
+    return false;
+  }
+
   /** Whether a worker serves a lease. */
   isLeased(workerId: ProcessId): boolean {
     return this.#state.leases.ofWorker(workerId) !== undefined;
@@ -354,9 +361,12 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
 
   #drain(): null {
     const state = this.#state;
+    this.#dispatch.askAllBack();
+    // Said again: what waits is looking for another node already.
+    if (state.draining) return null;
     state.draining = true;
     for (const entry of [...state.pending.values()]) {
-      if (entry.phase === "forwarded" || entry.phase === "starting") continue;
+      if (entry.phase === "forwarded") continue;
       state.detach(entry);
       entry.nextPickMs = state.nowMs;
       this.#router.admit(entry);

@@ -1,8 +1,10 @@
 /**
  * Retries after a lost worker: what they cost, and those that wait for a while. A kill for low memory has a budget of its
- * own: it uses up nothing of maxRetries, but maxRetries 0 forbids its retry too (both as in Ray). Part of the task submitter.
+ * own: it uses up nothing of maxRetries, but maxRetries 0 forbids its retry too (both as in Ray). The end of a drained node
+ * costs nothing. Part of the task submitter.
  * @module
  */
+import type { DeathCause } from "../../common/task_spec.ts";
 import type { SubmittedTask } from "./task_submitter_types.ts";
 
 /** The first retry after a kill for low memory waits this long, each further one twice as long (Ray: 1 s, doubling) … */
@@ -16,14 +18,15 @@ export function memoryRetryDelayMs(kills: number): number {
 }
 
 /** Whether the task may be run again. `memoryRetries`: the budget for kills for low memory, -1 without end. */
-export function hasRetry(task: SubmittedTask, lowMemory: boolean, memoryRetries: number): boolean {
-  if (!lowMemory) return task.retriesLeft !== 0;
+export function hasRetry(task: SubmittedTask, cause: DeathCause | null, memoryRetries: number): boolean {
+  if (cause?.code === "PREEMPTED") return task.maxRetries !== 0;
+  if (cause?.code !== "OUT_OF_MEMORY") return task.retriesLeft !== 0;
   return task.maxRetries !== 0 && (memoryRetries < 0 || task.memoryKills < memoryRetries);
 }
 
-export function useRetry(task: SubmittedTask, lowMemory: boolean): void {
-  if (lowMemory) task.memoryKills++;
-  else if (task.retriesLeft > 0) task.retriesLeft--;
+export function useRetry(task: SubmittedTask, cause: DeathCause | null): void {
+  if (cause?.code === "OUT_OF_MEMORY") task.memoryKills++;
+  else if (cause?.code !== "PREEMPTED" && task.retriesLeft > 0) task.retriesLeft--;
 }
 
 export class DelayedRetries<T> {

@@ -210,12 +210,12 @@ export class TaskSubmitter<T extends SubmittedTask> {
     const inDoubt = tasks.length > 1;
     const lowMemory = cause?.code === "OUT_OF_MEMORY";
     for (const task of tasks) {
-      if (task.cancelled || !hasRetry(task, lowMemory, this.#limits.memoryRetries)) {
+      if (task.cancelled || !hasRetry(task, cause, this.#limits.memoryRetries)) {
         this.#effects.lost(task, lease, cause);
         continue;
       }
       if (inDoubt) task.exclusive = true;
-      else useRetry(task, lowMemory);
+      else useRetry(task, cause);
       this.#effects.retried(task, !inDoubt, cause);
       if (lowMemory) this.#delayed.add(task, nowMs + memoryRetryDelayMs(task.memoryKills));
       else this.#enqueue(task, true);

@@ -309,7 +309,7 @@ export class ActorClient implements WorkerLinkObserver {
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
       `${this.#describe()} was lost while ${call.method.name} was under way; the call may or may not have run` +
         (cause === null ? "" : `: ${cause.message}`),
-      { actorId: this.info.actorId },
+      { actorId: this.info.actorId, preempted: cause?.code === "PREEMPTED" },
     );
     this.#fail(call, this.#core.objects.encodeError(error));
   }
@@ -334,7 +334,11 @@ export class ActorClient implements WorkerLinkObserver {
   #diedError(cause: DeathCause | null): Error {
     if (this.#creationError !== null) return this.#creationError;
     const message = `${this.#describe()} is dead: ${cause?.message ?? "unknown cause"}`;
-    const fields = { actorId: this.info.actorId, actorInitFailed: cause?.code === "CREATION_FAILED" };
+    const fields = {
+      actorId: this.info.actorId,
+      actorInitFailed: cause?.code === "CREATION_FAILED",
+      preempted: cause?.code === "PREEMPTED",
+    };
     return cause?.code === "UNSCHEDULABLE"
       ? new ActorUnschedulableError(message, fields)
       : new ActorDiedError(message, fields);

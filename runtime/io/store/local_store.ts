@@ -31,6 +31,8 @@ const ARGUMENTS_SHARE = 0.7;
 
 /** The holder of objects that are being pulled. */
 const PULLS = "pulls";
+/** The process in whose name objects of leaving nodes are pulled. */
+const ADOPTIONS = "adoptions" as ProcessId;
 
 type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
 type None = Record<string, never>;
@@ -356,12 +358,34 @@ export class LocalStore implements ObjectStore {
   }
 
   nodeDied(node: NodeId): void {
-    for (const id of this.#pulls.nodeDied(node)) {
-      this.#space.step({ type: "promote", id });
-      const entry = this.#space.table.get(id);
-      if (entry !== undefined) this.#host.report([entry.report], []);
-    }
+    for (const id of this.#pulls.nodeDied(node)) this.#promote(id);
     this.#references.step({ type: "nodeDied", node });
+  }
+
+  async adoptObjects(
+    from: NodeId,
+    objects: readonly { readonly id: ObjectId; readonly home: NodeId }[],
+  ): Promise<ObjectId[]> {
+    const adopted = objects.map(({ id, home }) =>
+      new Promise<ObjectId | null>((resolve) => {
+        const keep = (): void => resolve(this.#promote(id) ? id : null);
+        if (this.isLocal(id)) return keep();
+        const key = requestKey(ADOPTIONS, `${++this.#requests}`);
+        this.#pulls.want(
+          {
+            key,
+            purpose: "wait",
+            fetch: true,
+            bundle: false,
+            objects: [{ id, home, at: from }],
+            local: new Set(),
+          },
+          // In the very step that brought it: nothing can evict it in between.
+          { ready: keep, failed: () => resolve(null) },
+        );
+      })
+    );
+    return (await Promise.all(adopted)).filter((id) => id !== null);
   }
 
   deleteObjects(ids: readonly ObjectId[]): void {
@@ -405,6 +429,14 @@ export class LocalStore implements ObjectStore {
   }
 
   // ---- the machines ------------------------------------------------------------------------------------------------
+
+  /** This copy is the one that stays. False when it is not here. */
+  #promote(id: ObjectId): boolean {
+    this.#space.step({ type: "promote", id });
+    const entry = this.#space.table.get(id);
+    if (entry !== undefined) this.#host.report([entry.report], []);
+    return entry !== undefined;
+  }
 
   #abort(holder: string, id: ObjectId): void {
     this.#space.abort(holder, id);

@@ -120,6 +120,11 @@ export interface ObjectStore {
   peerReferences(from: NodeId, changes: readonly NodeRefChange[]): void;
   /** A node was declared dead: what it held is not held any more. */
   nodeDied(node: NodeId): void;
+  /** PeerMethods.adoptObjects: pulls what is not here, and keeps all as primary copies. Answers what is here then. */
+  adoptObjects(
+    from: NodeId,
+    objects: readonly { readonly id: ObjectId; readonly home: NodeId }[],
+  ): Promise<ObjectId[]>;
   /** NodeMethods.deleteObjects. */
   deleteObjects(ids: readonly ObjectId[]): void;
   /** Everything that this node holds, for (re)registration. */

@@ -103,6 +103,7 @@ function nodeDto(node: NodeRow): NodeDto {
     nodeId: node.nodeId,
     state: node.state,
     stateMessage: node.stateMessage,
+    drain: node.drain ?? null,
     hostname: node.hostname,
     address: node.address,
     pid: node.pid,

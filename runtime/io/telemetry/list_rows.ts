@@ -165,6 +165,7 @@ const KINDS: Record<string, Kind> = {
       "nodeId",
       "state",
       "stateMessage",
+      "drain",
       "hostname",
       "address",
       "pid",

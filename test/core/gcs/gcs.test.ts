@@ -357,6 +357,7 @@ describe("a restarted head", () => {
       stateMessage: "",
       startedMs: 1,
       endedMs: null,
+      drain: null,
     }));
     const records = {
       nodes,

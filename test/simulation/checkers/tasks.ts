@@ -59,7 +59,8 @@ export class TaskLedger {
       this.#world.fail(`${task.taskId} is refused although a node fits: ${message}`);
     }
     if (code.startsWith("Object") || code === "OwnerDiedError") {
-      if (fallen.size > 0) return;
+      // A store that is full for long is not the machines' fault.
+      if (fallen.size > 0 || code === "ObjectStoreFullError") return;
       this.#world.fail(`${task.taskId} has lost an argument although no node died: ${code} ${message}`);
     }
     this.#world.fail(`${task.taskId} is refused with ${code}: ${message}`);

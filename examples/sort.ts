@@ -104,7 +104,9 @@ const { values: flags } = parseArgs({
     seed: { type: "string", default: "1" },
   },
 });
-const [totalMb, chunkMb, storeMb, seed] = [flags.mb, flags["chunk-mb"], flags["store-mb"], flags.seed].map(Number);
+const [totalMb, chunkMb, storeMb, seed] = [flags.mb, flags["chunk-mb"], flags["store-mb"], flags.seed].map(
+  Number,
+);
 if (![totalMb, chunkMb, storeMb].every((size) => size! > 0) || !Number.isSafeInteger(seed)) {
   console.error("sort: --mb, --chunk-mb and --store-mb take numbers above 0, --seed a whole number");
   process.exit(2);
@@ -148,14 +150,22 @@ const checked = await phase("check", chunks, (n) => {
 const expected = total(await get(made.map(({ summary }) => summary)));
 const reports = await get(checked);
 const found = total(reports);
-const inOrder = reports.every(({ ordered, first }, n) => ordered && (n === 0 || reports[n - 1]!.last < first));
+const inOrder = reports.every(({ ordered, first }, n) =>
+  ordered && (n === 0 || reports[n - 1]!.last < first)
+);
 const same = JSON.stringify(expected) === JSON.stringify(found);
 const megabytes = expected.count * NUMBER_BYTES / 1e6;
 console.log(
-  `${expected.count} numbers, ${megabytes.toFixed(0)} MB in ${chunks} chunks: ${inOrder ? "in order" : "NOT IN ORDER"}, ` +
-    `${same ? "all of them and no others" : "NOT THE NUMBERS THAT WERE MADE"} (checksums ${found.sums}, ${found.xors})`,
+  `${expected.count} numbers, ${megabytes.toFixed(0)} MB in ${chunks} chunks: ${
+    inOrder ? "in order" : "NOT IN ORDER"
+  }, ` +
+    `${
+      same ? "all of them and no others" : "NOT THE NUMBERS THAT WERE MADE"
+    } (checksums ${found.sums}, ${found.xors})`,
 );
-console.error(`sorted in ${(sortedMs / 1000).toFixed(1)} s, ${(megabytes * 1000 / sortedMs).toFixed(0)} MB/s`);
+console.error(
+  `sorted in ${(sortedMs / 1000).toFixed(1)} s, ${(megabytes * 1000 / sortedMs).toFixed(0)} MB/s`,
+);
 if (!inOrder || !same) process.exitCode = 1;
 
 /** Runs `count` tasks, a bounded number at a time, and shows how far they are. Answers their results in order. */

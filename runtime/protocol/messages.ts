@@ -142,7 +142,11 @@ export interface AgentMethods {
   readonly blocked: Notification<{ taskId: TaskId; blocked: boolean }>;
 
   /** Reserve room for a stored object (size = layout size). Waits for room; ObjectStoreFullError when there is none. */
-  readonly createObject: Method<{ id: ObjectId; size: number }, { path: string; offset: number }>;
+  readonly createObject: Method<
+    { id: ObjectId; size: number },
+    /** `isCold`: the range's pages were dropped since it was last used; no mapping of it may be relied on. */
+    { path: string; offset: number; isCold?: boolean }
+  >;
   /** The bytes are complete: publish. `contains`: refs inside the value, held as long as the object lives. `owner`: who
    *  counts it. Answered when contained refs are held at their homes. Idempotent. */
   readonly sealObject: Method<

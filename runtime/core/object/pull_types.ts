@@ -28,7 +28,7 @@ export type PullEvent =
     readonly objects: readonly WantedObject[];
     readonly local: ReadonlySet<ObjectId>;
   }
-  /** What was pinned under this key is not needed any more. */
+  /** What was pinned under this key no longer counts against what arguments may hold. */
   | { readonly type: "released"; readonly key: string }
   /** Nobody waits under this key any more. */
   | { readonly type: "cancelled"; readonly key: string }

@@ -254,8 +254,10 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         const lease = leases.ofWorker(event.workerId);
         // Late: the lease is over, and with it what was lent.
         if (lease === undefined) return;
-        if (event.type === "workerBlocked") resources.lendCpu(lease.allocation);
-        else resources.takeCpu(lease.allocation);
+        if (event.type === "workerUnblocked") return resources.takeCpu(lease.allocation);
+        resources.lendCpu(lease.allocation);
+        // What it waits for may need arguments of its own.
+        if (lease.request.args.length > 0) this.#state.emit({ type: "argumentsLent", key: lease.key });
         return;
       }
       case "workerOwns": {

@@ -35,6 +35,7 @@ const PULLS = "pulls";
 const ADOPTIONS = "adoptions" as ProcessId;
 
 type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
+type Result<M extends keyof AgentMethods> = AgentMethods[M]["result"];
 type None = Record<string, never>;
 const NONE: None = {};
 
@@ -109,7 +110,11 @@ export class LocalStore implements ObjectStore {
           : { bytes: entry.size, isError: entry.report.isError };
       },
       readSpilled: (id, offset, sink) => this.#readSpilled(id, offset, sink),
-      reserve: (id, size) => space.create(PULLS, id, size, isInline(size)),
+      reserve: async (id, size) => {
+        const { offset, isCold } = await space.create(PULLS, id, size, isInline(size));
+        if (isCold) pool.forget(offset!, size);
+        return offset;
+      },
       release: (id) => this.#abort(PULLS, id),
       write: (offset, bytes) => pool.write(offset, bytes),
       // Pinned until those who wait for it have pinned it: the next creator's need would take it away again.
@@ -129,13 +134,13 @@ export class LocalStore implements ObjectStore {
   async createObject(
     process: ProcessId,
     { id, size }: Params<"createObject">,
-  ): Promise<{ path: string; offset: number }> {
+  ): Promise<Result<"createObject">> {
     checkId(id);
     if (!Number.isSafeInteger(size) || size < HEADER_BYTES_MIN) {
       throw new RangeError(`Cannot create ${id}: ${size} is not the size of a stored object`);
     }
-    const offset = await this.#space.create(process, id, size, false);
-    return { path: this.#pool.path, offset: offset! };
+    const { offset, isCold } = await this.#space.create(process, id, size, false);
+    return { path: this.#pool.path, offset: offset!, ...(isCold && { isCold }) };
   }
 
   async sealObject(process: ProcessId, params: Params<"sealObject">): Promise<None> {
@@ -289,6 +294,10 @@ export class LocalStore implements ObjectStore {
         local,
       }, { ready: resolve, failed: reject });
     });
+  }
+
+  argumentsLent(key: string): void {
+    this.#pulls.step({ type: "released", key: leaseKey(key) });
   }
 
   releaseArguments(key: string): void {

@@ -29,11 +29,17 @@ export interface SpaceListener {
   collectGarbage(): void;
 }
 
+/** Room for an object: null for one in this process's memory. `isCold`: its pages were dropped since it was last used. */
+export interface GrantedRoom {
+  readonly offset: number | null;
+  readonly isCold: boolean;
+}
+
 /** A creator that waits for its range. */
 interface PendingCreate {
   readonly holder: string;
   readonly id: ObjectId;
-  readonly resolve: (offset: number | null) => void;
+  readonly resolve: (room: GrantedRoom) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -67,6 +73,7 @@ export class ObjectSpace {
     this.table = new ObjectTable({
       capacity: pool.capacity,
       granuleBytes: MAPPABLE_ALIGNMENT,
+      span: pool.span,
       ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
       ...(options.files === null ? {} : {
         spillBatchBytes: Math.min(SPILL_BATCH_BYTES, Math.ceil(pool.capacity * SPILL_BATCH_SHARE)),
@@ -74,8 +81,8 @@ export class ObjectSpace {
     });
   }
 
-  /** Room for an object: resolves with an offset of the pool, or null for an inline one. ObjectStoreFullError. */
-  create(holder: string, id: ObjectId, size: number, inline: boolean): Promise<number | null> {
+  /** Room for an object. Rejects with ObjectStoreFullError or OutOfDiskError. */
+  create(holder: string, id: ObjectId, size: number, inline: boolean): Promise<GrantedRoom> {
     return new Promise((resolve, reject) => {
       const requestId = `c${++this.#requests}`;
       this.#creates.set(requestId, { holder, id, resolve, reject });
@@ -134,7 +141,13 @@ export class ObjectSpace {
   #perform(effect: TableEffect): void {
     switch (effect.type) {
       case "granted":
-        this.#takeCreate(effect.requestId)?.resolve(effect.offset);
+        this.#takeCreate(effect.requestId)?.resolve({
+          offset: effect.offset,
+          isCold: effect.isCold === true,
+        });
+        break;
+      case "dropPages":
+        this.#pool.dropPages(effect.offset, effect.bytes);
         break;
       case "createFailed":
         this.#takeCreate(effect.requestId)?.reject(errorOfCode(effect.code, effect.message));

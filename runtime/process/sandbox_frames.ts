@@ -69,6 +69,7 @@ function inspectPush(
     }
     case PushType.assign:
     case PushType.returned:
+    case PushType.cancel:
       return;
     default:
       throw new ProtocolError(`frame of type ${type} from a submitter`);
@@ -81,14 +82,15 @@ function inspectReply(
   _sections: readonly Uint8Array[],
   { refs }: FrameRules,
 ): void {
-  if (type === PushType.handBack) return;
+  if (type === PushType.handBack || type === PushType.retired) return;
   if (type !== PushType.replies) throw new ProtocolError(`frame of type ${type} from a worker`);
   const reader = new ByteReader(header);
   const head = { sequence: 0, status: 0, startMs: 0, runUs: 0 };
   while (reader.remaining > 0) {
     readReplyHead(reader, head);
     if (head.status !== ReplyStatus.results) {
-      visitValue(new ByteReader(reader.raw(reader.varint())), refs);
+      const bytes = reader.raw(reader.varint());
+      if (head.status !== ReplyStatus.cancelled) visitValue(new ByteReader(bytes), refs);
       continue;
     }
     for (const result of readResults(reader)) {

@@ -12,7 +12,7 @@ import {
   RuntimeEnvSetupError,
 } from "../../common/errors.ts";
 import { setClassNames, userClassNames } from "../../common/error_matching.ts";
-import { type ActorId, type NodeId, type TaskId, taskId } from "../../common/ids.ts";
+import type { ActorId, NodeId } from "../../common/ids.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue } from "../../core/worker/actor_queue.ts";
@@ -21,10 +21,12 @@ import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { ObjectRef } from "./object_ref.ts";
+import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
+import type { AskHow } from "./work.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** What a handle is, wherever it goes. */
@@ -98,8 +100,17 @@ export class ActorClient implements WorkerLinkObserver {
     return this.isCreating || this.#queue.pending > 0 || this.#watchers.size > 0;
   }
 
+  get calls(): ActorQueue<OwnCall> {
+    return this.#queue;
+  }
+
   /** Submit a call; answers its refs at once. */
-  call(method: string, options: MethodInfo, values: readonly unknown[]): ObjectRef<unknown>[] {
+  call(
+    method: string,
+    options: MethodInfo,
+    values: readonly unknown[],
+    signal: AbortSignal | null,
+  ): ObjectRef<unknown>[] {
     const { info } = this;
     if (info.maxPendingCalls >= 0 && this.#queue.pending >= info.maxPendingCalls) {
       throw new PendingCallsLimitExceededError(
@@ -112,8 +123,12 @@ export class ActorClient implements WorkerLinkObserver {
     const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
     const returns = core.objects.newReturns(sequence, options.numReturns ?? 1, name);
-    const call = new OwnCall(sequence, called, options, args, returns, core.currentTask(), core.nowMs());
+    const parent = core.currentTask();
+    const call = new OwnCall(sequence, called, options, args, returns, parent, core.nowMs());
     call.retriesLeft = options.maxTaskRetries ?? info.maxTaskRetries;
+    for (const entry of returns) entry.maker = call;
+    if (parent !== null) parent.adopt(call);
+    if (signal !== null) this.#join(signal, call);
     core.recorder.touch();
     if (core.namesPending) core.afterNames(() => this.#submit(call));
     else this.#submit(call);
@@ -172,22 +187,32 @@ export class ActorClient implements WorkerLinkObserver {
   // ---- calls -------------------------------------------------------------------------------------------------------------
 
   #submit(call: OwnCall): void {
+    if (call.ended) return; // It was cancelled while it waited for names, or before.
     const { args } = call;
     if (args.isReady) this.#ready(call);
     else {
       call.enter("pendingArgs");
       args.whenReady((failed) => {
-        if (call.stage === "none") return; // It ended before they were known.
+        if (call.ended) return; // It ended before they were known.
         if (failed === null) this.#ready(call);
-        else if (this.#queue.cancelQueued(call)) {
-          this.#fail(call, this.#core.argumentError(failed, call.method.stats.name, this.#idOf(call)));
+        else if (this.#queue.remove(call)) {
+          this.#fail(call, this.#core.argumentError(failed, call.method.stats.name, call.id));
         }
         this.#schedulePump();
       });
     }
     this.#queue.submit(call);
     if (this.#queue.pending === 1) this.#registry.busyChanged(this);
-    this.#schedulePump();
+    if (this.#queue.inFlight.size > 0 || this.#pumpScheduled) this.#schedulePump();
+    else this.#pumpNow();
+  }
+
+  /** An idle actor begins at once: the tick of this process may be long, if user code computes. */
+  #pumpNow(): void {
+    this.#queue.pump();
+    if (this.#queue.inFlight.size === 0) return;
+    this.#core.link.flush(); // Refs that go with it are known first.
+    this.#link?.flush();
   }
 
   #ready(call: OwnCall): void {
@@ -243,26 +268,67 @@ export class ActorClient implements WorkerLinkObserver {
 
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
-    const { retryExceptions = false } = call.options;
-    if (reply.error !== null && retryExceptions !== false && call.retriesLeft !== 0) {
-      if (this.#core.isRetried(reply.error, retryExceptions)) {
-        if (call.retriesLeft > 0) call.retriesLeft--;
-        this.#recordRow(call, "FAILED", reply, null);
-        this.#queue.requeue(call);
-        return false;
-      }
+    if (reply.isCancelled) {
+      this.#failCancelled(call, reply);
+      return false;
     }
-    call.enter("none");
+    if (reply.error !== null && this.#retriesError(call, reply)) {
+      if (call.retriesLeft > 0) call.retriesLeft--;
+      this.#recordRow(call, "FAILED", reply, null);
+      this.#queue.requeue(call);
+      return false;
+    }
     stats.runMs += reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
     this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
-    call.args.release();
+    this.#end(call);
     return holds;
   }
 
+  #retriesError(call: OwnCall, { error, isSystemError }: Reply): boolean {
+    const { retryExceptions = false } = call.options;
+    if (call.retriesLeft === 0 || call.cancelled) return false;
+    if (isSystemError) return this.#core.isTransient(error!);
+    return retryExceptions !== false && this.#core.isRetried(error!, retryExceptions);
+  }
+
+  #end(call: OwnCall): void {
+    call.enter("ended");
+    if (call.signal !== null) this.#core.cancels.leave(call.signal, call);
+    call.args.release();
+  }
+
   handedBack(): void {}
+
+  // ---- cancellation ------------------------------------------------------------------------------------------------------
+
+  #join(signal: AbortSignal, call: OwnCall): void {
+    if (signal.aborted) return this.#failCancelled(call, null);
+    call.signal = signal;
+    this.#core.cancels.join(signal, call);
+  }
+
+  /** End a call that has not left. False when the actor has it. */
+  withdraw(call: OwnCall): boolean {
+    if (this.#queue.inFlight.get(call.sequence) === call) return false;
+    if (call.stage !== "none") {
+      this.#queue.withdrawn();
+      this.#schedulePump();
+    }
+    this.#failCancelled(call, null);
+    return true;
+  }
+
+  ask(call: OwnCall, how: AskHow): void {
+    if (this.#queue.inFlight.get(call.sequence) === call) this.#link?.cancel(call.sequence, how);
+  }
+
+  #failCancelled(call: OwnCall, reply: Reply | null): void {
+    for (const entry of call.returns) entry.cancelled = true;
+    this.#fail(call, this.#core.objects.encodeError(cancelledError(call.name, call.id)), reply);
+  }
 
   // ---- connection ----------------------------------------------------------------------------------------------------------
 
@@ -306,6 +372,7 @@ export class ActorClient implements WorkerLinkObserver {
   // ---- ends ----------------------------------------------------------------------------------------------------------------
 
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
+    if (call.cancelled) return this.#failCancelled(call, null);
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
       `${this.#describe()} was lost while ${call.method.name} was under way; the call may or may not have run` +
         (cause === null ? "" : `: ${cause.message}`),
@@ -314,12 +381,11 @@ export class ActorClient implements WorkerLinkObserver {
     this.#fail(call, this.#core.objects.encodeError(error));
   }
 
-  #fail(call: OwnCall, encoded: Uint8Array): void {
-    call.enter("none");
+  #fail(call: OwnCall, encoded: Uint8Array, reply: Reply | null = null): void {
     call.method.stats.failed++;
-    this.#recordRow(call, "FAILED", null, encoded);
+    this.#recordRow(call, "FAILED", reply, encoded);
     for (const entry of call.returns) this.#core.objects.settleError(entry, encoded);
-    call.args.release();
+    this.#end(call);
     this.#settleBusy();
   }
 
@@ -365,13 +431,9 @@ export class ActorClient implements WorkerLinkObserver {
     let method = this.#methods.get(name);
     if (method === undefined) {
       const stats = this.#core.recorder.stats(`${this.info.className}.${name}`, "ACTOR_TASK");
-      this.#methods.set(name, method = { name, stats });
+      this.#methods.set(name, method = { name, stats, client: this, owner: this.#core.identity.self });
     }
     return method;
-  }
-
-  #idOf(call: OwnCall): TaskId {
-    return taskId(this.#core.identity.self, call.sequence);
   }
 
   #recordRow(
@@ -382,7 +444,7 @@ export class ActorClient implements WorkerLinkObserver {
   ): void {
     const { recorder } = this.#core;
     recorder.touch();
-    if (state === "FINISHED" && !recorder.wantsRow) return;
+    if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
     recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, reply?.bytes ?? 0, error));
@@ -397,7 +459,7 @@ export class ActorClient implements WorkerLinkObserver {
     error: TaskRow["error"],
   ): TaskRow {
     return {
-      taskId: this.#idOf(call),
+      taskId: call.id,
       attempt: call.attempt,
       jobId: this.#core.identity.jobId,
       name: call.method.stats.name,

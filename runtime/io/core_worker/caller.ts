@@ -8,9 +8,11 @@ import type { Hello } from "../../protocol/messages.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import {
   type Assignment,
+  type CancelOrder,
   type FunctionDefinition,
   type PushHead,
   PushType,
+  readCancel,
   readPush,
   readSequences,
   writeSequences,
@@ -20,15 +22,15 @@ import { loadFunction } from "../function_loader.ts";
 import type { Connection } from "../transport/connection.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import type { Held } from "./actor_uses.ts";
-import type { WorkItem } from "./executor.ts";
+import type { Callable, WorkItem } from "./work_item.ts";
 import type { ObjectManager } from "./objects.ts";
-
-// deno-lint-ignore no-explicit-any -- user code: any arguments, any result
-type Callable = (...args: any[]) => unknown;
 
 /** A function that a caller defined here; loaded when it is first called. */
 export class LoadedFunction {
   readonly name: string;
+  readonly hash: string;
+  /** Runs after which the worker ends; 0: no limit. */
+  readonly maxCalls: number;
   /** Null until it is loaded. */
   callable: Callable | null = null;
   readonly #core: CoreWorker;
@@ -41,6 +43,8 @@ export class LoadedFunction {
     this.#definition = definition;
     this.#sections = sections.map((section) => section.slice());
     this.name = definition.name;
+    this.hash = definition.hash;
+    this.maxCalls = definition.maxCalls ?? 0;
   }
 
   load(): Promise<Callable> {
@@ -77,6 +81,12 @@ export async function loadCode(
 /** Functions that one connection may define. */
 const FUNCTIONS_MAX = 100_000;
 
+/** Who runs what a caller pushes. */
+export interface PushReceiver {
+  receive(items: readonly WorkItem[]): void;
+  cancel(caller: Caller, order: CancelOrder): void;
+}
+
 /** See the module's header. */
 export class Caller {
   readonly id: ProcessId;
@@ -89,15 +99,15 @@ export class Caller {
   readonly #connection: Connection;
   readonly #functions: LoadedFunction[] = [];
   readonly #lent = new Map<number, { entries: readonly Held[]; objects: ObjectManager }>();
-  readonly #receive: (items: WorkItem[]) => void;
+  readonly #receiver: PushReceiver;
 
-  constructor(core: CoreWorker, connection: Connection, hello: Hello, receive: (items: WorkItem[]) => void) {
+  constructor(core: CoreWorker, connection: Connection, hello: Hello, receiver: PushReceiver) {
     if (hello.nodeId === undefined) throw new ProtocolError("a push connection must name its node");
     this.id = hello.id as ProcessId;
     this.node = hello.nodeId;
     this.#core = core;
     this.#connection = connection;
-    this.#receive = receive;
+    this.#receiver = receiver;
   }
 
   /** One frame of the push connection. */
@@ -109,9 +119,11 @@ export class Caller {
         this.assigned = JSON.parse(new TextDecoder().decode(header)) as Assignment;
         return;
       case PushType.pushTasks:
-        return this.#receive(this.#readItems(header, false));
+        return this.#receiver.receive(this.#readItems(header, false));
       case PushType.pushCalls:
-        return this.#receive(this.#readItems(header, true));
+        return this.#receiver.receive(this.#readItems(header, true));
+      case PushType.cancel:
+        return this.#receiver.cancel(this, readCancel(new ByteReader(header)));
       case PushType.returned:
         for (const sequence of readSequences(new ByteReader(header))) this.#release(sequence);
         return;
@@ -126,10 +138,11 @@ export class Caller {
     this.replies.reset();
   }
 
-  handBack(sequences: readonly number[]): void {
+  /** Tasks that were not started. `retired`: no more are taken. */
+  handBack(sequences: readonly number[], retired: boolean): void {
     const writer = new ByteWriter();
     writeSequences(writer, sequences);
-    this.#connection.send(PushType.handBack, writer.bytes());
+    this.#connection.send(retired ? PushType.retired : PushType.handBack, writer.bytes());
   }
 
   /** Refs in the results of this task are on their way: keep them until the caller says that it counts them. */
@@ -137,6 +150,11 @@ export class Caller {
     if (!this.#connection.isOpen) return; // Nobody will say it.
     for (const entry of entries) entry.count++;
     this.#lent.set(sequence, { entries, objects });
+  }
+
+  /** Whether refs in results wait for the caller to count them. */
+  get isLending(): boolean {
+    return this.#lent.size > 0;
   }
 
   /** The connection is over. */
@@ -169,7 +187,19 @@ export class Caller {
       if (target === undefined) throw new ProtocolError(`task of the unknown function ${head.target}`);
       const { sequence, attempt, numReturns, depth } = head;
       const method = isCall ? head.target as string : "";
-      items.push({ caller: this, sequence, attempt, numReturns, depth, target, method, args });
+      items.push({
+        caller: this,
+        sequence,
+        attempt,
+        numReturns,
+        depth,
+        target,
+        method,
+        args,
+        context: null,
+        cancelled: false,
+        answered: false,
+      });
     }
     return items;
   }

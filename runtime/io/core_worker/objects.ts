@@ -100,6 +100,11 @@ export class ObjectManager implements EntryTable {
     return entry;
   }
 
+  /** The entry of an object whose ref has left this process or came from elsewhere, if it is in use here. */
+  find(id: ObjectId): Entry | undefined {
+    return this.#known.get(id)?.deref();
+  }
+
   /** A ref leaves this process: its home must count it, and its value must be where others can find it. */
   lend(entry: Entry): RefTarget {
     if (entry.home === "") throw new MobulaError("await init() before a ref is passed inside a value");
@@ -175,6 +180,15 @@ export class ObjectManager implements EntryTable {
     if (encoded.byteLength !== encoded.buffer.byteLength) encoded = encoded.slice();
     entry.settle("error", encoded, encoded.length);
     this.#settled(entry);
+  }
+
+  /** A pending entry's task failed without an answer: what it may have stored nevertheless is for nobody. */
+  giveUp(entry: Entry): void {
+    // One whose ref left is known to its home, which frees it, or its error, in the end.
+    if (entry.registered) return;
+    const { id, home } = entry;
+    this.link.reference({ op: "own", id, home, at: null });
+    this.link.reference({ op: "disown", id, home });
   }
 
   encodeError(error: unknown): Uint8Array {

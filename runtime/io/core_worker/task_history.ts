@@ -29,7 +29,7 @@ export class TaskHistory implements RunningSource {
   ended(task: OwnTask, state: "FINISHED" | "FAILED", reply: Reply | null, encoded: Uint8Array | null): void {
     const { recorder } = this.#core;
     recorder.touch();
-    if (state === "FINISHED" && !recorder.wantsRow) return;
+    if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const startMs = reply === null ? null : reply.startMs;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;

@@ -100,6 +100,11 @@ function decodeCode(data: CodeData): RemoteFunction | RemoteClass {
 /** Error classes do not travel; their names are matched instead, which `retryExceptions: true` cannot express. */
 function travelling(options: TaskOptions | ActorOptions, core: CoreWorker): TaskOptions | ActorOptions {
   const { captures: _captures, ...rest } = options as TaskOptions;
+  if (rest.signal !== undefined) {
+    throw new TypeError(
+      "a remote function with the option signal cannot travel: an AbortSignal is this process's own",
+    );
+  }
   const { folder } = runtimeEnvOf(undefined, rest.runtimeEnv);
   if (folder !== undefined) {
     // A path means nothing elsewhere.

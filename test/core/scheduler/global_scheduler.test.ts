@@ -261,6 +261,33 @@ describe("what cannot be placed now", () => {
     expect(bench.machine.demand()).toEqual([]);
   });
 
+  test("nobody looks again at requests that a node, a heartbeat or the clock does not help", () => {
+    let looked = 0;
+    const machine = new GlobalScheduler(() => {
+      looked++;
+      return null;
+    });
+    const step = (event: SchedulerEvent) => machine.step(1_000, event);
+    const join = (nodeId: NodeId, quantities: Record<string, number>) =>
+      step({ type: "nodeJoined", nodeId, resources: toUnits(quantities), labels: {} });
+    join(N1, { CPU: 2 });
+    const asked = { kind: "task", asker: N1, jobId: J1, name: "work", args: [BIG], exclude: [] } as const;
+    for (let index = 0; index < 1_000; index++) {
+      const resources = toUnits({ GPU: 1 + index % 2 });
+      const request: PickRequest = { ...asked, key: `k${index}`, resources, strategy: { type: "hybrid" } };
+      step({ type: "requestPick", request });
+    }
+    looked = 0;
+    join(N2, { CPU: 8 });
+    step({ type: "heartbeatAccepted", heartbeat: heartbeat({ nodeId: N2 }) });
+    step({ type: "tick" });
+    expect(looked).toBe(0);
+    expect(machine.demand().map(({ count }) => count)).toEqual([500, 500]);
+    // Half of them: the other shape is not looked at.
+    expect(join(N3, { GPU: 1 })).toHaveLength(500);
+    expect(looked).toBe(500);
+  });
+
   test("an empty cluster says so", () => {
     expect(new Bench().ask()).toMatchObject([{
       text: expect.stringContaining("no node that takes new work"),

@@ -90,6 +90,7 @@ export class LocalStore implements ObjectStore {
       unloaded: (id) => this.#pulls.removed(id),
       restored: (id) => this.#pulls.sealed(id),
       spillFailed: (message) => host.warn(`Objects could not be spilled: ${message}`),
+      spillBroken: (id, message) => host.warn(`The spilled object ${id} is lost: ${message}`),
       collectGarbage: () => host.collectGarbage(),
     });
     const space = this.#space;
@@ -110,7 +111,7 @@ export class LocalStore implements ObjectStore {
           ? null
           : { bytes: entry.size, isError: entry.report.isError };
       },
-      readSpilled: (id, offset, sink) => this.#readSpilled(id, offset, sink),
+      readSpilled: (id, offset, sink) => space.restore(id, offset, sink),
       reserve: async (id, size) => {
         const { offset, isCold } = await space.create(PULLS, id, size, isInline(size));
         if (isCold) pool.forget(offset!, size);
@@ -260,7 +261,7 @@ export class LocalStore implements ObjectStore {
       read: (offset, length) =>
         entry.resident
           ? this.#space.bytesOf(entry, offset, length)
-          : this.#partOfSpilled(entry, offset, length),
+          : this.#space.partOfSpilled(entry, offset, length),
       readNow: (offset, length) => this.#space.bytesOf(entry, offset, length),
       close: () => this.#unpin(holder, id, Infinity),
     };
@@ -305,43 +306,6 @@ export class LocalStore implements ObjectStore {
     this.#pulls.cancel(leaseKey(key), cancelled("the lease is over"));
     this.#space.holderDied(leaseKey(key));
     this.#pulls.step({ type: "released", key: leaseKey(key) });
-  }
-
-  /** From the disk into memory. A file that is broken is none: the object must come from elsewhere. */
-  async #readSpilled(
-    id: ObjectId,
-    offset: number,
-    sink: (offset: number, bytes: Uint8Array) => void,
-  ): Promise<void> {
-    const entry = this.#space.table.get(id);
-    if (entry === undefined) throw new Error(`${id} was deleted`);
-    const holder = `restore:${++this.#requests}`;
-    this.#space.step({ type: "pin", holder, id });
-    let sinkError: unknown = null;
-    try {
-      await this.#space.readSpilled(entry, { offset, length: entry.size - offset }, (at, bytes) => {
-        try {
-          sink(at, bytes);
-        } catch (error) {
-          sinkError = error;
-          throw error;
-        }
-      });
-    } catch (error) {
-      if (sinkError === null && !this.#closed) {
-        this.#host.warn(`The spilled object ${id} is lost: ${(error as Error).message}`);
-        this.#space.step({ type: "spillBroken", id });
-      }
-      throw error;
-    } finally {
-      this.#unpin(holder, id, 1);
-    }
-  }
-
-  async #partOfSpilled(entry: StoredEntry, offset: number, length: number): Promise<Uint8Array> {
-    const part = new Uint8Array(length);
-    await this.#space.readSpilled(entry, { offset, length }, (at, bytes) => part.set(bytes, at - offset));
-    return part;
   }
 
   // ---- references and deaths ---------------------------------------------------------------------------------------

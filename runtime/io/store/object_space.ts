@@ -24,8 +24,9 @@ export interface SpaceListener {
   /** Its bytes are on disk alone from now on, or in memory again. */
   unloaded(id: ObjectId): void;
   restored(id: ObjectId): void;
-  /** Objects could not be written to disk: why. */
+  /** Objects could not be written to disk, or one could not be read from there: why. */
   spillFailed(message: string): void;
+  spillBroken(id: ObjectId, message: string): void;
   collectGarbage(): void;
 }
 
@@ -123,8 +124,42 @@ export class ObjectSpace {
     return this.inlineBytes(entry.id).subarray(offset, offset + length);
   }
 
-  /** Hands a part of a spilled object to `sink`, in order. The object is pinned by the caller. */
-  async readSpilled(
+  /** From the disk into memory, by `sink`. A file that is broken is none: the object must come from elsewhere. */
+  async restore(
+    id: ObjectId,
+    offset: number,
+    sink: (offset: number, bytes: Uint8Array) => void,
+  ): Promise<void> {
+    const entry = this.table.get(id);
+    if (entry === undefined) throw new Error(`${id} was deleted`);
+    const holder = `restore:${++this.#requests}`;
+    this.step({ type: "pin", holder, id });
+    let sinkFailed = false;
+    try {
+      await this.#readSpilled(entry, { offset, length: entry.size - offset }, (at, bytes) => {
+        sinkFailed = true;
+        sink(at, bytes);
+        sinkFailed = false;
+      });
+    } catch (error) {
+      if (!sinkFailed && !this.#closed) {
+        this.#listener.spillBroken(id, (error as Error).message);
+        this.step({ type: "spillBroken", id });
+      }
+      throw error;
+    } finally {
+      this.step({ type: "unpin", holder, id, count: 1 });
+    }
+  }
+
+  /** A part of a spilled object. The object is pinned by the caller. */
+  async partOfSpilled(entry: StoredEntry, offset: number, length: number): Promise<Uint8Array> {
+    const part = new Uint8Array(length);
+    await this.#readSpilled(entry, { offset, length }, (at, bytes) => part.set(bytes, at - offset));
+    return part;
+  }
+
+  async #readSpilled(
     entry: StoredEntry,
     range: { readonly offset: number; readonly length: number },
     sink: (offset: number, bytes: Uint8Array) => void,

@@ -108,8 +108,10 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       if (entry !== null) fresh.push(entry);
       offerDue ||= event.type === "timer" || event.type === "peersChanged";
     }
+    if (offerDue) this.#router.stayDue();
     state.bundles.settle();
     this.#dispatch.dispatch();
+    state.settled();
     for (const entry of fresh) if (state.pending.has(entry.key)) this.#starts.refuseQuarantined(entry);
     for (const entry of fresh) if (state.pending.has(entry.key)) this.#router.offer(entry);
     if (offerDue) this.#router.offerDue();
@@ -459,6 +461,7 @@ function newEntry(
     argumentsReady: request.args.length === 0,
     missingBytes,
     picking: false,
+    decideByMs: null,
     nextPickMs: nowMs,
     pickBackoffMs: REOFFER_MS,
     exclude: [],

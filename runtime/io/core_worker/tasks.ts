@@ -13,6 +13,7 @@ import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { encodeArguments } from "./arguments.ts";
+import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import { ARGUMENT_REQUESTS, explainTask } from "./explain.ts";
@@ -258,7 +259,9 @@ export class TaskManager implements WorkerLinkObserver {
     const encoded = this.#core.objects.encodeError(error);
     for (const task of this.#submitter.rejected(requestId)) {
       task.call.stats.pendingNode--;
-      this.#fail(task, encoded);
+      const cancelled = task.args.resolved.find((entry) => entry.cancelled);
+      const reason = cancelled === undefined ? error : lossOf(cancelled, error);
+      this.#fail(task, reason === error ? encoded : this.#core.objects.encodeError(reason));
     }
     this.#schedulePump();
   }

@@ -175,11 +175,14 @@ describe("the default strategy", () => {
     expect([1, 2, 3].map(() => bench.picked({ asker: N3 }))).toEqual([N3, N3, N1]);
   });
 
-  test("the scarcest resource counts, whichever it is", () => {
+  test("the scarcest of CPU, memory and what is asked for counts; others may be used up", () => {
     const bench = new Bench();
-    bench.join(N1, { CPU: 4, disk: 2 });
-    bench.join(N2, { CPU: 4 });
-    bench.load(N1, { available: toUnits({ CPU: 4, disk: 1 }) });
+    bench.join(N1, { CPU: 4, memory: 2, disk: 2 });
+    bench.join(N2, { CPU: 4, memory: 2, disk: 2 });
+    bench.load(N1, { available: toUnits({ CPU: 4, memory: 2 }) });
+    expect(bench.picked({ asker: null })).toBe(N1);
+    expect(bench.picked({ asker: null, resources: toUnits({ disk: 1 }) })).toBe(N2);
+    bench.load(N1, { available: toUnits({ CPU: 4, memory: 1, disk: 2 }) });
     expect(bench.picked({ asker: null })).toBe(N2);
   });
 

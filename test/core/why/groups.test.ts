@@ -45,7 +45,6 @@ function node(nodeId: NodeId, total: Record<string, number>, available: Record<s
     nodeId,
     total: toUnits(total),
     available: toUnits(available),
-    usedShare: 0,
     labels: {},
     queueLength: 0,
     queueWaitMs: 0,

@@ -14,6 +14,7 @@ import { ActorUse, type Held } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
+import { lossOf } from "./cancels.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
 import type { ObjectTarget, StoreAccess, StoredBytes } from "./store_access.ts";
 import type { TaskRecorder } from "./recorder.ts";
@@ -267,6 +268,16 @@ export class ObjectManager implements EntryTable {
     });
   }
 
+  /** The same for what is no object: user code waits for it. */
+  async blocking<T>(promise: Promise<T>): Promise<T> {
+    const leave = this.#blocking.enter();
+    try {
+      return await promise;
+    } finally {
+      leave();
+    }
+  }
+
   async getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown> {
     if (entry.state === "value") return entry.payload;
     return (await this.getMany([entry], options))[0];
@@ -362,7 +373,9 @@ export class ObjectManager implements EntryTable {
   /** The value of an entry that is settled, wherever it is. */
   async valueOf(entry: Entry, requests: Set<string>): Promise<unknown> {
     if (entry.state !== "stored" && entry.state !== "remote") return this.here(entry);
-    const stored = await this.fetch(targetOf(entry), "get", requests);
+    const stored = await this.fetch(targetOf(entry), "get", requests).catch((error) => {
+      throw lossOf(entry, error);
+    });
     if (entry.state === "remote" && stored.size <= INLINE_BYTES_MAX) this.#keepSmall(entry, stored);
     if (stored.isError) throw this.#codec.decodeError(stored.body);
     return this.#codec.decode(stored.body, stored.buffers);

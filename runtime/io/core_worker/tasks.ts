@@ -9,10 +9,11 @@ import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.t
 import type { CallFacts } from "../../common/why_facts.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
-import { PushType, readSequences, writePush } from "../../protocol/push.ts";
+import { type Assignment, PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { encodeArguments } from "./arguments.ts";
+import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import { ARGUMENT_REQUESTS, explainTask } from "./explain.ts";
@@ -258,7 +259,9 @@ export class TaskManager implements WorkerLinkObserver {
     const encoded = this.#core.objects.encodeError(error);
     for (const task of this.#submitter.rejected(requestId)) {
       task.call.stats.pendingNode--;
-      this.#fail(task, encoded);
+      const cancelled = task.args.resolved.find((entry) => entry.cancelled);
+      const reason = cancelled === undefined ? error : lossOf(cancelled, error);
+      this.#fail(task, reason === error ? encoded : this.#core.objects.encodeError(reason));
     }
     this.#schedulePump();
   }
@@ -276,7 +279,9 @@ export class TaskManager implements WorkerLinkObserver {
     const current = this.#links.get(grant.workerId)!;
     current.lease = lease;
     const { resources, gpuIds } = grant;
-    current.link.send(PushType.assign, JSON.stringify({ resources, gpuIds }));
+    const { group } = lease.queue.shape;
+    const assignment: Assignment = { resources, gpuIds, ...(group && { group }) };
+    current.link.send(PushType.assign, JSON.stringify(assignment));
   }
 
   #returnLease(lease: Lease<OwnTask>): void {

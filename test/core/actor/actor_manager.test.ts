@@ -241,6 +241,24 @@ describe("crashes and restarts", () => {
     expect(bench.status).toMatchObject({ state: "DEAD", incarnation: 2, deathCause: CRASH });
   });
 
+  test("the end of a drained node costs no restart, also when none is left; without any it is death", () => {
+    const cause: DeathCause = { code: "PREEMPTED", message: "its node was drained" };
+    const bench = new Bench().alive({ maxRestarts: 1 });
+    bench.exited({ cause });
+    expect(bench.status).toMatchObject({ state: "RESTARTING", incarnation: 2, restartsLeft: 1 });
+    bench.place(N2, 2);
+    bench.started({ incarnation: 2, nodeId: N2, workerId: "w-2" as ProcessId });
+    bench.exited({ incarnation: 2, processId: "w-2" as ProcessId });
+    expect(bench.status).toMatchObject({ state: "RESTARTING", restartsLeft: 0 });
+    bench.place(N2, 3);
+    bench.started({ incarnation: 3, nodeId: N2, workerId: "w-3" as ProcessId });
+    bench.exited({ incarnation: 3, processId: "w-3" as ProcessId, cause });
+    expect(bench.status).toMatchObject({ state: "RESTARTING", incarnation: 4, restartsLeft: 0 });
+    const mortal = new Bench().alive({ maxRestarts: 0 });
+    mortal.exited({ cause });
+    expect(mortal.status).toMatchObject({ state: "DEAD", deathCause: cause });
+  });
+
   test("an intended exit is death, whatever restarts are left", () => {
     const bench = new Bench().alive({ maxRestarts: -1 });
     bench.exited({ intended: true, cause: { code: "EXITED", message: "exitActor()" } });

@@ -327,6 +327,21 @@ describe("task submitter", () => {
     expect(lasting.retriesLeft).toBe(-1);
   });
 
+  test("the end of a drained node costs no retry, unless there is none at all", () => {
+    const { submitter, take } = world();
+    const cause: DeathCause = { code: "PREEMPTED", message: "drained" };
+    const spent = task(1, { retriesLeft: 0, maxRetries: 3, exclusive: true });
+    submitter.submit(spent);
+    submitter.submit(task(2, { retriesLeft: 0, maxRetries: 0, exclusive: true }));
+    submitter.pump(0);
+    for (const lease of [1, 2]) submitter.granted(0, `r${lease}`, grant(lease));
+    submitter.pump(0);
+    take();
+    for (const lease of [1, 2]) submitter.workerLost(1, `l${lease}`, cause);
+    expect(take()).toEqual(["retried 1", "lost 2: drained"]);
+    expect(submitter.queueDelayed(1)).toBeNull();
+  });
+
   test("a delayed retry can be cancelled, and is answered when the job ends", () => {
     const { submitter } = world();
     const tasks = [task(1), task(2)];

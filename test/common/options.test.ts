@@ -73,7 +73,6 @@ test("an option that a later version has is refused as such, never ignored", () 
   for (
     const [check, options, name] of [
       [checkTaskOptions, { generatorBackpressure: 1 }, "generatorBackpressure"],
-      [checkTaskOptions, { schedulingStrategy: { placementGroup: {} } }, "schedulingStrategy.placementGroup"],
       [checkActorOptions, { concurrencyGroups: { io: 2 } }, "concurrencyGroups"],
       [checkActorOptions, { isolation: "shared" }, "isolation"],
       [checkMethodOptions, { concurrencyGroup: "io" }, "concurrencyGroup"],

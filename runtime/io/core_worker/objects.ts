@@ -268,6 +268,16 @@ export class ObjectManager implements EntryTable {
     });
   }
 
+  /** The same for what is no object: user code waits for it. */
+  async blocking<T>(promise: Promise<T>): Promise<T> {
+    const leave = this.#blocking.enter();
+    try {
+      return await promise;
+    } finally {
+      leave();
+    }
+  }
+
   async getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown> {
     if (entry.state === "value") return entry.payload;
     return (await this.getMany([entry], options))[0];

@@ -9,7 +9,7 @@ import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.t
 import type { CallFacts } from "../../common/why_facts.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
-import { PushType, readSequences, writePush } from "../../protocol/push.ts";
+import { type Assignment, PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { encodeArguments } from "./arguments.ts";
@@ -279,7 +279,9 @@ export class TaskManager implements WorkerLinkObserver {
     const current = this.#links.get(grant.workerId)!;
     current.lease = lease;
     const { resources, gpuIds } = grant;
-    current.link.send(PushType.assign, JSON.stringify({ resources, gpuIds }));
+    const { group } = lease.queue.shape;
+    const assignment: Assignment = { resources, gpuIds, ...(group && { group }) };
+    current.link.send(PushType.assign, JSON.stringify(assignment));
   }
 
   #returnLease(lease: Lease<OwnTask>): void {

@@ -4,9 +4,12 @@
  * @module
  */
 import {
+  ActorDiedError,
+  ActorUnschedulableError,
   type MobulaError,
   NodeDiedError,
   OutOfMemoryError,
+  PlacementGroupRemovedError,
   WorkerCrashedError,
 } from "../../common/errors.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
@@ -48,5 +51,17 @@ export class WorkerFates {
 /** What a task whose worker died fails with. */
 export function lostError(cause: DeathCause | null, message: string): MobulaError {
   if (cause?.code === "OUT_OF_MEMORY") return new OutOfMemoryError(message);
+  if (cause?.code === "PLACEMENT_GROUP_REMOVED") return new PlacementGroupRemovedError(message);
   return cause?.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);
+}
+
+/** What calls of a dead actor fail with. */
+export function deadActorError(
+  cause: DeathCause | null,
+  message: string,
+  fields: { readonly actorId: string; readonly actorInitFailed: boolean; readonly preempted: boolean },
+): MobulaError {
+  if (cause?.code === "UNSCHEDULABLE") return new ActorUnschedulableError(message, fields);
+  if (cause?.code !== "PLACEMENT_GROUP_REMOVED") return new ActorDiedError(message, fields);
+  return new ActorDiedError(message, { ...fields, cause: new PlacementGroupRemovedError(cause.message) });
 }

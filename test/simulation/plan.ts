@@ -2,9 +2,9 @@
  * The work that a simulated cluster gets: trees of tasks with arguments, sizes and shapes, drawn from the seed.
  * @module
  */
-import type { GroupId, NodeId } from "../../runtime/common/ids.ts";
+import type { NodeId } from "../../runtime/common/ids.ts";
 import type { Prng } from "../../runtime/common/prng.ts";
-import { RESOURCE_UNIT, type ResourceSet, toUnits } from "../../runtime/common/resources.ts";
+import { type ResourceSet, toUnits } from "../../runtime/common/resources.ts";
 import type { SchedulingShape } from "../../runtime/core/worker/task_submitter_types.ts";
 
 /** One task and what it does when it runs. */
@@ -42,17 +42,6 @@ export function drawTasks(prng: Prng, count: number, depth: number, nodes: reado
     });
   }
   return plans;
-}
-
-/** Some of a driver's tasks run in its placement group; the others leave room for it on the smallest cluster. */
-export function withGroup(prng: Prng, plans: readonly TaskPlan[], groupId: GroupId): TaskPlan[] {
-  return plans.map((plan) => {
-    const children = withGroup(prng, plan.children, groupId);
-    const isLarge = (plan.shape.resources["CPU"] ?? 0) > RESOURCE_UNIT;
-    if (!isLarge && !prng.chance(30)) return { ...plan, children };
-    const strategy = { type: "group", groupId, bundleIndex: prng.pick([-1, 0, 1]), capture: false } as const;
-    return { ...plan, children, shape: shapeOf(toUnits({ CPU: 0.5 }), strategy) };
-  });
 }
 
 function shapeOf(

@@ -2,19 +2,12 @@
  * A simulated driver: opens a job, runs its plan of tasks, creates, finds, kills and drops actors, and ends, or is killed.
  * @module
  */
-import {
-  actorId,
-  driverId,
-  type GroupId,
-  type JobId,
-  type ProcessId,
-  putId,
-} from "../../runtime/common/ids.ts";
-import type { GroupSpec } from "../../runtime/common/placement_group.ts";
+import { actorId, driverId, type JobId, type ProcessId, putId } from "../../runtime/common/ids.ts";
 import { toUnits } from "../../runtime/common/resources.ts";
 import type { ActorSpec, ActorStatus, ArgumentRef } from "../../runtime/common/task_spec.ts";
 import type { TaskPlan } from "./plan.ts";
 import type { SimAgent } from "./sim_agent.ts";
+import { SimGroups } from "./sim_groups.ts";
 import { SimSubmitter } from "./sim_submitter.ts";
 import type { ActorBook, SimWorld } from "./sim_world.ts";
 
@@ -24,8 +17,6 @@ const NAMES = ["", "", "", "alpha", "beta", "gamma"];
 export interface DriverPlan {
   readonly tasks: readonly TaskPlan[];
   readonly actors: number;
-  /** Its placement group; null: it has none. */
-  readonly group: GroupId | null;
   /** Whether it ends its job when all is done. */
   readonly leaves: boolean;
 }
@@ -38,6 +29,7 @@ export class SimDriver {
   state: "running" | "done" | "left" | "killed" | "lost" | "ended" = "running";
   jobId: JobId | null = null;
   submitter: SimSubmitter | null = null;
+  readonly groups: SimGroups;
   /** The last word about each actor that it watches. */
   readonly statuses: Map<string, ActorStatus> = new Map();
   readonly #world: SimWorld;
@@ -47,6 +39,7 @@ export class SimDriver {
 
   constructor(world: SimWorld, agent: SimAgent, plan: DriverPlan) {
     this.#world = world;
+    this.groups = new SimGroups(world, this);
     this.agent = agent;
     this.plan = plan;
     this.id = driverId(world.randomId());
@@ -71,7 +64,8 @@ export class SimDriver {
 
   /** Nothing is left to wait for: tasks have outcomes, calls have answers. */
   get isSettled(): boolean {
-    return !this.isAlive || (this.state === "done" && this.#openCalls === 0);
+    const open = this.#openCalls + this.groups.openCount;
+    return !this.isAlive || (this.state === "done" && open === 0);
   }
 
   /** kill -9. */
@@ -130,43 +124,21 @@ export class SimDriver {
     for (let index = 0; index < this.plan.actors; index++) {
       this.#later(work.between(500, 15_000), () => this.#disturbActor());
     }
-    this.#createGroup();
-    this.submitter.run(this.plan.tasks, () => this.#tasksDone());
+    for (let index = work.below(3); index > 0; index--) {
+      this.#later(work.below(5_000), () => this.groups.create());
+    }
+    this.submitter.run(this.plan.tasks, () => this.#plannedDone());
   }
 
-  /** Two bundles, each of which every node can hold. */
-  #createGroup(): void {
-    const { group } = this.plan;
-    if (group === null) return;
-    const { work } = this.#world;
-    const spec: GroupSpec = {
-      groupId: group,
-      jobId: this.jobId!,
-      owner: this.id,
-      ownerNode: this.agent.nodeId,
-      name: "",
-      namespace: "shared",
-      detached: false,
-      byDetachedActor: false,
-      strategy: work.pick(["PACK", "SPREAD", "STRICT_PACK"]),
-      bundles: [toUnits({ CPU: 0.5 }), toUnits({ CPU: 0.5 })],
-    };
-    this.agent.link.request({ type: "createGroup", spec }, (answer) => {
-      if (!answer.ok) this.#world.fail(`${group} is refused with ${answer.code}: ${answer.message}`);
-    });
-  }
-
-  #removeGroup(): void {
-    const { group } = this.plan;
-    if (group === null) return;
-    this.#openCalls++;
-    this.agent.link.request({ type: "removeGroup", groupId: group }, () => this.#openCalls--);
+  /** Then work for its placement groups, should there be any. */
+  #plannedDone(): void {
+    if (!this.isAlive) return;
+    this.submitter!.run(this.groups.plans(), () => this.#tasksDone());
   }
 
   #tasksDone(): void {
     if (!this.isAlive) return;
     this.state = "done";
-    this.#removeGroup();
     if (!this.plan.leaves) return;
     this.#later(1_000, () => {
       if (!this.isAlive) return;

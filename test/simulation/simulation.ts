@@ -2,15 +2,15 @@
  * One simulated run: a cluster, its work and its faults from one seed, checked while it runs and after it has come to rest.
  * @module
  */
-import { groupId, nodeId } from "../../runtime/common/ids.ts";
+import { nodeId } from "../../runtime/common/ids.ts";
 import { checkActorsTrue, checkIncarnations, checkRestarts } from "./checkers/actors.ts";
-import { checkGroups } from "./checkers/groups.ts";
+import { checkGroupsGone, checkGroupsWhole } from "./checkers/groups.ts";
 import { checkLeases, checkLeasesReturned } from "./checkers/leases.ts";
 import { describeUnrest, isQuiet } from "./checkers/liveness.ts";
 import { checkDirectory } from "./checkers/objects.ts";
 import { checkNothingLeft } from "./checkers/references.ts";
 import type { TraceMode } from "./event_loop.ts";
-import { drawTasks, withGroup } from "./plan.ts";
+import { drawTasks } from "./plan.ts";
 import { SimDriver } from "./sim_driver.ts";
 import { SimulationFailure, SimWorld } from "./sim_world.ts";
 import { Storm, STORM_MS } from "./storm.ts";
@@ -81,16 +81,13 @@ function run(seed: number, options: RunOptions): RunResult {
     if (++steps % checkEvery !== 0) return;
     world.head.gcs?.check();
     checkIncarnations(world);
+    checkGroupsWhole(world);
   };
   const drivers = size?.drivers ?? work.between(1, 3);
   for (let index = 0; index < drivers; index++) {
     const home = work.pick(nodes);
-    const drawn = drawTasks(work, size?.tasks ?? work.between(5, 30), 0, nodes);
-    // In a small cluster there is room for the bundles of one.
-    const hasGroup = (index === 0 || nodes.length > 20) && work.chance(50);
-    const group = hasGroup ? groupId(`${index}`) : null;
-    const tasks = group === null ? drawn : withGroup(work, drawn, group);
-    const plan = { tasks, actors: work.below(5), leaves: work.chance(40), group };
+    const tasks = drawTasks(work, size?.tasks ?? work.between(5, 30), 0, nodes);
+    const plan = { tasks, actors: work.below(5), leaves: work.chance(40) };
     startDriver(world, home, plan, 400 + work.below(6_000));
   }
   // Some seeds see much, some little: a calm run must be right too.
@@ -109,8 +106,8 @@ function run(seed: number, options: RunOptions): RunResult {
   checkIncarnations(world);
   checkLeasesReturned(world);
   checkActorsTrue(world);
+  checkGroupsGone(world);
   checkDirectory(world);
-  checkGroups(world);
   checkNothingLeft(world);
   const outcomes = world.drivers.flatMap((driver) => driver.isAlive ? driver.submitter?.outcomes ?? [] : []);
   const countOf = (state: string): number => outcomes.filter((outcome) => outcome === state).length;

@@ -1,24 +1,40 @@
 /**
- * After quiescence: what the GCS says of placement groups is what the nodes hold, and ended jobs' groups hold nothing.
+ * Placement groups are whole or hold nothing: a bundle of a group that is CREATED is held by its node; and after quiescence
+ * no group is left and no node holds a bundle.
  * @module
  */
 import type { SimWorld } from "../sim_world.ts";
 
-export function checkGroups(world: SimWorld): void {
-  const gcs = world.head.gcs!;
-  const placed = new Set<string>();
-  for (const { spec, state, placements } of gcs.groups.records()) {
-    if (state === "REMOVED") continue;
-    if (state !== "CREATED") world.fail(`${spec.groupId} is ${state} for ever`);
-    if (!gcs.jobs.isRunning(spec.jobId)) world.fail(`${spec.groupId} lives on after its job ${spec.jobId}`);
-    placements.forEach((nodeId, index) => placed.add(`${spec.groupId}/${index}@${nodeId}`));
-  }
-  for (const agent of world.agents.values()) {
-    for (const { groupId, index, committed } of agent.scheduler.bundles.reports()) {
-      const bundle = `${groupId}/${index}@${agent.nodeId}`;
-      if (!placed.delete(bundle)) world.fail(`${bundle} is reserved, which the GCS does not know`);
-      if (!committed) world.fail(`${bundle} is reserved and does not count`);
+export function checkGroupsWhole(world: SimWorld): void {
+  const { gcs } = world.head;
+  for (const { state, spec, placements } of gcs?.groups.records() ?? []) {
+    if (state !== "CREATED") continue;
+    for (const [index, nodeId] of placements.entries()) {
+      const agent = world.agents.get(nodeId!);
+      // One that died, or whose next incarnation has not registered: the head will hear of it.
+      if (!agent?.host.alive || !gcs!.nodes.isMember(agent.nodeId, agent.config.epoch) || !agent.link.isUp) {
+        continue;
+      }
+      const held = agent.scheduler.bundles.reports().some((bundle) =>
+        bundle.groupId === spec.groupId && bundle.index === index && bundle.committed
+      );
+      if (!held) world.fail(`${spec.groupId} is CREATED, ${nodeId} does not hold its bundle ${index}`);
     }
   }
-  for (const bundle of placed) world.fail(`${bundle} is not reserved`);
+}
+
+export function checkGroupsGone(world: SimWorld): void {
+  for (const { state, spec } of world.head.gcs!.groups.records()) {
+    if (state !== "REMOVED") world.fail(`${spec.groupId} is ${state} for ever`);
+  }
+  for (const agent of world.agents.values()) {
+    const bundles = agent.scheduler.bundles.reports();
+    if (bundles.length > 0) world.fail(`${agent.nodeId} still holds ${JSON.stringify(bundles)}`);
+  }
+}
+
+/** Whether groups are over that were to be. */
+export function groupsAreOver(world: SimWorld): boolean {
+  const records = world.head.gcs?.groups.records() ?? [];
+  return records.every(({ state }) => state === "REMOVED");
 }

@@ -64,12 +64,7 @@ export class TaskLedger {
       if (fallen.size > 0 || code === "ObjectStoreFullError") return;
       this.#world.fail(`${task.taskId} has lost an argument although no node died: ${code} ${message}`);
     }
-    const group = strategy.type === "group" ? strategy.groupId : null;
-    const isWanted = this.#world.drivers.some((driver) =>
-      driver.plan.group === group && driver.state === "running"
-    );
-    // What a dead driver's tasks submitted is refused where its group was: their workers end with the job.
-    if (code === "PlacementGroupRemovedError" && !isWanted) return;
+    if (code === "PlacementGroupRemovedError" && strategy.type === "group") return;
     this.#world.fail(`${task.taskId} is refused with ${code}: ${message}`);
   }
 }

@@ -171,7 +171,7 @@ export class Network {
     };
     if (this.lossy && this.#prng.chance(5)) return;
     // One that was stuck somewhere may come after its sender's end.
-    const isStuck = this.lossy && this.#prng.chance(3);
+    const isStuck = this.lossy && this.#prng.chance(8);
     this.loop.after(isStuck ? this.#prng.between(500, 6_000) : this.delayMs(), arrive);
     if (this.lossy && this.#prng.chance(4)) this.loop.after(this.#prng.between(1, 900), arrive);
   }

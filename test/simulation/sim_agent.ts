@@ -229,12 +229,6 @@ export class SimAgent {
     );
   }
 
-  /** One that hosts an actor. */
-  randomActorWorker(): SimWorker | null {
-    const hosts = [...this.#workers.values()].filter((worker) => worker.actor !== null);
-    return hosts.length === 0 ? null : this.#world.faults.pick(hosts);
-  }
-
   #registration(): NodeRegistration {
     const { nodeId, epoch, resources, labels } = this.config;
     return {

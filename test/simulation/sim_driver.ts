@@ -183,7 +183,7 @@ export class SimDriver {
       name,
       namespace: "shared",
       detached: name !== "" && cpu === 0 && work.chance(30),
-      maxRestarts: work.pick([0, 0, 1, 3, -1]),
+      maxRestarts: work.pick([0, 1, 1, 2, -1]),
       maxTaskRetries: 0,
       maxConcurrency: 1,
       maxPendingCalls: -1,

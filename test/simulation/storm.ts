@@ -117,9 +117,7 @@ export class Storm {
         return this.#loseNode(agent);
       case 12:
       case 13: {
-        const worker = agent.randomActorWorker();
-        if (worker !== null) agent.crashWorker(worker);
-        return;
+        return this.#crashActor();
       }
       case 14:
         return agent.lowMemory();
@@ -128,6 +126,16 @@ export class Storm {
         if (worker !== null) agent.crashWorker(worker);
       }
     }
+  }
+
+  /** One after the other, or the same again and again until it has no restart left. */
+  #crashActor(): void {
+    const { faults: prng, workers } = this.#world;
+    const hosts = [...workers.values()].filter((worker) => worker.actor !== null && worker.agent.host.alive);
+    if (hosts.length === 0) return;
+    hosts.sort((a, b) => b.actor!.incarnation - a.actor!.incarnation);
+    const worker = prng.chance(60) ? hosts[0]! : prng.pick(hosts);
+    worker.agent.crashWorker(worker);
   }
 
   #startHead(): void {

@@ -158,7 +158,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "free neighbours are not merged",
     file: "object/range_allocator.ts",
-    text: "const after = end === this.#top ? 0 : this.#lengths[end]!;",
+    text: "const after = end === this.#top ? 0 : this.#lengths[end]! * kind;",
     replacement: "const after = 0 as number;",
     effect: "The store falls to pieces: it is half empty, and large objects find no room.",
   },

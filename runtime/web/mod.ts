@@ -16,6 +16,7 @@ export {
   clusterResources,
   drainNode,
   type DrainOptions,
+  getState,
   listActors,
   listJobs,
   listObjects,

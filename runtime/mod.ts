@@ -57,6 +57,7 @@ export type {
   InitOptions,
   MethodOptions,
   ObjectRef,
+  ObjectRefStream,
   RefOr,
   RemoteClass,
   RemoteFunction,

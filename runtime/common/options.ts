@@ -114,7 +114,11 @@ const PLACED: Record<string, Check> = {
   labelSelector: strings,
   runtimeEnv,
 };
-const CALL: Record<string, Check> = { numReturns: number(0), retryExceptions };
+const CALL: Record<string, Check> = {
+  numReturns: number(0),
+  retryExceptions,
+  generatorBackpressure: number(1),
+};
 const TASK: Record<string, Check> = { ...PLACED, ...CALL, maxRetries: number(-1), captures };
 const METHOD: Record<string, Check> = { ...CALL, maxTaskRetries: number(-1) };
 const ACTOR: Record<string, Check> = {
@@ -153,7 +157,6 @@ const INIT: Record<string, Check> = {
 /** Options that the design names and this version does not have: whoever knows them from there shall hear that. */
 const NOT_YET: ReadonlySet<string> = new Set([
   "maxCalls",
-  "generatorBackpressure",
   "signal",
   "fallbackStrategy",
   "concurrencyGroup",

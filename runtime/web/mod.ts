@@ -56,6 +56,7 @@ export type {
   HandleOf,
   MethodOptions,
   ObjectRef,
+  ObjectRefStream,
   RefOr,
   RemoteClass,
   RemoteFunction,

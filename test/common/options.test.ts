@@ -63,7 +63,6 @@ test("an option that a later version has is refused as such, never ignored", () 
     const [check, options, name] of [
       [checkTaskOptions, { signal: AbortSignal.abort() }, "signal"],
       [checkTaskOptions, { maxCalls: 1 }, "maxCalls"],
-      [checkTaskOptions, { generatorBackpressure: 1 }, "generatorBackpressure"],
       [checkTaskOptions, { fallbackStrategy: [] }, "fallbackStrategy"],
       [checkTaskOptions, { schedulingStrategy: { placementGroup: {} } }, "schedulingStrategy.placementGroup"],
       [checkActorOptions, { concurrencyGroups: { io: 2 } }, "concurrencyGroups"],

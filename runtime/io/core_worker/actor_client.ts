@@ -10,6 +10,7 @@ import {
   ActorUnschedulableError,
   PendingCallsLimitExceededError,
   RuntimeEnvSetupError,
+  TaskCancelledError,
 } from "../../common/errors.ts";
 import { setClassNames, userClassNames } from "../../common/error_matching.ts";
 import { type ActorId, type NodeId, type TaskId, taskId } from "../../common/ids.ts";
@@ -21,8 +22,11 @@ import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
+import { type ItemCall, itemsOption, openItems } from "./item_calls.ts";
+import { receiveItems } from "./item_receiver.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import type { FunctionStats } from "./recorder.ts";
+import { enterStage as enter, type OwnCall } from "./own_call.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
@@ -33,6 +37,9 @@ export interface MethodInfo {
   readonly maxTaskRetries?: number;
   /** True, or names of error classes. */
   readonly retryExceptions?: boolean | readonly string[];
+  /** A generator method: its calls give items, not a result. */
+  readonly streams?: boolean;
+  readonly generatorBackpressure?: number;
 }
 
 /** What a handle is, wherever it goes. */
@@ -52,35 +59,6 @@ export interface HandleInfo {
 const PUSH_FRAME_BYTES = 1024 * 1024;
 /** How often a lost connection asks whether the actor is really gone. */
 const RECHECK_MS = 1_000;
-
-interface OwnCall {
-  readonly sequence: number;
-  readonly method: string;
-  readonly args: ArgumentList;
-  readonly returns: Entry[];
-  readonly stats: FunctionStats;
-  readonly id: () => TaskId;
-  readonly parent: TaskId | null;
-  readonly depth: number;
-  readonly retryExceptions: boolean | readonly string[];
-  readonly submittedMs: number;
-  /** Of its arguments; set when they are ready. */
-  bytes: number;
-  ready: boolean;
-  retriesLeft: number;
-  attempt: number;
-  pushedMs: number;
-  /** Which counter has it; null before and after. */
-  stage: Stage | null;
-}
-
-type Stage = "pendingArgs" | "pendingNode" | "submitted";
-
-function enter(call: OwnCall, stage: Stage | null): void {
-  if (call.stage !== null) call.stats[call.stage]--;
-  if (stage !== null) call.stats[stage]++;
-  call.stage = stage;
-}
 
 /** What a client needs of the process's actors. */
 export interface ActorRegistry {
@@ -135,8 +113,8 @@ export class ActorClient implements WorkerLinkObserver {
     return this.isCreating || this.#queue.pending > 0 || this.#watchers.size > 0;
   }
 
-  /** Submit a call; answers its refs at once. */
-  call(method: string, options: MethodInfo, values: readonly unknown[]): ObjectRef<unknown>[] {
+  /** Submit a call; answers its refs or stream at once. */
+  call(method: string, options: MethodInfo, values: readonly unknown[]): ItemCall["given"] {
     const { info } = this;
     if (info.maxPendingCalls >= 0 && this.#queue.pending >= info.maxPendingCalls) {
       throw new PendingCallsLimitExceededError(
@@ -151,10 +129,15 @@ export class ActorClient implements WorkerLinkObserver {
     const idOf = (): TaskId => id ??= taskId(core.identity.self, sequence);
     const returns: Entry[] = [];
     const refs: ObjectRef<unknown>[] = [];
-    for (let index = 0; index < (options.numReturns ?? 1); index++) {
-      const entry = core.objects.newReturn(idOf, index, name);
-      returns.push(entry);
-      refs.push(core.objects.refOf(entry));
+    const option = itemsOption(options.streams, options);
+    const opened = option === null ? null : openItems({ core, sequence, id: idOf, name, ...option });
+    if (opened !== null) returns.push(opened.receiver.ended);
+    else {
+      for (let index = 0; index < (options.numReturns ?? 1); index++) {
+        const entry = core.objects.newReturn(idOf, index, name);
+        returns.push(entry);
+        refs.push(core.objects.refOf(entry));
+      }
     }
     const current = core.currentTask();
     const call: OwnCall = {
@@ -162,6 +145,7 @@ export class ActorClient implements WorkerLinkObserver {
       method,
       args,
       returns,
+      items: opened?.receiver ?? null,
       stats: this.#statsOf(name),
       id: idOf,
       parent: current?.taskId ?? null,
@@ -176,8 +160,18 @@ export class ActorClient implements WorkerLinkObserver {
       stage: null,
     };
     core.recorder.touch();
+    if (opened !== null) opened.receiver.onStop = () => this.#stopItems(call);
     core.afterNames(() => this.#submit(call));
-    return refs;
+    return opened?.given ?? refs;
+  }
+
+  /** Nobody reads a generator's items any more: it does not start, or returns at its next yield, and is not tried again. */
+  #stopItems(call: OwnCall): void {
+    call.retriesLeft = 0;
+    if (!this.#queue.cancelQueued(call)) return call.items!.sendStop();
+    const text = `${call.stats.name} (${call.id()}) was not started: its stream was left before`;
+    this.#fail(call, this.#core.objects.encodeError(new TaskCancelledError(text, { taskId: call.id() })));
+    this.#schedulePump();
   }
 
   /** The GCS's word on the actor. `errorValue`: its constructor's error. */
@@ -278,9 +272,10 @@ export class ActorClient implements WorkerLinkObserver {
       call.pushedMs = nowMs;
       enter(call, "submitted");
       const { sequence, method: target, attempt, depth } = call;
+      const items = call.items?.pushed(link, attempt) ?? null;
       writePush(
         writer,
-        { sequence, target, attempt, numReturns: call.returns.length, depth },
+        { sequence, target, attempt, numReturns: call.returns.length, depth, items },
         call.args.block(),
       );
       for (const argument of call.args.resolved) {
@@ -303,6 +298,11 @@ export class ActorClient implements WorkerLinkObserver {
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
     this.#queue.pump();
     this.#settleBusy();
+  }
+
+  items(link: WorkerLink, header: Uint8Array): void {
+    if (link !== this.#link) return; // Of an incarnation that was given up.
+    receiveItems(header, link.nodeId, (sequence) => this.#queue.inFlight.get(sequence)?.items ?? null);
   }
 
   #completed(call: OwnCall, reply: Reply): boolean {
@@ -437,7 +437,8 @@ export class ActorClient implements WorkerLinkObserver {
     if (state === "FINISHED" && !recorder.wantsRow) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, reply?.bytes ?? 0, error));
+    const resultBytes = call.items?.bytes ?? reply?.bytes ?? 0;
+    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, resultBytes, error));
   }
 
   #row(

@@ -8,7 +8,14 @@ import { runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { ActorClient, type ActorRegistry, type HandleInfo, type MethodInfo } from "./actor_client.ts";
-import { type ActorHandle, clientOf, type HandleOwner, makeHandle, methodInfo } from "./actor_handle.ts";
+import {
+  type ActorHandle,
+  checkBackpressure,
+  clientOf,
+  type HandleOwner,
+  makeHandle,
+  methodInfo,
+} from "./actor_handle.ts";
 import type { ActorUse } from "./actor_uses.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
@@ -70,6 +77,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     const methods: Record<string, MethodInfo> = {};
     for (const [method, info] of Object.entries(code.definition.methods)) {
       const given = options.methods?.[method];
+      if (given !== undefined) checkBackpressure(`${className}.${method}`, info, given);
       methods[method] = given === undefined ? info : { ...info, ...methodInfo(given) };
     }
     for (const method of Object.keys(options.methods ?? {})) {

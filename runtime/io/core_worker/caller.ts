@@ -15,12 +15,14 @@ import {
   readSequences,
   writeSequences,
 } from "../../protocol/push.ts";
+import { type ItemName, readCredit, readItemNames } from "../../protocol/push_items.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { loadFunction } from "../function_loader.ts";
 import type { Connection } from "../transport/connection.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import type { Held } from "./actor_uses.ts";
 import type { WorkItem } from "./executor.ts";
+import { ItemOutlet } from "./item_outlet.ts";
 import type { ObjectManager } from "./objects.ts";
 
 // deno-lint-ignore no-explicit-any -- user code: any arguments, any result
@@ -83,12 +85,17 @@ export class Caller {
   readonly node: NodeId;
   /** Replies that wait for the next flush. */
   readonly replies: ByteWriter = new ByteWriter();
+  /** Items that wait for the next flush. */
+  readonly items: ByteWriter = new ByteWriter();
   /** What the caller's present lease holds. */
   assigned: Assignment = { resources: {}, gpuIds: [] };
   readonly #core: CoreWorker;
   readonly #connection: Connection;
   readonly #functions: LoadedFunction[] = [];
-  readonly #lent = new Map<number, { entries: readonly Held[]; objects: ObjectManager }>();
+  /** Generators that wait or run, by sequence. */
+  readonly #outlets = new Map<number, ItemOutlet>();
+  /** By sequence, or by itemKey. */
+  readonly #lent = new Map<number | string, { entries: readonly Held[]; objects: ObjectManager }>();
   readonly #receive: (items: WorkItem[]) => void;
 
   constructor(core: CoreWorker, connection: Connection, hello: Hello, receive: (items: WorkItem[]) => void) {
@@ -115,18 +122,44 @@ export class Caller {
       case PushType.returned:
         for (const sequence of readSequences(new ByteReader(header))) this.#release(sequence);
         return;
+      case PushType.itemsReturned:
+        for (const name of readItemNames(new ByteReader(header))) this.#release(itemKey(name));
+        return;
+      case PushType.credits: {
+        const credit = readCredit(new ByteReader(header));
+        this.#outlets.get(credit.sequence)?.credited(credit);
+        return;
+      }
+      case PushType.stopItems:
+        for (const sequence of readSequences(new ByteReader(header))) this.#outlets.get(sequence)?.stop();
+        return;
       default:
         throw new ProtocolError(`frame of type ${type} on a push connection`);
     }
   }
 
   sendReplies(): void {
+    if (this.items.position > 0) {
+      this.#connection.send(PushType.items, this.items.bytes());
+      this.items.reset();
+    }
     if (this.replies.position === 0) return;
     this.#connection.send(PushType.replies, this.replies.bytes());
     this.replies.reset();
   }
 
+  /** Resolves when the caller's connection takes more, or is over. */
+  async writable(): Promise<void> {
+    if (!this.#connection.writable) await this.#connection.drained().catch(() => undefined);
+  }
+
+  /** A generator has ended. */
+  ended(sequence: number): void {
+    this.#outlets.delete(sequence);
+  }
+
   handBack(sequences: readonly number[]): void {
+    for (const sequence of sequences) this.#outlets.delete(sequence);
     const writer = new ByteWriter();
     writeSequences(writer, sequences);
     this.#connection.send(PushType.handBack, writer.bytes());
@@ -134,20 +167,30 @@ export class Caller {
 
   /** Refs in the results of this task are on their way: keep them until the caller says that it counts them. */
   lend(sequence: number, entries: readonly Held[], objects: ObjectManager): void {
+    this.#lend(sequence, entries, objects);
+  }
+
+  /** The same for an item. */
+  lendItem(name: ItemName, entries: readonly Held[], objects: ObjectManager): void {
+    this.#lend(itemKey(name), entries, objects);
+  }
+
+  #lend(key: number | string, entries: readonly Held[], objects: ObjectManager): void {
     if (!this.#connection.isOpen) return; // Nobody will say it.
     for (const entry of entries) entry.count++;
-    this.#lent.set(sequence, { entries, objects });
+    this.#lent.set(key, { entries, objects });
   }
 
-  /** The connection is over. */
+  /** The connection is over. Generators end: nobody reads them. */
   closed(): void {
-    for (const sequence of [...this.#lent.keys()]) this.#release(sequence);
+    for (const outlet of this.#outlets.values()) outlet.stop();
+    for (const key of [...this.#lent.keys()]) this.#release(key);
   }
 
-  #release(sequence: number): void {
-    const lent = this.#lent.get(sequence);
+  #release(key: number | string): void {
+    const lent = this.#lent.get(key);
     if (lent === undefined) return;
-    this.#lent.delete(sequence);
+    this.#lent.delete(key);
     for (const entry of lent.entries) lent.objects.drop(entry);
   }
 
@@ -161,7 +204,7 @@ export class Caller {
 
   #readItems(header: Uint8Array, isCall: boolean): WorkItem[] {
     const reader = new ByteReader(header);
-    const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0 };
+    const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null };
     const items: WorkItem[] = [];
     while (reader.remaining > 0) {
       const args = readPush(reader, head, isCall);
@@ -169,8 +212,25 @@ export class Caller {
       if (target === undefined) throw new ProtocolError(`task of the unknown function ${head.target}`);
       const { sequence, attempt, numReturns, depth } = head;
       const method = isCall ? head.target as string : "";
-      items.push({ caller: this, sequence, attempt, numReturns, depth, target, method, args });
+      const outlet = head.items === null ? null : new ItemOutlet(head.items, attempt);
+      if (outlet !== null) this.#outlets.set(sequence, outlet);
+      const work = {
+        caller: this,
+        sequence,
+        attempt,
+        numReturns,
+        depth,
+        target,
+        method,
+        args,
+        items: outlet,
+      };
+      items.push(work);
     }
     return items;
   }
+}
+
+function itemKey([sequence, index]: ItemName): string {
+  return `${sequence}.${index}`;
 }

@@ -41,6 +41,8 @@ export interface Identity {
 /** See the module's header. */
 export interface CoreContext {
   readonly identity: Identity;
+  /** Why this process is no part of the cluster any more. */
+  readonly closedReason: Error | null;
   /** Resolves when the identity is known. */
   readonly connected: Promise<void>;
   /** The environment that tasks of this process have unless they say otherwise: the job's, in a worker its own. */

@@ -29,6 +29,7 @@ import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_c
 import { type CoreHost, type FolderAccess, NO_FOLDERS, randomHex } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
+import { itemsOption } from "./item_calls.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
 import { registeredCodecs } from "./class_codecs.ts";
 import { type BlockingObserver, ObjectManager } from "./objects.ts";
@@ -331,6 +332,7 @@ export class CoreWorker implements CoreContext {
       maxRetries: options.maxRetries ?? taskMaxRetries(),
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),
+      items: itemsOption(code.definition.streams, options),
     };
   }
 

@@ -30,8 +30,11 @@ import type { Caller, LoadedFunction } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { abandon, type Held } from "./actor_uses.ts";
 import { type ExecutionContext, lazyContext, type TaskContext } from "./execution_context.ts";
+import type { ItemOutlet } from "./item_outlet.ts";
+import { ItemRunner } from "./item_runner.ts";
 import type { BlockingObserver } from "./objects.ts";
 import { ReplyBatch } from "./reply_batch.ts";
+import { resultValues } from "./result_values.ts";
 import { type Encoded, isInline, type RefSink } from "./value_codec.ts";
 
 /** Inline results of one task, together; the rest is stored. A single one is smaller (INLINE_BYTES_MAX). */
@@ -55,6 +58,8 @@ export interface WorkItem {
   readonly target: LoadedFunction | null;
   readonly method: string;
   readonly args: Uint8Array;
+  /** Null for what is no generator. */
+  readonly items: ItemOutlet | null;
 }
 
 /** The actor that this worker hosts. */
@@ -76,6 +81,7 @@ export class Executor implements BlockingObserver {
   readonly #queue: Deque<WorkItem> = new Deque();
   readonly #scratch = new ByteWriter();
   readonly #replies = new ReplyBatch();
+  readonly #items: ItemRunner;
   #actor: HostedActor | null = null;
   #running = 0;
   #draining = false;
@@ -89,6 +95,7 @@ export class Executor implements BlockingObserver {
   constructor(core: CoreWorker, context: ExecutionContext) {
     this.#core = core;
     this.#context = context;
+    this.#items = new ItemRunner(core, context, this.#replies, () => this.enter());
   }
 
   get actor(): HostedActor | null {
@@ -282,12 +289,19 @@ export class Executor implements BlockingObserver {
     try {
       this.#currentCaller = item.caller;
       result = this.#context.run(context, () => code(...values));
+      if (item.items !== null) return this.#generate(item, context, result, startMs);
       isAsync = isThenable(result); // Runs user code where `then` is a getter.
     } catch (error) {
       return this.#failed(item, error, startMs);
     }
     if (isAsync) return this.#settle(item, result as PromiseLike<unknown>, startMs);
     return this.#finish(item, result, startMs);
+  }
+
+  /** A generator: it runs while its items are asked for, and gives nothing else. */
+  #generate(item: WorkItem, context: TaskContext, made: unknown, startMs: number): Promise<void> {
+    const ended = this.#items.run(item, context, made);
+    return this.#settle(item, ended.finally(() => item.caller.ended(item.sequence)), startMs);
   }
 
   async #settle(item: WorkItem, promise: PromiseLike<unknown>, startMs: number): Promise<void> {
@@ -390,6 +404,7 @@ export class Executor implements BlockingObserver {
   #fail(item: WorkItem, error: unknown, head: Omit<ReplyHead, "sequence">): Promise<void> | null {
     const reply = (): void => {
       const { sequence, caller } = item;
+      if (item.items !== null) caller.ended(sequence);
       this.#replies.add(caller, { sequence, ...head }, this.#core.codec.encodeError(error));
       this.#done();
     };
@@ -473,16 +488,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function epochMs(atMs: number): number {
   return performance.timeOrigin + atMs;
-}
-
-function resultValues(result: unknown, numReturns: number): unknown[] {
-  if (numReturns === 1) return [result];
-  if (numReturns === 0) return [];
-  if (!Array.isArray(result) || result.length !== numReturns) {
-    const got = Array.isArray(result) ? `an array of ${result.length}` : typeof result;
-    throw new RangeError(
-      `The function must return an array of numReturns = ${numReturns} values, returned ${got}`,
-    );
-  }
-  return result;
 }

@@ -8,6 +8,8 @@ import type { SchedulingShape } from "../../core/worker/task_submitter_types.ts"
 import type { ArgumentList } from "./arguments.ts";
 import type { Entry } from "./entry.ts";
 import type { FunctionRecord } from "./functions.ts";
+import type { ItemsOption } from "./item_calls.ts";
+import type { ItemReceiver } from "./item_receiver.ts";
 import type { FunctionStats } from "./recorder.ts";
 
 /** A remote function's options, resolved once and shared by its calls. */
@@ -19,6 +21,8 @@ export interface CallShape {
   readonly maxRetries: number;
   readonly numReturns: number;
   readonly retryExceptions: boolean | readonly string[];
+  /** Null for what is no generator. */
+  readonly items: ItemsOption | null;
 }
 
 /** One submitted task, from remote() until its results are settled. */
@@ -27,6 +31,8 @@ export class OwnTask {
   readonly call: CallShape;
   readonly args: ArgumentList;
   readonly returns: Entry[];
+  /** Of a generator; its only return is then the receiver's `ended`. */
+  readonly items: ItemReceiver | null;
   readonly depth: number;
   readonly parent: TaskId | null;
   readonly submittedMs: number;
@@ -46,6 +52,7 @@ export class OwnTask {
     call: CallShape;
     args: ArgumentList;
     returns: Entry[];
+    items: ItemReceiver | null;
     depth: number;
     parent: TaskId | null;
     submittedMs: number;
@@ -55,6 +62,7 @@ export class OwnTask {
     this.call = init.call;
     this.args = init.args;
     this.returns = init.returns;
+    this.items = init.items;
     this.depth = init.depth;
     this.parent = init.parent;
     this.submittedMs = init.submittedMs;

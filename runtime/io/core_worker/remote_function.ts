@@ -11,13 +11,14 @@ import { refsOf } from "./actor_handle.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { requireCoreWorker } from "./current.ts";
 import type { FunctionRecord } from "./functions.ts";
-import type { ObjectRef } from "./object_ref.ts";
 import type { CallShape } from "./own_task.ts";
 
 /** Where a definition comes from: made here, or known by hash until it is first used. */
 export interface Definition {
   readonly hash: string;
   readonly name: string;
+  /** A generator function: its calls give items, not a result. */
+  readonly streams: boolean;
   /** Public methods of a class, with their defaults. */
   readonly methods: Readonly<Record<string, MethodInfo>>;
   /** Values captured with it; encoded when first used, for one cluster. */
@@ -52,6 +53,10 @@ export class RemoteFunction {
   #shape: { core: CoreWorker; call: CallShape } | null = null;
 
   constructor(code: RemoteCode, options: TaskOptions) {
+    const { name, streams } = code.definition;
+    if (options.generatorBackpressure !== undefined && !streams) {
+      throw new TypeError(`Option generatorBackpressure is for generator functions; ${name} is none`);
+    }
     this.code = code;
     this.givenOptions = options;
   }
@@ -60,7 +65,7 @@ export class RemoteFunction {
     const core = requireCoreWorker();
     if (this.#shape?.core !== core) this.#shape = { core, call: core.callShape(this) };
     const { call } = this.#shape;
-    return refsOf(core.tasks.submit(call, args) as ObjectRef<unknown>[], call.numReturns);
+    return refsOf(core.tasks.submit(call, args), call.numReturns);
   }
 
   options(options: TaskOptions): RemoteFunction {

@@ -3,6 +3,7 @@
  * @module
  */
 import { type ReplyHead, type ReplyResult, writeReplyHead, writeResults } from "../../protocol/push.ts";
+import { type ItemReport, writeItem } from "../../protocol/push_items.ts";
 import type { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { Caller } from "./caller.ts";
 import { stayAwake } from "./stay_awake.ts";
@@ -27,6 +28,14 @@ export class ReplyBatch {
   addResults(caller: Caller, head: Readonly<ReplyHead>, results: readonly ReplyResult[]): void {
     writeResults(this.#begin(caller, head), results);
     this.#added(caller);
+  }
+
+  /** An item of a generator: it leaves before every reply that is added from now on. */
+  addItem(caller: Caller, item: Readonly<ItemReport>): void {
+    if (this.#callers.size === 0) this.#firstMs = performance.now();
+    this.#callers.add(caller);
+    writeItem(caller.items, item);
+    if (caller.items.position > BATCH_BYTES) this.flush();
   }
 
   /** Send all that wait. The next push often comes at once. */

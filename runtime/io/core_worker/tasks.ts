@@ -4,7 +4,12 @@
  * @module
  */
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
-import { NodeDiedError, PendingCallsLimitExceededError, WorkerCrashedError } from "../../common/errors.ts";
+import {
+  NodeDiedError,
+  PendingCallsLimitExceededError,
+  TaskCancelledError,
+  WorkerCrashedError,
+} from "../../common/errors.ts";
 import { type TaskId, taskId } from "../../common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
@@ -15,6 +20,8 @@ import { maxPendingTasks } from "../environment.ts";
 import { ArgumentList } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
+import { type ItemCall, openItems } from "./item_calls.ts";
+import { receiveItems } from "./item_receiver.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
@@ -76,8 +83,8 @@ export class TaskManager implements WorkerLinkObserver {
     return this.#pending;
   }
 
-  /** Submit one call; answers its refs at once. */
-  submit(call: CallShape, values: readonly unknown[]): ObjectRef<unknown>[] {
+  /** Submit one call; answers its refs or stream at once. */
+  submit(call: CallShape, values: readonly unknown[]): ItemCall["given"] {
     if (this.#closed !== null) throw this.#closed;
     if (this.#pending >= this.#pendingMax) {
       throw new PendingCallsLimitExceededError(
@@ -91,10 +98,16 @@ export class TaskManager implements WorkerLinkObserver {
     const idOf = (): TaskId => id ??= taskId(core.identity.self, sequence);
     const returns: Entry[] = [];
     const refs: ObjectRef<unknown>[] = [];
-    for (let index = 0; index < call.numReturns; index++) {
-      const entry = core.objects.newReturn(idOf, index, call.name);
-      returns.push(entry);
-      refs.push(core.objects.refOf(entry));
+    const opened = call.items === null
+      ? null
+      : openItems({ core, sequence, id: idOf, name: call.name, ...call.items });
+    if (opened !== null) returns.push(opened.receiver.ended);
+    else {
+      for (let index = 0; index < call.numReturns; index++) {
+        const entry = core.objects.newReturn(idOf, index, call.name);
+        returns.push(entry);
+        refs.push(core.objects.refOf(entry));
+      }
     }
     const current = core.currentTask();
     const task = new OwnTask({
@@ -102,11 +115,13 @@ export class TaskManager implements WorkerLinkObserver {
       call,
       args,
       returns,
+      items: opened?.receiver ?? null,
       depth: current === null ? 0 : current.depth + 1,
       parent: current?.taskId ?? null,
       submittedMs: core.nowMs(),
       id: idOf,
     });
+    if (opened !== null) opened.receiver.onStop = () => this.#stopItems(task);
     this.#pending++;
     core.recorder.touch();
     if (args.isReady && !core.namesPending) this.#enqueue(task);
@@ -120,11 +135,27 @@ export class TaskManager implements WorkerLinkObserver {
         })
       );
     }
-    return refs;
+    return opened?.given ?? refs;
+  }
+
+  /** Nobody reads a generator's items any more: it does not start, or returns at its next yield, and is not tried again. */
+  #stopItems(task: OwnTask): void {
+    task.retriesLeft = 0;
+    if (!this.#submitter.cancelQueued(task)) return task.items!.sendStop();
+    task.call.stats.pendingNode--;
+    this.#failUnread(task);
+    this.#schedulePump();
+  }
+
+  #failUnread(task: OwnTask): void {
+    const text = `${task.call.name} (${task.id()}) was not started: its stream was left before`;
+    const error = new TaskCancelledError(text, { taskId: task.id() });
+    this.#fail(task, this.#core.objects.encodeError(error));
   }
 
   #enqueue(task: OwnTask): void {
     if (this.#closed !== null) return this.#fail(task, this.#core.objects.encodeError(this.#closed));
+    if (task.items?.isStopped) return this.#failUnread(task);
     task.call.stats.pendingNode++;
     task.bytes = task.args.inlineBytes;
     for (const argument of task.args.resolved) {
@@ -314,8 +345,9 @@ export class TaskManager implements WorkerLinkObserver {
         sequence: task.sequence,
         target: link.indexOf(task.call.record),
         attempt: task.attempt,
-        numReturns: task.call.numReturns,
+        numReturns: task.items === null ? task.call.numReturns : 1,
         depth: task.depth,
+        items: task.items?.pushed(link, task.attempt) ?? null,
       };
       writePush(writer, head, task.args.block());
     }
@@ -343,6 +375,12 @@ export class TaskManager implements WorkerLinkObserver {
     }
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
     this.#pump();
+  }
+
+  items(link: WorkerLink, header: Uint8Array): void {
+    const lease = this.#leaseOf(link);
+    if (lease === null) return; // Late: the lease was given up as lost.
+    receiveItems(header, link.nodeId, (sequence) => lease.inFlight.get(sequence)?.items ?? null);
   }
 
   /** True when the worker holds refs of the results until it is told that they are counted here. */

@@ -21,6 +21,7 @@ interface CodeData {
   readonly kind: "function" | "class";
   readonly hash: string;
   readonly name: string;
+  readonly streams: boolean;
   readonly methods: Readonly<Record<string, MethodInfo>>;
   readonly options: TaskOptions | ActorOptions;
 }
@@ -35,11 +36,12 @@ export function valueExtension(
     const record = value.code.recordIn(core);
     // Whoever receives it finds the source in the function table.
     void core.functions.export(record).catch(() => undefined);
-    const { name, methods } = value.code.definition;
+    const { name, streams, methods } = value.code.definition;
     return {
       kind: value.code.kind,
       hash: record.hash,
       name,
+      streams,
       methods,
       options: travelling(value.givenOptions, core),
     };
@@ -89,8 +91,8 @@ export function valueExtension(
 }
 
 function decodeCode(data: CodeData): RemoteFunction | RemoteClass {
-  const { hash, name, methods, kind } = data;
-  const code = new RemoteCode(kind, { hash, name, methods, captures: null, source: null });
+  const { hash, name, streams, methods, kind } = data;
+  const code = new RemoteCode(kind, { hash, name, streams, methods, captures: null, source: null });
   return kind === "function"
     ? new RemoteFunction(code, data.options as TaskOptions)
     : new RemoteClass(code, data.options as ActorOptions);

@@ -14,6 +14,7 @@ const NAMES_MAX = 1_000;
 /** Who hears of replies and of the end. */
 export interface WorkerLinkObserver {
   replies(link: WorkerLink, header: Uint8Array): void;
+  items(link: WorkerLink, header: Uint8Array): void;
   handedBack(link: WorkerLink, header: Uint8Array): void;
   opened(link: WorkerLink): void;
   /** Once: it broke, or could not be opened. */
@@ -88,6 +89,7 @@ export class WorkerLink {
     try {
       channel.onFrame = (type, _flags, header) => {
         if (type === PushType.replies) this.#observer.replies(this, header);
+        else if (type === PushType.items) this.#observer.items(this, header);
         else if (type === PushType.handBack) this.#observer.handedBack(this, header);
       };
     } catch (error) {

@@ -18,12 +18,12 @@ export interface ObjectRef<T> {
 
 /**
  * The items of a generator call, in order, each as a ref as soon as it exists. Leaving the loop early stops the producer (its
- * `finally` runs, at its next `yield`); so do release() and forgetting the stream. Unlike Ray, where it runs on. What the
- * generator throws is the last item's value, then it ends. Not serializable: only this process can read it.
+ * `finally` runs, at its next `yield`); so do release(), forgetting the stream, and the end of the task that made the call.
+ * Unlike Ray, where it runs on. What the generator throws is the last item's value, then it ends. Not serializable: only this process can read it.
  */
-export interface ObjectRefStream<T> extends AsyncIterableIterator<ObjectRef<T>> {
+export interface ObjectRefStream<T> extends AsyncIterableIterator<ObjectRef<T>, undefined, void> {
   /** The items themselves; what comes from a store is fetched one ahead. Refs and values are taken from one stream: either. */
-  values(): AsyncIterableIterator<T>;
+  values(): AsyncIterableIterator<T, undefined, void>;
   /** Resolves when the task has ended, rejects as it did. Items need not be read for that. */
   completed(): ObjectRef<void>;
   /** Stop the producer and free what was not read; idempotent. */

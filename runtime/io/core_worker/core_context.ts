@@ -54,6 +54,8 @@ export interface CoreContext {
   readonly actorUses: ActorUses;
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
+  /** Streams that tasks or an actor opened here and that have not ended. */
+  readonly openStreams: Set<{ leave(): void }>;
   /** Milliseconds since the epoch, monotonic within the process. */
   nowMs(): number;
   currentTask(): CurrentTask | null;

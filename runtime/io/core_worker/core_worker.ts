@@ -82,6 +82,7 @@ export class CoreWorker implements CoreContext {
   readonly connected: Promise<void>;
   readonly store: StoreAccess;
   readonly workingDirs: FolderAccess;
+  readonly openStreams: Set<{ leave(): void }> = new Set();
   readonly #relays: RelayTable;
   readonly #options: CoreWorkerOptions;
   readonly #connect = Promise.withResolvers<void>();

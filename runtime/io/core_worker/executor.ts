@@ -418,11 +418,17 @@ export class Executor implements BlockingObserver {
     this.#running--;
     if (this.#blocked > 0) this.#unblock(this.#context.current!);
     this.#currentCaller = null;
+    if (this.#core.openStreams.size > 0) this.#leaveStreams();
     this.#context.leave();
     if (this.#running === 0 && this.#queue.length === 0) {
       this.flush();
       for (const resolve of this.#whenIdle.splice(0)) resolve();
     } else if (!this.#draining) void this.#drain();
+  }
+
+  /** What a task opened and did not read to its end ends with it. An actor may go on reading in its next call. */
+  #leaveStreams(): void {
+    if (this.#actor === null) { for (const stream of [...this.#core.openStreams]) stream.leave(); }
   }
 
   // ---- code and arguments ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ let coreIn: (handle: ObjectRefStream<unknown>) => CoreContext;
 
 const collected = new FinalizationRegistry<ItemStream>((stream) => stream.released());
 
-const END: IteratorResult<never> = Object.freeze({ done: true, value: undefined });
+const END: IteratorResult<never, undefined> = Object.freeze({ done: true, value: undefined });
 
 /** See the module's header. Users see the interface of the same name. */
 export class ObjectRefStream<T> implements PublicStream<T> {
@@ -36,7 +36,7 @@ export class ObjectRefStream<T> implements PublicStream<T> {
     return this;
   }
 
-  next(): Promise<IteratorResult<ObjectRef<T>>> {
+  next(): Promise<IteratorResult<ObjectRef<T>, undefined>> {
     const stream = this.#stream;
     if (stream === null) return Promise.reject(releasedError());
     const taken = stream.take();
@@ -45,12 +45,12 @@ export class ObjectRefStream<T> implements PublicStream<T> {
   }
 
   /** Leaving the loop early. */
-  return(): Promise<IteratorResult<ObjectRef<T>>> {
+  return(): Promise<IteratorResult<ObjectRef<T>, undefined>> {
     this.#stream?.leave();
     return Promise.resolve(END);
   }
 
-  throw(error: unknown): Promise<IteratorResult<ObjectRef<T>>> {
+  throw(error: unknown): Promise<IteratorResult<ObjectRef<T>, undefined>> {
     this.#stream?.leave();
     return Promise.reject(error);
   }
@@ -89,7 +89,7 @@ export class ObjectRefStream<T> implements PublicStream<T> {
   }
 }
 
-function result<T>(stream: ItemStream, taken: Taken): IteratorResult<ObjectRef<T>> {
+function result<T>(stream: ItemStream, taken: Taken): IteratorResult<ObjectRef<T>, undefined> {
   return taken === null ? END : { done: false, value: stream.refOf(taken) as ObjectRef<T> };
 }
 

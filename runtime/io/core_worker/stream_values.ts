@@ -8,10 +8,10 @@ import type { Entry } from "./entry.ts";
 import type { ItemStream, Taken } from "./item_stream.ts";
 import { hold, letGo } from "./process_hold.ts";
 
-const END: IteratorResult<never> = Object.freeze({ done: true, value: undefined });
+const END: IteratorResult<never, undefined> = Object.freeze({ done: true, value: undefined });
 
 /** See the module's header. */
-export class StreamValues<T> implements AsyncIterableIterator<T> {
+export class StreamValues<T> implements AsyncIterableIterator<T, undefined, void> {
   readonly #stream: ItemStream;
   readonly #core: CoreContext;
   /** Kept as long as this is: a stream that is collected stops. */
@@ -30,7 +30,7 @@ export class StreamValues<T> implements AsyncIterableIterator<T> {
   }
 
   /** Rejects once with what the generator threw; then it is at its end. */
-  next(): Promise<IteratorResult<T>> {
+  next(): Promise<IteratorResult<T, undefined>> {
     const taken = this.#stream.take();
     if (taken === undefined) {
       return new Promise((resolve) => this.#stream.whenNext((next) => resolve(this.#result(next))));
@@ -38,17 +38,17 @@ export class StreamValues<T> implements AsyncIterableIterator<T> {
     return this.#result(taken);
   }
 
-  async return(): Promise<IteratorResult<T>> {
+  async return(): Promise<IteratorResult<T, undefined>> {
     await this.#owner.return();
     return END;
   }
 
-  async throw(error: unknown): Promise<IteratorResult<T>> {
+  async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
     await this.#owner.return();
     throw error;
   }
 
-  #result(taken: Taken): Promise<IteratorResult<T>> {
+  #result(taken: Taken): Promise<IteratorResult<T, undefined>> {
     if (taken === null) return Promise.resolve(END);
     if (!(taken instanceof Uint8Array)) return this.#fetched(taken);
     let value: T;
@@ -62,12 +62,12 @@ export class StreamValues<T> implements AsyncIterableIterator<T> {
   }
 
   /** A class that this process has not met: with its codec the same bytes decode. */
-  async #recovered(bytes: Uint8Array, error: unknown): Promise<IteratorResult<T>> {
+  async #recovered(bytes: Uint8Array, error: unknown): Promise<IteratorResult<T, undefined>> {
     if (!await this.#core.codec.recover(error)) throw error;
     return { done: false, value: this.#core.codec.decode(bytes, null) as T };
   }
 
-  async #fetched(entry: Entry): Promise<IteratorResult<T>> {
+  async #fetched(entry: Entry): Promise<IteratorResult<T, undefined>> {
     const { objects } = this.#core;
     const ahead = this.#ahead?.entry === entry ? this.#ahead.value : null;
     this.#ahead = null;

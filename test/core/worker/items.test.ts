@@ -7,7 +7,11 @@
 import { describe, expect, test } from "bun:test";
 import { Prng } from "../../../runtime/common/prng.ts";
 import { ItemProducer } from "../../../runtime/core/worker/item_producer.ts";
-import { ITEM_OVERHEAD_BYTES, ItemReader, UNREAD_BYTES_MAX } from "../../../runtime/core/worker/item_reader.ts";
+import {
+  ITEM_OVERHEAD_BYTES,
+  ItemReader,
+  UNREAD_BYTES_MAX,
+} from "../../../runtime/core/worker/item_reader.ts";
 
 const STORED = "stored";
 

@@ -80,6 +80,8 @@ export interface NodeDto {
   readonly nodeId: string;
   readonly state: "ALIVE" | "SUSPECT" | "DEAD";
   readonly stateMessage: string;
+  /** Null unless it is being drained. */
+  readonly drain: { readonly reason: string; readonly deadlineMs: number } | null;
   readonly hostname: string;
   readonly address: string;
   readonly pid: number;
@@ -90,7 +92,10 @@ export interface NodeDto {
   readonly storeBytes: number;
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  readonly storeSpilledBytes: number;
   readonly workers: number;
+  /** Workers that were ended for low memory. */
+  readonly memoryKills: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly startedMs: number;
@@ -142,6 +147,8 @@ export interface ActorDto {
   readonly deathCause: string | null;
   readonly deathMessage: string | null;
   readonly updatedMs: number;
+  readonly labelSelector: Readonly<Record<string, string>> | null;
+  readonly fallbackStrategy: readonly { readonly labelSelector: Readonly<Record<string, string>> }[] | null;
 }
 
 /** The stored objects that one function made (or "put"). */

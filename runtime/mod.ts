@@ -12,6 +12,8 @@ export { registerClass } from "./api/classes.ts";
 export {
   availableResources,
   clusterResources,
+  drainNode,
+  type DrainOptions,
   listActors,
   listJobs,
   listObjects,

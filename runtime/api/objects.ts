@@ -14,8 +14,8 @@ import type {
 } from "../common/public_types.ts";
 import { isActorHandle } from "../io/core_worker/actor_handle.ts";
 import { currentCoreWorker, requireCoreWorker } from "../io/core_worker/current.ts";
-import type { Entry } from "../io/core_worker/entry.ts";
-import { entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
+import { type Entry, newRound } from "../io/core_worker/entry.ts";
+import { entriesOf, entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
 import { isStream, streamOf } from "../io/core_worker/object_ref_stream.ts";
 import { stayAwake } from "../io/core_worker/stay_awake.ts";
 import { hold, letGo } from "../io/core_worker/process_hold.ts";
@@ -44,7 +44,7 @@ export function get(refs: unknown, options?: GetOptions): Promise<unknown> {
       const what = isStream(refs) ? "a stream: read it with `for await`" : describe(refs);
       throw new TypeError(`get() takes a ref or an array of refs, not ${what}`);
     }
-    const entries = refs.map((ref, index) => entryHere(ref, `get(): refs[${index}]`));
+    const entries = entriesHere(refs, "get(): refs");
     return keepAlive(requireCoreWorker().objects.getMany(entries, options));
   } catch (error) {
     return Promise.reject(error);
@@ -56,9 +56,16 @@ function entryHere(ref: unknown, what: string): Entry {
   return entryOf(ref, what, currentCoreWorker()?.objects ?? null);
 }
 
-/** The same for a stream: what stands for its next item or its end. */
-function waitedFor(held: unknown, what: string): Entry {
-  return isStream(held) ? streamOf(held, currentCoreWorker()).next() : entryHere(held, what);
+function entriesHere(refs: readonly unknown[], what: string): Entry[] {
+  return entriesOf(refs, what, currentCoreWorker()?.objects ?? null);
+}
+
+/** The same with streams among them: what stands for the next item or the end of each. */
+function waitedFor(held: readonly unknown[], what: string): Entry[] {
+  if (!held.some(isStream)) return entriesHere(held, what);
+  return held.map((one, index) =>
+    isStream(one) ? streamOf(one, currentCoreWorker()).next() : entryHere(one, `${what}[${index}]`)
+  );
 }
 
 /** The way of most gets, with as few promises as it can have: one task's result, awaited without a time limit. */
@@ -103,9 +110,10 @@ export async function wait<R extends AnyRef | ObjectRefStream<any>>(
   if (typeof fetchLocal !== "boolean") {
     throw new TypeError(`Option fetchLocal must be a boolean, is ${describe(fetchLocal)}`);
   }
-  const entries = refs.map((ref, index) => waitedFor(ref, `wait(): refs[${index}]`));
-  if (new Set(entries).size !== entries.length) {
-    throw new RangeError("wait() takes distinct refs; one is there twice");
+  const entries = waitedFor(refs, "wait(): refs");
+  const round = newRound();
+  for (const entry of entries) {
+    if (entry.seenIn(round)) throw new RangeError("wait() takes distinct refs; one is there twice");
   }
   if (refs.length === 0) return [[], []];
   checkInteger("numReturns", numReturns);
@@ -114,20 +122,27 @@ export async function wait<R extends AnyRef | ObjectRefStream<any>>(
       `Option numReturns must be an integer from 1 to ${refs.length} (the number of refs), is ${numReturns}`,
     );
   }
-  const isReady = await keepAlive(requireCoreWorker().objects.wait(entries, numReturns, fetchLocal, options));
-  const ready: R[] = [];
-  const remaining: R[] = [];
-  for (const [index, ref] of refs.entries()) {
-    if (isReady[index] && ready.length < numReturns) ready.push(ref);
-    else remaining.push(ref);
-  }
-  return [ready, remaining];
+  const found = await keepAlive(requireCoreWorker().objects.wait(entries, numReturns, fetchLocal, options));
+  return [found.map((index) => refs[index]!), without(refs, found)];
+}
+
+/** All but those at `indices` (ascending). Fast for one: a loop that waits comes here with all that are left each time. */
+function without<R>(refs: readonly R[], indices: readonly number[]): R[] {
+  const rest = refs.slice();
+  if (indices.length === 1) rest.splice(indices[0]!, 1);
+  if (indices.length <= 1) return rest;
+  let next = 0;
+  return rest.filter((_, index) => {
+    if (index !== indices[next]) return true;
+    next++;
+    return false;
+  });
 }
 
 /** The refs in the order in which they finish, failed ones included: get(ref) is then immediate. */
 export async function* asCompleted<T>(refs: Iterable<ObjectRef<T>>): AsyncIterableIterator<ObjectRef<T>> {
   const all = [...refs];
-  const entries = all.map((ref, index) => entryHere(ref, `asCompleted(): refs[${index}]`));
+  const entries = entriesHere(all, "asCompleted(): refs");
   const { objects } = requireCoreWorker();
   const finished: Deque<ObjectRef<T>> = new Deque();
   let wake: (() => void) | null = null;

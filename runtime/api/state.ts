@@ -2,6 +2,9 @@
  * What the cluster is and does: nodes, resources, and rows for people.
  * @module
  */
+import { DRAIN_DEADLINE_MS } from "../common/config.ts";
+import type { NodeId } from "../common/ids.ts";
+import { checkKnownOptions } from "../common/options.ts";
 import { addResources, fromUnits } from "../common/resources.ts";
 import { requireCoreWorker } from "../io/core_worker/current.ts";
 import type { HeadMethods, NodeRow } from "../protocol/messages.ts";
@@ -44,6 +47,29 @@ async function sum(of: (node: NodeRow) => Readonly<Record<string, number>>): Pro
   const total: Record<string, number> = {};
   for (const node of (await ask("nodes", {})).nodes) if (node.state !== "DEAD") addResources(total, of(node));
   return fromUnits(total);
+}
+
+export interface DrainOptions {
+  /** When it leaves at the latest, in milliseconds from now; by default in an hour. */
+  deadlineMs?: number;
+  /** For people: it is the node's last word. */
+  reason?: string;
+  /** Only if nothing runs there now. */
+  ifIdle?: boolean;
+}
+
+/**
+ * Take a node out of the cluster: no new work goes there, running work continues to the deadline, its objects move to other
+ * nodes, its actors are restarted elsewhere. False when it was refused (`ifIdle`, and it is not). MobulaError for an unknown
+ * node, and for the head's.
+ */
+export async function drainNode(nodeId: string, options: DrainOptions = {}): Promise<boolean> {
+  if (typeof nodeId !== "string") throw new TypeError(`drainNode needs a node id, not ${typeof nodeId}`);
+  checkKnownOptions(options, ["deadlineMs", "reason", "ifIdle"]);
+  const { deadlineMs = DRAIN_DEADLINE_MS, reason = "drainNode() was called", ifIdle = false } = options;
+  if (typeof ifIdle !== "boolean") throw new TypeError("Option ifIdle must be a boolean");
+  const { accepted } = await ask("drainNode", { nodeId: nodeId as NodeId, deadlineMs, reason, ifIdle });
+  return accepted;
 }
 
 /** Filters are AND-ed: "state=FAILED", "name~fetch", "durationMs>5000". */

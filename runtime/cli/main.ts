@@ -3,6 +3,7 @@
  * is on stdout, everything else on stderr.
  * @module
  */
+import { DRAIN_FLAGS, drainCommand } from "./drain_command.ts";
 import { UnreachableError } from "./head_client.ts";
 import { LS_FLAGS, lsCommand } from "./ls_command.ts";
 import { print } from "./print.ts";
@@ -37,6 +38,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: "status",
     help: "nodes, resources, what waits and why",
     flags: COMMON_FLAGS,
+  },
+  drain: {
+    run: drainCommand,
+    usage: "drain NODE",
+    help: "take a node out, its work and objects first",
+    flags: DRAIN_FLAGS,
   },
   trace: { run: traceCommand, usage: "trace TASK", help: "the steps that a task took", flags: COMMON_FLAGS },
   ls: {

@@ -11,7 +11,7 @@ import { parseAddress } from "../io/transport/http2.ts";
 import { isLoopback, isThisMachine } from "../io/transport/reachable_host.ts";
 import type { AgentConfig, ClusterFile, NodeResources } from "../process/config.ts";
 import { defaultSessionDir, readToken } from "../process/config.ts";
-import { newToken, prepareSessionDir, runningCluster, writeToken } from "../process/session.ts";
+import { newToken, prepareSessionDir, runningCluster, spillFolder, writeToken } from "../process/session.ts";
 import { preferredRuntime, startProcess } from "../process/start_process.ts";
 import { Supervisor, type SupervisorConfig, type SupervisorReady } from "../process/supervisor.ts";
 import { checkAddress, connectHead, findToken, tlsOf } from "./head_client.ts";
@@ -86,13 +86,14 @@ function supervisorConfig(flags: ParsedArguments): SupervisorConfig {
   const head = isHead
     ? { ...shared, port, dashboardPort, store: storeOf(flags), runtime: preferredRuntime() }
     : null;
-  return { sessionDir, head, agent: { ...agent, ...shared }, runtime: preferredRuntime() };
+  const spillDir = spillFolder(sessionDir);
+  return { sessionDir, head, agent: { ...agent, ...shared, spillDir }, runtime: preferredRuntime() };
 }
 
 function agentConfig(
   flags: ParsedArguments,
   fixed: { headAddress: string; host: string; runtime: RuntimeName; isHeadNode: boolean },
-): Omit<AgentConfig, "sessionDir" | "tls" | "lifeline"> {
+): Omit<AgentConfig, "sessionDir" | "spillDir" | "tls" | "lifeline"> {
   const objectStoreDir = flags.text("object-store-dir");
   return {
     ...fixed,

@@ -32,6 +32,7 @@ function statusJson(info: ClusterInfo): unknown {
       nodeId: node.nodeId,
       state: node.state,
       stateMessage: node.stateMessage,
+      drain: node.drain ?? null,
       address: node.address,
       hostname: node.hostname,
       runtime: node.runtime,
@@ -42,8 +43,10 @@ function statusJson(info: ClusterInfo): unknown {
         usedBytes: node.storeUsedBytes,
         totalBytes: node.objectStoreBytes,
         objects: node.storeObjects,
+        spilledBytes: node.storeSpilledBytes,
       },
       workers: node.workers,
+      memoryKills: node.memoryKills,
       cpuPercent: node.cpuPercent,
       rssBytes: node.rssBytes,
     })),
@@ -61,11 +64,12 @@ function printStatus(info: ClusterInfo, link: string | null): void {
     ["NODE", "STATE", "ADDRESS", "RUNTIME", "USED", "STORE", "OBJECTS", "WORKERS"],
     info.nodes.map((node) => [
       node.nodeId + (node.isHeadNode ? " (head)" : ""),
-      node.state,
+      stateText(node),
       node.address,
       node.runtime,
       node.state === "DEAD" ? node.stateMessage : usageText([node]),
-      `${bytes(node.storeUsedBytes)} of ${bytes(node.objectStoreBytes)}`,
+      `${bytes(node.storeUsedBytes)} of ${bytes(node.objectStoreBytes)}` +
+      (node.storeSpilledBytes === 0 ? "" : `, ${bytes(node.storeSpilledBytes)} on disk`),
       String(node.storeObjects),
       String(node.workers),
     ]),
@@ -75,6 +79,12 @@ function printStatus(info: ClusterInfo, link: string | null): void {
   if (info.demand.length === 0) return print("nothing waits");
   print("waiting:");
   print(table(["COUNT", "WHAT", "NEEDS", "WHY"], info.demand.map(demandCells)));
+}
+
+/** A node that is drained, with the time that it has left. */
+function stateText({ state, drain }: NodeRow): string {
+  if (drain === undefined) return state;
+  return `${state} (draining, ${Math.max(0, Math.round((drain.deadlineMs - Date.now()) / 1_000))} s left)`;
 }
 
 function demandCells(row: DemandRow): string[] {

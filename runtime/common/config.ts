@@ -36,6 +36,9 @@ export const WORKER_IDLE_MS: number = 10_000;
 /** A worker process must say hello within this long. */
 export const WORKER_START_TIMEOUT_MS: number = 30_000;
 
+/** What a node's drain may take at most when nobody says so. */
+export const DRAIN_DEADLINE_MS: number = 3_600_000;
+
 /** How long requests wait for an unreachable GCS (MOBULA_GCS_REQUEST_TIMEOUT_MS). */
 export const GCS_REQUEST_TIMEOUT_MS: number = 60_000;
 /** Task events leave a process this often. */
@@ -47,6 +50,12 @@ export const TASK_ROWS_IN_MEMORY: number = 20_000;
 
 /** Default retries of a task (Ray: 3). */
 export const TASK_MAX_RETRIES: number = 3;
+/** Retries of a task that the memory monitor killed, beside its ordinary ones (Ray: 15; MOBULA_TASK_OOM_RETRIES). */
+export const TASK_OOM_RETRIES: number = 15;
+/** The memory monitor looks this often (Ray: 250 ms; MOBULA_MEMORY_MONITOR_MS, 0 turns it off). */
+export const MEMORY_MONITOR_MS: number = 250;
+/** The share of a node's memory above which it ends work (Ray: 0.95; MOBULA_MEMORY_USAGE_THRESHOLD). */
+export const MEMORY_USAGE_THRESHOLD: number = 0.95;
 /** Tasks that one process may have pending (MOBULA_MAX_PENDING_TASKS). */
 export const PENDING_TASKS_MAX: number = 5_000_000;
 

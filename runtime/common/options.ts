@@ -77,6 +77,15 @@ const strings: Check = (value, name) => {
   }
 };
 
+const fallbacks: Check = (value, name) => {
+  if (!Array.isArray(value)) wrongType(name, "an array of { labelSelector }", value);
+  for (const [index, item] of value.entries()) {
+    record(`${name}[${index}]`, item);
+    known(item, `${name}[${index}]`, ["labelSelector"]);
+    strings(item.labelSelector, `${name}[${index}].labelSelector`);
+  }
+};
+
 const strategy: Check = (value, name) => {
   if (typeof value === "string") {
     if (value !== "DEFAULT" && value !== "SPREAD") {
@@ -112,6 +121,7 @@ const PLACED: Record<string, Check> = {
   resources,
   schedulingStrategy: strategy,
   labelSelector: strings,
+  fallbackStrategy: fallbacks,
   runtimeEnv,
 };
 const CALL: Record<string, Check> = {
@@ -158,7 +168,6 @@ const INIT: Record<string, Check> = {
 const NOT_YET: ReadonlySet<string> = new Set([
   "maxCalls",
   "signal",
-  "fallbackStrategy",
   "concurrencyGroup",
   "concurrencyGroups",
   "checkpointEvery",

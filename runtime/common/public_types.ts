@@ -78,6 +78,8 @@ export interface PlacedOptions {
   schedulingStrategy?: SchedulingStrategy;
   /** Node labels that must hold: a value, `!value`, `in(a,b)` or `!in(a,b)` by label. */
   labelSelector?: Record<string, string>;
+  /** Tried in order when no live node that could run it meets `labelSelector`. Default none: it waits for such a node. */
+  fallbackStrategy?: { labelSelector: Record<string, string> }[];
   /** Merged with the job's, variable by variable. */
   runtimeEnv?: RuntimeEnv;
 }

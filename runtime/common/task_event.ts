@@ -4,12 +4,13 @@
  * @module
  */
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "./ids.ts";
+import type { LabelWishes } from "./labels.ts";
 import type { TaskState } from "./task_spec.ts";
 
 export type TaskType = "NORMAL_TASK" | "ACTOR_CREATION_TASK" | "ACTOR_TASK";
 
 /** One task's row: a short task sends one, in its final state; a longer one is resent when its state changes. */
-export interface TaskRow {
+export interface TaskRow extends LabelWishes {
   readonly taskId: TaskId;
   readonly attempt: number;
   readonly jobId: JobId;

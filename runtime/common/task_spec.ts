@@ -4,6 +4,7 @@
  * @module
  */
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "./ids.ts";
+import type { LabelWishes } from "./labels.ts";
 import type { ResourceSet } from "./resources.ts";
 
 export type RuntimeName = "bun" | "deno" | "node";
@@ -42,7 +43,7 @@ export interface ArgumentRef {
 }
 
 /** One request for a worker: the shape of a scheduling class, and the first task that would run under the grant. */
-export interface LeaseRequest {
+export interface LeaseRequest extends LabelWishes {
   /** Unique within the submitter; the key for cancelling and for late replies. */
   readonly requestId: string;
   readonly kind: "task" | "actor";
@@ -56,7 +57,6 @@ export interface LeaseRequest {
   readonly classKey: string;
   readonly resources: ResourceSet;
   readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>>;
   readonly runtimeEnv: RuntimeEnvSpec;
   /** Stored arguments of the first task: pulled and pinned before the grant. */
   readonly args: readonly ArgumentRef[];
@@ -65,6 +65,9 @@ export interface LeaseRequest {
   /** How many blocked tasks stand above this one; deeper work is granted first (design: blocked tasks). */
   readonly depth: number;
   readonly actorId?: ActorId;
+  /** Whether what runs under it may be run again (maxRetries, maxRestarts): the memory monitor ends such work first. Absent:
+   *  it may. */
+  readonly retriable?: boolean;
   /** The job's namespace, filled in by the submitter's agent: the worker is told it when it is bound to the job. */
   readonly namespace?: string;
 }
@@ -84,7 +87,7 @@ export interface Grant {
 export type ActorState = "DEPENDENCIES_UNREADY" | "PENDING_CREATION" | "ALIVE" | "RESTARTING" | "DEAD";
 
 /** Everything that is needed to construct an actor, also again after a crash. Its arguments ride beside it as bytes. */
-export interface ActorSpec {
+export interface ActorSpec extends LabelWishes {
   readonly actorId: ActorId;
   readonly jobId: JobId;
   readonly owner: ProcessId;
@@ -104,7 +107,6 @@ export interface ActorSpec {
   /** Resources that must be free to place it (an actor without explicit CPUs needs 1 to be placed, holds 0). */
   readonly placementResources: ResourceSet;
   readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>>;
   readonly runtimeEnv: RuntimeEnvSpec;
   readonly args: readonly ArgumentRef[];
   /** Public methods and their default options, for handles made elsewhere (getActor). */
@@ -116,7 +118,11 @@ export interface DeathCause {
   readonly code:
     | "KILLED"
     | "WORKER_DIED"
+    /** Ended by the memory monitor of its node. */
+    | "OUT_OF_MEMORY"
     | "NODE_DIED"
+    /** Ended because its node is drained: not its fault, so that no restart is counted. */
+    | "PREEMPTED"
     | "OWNER_DIED"
     | "CREATION_FAILED"
     | "OUT_OF_SCOPE"

@@ -5,8 +5,11 @@
  */
 import {
   GCS_REQUEST_TIMEOUT_MS,
+  MEMORY_MONITOR_MS,
+  MEMORY_USAGE_THRESHOLD,
   PENDING_TASKS_MAX,
   TASK_MAX_RETRIES,
+  TASK_OOM_RETRIES,
   WORKING_DIR_BYTES_MAX,
 } from "../common/config.ts";
 
@@ -33,6 +36,40 @@ function integerSetting(name: string, otherwise: number, minimum: number): numbe
 /** MOBULA_TASK_MAX_RETRIES: retries of a task that says nothing itself. -1 without end. */
 export function taskMaxRetries(): number {
   return integerSetting("MOBULA_TASK_MAX_RETRIES", TASK_MAX_RETRIES, -1);
+}
+
+/** MOBULA_TASK_OOM_RETRIES: retries of a task after kills for low memory, beside its ordinary ones. -1 without end. */
+export function taskOomRetries(): number {
+  return integerSetting("MOBULA_TASK_OOM_RETRIES", TASK_OOM_RETRIES, -1);
+}
+
+/** How an agent watches its node's memory. */
+export interface MemorySettings {
+  /** MOBULA_MEMORY_MONITOR_MS: how often it looks; 0: never. */
+  readonly intervalMs: number;
+  /** MOBULA_MEMORY_USAGE_THRESHOLD: the share of all memory, above 0 up to 1, above which work is ended. */
+  readonly threshold: number;
+  /** MOBULA_MEMORY_MIN_FREE_BYTES: nothing is ended while this much is free, whatever the share; null: the share alone. */
+  readonly minFreeBytes: number | null;
+  /** MOBULA_TEST_MEMORY_FILE, for tests: a file that holds "USED TOTAL" in bytes, read in place of the system's figures. */
+  readonly testFile: string | null;
+}
+
+export function memorySettings(): MemorySettings {
+  const share = textSetting("MOBULA_MEMORY_USAGE_THRESHOLD");
+  const threshold = share === null ? MEMORY_USAGE_THRESHOLD : Number(share);
+  if (!(threshold > 0 && threshold <= 1)) {
+    throw new RangeError(
+      `MOBULA_MEMORY_USAGE_THRESHOLD must be above 0 and at most 1, is ${JSON.stringify(share)}`,
+    );
+  }
+  const minFree = integerSetting("MOBULA_MEMORY_MIN_FREE_BYTES", -1, 0);
+  return {
+    intervalMs: integerSetting("MOBULA_MEMORY_MONITOR_MS", MEMORY_MONITOR_MS, 0),
+    threshold,
+    minFreeBytes: minFree < 0 ? null : minFree,
+    testFile: textSetting("MOBULA_TEST_MEMORY_FILE"),
+  };
 }
 
 /** MOBULA_MAX_PENDING_TASKS: unfinished tasks that one process may have. */
@@ -86,6 +123,8 @@ export function webOrigins(text: string = textSetting("MOBULA_WEB_ORIGINS") ?? "
 /** Throws an error that names the first variable whose value cannot be meant. */
 export function checkEnvironment(): void {
   taskMaxRetries();
+  taskOomRetries();
+  memorySettings();
   maxPendingTasks();
   gcsRequestTimeoutMs();
   maxWorkingDirBytes();

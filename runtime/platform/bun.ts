@@ -62,6 +62,31 @@ export function mapShared(fd: number, length: number): SharedRegion | null {
   return mappings()?.mapShared(fd, length) ?? null;
 }
 
+/** Native code asks the C library, whose variables Bun's process.env leaves as they were. */
+export function setVariable(name: string, value: string): void {
+  process.env[name] = value;
+  setenv ??= openSetenv();
+  setenv(terminated(name), terminated(value), 1);
+}
+
+type Setenv = (name: Uint8Array, value: Uint8Array, overwrite: number) => number;
+let setenv: Setenv | undefined;
+
+function openSetenv(): Setenv {
+  for (const library of C_LIBRARIES) {
+    try {
+      return dlopen(library, { setenv: { args: ["ptr", "ptr", "i32"], returns: "i32" } }).symbols.setenv;
+    } catch {
+      continue; // Not this C library, or FFI is not permitted.
+    }
+  }
+  return () => -1;
+}
+
+function terminated(text: string): Uint8Array {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
 export function mappingsAlive(): number {
   return opened?.liveCount ?? 0;
 }
@@ -126,5 +151,6 @@ function memoryCalls(library: string): MemoryCalls {
   mapPrivate,
   mapShared,
   collectGarbage,
+  setVariable,
   mappingsAlive,
 }) satisfies Platform;

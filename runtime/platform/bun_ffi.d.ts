@@ -7,7 +7,9 @@ declare module "bun:ffi" {
   export function dlopen<Names extends string>(
     library: string,
     symbols: Record<Names, { args: readonly string[]; returns: string }>,
-  ): { symbols: Record<Names, ((...args: (number | null)[]) => number) & { readonly ptr: number }> };
+  ): {
+    symbols: Record<Names, ((...args: (number | Uint8Array | null)[]) => number) & { readonly ptr: number }>;
+  };
   /** With a deallocator, `deallocator(bytes, context)` is called (from C) when the buffer's memory is released. */
   export function toArrayBuffer(
     pointer: number,

@@ -72,6 +72,10 @@ export function mapShared(fd: number, length: number): SharedRegion | null {
   return mappings()?.mapShared(fd, length) ?? null;
 }
 
+export function setVariable(name: string, value: string): void {
+  process.env[name] = value;
+}
+
 export function mappingsAlive(): number {
   return opened?.liveCount ?? 0;
 }
@@ -165,5 +169,6 @@ function canForbidTransfers(): boolean {
   mapPrivate,
   mapShared,
   collectGarbage,
+  setVariable,
   mappingsAlive,
 }) satisfies Platform;

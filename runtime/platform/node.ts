@@ -36,6 +36,10 @@ export function mapShared(_fd: number, _length: number): SharedRegion | null {
   return null;
 }
 
+export function setVariable(name: string, value: string): void {
+  process.env[name] = value;
+}
+
 export function mappingsAlive(): number {
   return 0;
 }
@@ -59,5 +63,6 @@ export function collectGarbage(): void {
   mapPrivate,
   mapShared,
   collectGarbage,
+  setVariable,
   mappingsAlive,
 }) satisfies Platform;

@@ -73,6 +73,8 @@ export interface Platform {
   readonly endWithParent: EndWithParent;
   readonly mapPrivate: MapPrivate;
   readonly mapShared: MapShared;
+  /** Sets a variable of this process, also for native code in it (getenv), which not every runtime's process.env does. */
+  readonly setVariable: (name: string, value: string) => void;
   /** Collects garbage now, so that finalizers of views and refs run soon; does nothing where there is no way. */
   readonly collectGarbage: () => void;
   /** Private mappings that are alive. */

@@ -26,6 +26,7 @@ import { Rpc } from "../io/transport/rpc.ts";
 import { listenUnix, type UnixListener } from "../io/transport/unix.ts";
 import type { Heartbeat, Hello, NodeRegistration, NodeRow, Welcome } from "../protocol/messages.ts";
 import { Actors } from "./agent_actors.ts";
+import { NodeDrain } from "./agent_drain.ts";
 import { FunctionCache } from "./agent_functions.ts";
 import { type AgentParts, nodeHandlers, peerHandlers, processHandlers } from "./agent_handlers.ts";
 import { Environments, headSource } from "./agent_environments.ts";
@@ -33,6 +34,7 @@ import { HeadLink, type RegisterAnswer } from "./agent_head_link.ts";
 import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
 import { Leases } from "./agent_leases.ts";
+import { MemoryWatch } from "./agent_memory.ts";
 import { AgentStoreHost } from "./agent_objects.ts";
 import { type PeerRpc, Peers } from "./agent_peers.ts";
 import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
@@ -82,6 +84,8 @@ export class Agent {
   #unix: UnixListener | null = null;
   #heartbeats: HeartbeatSender | null = null;
   #workerRows: WorkerRows | null = null;
+  #memory: MemoryWatch | null = null;
+  #leaveReason: string = "it left";
   #stopping: Promise<void> | null = null;
 
   /** Starts an agent; resolves when the head has registered it. Rejects, with nothing left behind, when that fails. */
@@ -200,6 +204,7 @@ export class Agent {
       resources: this.#resources,
       labels: this.#config.resources.labels,
     }, { ...shared, workers, store, nowMs });
+    this.#memory = new MemoryWatch({ nodeId, scheduler: leases.scheduler, workers, log });
     const headAddress = this.#config.headAddress;
     const actors = new Actors({ ...shared, leases, workers, nowMs });
     this.#workerRows = new WorkerRows({
@@ -240,7 +245,20 @@ export class Agent {
       functions: new FunctionCache(head),
       store,
       tracer,
+      drain: new NodeDrain({
+        ...shared,
+        leases,
+        workers,
+        store,
+        nowMs,
+        leave: (reason) => this.#drained(reason),
+      }),
     };
+  }
+
+  #drained(reason: string): void {
+    this.#leaveReason = `it was drained: ${reason}`;
+    this.#options.onEnd(this.#leaveReason, false);
   }
 
   #buildWorkers(clusterId: string): WorkerProcesses {
@@ -252,6 +270,7 @@ export class Agent {
         nodeId: this.nodeId,
         clusterId,
         tokenPath: tokenPath(sessionDir),
+        hasGpus: (this.#resources["GPU"] ?? 0) > 0,
         agentPid: process.pid,
       },
       environments: new Environments({ dir: join(this.#paths.dir, "e"), source: headSource(this.#head) }),
@@ -352,6 +371,7 @@ export class Agent {
 
   #workerExited(worker: WorkerProcess, cause: DeathCause, intended: boolean): void {
     if (this.#parts === null) return;
+    this.#memory?.workerExited(worker.id);
     const attached = this.#processes.get(worker.id);
     if (attached !== undefined) {
       this.#detach(attached);
@@ -427,7 +447,10 @@ export class Agent {
       demand: scheduler.demand(),
       storeUsedBytes: usage.used,
       storeObjects: usage.objects,
+      storeSpilledBytes: usage.spilled,
       workers: scheduler.workerCount,
+      leases: scheduler.leaseCount,
+      memoryKills: this.#memory?.kills ?? 0,
       ...scheduler.load(),
       waitingActors: actors.waiting(),
       bandwidth: store.bandwidth(),
@@ -436,8 +459,11 @@ export class Agent {
 
   async #stop(): Promise<void> {
     this.#heartbeats?.close();
+    this.#memory?.close();
     const parts = this.#parts;
-    await this.#head.leave({ nodeId: this.nodeId, epoch: this.#epoch, reason: "it left" }, GOODBYE_MS);
+    parts?.drain.close();
+    const leave = { nodeId: this.nodeId, epoch: this.#epoch, reason: this.#leaveReason };
+    await this.#head.leave(leave, GOODBYE_MS);
     await parts?.workers.close();
     parts?.leases.close();
     parts?.relays.close();

@@ -366,6 +366,7 @@ function leaseRequest(spec: ActorSpec, incarnation: number): LeaseRequest {
     backlog: 1,
     depth: 0,
     actorId: spec.actorId,
+    retriable: spec.maxRestarts !== 0,
     namespace: spec.namespace,
   };
 }

@@ -7,6 +7,7 @@ import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { ObjectStore } from "../io/store/store_host.ts";
 import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../protocol/messages.ts";
 import type { Actors } from "./agent_actors.ts";
+import type { NodeDrain } from "./agent_drain.ts";
 import type { FunctionCache } from "./agent_functions.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Jobs } from "./agent_jobs.ts";
@@ -33,6 +34,7 @@ export interface AgentParts {
   readonly functions: FunctionCache;
   readonly store: ObjectStore;
   readonly tracer: Tracer;
+  readonly drain: NodeDrain;
 }
 
 /** Head methods that only agents may use for themselves: no process may speak for a node. */
@@ -54,6 +56,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "cancelPick",
   "locateObject",
   "cancelLocate",
+  "placeObjects",
   "objectsMadeAt",
   "watchActor",
   "unwatchActor",
@@ -230,6 +233,7 @@ export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<Pe
       parts().processes.notify(submitter, "leaseLost", { leaseId, workerId, cause });
     },
     workerFate: (params) => fateOf(parts().workers, params),
+    adoptObjects: async ({ objects }) => ({ adopted: await parts().store.adoptObjects(peer, objects) }),
     references: ({ from, changes }) => {
       if (from !== peer) throw new TypeError(`${peer} cannot count for ${from}.`);
       parts().store.peerReferences(from, changes);
@@ -260,6 +264,7 @@ export function nodeHandlers(
       parts().actors.stop(actorId, incarnation, graceful, cause),
     actorStatus: ({ status }, sections) => parts().actors.published(status, sections),
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
+    drain: (order) => parts().drain.order(order),
     jobEnded: ({ jobId }) => parts().jobs.ended(jobId),
     message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),
     shutdown: ({ reason, fenced }) => on.shutdown(reason, fenced === true),

@@ -6,6 +6,7 @@
  */
 import type { NodeId } from "../common/ids.ts";
 import { NodeDiedError } from "../common/errors.ts";
+import { diedBetween } from "../core/gcs/membership.ts";
 import type { Hello, NodeRow, PeerMethods } from "../protocol/messages.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import type { TlsOptions } from "../io/transport/http2.ts";
@@ -54,12 +55,10 @@ export class Peers {
     return this.#nodes.get(nodeId);
   }
 
-  /** The head told the cluster's nodes. Returns those that are dead now and were not before. */
+  /** The head told the cluster's nodes. Returns those of which an incarnation has died since the last time. */
   setNodes(rows: readonly NodeRow[]): NodeId[] {
-    const before = this.alive;
+    const died = diedBetween(this.#nodes.values(), rows).filter((nodeId) => nodeId !== this.#options.nodeId);
     this.#nodes = new Map(rows.map((row) => [row.nodeId, row]));
-    const alive = new Set(this.alive);
-    const died = before.filter((nodeId) => !alive.has(nodeId));
     for (const nodeId of died) {
       this.#outgoing.get(nodeId)?.rpc?.close();
       this.#incoming.get(nodeId)?.close();

@@ -56,6 +56,11 @@ export class ProcessTable {
     this.#processes.delete(id);
   }
 
+  get hasDrivers(): boolean {
+    for (const { role } of this.#processes.values()) if (role === "driver") return true;
+    return false;
+  }
+
   drivers(): { driverId: ProcessId; jobId: JobId }[] {
     const drivers: { driverId: ProcessId; jobId: JobId }[] = [];
     for (const { id, role, jobId } of this.#processes.values()) {

@@ -111,9 +111,9 @@ function objectHandlers(
     const source = store.openRead(id);
     if (source === null) return;
     try {
-      visitObject(source.size, (offset, length) => source.read(offset, length), sandbox.grants);
+      visitObject(source.size, (offset, length) => source.readNow(offset, length), sandbox.grants);
     } catch {
-      // Too large to look through: refs inside of it are not for restricted workers.
+      // Too large to look through, or on disk alone: refs inside of it are not for restricted workers.
     } finally {
       source.close();
     }

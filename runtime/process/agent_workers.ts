@@ -26,6 +26,9 @@ const EXIT_GRACE_MS = 30_000;
 const IDLE_EXIT_GRACE_MS = 2_000;
 /** A worker whose connection broke has this long to be seen exiting. */
 const EXIT_SEEN_MS = 200;
+/** Ends of our making that are none of the work's own: an actor may come back from them. */
+const ACCIDENTS: ReadonlySet<DeathCause["code"]> = new Set(["WORKER_DIED", "OUT_OF_MEMORY", "PREEMPTED"]);
+const LEFT: DeathCause = { code: "NODE_DIED", message: "Its node left the cluster." };
 /** How much of a worker's log goes into the error of a failed start. */
 const LOG_TAIL_BYTES = 2_000;
 /** Causes of ends that are remembered for workerFate. */
@@ -43,6 +46,8 @@ export interface WorkerConfig {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly tokenPath: string;
+  /** Whether the node has GPUs, so that the worker says to its code which ones it may use. */
+  readonly hasGpus: boolean;
   /** Its environment, which its own tasks inherit. */
   readonly runtimeEnv: RuntimeEnvSpec;
   /** Of a restricted worker: what it has instead of the cluster's token, good for its own two connections only. */
@@ -229,12 +234,12 @@ export class WorkerProcesses {
     worker.timer = setTimeout(() => worker.child.kill("SIGKILL"), graceMs);
   }
 
-  /** Kill all at once; resolves when all are gone. */
-  async close(): Promise<void> {
+  /** Kill all at once and start no more; resolves when all are gone. */
+  async close(cause: DeathCause = LEFT): Promise<void> {
     this.#closed = true;
     const exits = [...this.#workers.values()].map((worker) => {
       const exit = new Promise<void>((resolve) => worker.child.once("exit", () => resolve()));
-      this.#kill(worker, { code: "NODE_DIED", message: "Its node left the cluster." });
+      this.#kill(worker, cause);
       return exit;
     });
     await Promise.race([
@@ -283,7 +288,7 @@ export class WorkerProcesses {
     };
     this.#fates.set(worker.id, cause);
     if (this.#fates.size > FATES_MAX) this.#fates.delete(this.#fates.keys().next().value!);
-    onExit(worker, cause, meant || (worker.ending !== null && worker.ending.code !== "WORKER_DIED"));
+    onExit(worker, cause, meant || (worker.ending !== null && !ACCIDENTS.has(worker.ending.code)));
   }
 }
 

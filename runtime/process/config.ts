@@ -58,6 +58,8 @@ export interface AgentConfig {
   readonly objectStoreBytes: number | null;
   /** Folder for the store's segments; null: /dev/shm (macOS: a temporary folder). */
   readonly objectStoreDir: string | null;
+  /** Folder for objects that do not fit into memory; null: none is spilled. */
+  readonly spillDir: string | null;
   /** The runtime that this process is to be started with. */
   readonly runtime: RuntimeName;
   /** The runtime of the node's workers, unless a runtime environment names one. */

@@ -14,7 +14,6 @@ import { join } from "node:path";
 import { HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { hex } from "../common/ids.ts";
-import { Prng } from "../common/prng.ts";
 import { Gcs } from "../core/gcs/gcs.ts";
 import { type GcsStore, openStore } from "../io/storage/store_client.ts";
 import type { StoreError } from "../io/storage/store_error.ts";
@@ -100,7 +99,7 @@ export class Head {
     this.#store = store;
     this.#token = readToken(config.sessionDir);
     const { loaded } = store;
-    const gcs = new Gcs(nowMs(), new Prng(randomBytes(4).readUInt32LE()), restoredRecords(loaded));
+    const gcs = new Gcs(nowMs(), restoredRecords(loaded));
     this.#view = new ClusterView({ now: nowMs });
     this.#nodes = new HeadNodes(store);
     this.#history = new TaskHistory(store, this.#view, nowMs);

@@ -3,7 +3,7 @@
  * for everybody. Agents are trusted with the cluster's token, not with being free of bugs or of our version.
  * @module
  */
-import type { NodeRegistration } from "../protocol/messages.ts";
+import type { HeadMethods, NodeRegistration } from "../protocol/messages.ts";
 
 /** Labels and resources that one node may name. */
 const ENTRIES_MAX = 1_000;
@@ -30,6 +30,22 @@ export function checkRegistration(registration: NodeRegistration): void {
     if (typeof value !== "string") {
       throw new TypeError(`registerNode: label ${name} is ${typeof value}, not a text`);
     }
+  }
+}
+
+/** What a node's end may be called, for people. */
+const REASON_CHARACTERS_MAX = 1_000;
+
+/** Throws TypeError or RangeError that names the field. */
+export function checkDrain({ nodeId, deadlineMs, reason }: HeadMethods["drainNode"]["params"]): void {
+  if (typeof nodeId !== "string") throw new TypeError(`drainNode: nodeId is ${typeof nodeId}, not a text`);
+  if (typeof reason !== "string") throw new TypeError(`drainNode: reason is ${typeof reason}, not a text`);
+  if (reason.length > REASON_CHARACTERS_MAX) {
+    throw new RangeError(`drainNode: reason has more than ${REASON_CHARACTERS_MAX} characters`);
+  }
+  if (typeof deadlineMs !== "number") throw new TypeError("drainNode: deadlineMs is no number");
+  if (!Number.isFinite(deadlineMs) || deadlineMs < 0) {
+    throw new RangeError(`drainNode: deadlineMs must be a finite number of at least 0, is ${deadlineMs}`);
   }
 }
 

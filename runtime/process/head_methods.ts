@@ -11,12 +11,13 @@ import { AuthenticationError, MobulaError, NodeDiedError } from "../common/error
 import { hex, jobId as jobIdOf, type NodeId } from "../common/ids.ts";
 import type { Gcs } from "../core/gcs/gcs.ts";
 import type { GcsEvent } from "../core/gcs/gcs_events.ts";
+import { planOffload } from "../core/object/offload_plan.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { DemandRow, HeadMethods } from "../protocol/messages.ts";
 import type { ActorBytes } from "./head_actors.ts";
-import { checkRegistration } from "./head_checks.ts";
+import { checkDrain, checkRegistration } from "./head_checks.ts";
 import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
@@ -128,13 +129,13 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
         ...params,
         nodeId,
       }));
-      view.processDied(params.workerId);
+      view.processDied(params.workerId, String(params.cause.message));
       return answered;
     },
   };
 }
 
-function objectHandlers({ effects }: HeadServices, peer: HeadPeer): Handlers<HeadMethods> {
+function objectHandlers({ effects, gcs }: HeadServices, peer: HeadPeer): Handlers<HeadMethods> {
   const { number: connection } = peer;
   const nodeId = peer.hello.id as NodeId;
   const ask = <R>(event: (requestId: string) => GcsEvent) => effects.ask(connection, event) as Promise<R>;
@@ -147,6 +148,17 @@ function objectHandlers({ effects }: HeadServices, peer: HeadPeer): Handlers<Hea
     objectsMadeAt: ({ at, ids }) => {
       effects.step({ type: "objectsMadeAt", at, ids });
       return OK;
+    },
+    placeObjects: ({ objects }) => {
+      const targets = gcs.nodes.rows()
+        .filter(({ nodeId: id, state, drain }) => id !== nodeId && state === "ALIVE" && drain === undefined)
+        .map((row) => ({ nodeId: row.nodeId, freeBytes: row.objectStoreBytes - row.storeUsedBytes }));
+      const known = objects.map(({ id, bytes }) => ({
+        id,
+        bytes,
+        holders: gcs.objects.get(id)?.holders ?? new Set<NodeId>(),
+      }));
+      return { targets: planOffload(known, nodeId, targets) };
     },
     freeObjects: ({ ids }) => ask((requestId) => ({ type: "freeObjects", requestId, ids })),
   };
@@ -222,8 +234,18 @@ function tableHandlers({ functions, kv, store }: HeadServices): Handlers<HeadMet
   };
 }
 
-function peopleHandlers({ gcs, view, history, info, store }: HeadServices): Handlers<HeadMethods> {
+function peopleHandlers(
+  { gcs, effects, view, history, info, store }: HeadServices,
+): Handlers<HeadMethods> {
   return {
+    drainNode: (params) => {
+      checkDrain(params);
+      const { nodeId, deadlineMs, reason, ifIdle } = params;
+      const event = { nodeId, deadlineMs, reason, ifIdle: ifIdle === true };
+      return effects.ask(null, (requestId) => ({ type: "drainNode", requestId, ...event })) as Promise<
+        HeadMethods["drainNode"]["result"]
+      >;
+    },
     taskEvents: ({ batches }) => {
       history.take(batches);
       return OK;

@@ -34,7 +34,9 @@ import type { NodeRow, ObjectReport } from "../protocol/messages.ts";
 /** Names and messages of tasks are for people; what is longer is cut. */
 const TEXT_MAX = 4_000;
 
-export function nodeRow({ facts, state, stateMessage, startedMs, endedMs }: NodeRecord): StoredNode {
+export function nodeRow(
+  { facts, state, stateMessage, startedMs, endedMs, drain }: NodeRecord,
+): StoredNode {
   return {
     nodeId: whole(facts.nodeId),
     epoch: integer(facts.epoch),
@@ -51,11 +53,12 @@ export function nodeRow({ facts, state, stateMessage, startedMs, endedMs }: Node
     objectStoreBytes: integer(facts.objectStoreBytes),
     startedMs: integer(startedMs),
     endedMs: integerOrNull(endedMs),
+    drain: drain === null ? null : JSON.stringify(drain),
   };
 }
 
 function nodeRecord(row: StoredNode): NodeRecord {
-  const { state, stateMessage, startedMs, endedMs, isHeadNode, resources, labels, ...facts } = row;
+  const { state, stateMessage, startedMs, endedMs, isHeadNode, resources, labels, drain, ...facts } = row;
   return {
     facts: {
       ...facts,
@@ -69,6 +72,7 @@ function nodeRecord(row: StoredNode): NodeRecord {
     stateMessage,
     startedMs,
     endedMs,
+    drain: drain === null ? null : JSON.parse(drain) as NodeRecord["drain"],
   };
 }
 

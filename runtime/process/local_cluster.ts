@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { RuntimeName } from "../common/task_spec.ts";
 import { defaultPoolDir, sweepPools } from "../io/store/pool_folder.ts";
 import { type AgentConfig, type AgentReady, type HeadConfig, type HeadReady, tokenPath } from "./config.ts";
+import { spillFolder } from "./session.ts";
 import { preferredRuntime, type StartedProcess, startProcess } from "./start_process.ts";
 
 /** How long a process may take to end by itself once its lifeline is cut. */
@@ -127,6 +128,7 @@ export class LocalCluster {
       },
       objectStoreBytes: options.objectStoreBytes ?? null,
       objectStoreDir: options.objectStoreDir ?? null,
+      spillDir: spillFolder(this.sessionDir),
       runtime,
       workerRuntime: options.workerRuntime ?? runtime,
       isHeadNode: options.isHeadNode ?? false,

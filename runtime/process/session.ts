@@ -41,6 +41,27 @@ export function prepareSessionDir(path: string): string {
   return sessionDir;
 }
 
+/**
+ * Where agents of this session put objects that do not fit into memory: MOBULA_SPILL_DIR, else a folder in the session's; null
+ * for MOBULA_SPILL_DIR=none. Made when it is missing.
+ */
+export function spillFolder(sessionDir: string): string | null {
+  const given = process.env.MOBULA_SPILL_DIR ?? "";
+  if (given === "none") return null;
+  const folder = given === "" ? join(sessionDir, "spill") : resolve(given);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return folder;
+  } catch (error) {
+    throw new Error(
+      `Cannot make the folder for spilled objects: ${(error as Error).message} (MOBULA_SPILL_DIR)`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
 /** Writes the token so that nobody else can read it at any time, and no reader sees half of it. */
 export function writeToken(sessionDir: string, token: string): void {
   writePrivately(tokenPath(sessionDir), token + "\n");

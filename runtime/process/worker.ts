@@ -26,6 +26,7 @@ import { Executor } from "../io/core_worker/executor.ts";
 import { collectWhenIdle } from "../io/core_worker/idle_collector.ts";
 import { nodeHost } from "../io/core_worker/node_host.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
+import { VisibleDevices } from "../io/core_worker/visible_devices.ts";
 import { setWorkerState, type WorkerState } from "../io/core_worker/worker_state.ts";
 
 /** What the agent tells a worker that it starts, in MOBULA_PROCESS_CONFIG. */
@@ -38,6 +39,8 @@ export interface WorkerConfig {
   readonly nodeId: NodeId;
   readonly clusterId: string;
   readonly tokenPath: string;
+  /** Whether the node has GPUs: tasks and actors are told which ones are theirs. */
+  readonly hasGpus: boolean;
   readonly runtimeEnv: RuntimeEnvSpec;
   /** Of a restricted worker: what it has instead of the token. Null: it reads the token. */
   readonly secret: string | null;
@@ -52,6 +55,7 @@ export class Worker {
   readonly #context = new ExecutionContext();
   readonly #core: CoreWorker;
   readonly #executor: Executor;
+  readonly #devices: VisibleDevices | null;
   readonly #state: WorkerState;
   #listener: UnixListener | null = null;
   #exiting = false;
@@ -75,7 +79,10 @@ export class Worker {
         if (level === "log" || isLogged(level)) console.error(`mobula ${level}: ${text}`);
       },
     });
-    this.#executor = new Executor(this.#core, this.#context);
+    // A restricted one cannot reach a GPU.
+    const showsDevices = config.hasGpus && config.secret === null;
+    this.#devices = showsDevices ? new VisibleDevices(config.runtimeEnv.env) : null;
+    this.#executor = new Executor(this.#core, this.#context, this.#devices);
     this.#state = { context: this.#context, actor: null };
   }
 
@@ -158,13 +165,14 @@ export class Worker {
   ): Promise<CoreMethods["startActor"]["result"] | Reply<CoreMethods["startActor"]["result"]>> {
     this.#assignJob(spec.jobId, spec.namespace);
     this.#state.actor = { spec, restarted };
+    this.#devices?.show(gpuIds);
     const taskId = creationTaskId(spec.actorId);
     const assigned = { resources: spec.resources, gpuIds };
     const context = {
       taskId,
       taskName: `new ${spec.className}`,
       attempt: incarnation - 1,
-      depth: 0,
+      childDepth: 0,
       assigned,
     };
     try {

@@ -27,6 +27,7 @@ import type {
 import type {
   DemandRow,
   Heartbeat,
+  NodeDrain,
   NodeRegistration,
   NodeRow,
   ObjectReport,
@@ -264,6 +265,18 @@ export interface HeadMethods {
     { nodes: NodeRow[]; endedJobs: JobId[]; endedActors: ActorId[]; dashboardUrl: string | null }
   >;
   readonly heartbeat: Notification<Heartbeat>;
+  /** No new work goes to the node; it leaves when it is idle, at the latest after `deadlineMs` from now. Answered after the
+   *  commit; `message` says why it was refused. `ifIdle`: only if nothing runs there. */
+  readonly drainNode: Method<
+    { nodeId: NodeId; deadlineMs: number; reason: string; ifIdle: boolean },
+    { accepted: boolean; message: string }
+  >;
+  /** From a node that leaves: which other nodes should take these objects. Those that are elsewhere too, or fit nowhere, are
+   *  left out. */
+  readonly placeObjects: Method<
+    { objects: { id: ObjectId; bytes: number }[] },
+    { targets: { nodeId: NodeId; ids: ObjectId[] }[] }
+  >;
   /** A clean leave: the node is dead at once, with this reason. */
   readonly unregisterNode: Method<{ nodeId: NodeId; epoch: number; reason: string }, Record<string, never>>;
 
@@ -414,6 +427,8 @@ export interface NodeMethods {
   >;
   readonly actorStatus: CoreMethods["actorStatus"];
   readonly deleteObjects: Notification<{ ids: ObjectId[] }>;
+  /** Take no new work, leave when idle, at the latest in `remainingMs`. Given again after a reconnect. */
+  readonly drain: Notification<{ remainingMs: number; reason: string }>;
   /** The job's workers end, its leases and objects go. */
   readonly jobEnded: Notification<{ jobId: JobId }>;
   /** Warnings for a job's driver. */
@@ -436,6 +451,8 @@ export interface PeerMethods {
     { leaseId: string; submitter: ProcessId; workerId: ProcessId; cause: DeathCause }
   >;
   readonly workerFate: AgentMethods["workerFate"];
+  /** The sender leaves: pull these from it, and keep them as the primary copies. Answered with those that are here then. */
+  readonly adoptObjects: Method<{ objects: { id: ObjectId; home: NodeId }[] }, { adopted: ObjectId[] }>;
   /** Node-level references: the sum of the sender's processes left or reached 0. Acknowledged when counted. */
   readonly references: Method<
     { from: NodeId; changes: { op: "hold" | "drop"; id: ObjectId | ActorId }[] },
@@ -453,4 +470,13 @@ export interface PeerMethods {
 }
 
 /** Parts of messages that live in files of their own. */
-export type { ArgumentRef, DemandRow, Heartbeat, NodeRegistration, NodeRow, ObjectReport, WorkerReport };
+export type {
+  ArgumentRef,
+  DemandRow,
+  Heartbeat,
+  NodeDrain,
+  NodeRegistration,
+  NodeRow,
+  ObjectReport,
+  WorkerReport,
+};

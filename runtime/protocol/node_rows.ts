@@ -47,7 +47,13 @@ export interface Heartbeat {
   readonly demand: readonly DemandRow[];
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  /** Bytes of objects on the node's disk, whether in memory too or not. */
+  readonly storeSpilledBytes: number;
   readonly workers: number;
+  /** Leases held there: what is running; absent: none. */
+  readonly leases?: number;
+  /** Workers that the memory monitor ended since the agent began; absent: none. */
+  readonly memoryKills?: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   /** Mean wait of lease requests granted lately, and tasks queued: the scheduler's load. */
@@ -79,10 +85,21 @@ export interface DemandRow {
   readonly reason: string;
 }
 
+/** A node that takes no new work and leaves the cluster when it is idle, or at the deadline. */
+export interface NodeDrain {
+  readonly reason: string;
+  /** Milliseconds since the epoch, by the head's clock. */
+  readonly deadlineMs: number;
+}
+
 export interface NodeRow {
   readonly nodeId: NodeId;
+  /** Of its agent, grows with every start. */
+  readonly epoch: number;
   readonly state: "ALIVE" | "SUSPECT" | "DEAD";
   readonly stateMessage: string;
+  /** Absent unless it is being drained. */
+  readonly drain?: NodeDrain;
   readonly address: string;
   readonly hostname: string;
   readonly pid: number;
@@ -94,7 +111,13 @@ export interface NodeRow {
   readonly objectStoreBytes: number;
   readonly storeUsedBytes: number;
   readonly storeObjects: number;
+  /** Bytes of objects on the node's disk, whether in memory too or not. */
+  readonly storeSpilledBytes: number;
   readonly workers: number;
+  /** Leases held there: what is running, blocked tasks included. */
+  readonly leases: number;
+  /** Workers that the memory monitor ended since the agent began. */
+  readonly memoryKills: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly demand: readonly DemandRow[];

@@ -38,6 +38,17 @@ test("a wrong type is a TypeError, a value out of range a RangeError; both name 
       "RangeError: Option maxConcurrency must be a finite number of at least 1, is 0",
     ],
     [checkInitOptions, { dashboard: 1 }, "TypeError: Option dashboard must be a boolean, is 1"],
+    [
+      checkTaskOptions,
+      { fallbackStrategy: { labelSelector: {} } },
+      "TypeError: Option fallbackStrategy must be an array of { labelSelector }, is an object",
+    ],
+    [
+      checkActorOptions,
+      { fallbackStrategy: [{ labelSelector: { zone: 1 } }] },
+      "TypeError: Option fallbackStrategy[0].labelSelector.zone must be a string, is 1",
+    ],
+    [checkTaskOptions, { fallbackStrategy: [{ labelSelector: { zone: "eu" } }] }, "accepted"],
     [checkTaskOptions, [], "TypeError: Options must be an object, is an array"],
     [checkTaskOptions, {}, "accepted"],
     [checkTaskOptions, { maxRetries: undefined }, "accepted"],
@@ -63,7 +74,6 @@ test("an option that a later version has is refused as such, never ignored", () 
     const [check, options, name] of [
       [checkTaskOptions, { signal: AbortSignal.abort() }, "signal"],
       [checkTaskOptions, { maxCalls: 1 }, "maxCalls"],
-      [checkTaskOptions, { fallbackStrategy: [] }, "fallbackStrategy"],
       [checkTaskOptions, { schedulingStrategy: { placementGroup: {} } }, "schedulingStrategy.placementGroup"],
       [checkActorOptions, { concurrencyGroups: { io: 2 } }, "concurrencyGroups"],
       [checkActorOptions, { isolation: "shared" }, "isolation"],

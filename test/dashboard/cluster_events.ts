@@ -80,6 +80,7 @@ export function objectReport(id: string, bytes: number, some: Partial<ObjectRepo
 export function nodeRow(nodeId: string, some: Partial<NodeRow> = {}): NodeRow {
   return {
     nodeId: nodeId as NodeId,
+    epoch: 1,
     state: "ALIVE",
     stateMessage: "",
     address: "127.0.0.1:40001",
@@ -93,7 +94,10 @@ export function nodeRow(nodeId: string, some: Partial<NodeRow> = {}): NodeRow {
     objectStoreBytes: 2 ** 30,
     storeUsedBytes: 0,
     storeObjects: 0,
+    storeSpilledBytes: 0,
     workers: 4,
+    leases: 0,
+    memoryKills: 0,
     cpuPercent: 55,
     rssBytes: 210 * 2 ** 20,
     demand: [],

@@ -1,4 +1,4 @@
-/** A store that is full: a clear error, nothing lost, and room again as soon as something is let go. */
+/** A store that is full and may not spill: a clear error, nothing lost, and room again as soon as something is let go. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import {
   get,
@@ -21,10 +21,12 @@ const MB = 1 << 20;
 const STORE = 16 * MB;
 
 beforeAll(async () => {
+  process.env.MOBULA_SPILL_DIR = "none";
   await init({ numCpus: 2, dashboard: false, objectStoreBytes: STORE });
 });
 afterAll(async () => {
   await shutdown();
+  delete process.env.MOBULA_SPILL_DIR;
   await leftovers.check();
 });
 afterEach(async () => {

@@ -191,6 +191,7 @@ test("an agent with another cluster's token cannot start, and says why", async (
     resources: { numCpus: 1, numGpus: 0, resources: {}, labels: {} },
     objectStoreBytes: 16 << 20,
     objectStoreDir: null,
+    spillDir: null,
     runtime: "bun",
     workerRuntime: "bun",
     isHeadNode: false,

@@ -3,19 +3,15 @@ import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   ActorDiedError,
-  ActorUnschedulableError,
   availableResources,
   get,
   type HandleOf,
   init,
   kill,
   nodes,
-  type ObjectRef,
-  ready,
   release,
   remote,
   shutdown,
-  TaskUnschedulableError,
   wait,
 } from "mobula";
 import { currentDriver } from "../../runtime/api/init.ts";
@@ -150,36 +146,6 @@ describe("placement", () => {
     expect(new Set(await get(Array.from({ length: 4 }, () => nap.remote()))).size).toBe(2);
   });
 
-  test("SCHED-07 an unknown node: hard affinity fails, soft affinity runs elsewhere", async () => {
-    const nodeId = "n-0000000000000000";
-    const hard = { schedulingStrategy: { nodeId } };
-    const soft = { schedulingStrategy: { nodeId, soft: true } };
-    const error = await rejection(get(nodeOf.options(hard).remote()));
-    expect(error).toBeInstanceOf(TaskUnschedulableError);
-    expect(error.message).toContain(nodeId);
-    const lost = Where.options(hard).remote();
-    expect(await rejection(get(lost.node.remote()))).toBeInstanceOf(ActorUnschedulableError);
-    expect(await rejection(ready(lost))).toBeInstanceOf(ActorUnschedulableError);
-    expect(await get(nodeOf.options(soft).remote())).toMatch(/^n-/);
-    const found = Where.options(soft).remote();
-    expect(await get(found.node.remote())).toMatch(/^n-/);
-    release(found);
-  });
-
-  test("SCHED-08 a node that can never fit: hard affinity fails, soft affinity takes another one", async () => {
-    const needs = { resources: { only_there: 1 } };
-    const hard = await rejection(
-      get(nodeOf.options({ ...needs, schedulingStrategy: { nodeId: here } }).remote()),
-    );
-    expect(hard).toBeInstanceOf(TaskUnschedulableError);
-    expect(hard.message).toContain("only_there");
-    const soft = { ...needs, schedulingStrategy: { nodeId: here, soft: true } };
-    expect(await get(nodeOf.options(soft).remote())).toBe(other.nodeId);
-    const actor = Where.options(soft).remote();
-    expect(await get(actor.node.remote())).toBe(other.nodeId);
-    await kill(actor);
-  });
-
   test("affinity takes tasks and actors to their node", async () => {
     for (const nodeId of [here, other.nodeId]) {
       const at = { schedulingStrategy: { nodeId } };
@@ -190,30 +156,6 @@ describe("placement", () => {
     }
   });
 });
-
-test(
-  "SCHED-11 what no node has waits, with one warning that says what is missing, until a node brings it",
-  async () => {
-    said.length = 0;
-    const wants = { resources: { rare: 2 } };
-    const refs = Array.from({ length: 3 }, () => nodeOf.options(wants).remote());
-    const actor = Where.options({ resources: { rare: 1 } }).remote();
-    const call = actor.node.remote();
-    const warnings = () => said.filter((text) => text.includes("rare"));
-    await waitFor("both shapes are warned of", () => warnings().length >= 2);
-    const [ready] = await wait([...refs, call] as ObjectRef<string>[], { timeoutMs: 500 });
-    expect(ready).toEqual([]);
-    expect(warnings()).toHaveLength(2);
-    expect(warnings().find((text) => text.includes("nodeOf"))).toMatch(/warning: .*nodeOf.*rare 2/);
-    expect(warnings().find((text) => text.includes("Where"))).toMatch(/Where.*rare 1/);
-    const node = await addNode({ resources: { rare: 2 } });
-    expect(await get(call)).toBe(node.nodeId);
-    release(actor);
-    expect(await get(refs)).toEqual([node.nodeId, node.nodeId, node.nodeId]);
-    await node.kill();
-  },
-  15_000,
-);
 
 describe("an agent that is killed", () => {
   test(

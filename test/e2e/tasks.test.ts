@@ -419,7 +419,7 @@ describe("options", () => {
     }
   });
 
-  test("TASK-16 .options() leaves the function as it was", async () => {
+  test(".options() leaves the function as it was", async () => {
     const held = remote(async () => {
       const { runtimeContext } = await import("mobula");
       return runtimeContext().assignedResources;

@@ -38,6 +38,13 @@ for (const runtime of RUNTIMES) {
 }
 
 for (const runtime of RUNTIMES) {
+  test(`a variable that is set under ${runtime} is there for native code and for child processes`, async () => {
+    const out = await runProgram(runtime, join(programs, "variable_program.ts"));
+    expect(JSON.parse(out)).toEqual(["0,3", "0,3", "0,3"]);
+  });
+}
+
+for (const runtime of RUNTIMES) {
   test(`a child under ${runtime} that computes for ever ends with its parent`, async () => {
     const parent = new StartedProgram(runtime, join(programs, "orphan_program.ts"), { args: [runtime] });
     const child = Number(await parent.line());

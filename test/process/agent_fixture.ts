@@ -71,6 +71,7 @@ export class TestCluster implements AsyncDisposable {
       resources: { numCpus, numGpus: 0, resources: custom, labels: {} },
       objectStoreBytes: 16 * 1024 * 1024,
       objectStoreDir: null,
+      spillDir: null,
       runtime: "bun",
       workerRuntime: "bun",
       isHeadNode: this.agents.length === 0,

@@ -299,6 +299,7 @@ test("pending demand is one row a shape, with the head's reason and the agents' 
     demand: [{ name: "sum", resources, count: 40, reason: "another node is looked for" }],
     storeUsedBytes: 0,
     storeObjects: 0,
+    storeSpilledBytes: 0,
     workers: 0,
     cpuPercent: 0,
     rssBytes: 0,

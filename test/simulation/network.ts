@@ -79,7 +79,7 @@ class Connection {
     this.isOpen = false;
     this.#network.forget(this);
     for (const end of this.ends) {
-      this.#network.loop.after(this.#network.delayMs(), () => {
+      this.#network.loop.after(this.#network.noticeMs(), () => {
         if (end.host.alive) end.onClose();
       });
     }
@@ -143,6 +143,11 @@ export class Network {
     return this.#prng.chance(95) ? this.#prng.between(1, 3) : this.#prng.between(4, 60);
   }
 
+  /** How long an end takes to notice that its connection is broken: one may be back before the other knows. */
+  noticeMs(): number {
+    return this.#prng.chance(80) ? this.delayMs() : this.#prng.between(50, 1_500);
+  }
+
   isCut(a: string, b: string): boolean {
     return this.#cuts.has(linkName(a, b));
   }
@@ -158,13 +163,16 @@ export class Network {
   /** One message that may be lost, late, or there twice. */
   datagram(from: Host, to: Host, receive: () => void): void {
     const arrive = (): void => {
-      if (to.alive && from.alive && !this.isCut(from.machine, to.machine)) {
+      // What a dead process sent still arrives.
+      if (to.alive && !this.isCut(from.machine, to.machine)) {
         if (to.pausedUntilMs > this.loop.nowMs) this.loop.after(to.pausedUntilMs - this.loop.nowMs, receive);
         else receive();
       }
     };
     if (this.lossy && this.#prng.chance(5)) return;
-    this.loop.after(this.delayMs(), arrive);
+    // One that was stuck somewhere may come after its sender's end.
+    const isStuck = this.lossy && this.#prng.chance(3);
+    this.loop.after(isStuck ? this.#prng.between(500, 6_000) : this.delayMs(), arrive);
     if (this.lossy && this.#prng.chance(4)) this.loop.after(this.#prng.between(1, 900), arrive);
   }
 

@@ -18,6 +18,8 @@ export interface TaskPlan {
   readonly args: readonly number[];
   readonly shape: SchedulingShape;
   readonly retries: number;
+  /** Its result contains the refs of its stored arguments. */
+  readonly borrows: boolean;
 }
 
 const PLAIN = { hash: "" };
@@ -36,6 +38,7 @@ export function drawTasks(prng: Prng, count: number, depth: number, nodes: reado
       args: [...new Set(args)],
       shape: drawShape(prng, nodes),
       retries: prng.pick([0, 1, 3, 3, 3]),
+      borrows: prng.chance(25),
     });
   }
   return plans;

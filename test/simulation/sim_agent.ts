@@ -4,23 +4,26 @@
  * @module
  */
 import { HEARTBEAT_INTERVAL_MS } from "../../runtime/common/config.ts";
-import type { JobId, NodeId, ObjectId, ProcessId } from "../../runtime/common/ids.ts";
+import type { JobId, NodeId, ProcessId } from "../../runtime/common/ids.ts";
 import type { ResourceSet } from "../../runtime/common/resources.ts";
-import type { ArgumentRef, DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
+import type { DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
+import { livingOf } from "../../runtime/core/gcs/membership.ts";
 import { LocalScheduler } from "../../runtime/core/scheduler/local_scheduler.ts";
+import { MemoryMonitor } from "../../runtime/core/scheduler/memory_monitor.ts";
 import type {
   LeaseOrigin,
   LocalSchedulerEffect,
   LocalSchedulerEvent,
 } from "../../runtime/core/scheduler/local_scheduler_types.ts";
-import type { NodeRegistration, ObjectReport } from "../../runtime/protocol/messages.ts";
+import type { NodeRegistration, NodeRow, RefChange } from "../../runtime/protocol/messages.ts";
+import { TurnBook } from "./checkers/fairness.ts";
 import type { Host } from "./network.ts";
 import { SimActors } from "./sim_actors.ts";
 import type { SimDriver } from "./sim_driver.ts";
 import type { FromHead } from "./sim_head.ts";
 import { type Answer, SimLink } from "./sim_link.ts";
 import { SimPeers } from "./sim_peers.ts";
-import { SimStoreReports } from "./sim_store_reports.ts";
+import { SimObjects } from "./sim_objects.ts";
 import type { Push, SimSubmitter } from "./sim_submitter.ts";
 import { SimWorker } from "./sim_worker.ts";
 import type { SimWorld } from "./sim_world.ts";
@@ -53,7 +56,8 @@ export class SimAgent {
   readonly link: SimLink;
   readonly peers: SimPeers;
   readonly actors: SimActors;
-  readonly reports: SimStoreReports;
+  readonly store: SimObjects;
+  readonly turns: TurnBook;
   readonly drivers: Map<ProcessId, SimDriver> = new Map();
   /** All and only leases that hold something. */
   readonly leases: Map<string, LeaseBook> = new Map();
@@ -61,6 +65,7 @@ export class SimAgent {
   readonly #workers: Map<ProcessId, SimWorker> = new Map();
   readonly #forwarded: Map<string, Grant> = new Map();
   readonly #picks: Map<string, number> = new Map();
+  readonly #memory: MemoryMonitor = new MemoryMonitor({ threshold: 0.9, minFreeBytes: null });
   #heartbeats: number = 0;
 
   constructor(world: SimWorld, config: AgentConfig) {
@@ -78,7 +83,8 @@ export class SimAgent {
     });
     this.peers = new SimPeers(world, this);
     this.actors = new SimActors(world, this);
-    this.reports = new SimStoreReports(world, this);
+    this.store = new SimObjects(world, this);
+    this.turns = new TurnBook(world, this);
     const { loop, network, head } = world;
     this.link = new SimLink({
       loop,
@@ -87,7 +93,8 @@ export class SimAgent {
       head,
       host: this.host,
       registration: () => this.#registration(),
-      onRegistered: ({ endedActors, endedJobs }) => {
+      onRegistered: ({ nodes, endedActors, endedJobs }) => {
+        this.#nodesChanged(nodes);
         this.actors.endAll(endedActors);
         for (const jobId of endedJobs) this.#jobEnded(jobId);
         for (const driver of this.drivers.values()) driver.watchAgain();
@@ -96,10 +103,6 @@ export class SimAgent {
       onOrder: (order) => this.#order(order),
     });
     this.#heartbeat();
-  }
-
-  get objects(): ReadonlyMap<ObjectId, ObjectReport> {
-    return this.reports.objects;
   }
 
   step(event: LocalSchedulerEvent): void {
@@ -140,19 +143,17 @@ export class SimAgent {
     this.step({ type: blocked ? "workerBlocked" : "workerUnblocked", workerId: worker.id });
   }
 
-  store(object: ObjectReport): void {
-    this.reports.add(object);
-  }
-
-  free(ids: readonly ObjectId[]): void {
-    this.reports.free(ids);
+  /** From a process of this node. */
+  references(process: ProcessId, changes: readonly RefChange[]): void {
+    this.store.references.step({ type: "changed", process, changes });
   }
 
   // What other agents and the parts of this one ask.
 
   leaseRequested(request: LeaseRequest, origin: LeaseOrigin): void {
     let missingBytes = 0;
-    for (const { id, bytes } of request.args) if (!this.objects.has(id)) missingBytes += bytes;
+    this.turns.requested(request);
+    for (const { id, bytes } of request.args) if (!this.store.isLocal(id)) missingBytes += bytes;
     this.step({ type: "leaseRequested", request, origin, missingBytes });
   }
 
@@ -185,15 +186,16 @@ export class SimAgent {
       intended,
       cause,
     }, () => undefined);
+    this.#memory.step({ type: "workerExited", workerId });
     this.step({ type: "workerExited", workerId, cause });
     this.step({ type: "submitterDied", submitter: workerId });
-    this.reports.ownerDied(workerId);
+    this.store.processDied(workerId);
   }
 
   driverExited(driver: SimDriver, failed: boolean): void {
     if (!this.drivers.delete(driver.id)) return;
     this.step({ type: "submitterDied", submitter: driver.id });
-    this.reports.ownerDied(driver.id);
+    this.store.processDied(driver.id);
     const { jobId } = driver;
     if (jobId === null) return;
     this.link.request({ type: "endJob", jobId, reason: "the driver ended", failed }, () => undefined);
@@ -213,6 +215,24 @@ export class SimAgent {
     return this.#workers.size === 0 ? null : this.#world.faults.pick([...this.#workers.values()]);
   }
 
+  /** The node runs short of memory: the monitor ends one worker. */
+  lowMemory(): void {
+    const candidates = this.scheduler.running();
+    const kill = this.#memory.step({ type: "read", usedBytes: 99, totalBytes: 100, candidates });
+    const worker = kill === null ? undefined : this.#workers.get(kill.workerId);
+    if (worker === undefined) return;
+    this.#world.loop.after(
+      1,
+      () => this.workerExited(worker, false, { code: "OUT_OF_MEMORY", message: "low" }),
+    );
+  }
+
+  /** One that hosts an actor. */
+  randomActorWorker(): SimWorker | null {
+    const hosts = [...this.#workers.values()].filter((worker) => worker.actor !== null);
+    return hosts.length === 0 ? null : this.#world.faults.pick(hosts);
+  }
+
   #registration(): NodeRegistration {
     const { nodeId, epoch, resources } = this.config;
     return {
@@ -227,7 +247,7 @@ export class SimAgent {
       resources,
       labels: {},
       objectStoreBytes: 1e9,
-      objects: [...this.objects.values()],
+      objects: this.store.table.reports(),
       actors: this.actors.statuses(),
       drivers: [...this.drivers.values()].flatMap(({ id, jobId }) =>
         jobId === null ? [] : [{ driverId: id, jobId }]
@@ -246,7 +266,8 @@ export class SimAgent {
       available: { ...this.scheduler.available },
       demand: [],
       storeUsedBytes: 0,
-      storeObjects: this.objects.size,
+      storeObjects: this.store.table.counts().objects,
+      storeSpilledBytes: 0,
       workers: this.#workers.size,
       cpuPercent: 0,
       rssBytes: 0,
@@ -262,11 +283,8 @@ export class SimAgent {
 
   #order(order: Extract<FromHead, { kind: "order" }>): void {
     switch (order.method) {
-      case "nodesChanged": {
-        const alive = order.params.nodes.filter((node) => node.state !== "DEAD").map((node) => node.nodeId);
-        this.peers.keepOnly(new Set(alive));
-        return this.step({ type: "peersChanged", alive });
-      }
+      case "nodesChanged":
+        return this.#nodesChanged(order.params.nodes);
       case "startActor":
         return this.actors.start(order.params.spec, order.params.incarnation);
       case "stopActor":
@@ -275,16 +293,24 @@ export class SimAgent {
         for (const driver of this.drivers.values()) driver.heard(order.params.status);
         return;
       case "deleteObjects":
-        return this.reports.delete(order.params.ids);
+        return this.store.delete(order.params.ids);
       case "jobEnded":
         return this.#jobEnded(order.params.jobId);
       case "shutdown":
         return this.config.onFenced(this);
       case "message":
         return;
+      case "drain":
+        return this.step({ type: "drain" });
       default:
         order satisfies never;
     }
+  }
+
+  #nodesChanged(nodes: readonly NodeRow[]): void {
+    const died = this.peers.setNodes(nodes);
+    this.step({ type: "peersChanged", alive: livingOf(nodes) });
+    for (const node of died) this.store.nodeDied(node);
   }
 
   #jobEnded(jobId: JobId): void {
@@ -300,11 +326,13 @@ export class SimAgent {
       case "reject":
         return this.#reject(effect);
       case "answerForwarded": {
+        this.turns.answered(effect.key);
         const grant = this.#forwarded.get(effect.key)!;
         const { submitter, requestId } = splitKey(effect.key);
         return this.#toSubmitter(submitter, (owner) => owner.granted(requestId, grant));
       }
       case "answerCancelled":
+        this.turns.answered(effect.key);
         if (effect.origin === "peer") this.peers.answerLease(effect.key, cancelled());
         return;
       case "pickNode":
@@ -334,7 +362,9 @@ export class SimAgent {
         return this.peers.tell(nodeId, { kind: "returnLease", leaseId, discardWorker });
       }
       case "pullArguments":
-        return this.#pull(effect.key, [...effect.args]);
+        return this.#pull(effect);
+      case "releaseArguments":
+        return this.store.releaseArguments(effect.key);
       case "startWorker":
         return this.#startWorker(effect.startId);
       case "stopWorker": {
@@ -354,11 +384,10 @@ export class SimAgent {
         if (submitterNode !== this.nodeId) {
           return this.peers.tellBack(submitterNode, { kind: "leaseLost", submitter, leaseId, cause });
         }
-        return this.#toSubmitter(submitter, (owner) => owner.workerLost(leaseId));
+        return this.#toSubmitter(submitter, (owner) => owner.workerLost(leaseId, cause));
       }
       case "setTimer":
         return loop.after(effect.atMs - loop.nowMs, () => this.step({ type: "timer" }));
-      case "releaseArguments":
       case "assignJob":
       case "warn":
         return;
@@ -376,6 +405,7 @@ export class SimAgent {
 
   #grant({ key, request, origin, leaseId, workerId, resources }: EffectOf<"grant">): void {
     const isActor = request.kind === "actor";
+    this.turns.granted(request);
     // A repeated answer to a repeated request is the same lease.
     if (!this.leases.has(leaseId)) {
       this.leases.set(leaseId, { key, workerId, resources, isActor, lent: false });
@@ -388,11 +418,12 @@ export class SimAgent {
   }
 
   #reject({ key, request, origin, code, message, retry }: EffectOf<"reject">): void {
+    this.turns.answered(key);
     if (origin === "head") return this.actors.refused(request.requestId, message);
     if (origin === "peer") {
       return this.peers.answerLease(key, { type: "refused", code, message, fatal: !retry });
     }
-    this.#toSubmitter(request.submitter, (owner) => owner.rejected(request.requestId));
+    this.#toSubmitter(request.submitter, (owner) => owner.rejected(request.requestId, code, message));
   }
 
   #pick({ key, request, exclude, waitingAt }: EffectOf<"pickNode">): void {
@@ -427,13 +458,9 @@ export class SimAgent {
     });
   }
 
-  #pull(key: string, args: ArgumentRef[]): void {
-    const missing = args.find((arg) => !this.objects.has(arg.id));
-    if (missing === undefined) {
-      return this.#world.loop.after(0, () => this.step({ type: "argumentsReady", key }));
-    }
-    this.reports.pull(missing, (problem) => {
-      if (problem === null) return this.#pull(key, args);
+  #pull({ key, args }: EffectOf<"pullArguments">): void {
+    this.store.pinArguments(key, args, (problem) => {
+      if (problem === null) return this.step({ type: "argumentsReady", key });
       this.step({ type: "argumentsFailed", key, code: problem.code, message: problem.message });
     });
   }

@@ -68,6 +68,7 @@ export class SimDriver {
   kill(): void {
     if (!this.isAlive) return;
     this.state = "killed";
+    this.#world.refs.ownerGone(this.id);
     this.submitter?.vanish();
     this.agent.driverExited(this, true);
   }
@@ -76,12 +77,16 @@ export class SimDriver {
   vanish(): void {
     if (!this.isAlive) return;
     this.state = "lost";
+    this.#world.refs.ownerGone(this.id);
     this.submitter?.vanish();
   }
 
   /** The head says that its job is over. */
   jobEnded(): void {
     if (!this.isAlive) return;
+    if (!this.#world.fallen.has(this.agent.nodeId)) {
+      this.#world.fail(`${this.id}'s job is ended while it runs, on a node that never died`);
+    }
     this.state = "ended";
     this.submitter?.close();
     this.agent.driverExited(this, true);
@@ -146,8 +151,12 @@ export class SimDriver {
       const object = { id: putId(this.id, ++this.#puts), home: this.agent.nodeId, bytes: 300_000 };
       args.push(object);
       const report = { ...object, owner: this.id, isError: false, primary: true };
+      const { id: put, home } = object;
       loop.after(work.below(800), () => {
-        if (this.isAlive) this.agent.store(report);
+        if (!this.isAlive) return;
+        this.#world.refs.owned(put, this.id);
+        this.agent.references(this.id, [{ op: "own", id: put, home, at: null }]);
+        this.agent.store.make(this.id, report, [], () => undefined);
       });
     }
     const cpu = work.pick([0, 0, 0, 1]);
@@ -172,14 +181,26 @@ export class SimDriver {
       args,
       methods: {},
     };
+    const book: ActorBook = {
+      actorId: id,
+      name,
+      acknowledged: false,
+      refused: false,
+      killed: false,
+      dropped: false,
+    };
     if (cpu > 0) {
       // One holds its CPU for life. Of the others no more than a while: what is left might fit nowhere.
       const isFirst = !this.#world.cpuActor;
       this.#world.cpuActor = true;
       const kill = { type: "killActor", actorId: id, noRestart: true } as const;
-      if (!isFirst) this.#later(12_000, () => this.agent.link.request(kill, () => undefined));
+      if (!isFirst) {
+        this.#later(12_000, () => {
+          book.killed = true;
+          this.agent.link.request(kill, () => undefined);
+        });
+      }
     }
-    const book: ActorBook = { actorId: id, name, acknowledged: false, refused: false };
     this.#world.actors.set(id, book);
     this.#mine.push(book);
     this.#watch(id);
@@ -206,12 +227,14 @@ export class SimDriver {
     };
     if (kind === 0) {
       const request = { type: "killActor", actorId: book.actorId, noRestart: work.chance(60) } as const;
+      if (request.noRestart) book.killed = true;
       this.agent.link.request(request, answered);
     } else if (kind === 1) {
       this.agent.link.request({ type: "getActor", name: "alpha", namespace: "shared" }, answered);
     } else {
       this.#openCalls--;
       const dropped = { type: "actorOutOfScope", actorId: book.actorId } as const;
+      if (kind === 2) book.dropped = true;
       if (kind === 2) this.agent.link.request(dropped, () => undefined);
     }
   }

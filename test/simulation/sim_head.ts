@@ -9,6 +9,7 @@ import { Prng } from "../../runtime/common/prng.ts";
 import { Gcs } from "../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../../runtime/core/gcs/gcs_events.ts";
 import type { JobEvent } from "../../runtime/core/gcs/job_manager.ts";
+import type { NodeRecord } from "../../runtime/core/gcs/node_manager.ts";
 import type { Heartbeat, NodeMethods, NodeRegistration } from "../../runtime/protocol/messages.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { Channel, Host, Network } from "./network.ts";
@@ -21,6 +22,7 @@ type Asked = Exclude<Extract<GcsEvent, { requestId: string }>, { type: "register
 export type HeadRequest =
   | WithoutId<Asked>
   | { readonly type: "registerNode"; readonly registration: NodeRegistration }
+  | Extract<GcsEvent, { type: "objectsMadeAt" }>
   | Omit<Extract<JobEvent, { type: "addJob" }>, "requestId" | "newJobId">;
 export type HeadNotice = Extract<
   GcsEvent,
@@ -60,6 +62,8 @@ export class SimHead {
   gcs: Gcs | null = null;
   /** Runs after every step; checks what must hold always. */
   onStep: (event: GcsEvent) => void = () => undefined;
+  /** A member is declared dead. */
+  onDeath: (record: NodeRecord) => void = () => undefined;
   readonly #loop: EventLoop;
   readonly #network: Network;
   readonly #prng: Prng;
@@ -70,12 +74,19 @@ export class SimHead {
   #request: number = 0;
   #life: number = 0;
   #doomed: (() => void) | null = null;
+  /** Only after such an event; null: after any. */
+  #doom: GcsEvent["type"] | null = null;
 
   constructor(loop: EventLoop, network: Network, prng: Prng) {
     this.#loop = loop;
     this.#network = network;
     this.#prng = prng;
     this.store = new SimStore(loop, prng.fork());
+  }
+
+  /** How often it was started. */
+  get lives(): number {
+    return this.#life;
   }
 
   get isUp(): boolean {
@@ -85,7 +96,7 @@ export class SimHead {
   start(): void {
     this.host = { machine: "head", alive: true, pausedUntilMs: 0 };
     const records = this.#life === 0 ? null : this.store.records();
-    this.gcs = new Gcs(this.#loop.nowMs, new Prng(this.#prng.uint32()), records);
+    this.gcs = new Gcs(this.#loop.nowMs, records);
     this.store.onCommit = () => {
       for (const link of this.#links.values()) this.#flush(link);
     };
@@ -104,8 +115,9 @@ export class SimHead {
     this.#requests.clear();
   }
 
-  /** Dies soon after its next word about an actor: what it said and what it wrote must agree afterwards. */
+  /** Dies soon after its next word about an actor or a job: what it said and what it wrote must agree afterwards. */
   crashAfterWrite(crashed: () => void): void {
+    this.#doom = this.#prng.pick(["createActor", "addJob", null]);
     this.#doomed = crashed;
   }
 
@@ -139,11 +151,17 @@ export class SimHead {
   }
 
   #receive(connection: number, link: Link, message: ToHead): void {
+    // Fenced, or replaced: what is still read from it does not count.
+    if (!this.#links.has(connection)) return;
     if (message.kind === "notice") return this.#step(message.notice);
     const requestId = `q${++this.#request}`;
     this.#requests.set(requestId, { link, id: message.id });
     const { request } = message;
     if (request.type === "registerNode") return this.#step({ ...request, requestId, connection });
+    if (request.type === "objectsMadeAt") {
+      this.#step(request);
+      return this.#answer(requestId, (id) => ({ kind: "result", id, result: {} }), false);
+    }
     if (request.type === "addJob") {
       const newJobId = jobId(this.#prng.uint32().toString(16).padStart(8, "0"));
       return this.#step({ ...request, requestId, newJobId });
@@ -157,14 +175,24 @@ export class SimHead {
     const types = (): string => effects.map((effect) => effect.type).join(",");
     this.#loop.trace("head", `${event.type} -> ${types()}`, () => ({ event, effects }));
     for (const effect of effects) this.#perform(effect);
+    this.#observe(effects);
     this.onStep(event);
-    if (this.#doomed === null || !effects.some((effect) => effect.type === "persistActor")) return;
+    if (this.#doomed === null) return;
+    const writes = effects.some((effect) => effect.type === "persistActor" || effect.type === "persistJob");
+    if (!writes || (this.#doom !== null && event.type !== this.#doom)) return;
     const crashed = this.#doomed;
     this.#doomed = null;
     this.#loop.after(this.#prng.below(15), () => {
       this.crash();
       crashed();
     });
+  }
+
+  #observe(effects: readonly GcsEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type !== "persistNode" || effect.record.state !== "DEAD") continue;
+      this.onDeath(effect.record);
+    }
   }
 
   #perform(effect: GcsEffect): void {

@@ -6,7 +6,9 @@
 import type { NodeId, ObjectId, ProcessId } from "../../runtime/common/ids.ts";
 import type { DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
 import { requestKey } from "../../runtime/core/scheduler/local_scheduler_types.ts";
-import type { ObjectReport } from "../../runtime/protocol/messages.ts";
+import { diedBetween } from "../../runtime/core/gcs/membership.ts";
+import type { NodeChange } from "../../runtime/core/object/references_types.ts";
+import type { NodeRow, ObjectReport } from "../../runtime/protocol/messages.ts";
 import type { Channel } from "./network.ts";
 import type { SimAgent } from "./sim_agent.ts";
 import type { Push, PushReply } from "./sim_submitter.ts";
@@ -23,7 +25,8 @@ type ToPeer =
   }
   | { readonly kind: "returnLease"; readonly leaseId: string; readonly discardWorker: boolean }
   | { readonly kind: "push"; readonly workerId: ProcessId; readonly push: Push }
-  | { readonly kind: "fetch"; readonly id: number; readonly object: ObjectId };
+  | { readonly kind: "fetch"; readonly id: number; readonly object: ObjectId }
+  | { readonly kind: "references"; readonly id: number; readonly changes: readonly NodeChange[] };
 
 export type LeaseAnswer =
   | { readonly type: "granted"; readonly grant: Grant }
@@ -40,12 +43,15 @@ type FromPeer =
   }
   | { readonly kind: "reply"; readonly to: ProcessId; readonly reply: PushReply }
   | { readonly kind: "unreached"; readonly to: ProcessId; readonly leaseId: string }
+  | { readonly kind: "counted"; readonly id: number }
   | { readonly kind: "fetched"; readonly id: number; readonly object: ObjectReport | null };
 
 interface Outgoing {
   readonly channel: Channel;
   readonly leases: Map<number, (answer: LeaseAnswer) => void>;
   readonly fetches: Map<number, (object: ObjectReport | null) => void>;
+  /** Reference changes on their way. */
+  readonly counts: Map<number, (counted: boolean) => void>;
 }
 
 export class SimPeers {
@@ -55,6 +61,7 @@ export class SimPeers {
   readonly #incoming: Map<NodeId, Channel> = new Map();
   /** Lease requests of other nodes without an answer: where the answers go. */
   readonly #asked: Map<string, { readonly channel: Channel; readonly id: number }[]> = new Map();
+  #nodes: readonly NodeRow[] = [];
   #next: number = 1;
 
   constructor(world: SimWorld, agent: SimAgent) {
@@ -84,6 +91,20 @@ export class SimPeers {
     peer.channel.send({ kind: "fetch", id, object } satisfies ToPeer);
   }
 
+  /** Whether the home has counted the changes; if not, it may have. */
+  sendReferences(home: NodeId, changes: readonly NodeChange[], done: (counted: boolean) => void): void {
+    const peer = this.isAlive(home) ? this.#open(home) : null;
+    if (peer === null) return this.#world.loop.after(1, () => done(false));
+    const id = this.#next++;
+    peer.counts.set(id, done);
+    peer.channel.send({ kind: "references", id, changes } satisfies ToPeer);
+  }
+
+  /** As far as the head has told. */
+  isAlive(nodeId: NodeId): boolean {
+    return this.#nodes.some((row) => row.nodeId === nodeId && row.state !== "DEAD");
+  }
+
   /** Dropped when there is no connection: then the leases of its direction are void. */
   tell(nodeId: NodeId, message: Exclude<ToPeer, { id: number }>): void {
     this.#outgoing.get(nodeId)?.channel.send(message);
@@ -101,10 +122,15 @@ export class SimPeers {
     this.#asked.delete(key);
   }
 
-  /** The cluster says that these nodes are gone. */
-  keepOnly(alive: ReadonlySet<NodeId>): void {
-    for (const [nodeId, { channel }] of [...this.#outgoing]) if (!alive.has(nodeId)) channel.close();
-    for (const [nodeId, channel] of [...this.#incoming]) if (!alive.has(nodeId)) channel.close();
+  /** The head told the cluster's nodes. Returns those that died. */
+  setNodes(nodes: readonly NodeRow[]): NodeId[] {
+    const died = diedBetween(this.#nodes, nodes).filter((nodeId) => nodeId !== this.#agent.nodeId);
+    this.#nodes = nodes;
+    for (const nodeId of died) {
+      this.#outgoing.get(nodeId)?.channel.close();
+      this.#incoming.get(nodeId)?.close();
+    }
+    return died;
   }
 
   accept(from: NodeId, channel: Channel): void {
@@ -112,7 +138,7 @@ export class SimPeers {
     // It lost the first connection and we have not heard of that yet.
     if (old !== undefined) this.#incomingClosed(from, old);
     this.#incoming.set(from, channel);
-    channel.onMessage = (message) => this.#serve(channel, message as ToPeer);
+    channel.onMessage = (message) => this.#serve(from, channel, message as ToPeer);
     channel.onClose = () => this.#incomingClosed(from, channel);
   }
 
@@ -123,7 +149,7 @@ export class SimPeers {
     const ends = other === undefined ? null : this.#world.network.connect(this.#agent.host, other.host);
     if (ends === null) return null;
     const [channel, theirs] = ends;
-    const peer: Outgoing = { channel, leases: new Map(), fetches: new Map() };
+    const peer: Outgoing = { channel, leases: new Map(), fetches: new Map(), counts: new Map() };
     this.#outgoing.set(nodeId, peer);
     other!.peers.accept(this.#agent.nodeId, theirs);
     channel.onMessage = (message) => this.#hear(peer, message as FromPeer);
@@ -131,6 +157,7 @@ export class SimPeers {
       this.#outgoing.delete(nodeId);
       this.#agent.step({ type: "peerLost", nodeId, direction: "outgoing" });
       for (const fetched of peer.fetches.values()) fetched(null);
+      for (const counted of peer.counts.values()) counted(false);
     };
     return peer;
   }
@@ -146,7 +173,7 @@ export class SimPeers {
     this.#agent.step({ type: "peerLost", nodeId: from, direction: "incoming" });
   }
 
-  #serve(channel: Channel, message: ToPeer): void {
+  #serve(from: NodeId, channel: Channel, message: ToPeer): void {
     const agent = this.#agent;
     switch (message.kind) {
       case "lease": {
@@ -181,13 +208,14 @@ export class SimPeers {
         return;
       }
       case "fetch": {
-        const object = agent.objects.get(message.object) ?? null;
-        // Bytes take their time, on a connection of their own.
-        const ms = object === null ? 0 : Math.ceil(object.bytes / 1_000_000);
-        return this.#world.loop.after(ms, () => {
-          channel.send({ kind: "fetched", id: message.id, object } satisfies FromPeer);
+        const { id } = message;
+        return agent.store.openRead(message.object, (object) => {
+          channel.send({ kind: "fetched", id, object } satisfies FromPeer);
         });
       }
+      case "references":
+        agent.store.references.step({ type: "nodeChanged", from, changes: message.changes });
+        return channel.send({ kind: "counted", id: message.id } satisfies FromPeer);
       default:
         message satisfies never;
     }
@@ -206,11 +234,16 @@ export class SimPeers {
         peer.fetches.delete(message.id);
         return fetched?.(message.object);
       }
+      case "counted": {
+        const counted = peer.counts.get(message.id);
+        peer.counts.delete(message.id);
+        return counted?.(true);
+      }
       case "reclaim":
         return agent.submitterOf(message.submitter)?.reclaim(message.leaseId);
       case "leaseLost":
         agent.step({ type: "remoteLeaseReturned", leaseId: message.leaseId });
-        return agent.submitterOf(message.submitter)?.workerLost(message.leaseId);
+        return agent.submitterOf(message.submitter)?.workerLost(message.leaseId, message.cause);
       case "reply":
         return agent.submitterOf(message.to)?.replied(message.reply);
       case "unreached":

@@ -40,6 +40,8 @@ export class SimStore {
   /** Which life of the head the running commit belongs to. */
   #life: number = 0;
   onCommit: () => void = () => undefined;
+  /** An actor's record is durable. */
+  onActor: (record: GcsRecords["actors"][number]) => void = () => undefined;
 
   constructor(loop: EventLoop, prng: Prng) {
     this.#loop = loop;
@@ -114,6 +116,7 @@ export class SimStore {
         break;
       case "persistActor":
         this.#actors.set(effect.record.spec.actorId, effect.record);
+        this.onActor(effect.record);
         break;
       case "forgetActor":
         this.#actors.delete(effect.actorId);

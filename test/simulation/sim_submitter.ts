@@ -12,7 +12,7 @@ import {
   type TaskId,
   taskId,
 } from "../../runtime/common/ids.ts";
-import type { ArgumentRef, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
+import type { ArgumentRef, DeathCause, Grant, LeaseRequest } from "../../runtime/common/task_spec.ts";
 import { TaskSubmitter } from "../../runtime/core/worker/task_submitter.ts";
 import type { Lease, SubmittedTask } from "../../runtime/core/worker/task_submitter_types.ts";
 import type { ObjectReport } from "../../runtime/protocol/messages.ts";
@@ -20,9 +20,21 @@ import type { TaskPlan } from "./plan.ts";
 import type { SimAgent } from "./sim_agent.ts";
 import type { SimWorld } from "./sim_world.ts";
 
+/** Results that contain refs are let go so much later than the others. */
+const CONTAINERS_MS = 700;
+/** How often a task is tried again after kills for low memory. */
+export const MEMORY_RETRIES: number = 2;
+
 export interface SimTask extends SubmittedTask {
   readonly plan: TaskPlan;
   readonly taskId: TaskId;
+  /** Grows with every retry. */
+  attempt: number;
+  /** Retries that cost one, and those that did not. */
+  usedRetries: number;
+  freeRetries: number;
+  /** After kills for low memory. */
+  memoryRetries: number;
 }
 
 /** A task on its way to a worker. */
@@ -33,6 +45,8 @@ export interface Push {
   readonly jobId: JobId;
   readonly depth: number;
   readonly tasks: readonly SimTask[];
+  /** The attempt of each task. */
+  readonly attempts: readonly number[];
 }
 
 /** What a worker says of a task. */
@@ -90,10 +104,18 @@ export class SimSubmitter {
       cancelLease: (requestId) => this.#toAgent((agent) => agent.cancelLease(owner.id, requestId)),
       returnLease: (lease) => this.#toAgent((agent) => agent.returnLease(lease.grant, false)),
       push: (lease, tasks) => this.#push(lease, tasks),
-      lost: (task) => this.#finish(task, false, null),
-      retried: () => undefined,
+      lost: (task, _lease, cause) => {
+        world.tasks.lost(task, cause);
+        this.#finish(task, false, null);
+      },
+      retried: (task, ran, cause) => {
+        task.attempt++;
+        if (ran && cause?.code === "OUT_OF_MEMORY") task.memoryRetries++;
+        else if (ran) task.usedRetries++;
+        else task.freeRetries++;
+      },
       unstarted: () => undefined,
-    }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 8 });
+    }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 8, memoryRetries: MEMORY_RETRIES });
   }
 
   /** Tasks without an outcome. */
@@ -128,9 +150,12 @@ export class SimSubmitter {
     this.#pump();
   }
 
-  rejected(requestId: string): void {
+  rejected(requestId: string, code: string, message: string): void {
     if (this.#closed) return;
-    for (const task of this.#tasks.rejected(requestId)) this.#finish(task, false, null);
+    for (const task of this.#tasks.rejected(requestId)) {
+      this.#world.tasks.refused(task, code, message);
+      this.#finish(task, false, null);
+    }
     this.#pump();
   }
 
@@ -139,9 +164,10 @@ export class SimSubmitter {
     this.#pump();
   }
 
-  workerLost(leaseId: string): void {
+  workerLost(leaseId: string, cause: DeathCause): void {
     if (this.#closed) return;
-    this.#tasks.workerLost(this.#world.loop.nowMs, leaseId);
+    this.#tasks.workerLost(this.#world.loop.nowMs, leaseId, cause);
+    this.#queueDelayed();
     this.#pump();
   }
 
@@ -169,12 +195,14 @@ export class SimSubmitter {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#world.refs.ownerGone(this.#owner.id);
     this.#tasks.close();
   }
 
   /** The process is gone without a word. */
   vanish(): void {
     this.#closed = true;
+    this.#world.refs.ownerGone(this.#owner.id);
   }
 
   check(): void {
@@ -185,6 +213,18 @@ export class SimSubmitter {
     const { agent } = this.#owner;
     this.#world.loop.after(0, () => {
       if (agent.host.alive) run(agent);
+    });
+  }
+
+  /** Retries that wait. */
+  #queueDelayed(): void {
+    const { loop } = this.#world;
+    const nextMs = this.#tasks.queueDelayed(loop.nowMs);
+    if (nextMs === null) return;
+    loop.after(nextMs - loop.nowMs, () => {
+      if (this.#closed) return;
+      this.#queueDelayed();
+      this.#pump();
     });
   }
 
@@ -244,6 +284,12 @@ export class SimSubmitter {
           : [{ id: object.id, home: object.home, bytes: object.bytes, at }];
       }),
       retriesLeft: plan.retries,
+      attempt: 0,
+      usedRetries: 0,
+      freeRetries: 0,
+      memoryRetries: 0,
+      maxRetries: plan.retries,
+      memoryKills: 0,
       cancelled: false,
       expectedUs: 0,
       bytes: 0,
@@ -280,6 +326,7 @@ export class SimSubmitter {
       jobId,
       depth,
       tasks: [...tasks],
+      attempts: tasks.map((task) => task.attempt),
     };
     this.#toAgent(() => agent.push(lease.grant, push));
   }
@@ -291,16 +338,33 @@ export class SimSubmitter {
       this.#world.fail(`${task.taskId} was answered with another object, ${object.id}`);
     }
     entry.state = ok ? "finished" : "failed";
+    if (object !== null) this.#own(task, object, at);
     entry.object = object;
     entry.at = at;
     this.#open--;
     this.#submitReady();
   }
 
+  #own(task: SimTask, { id, home }: ObjectReport, at: NodeId | null): void {
+    const { id: owner, agent } = this.#owner;
+    this.#world.refs.owned(id, owner);
+    if (task.plan.borrows) { for (const arg of task.storedArgs) this.#world.refs.contains(id, arg.id); }
+    agent.references(owner, [{ op: "own", id, home, at }]);
+  }
+
+  #letGo(entries: readonly Entry[]): void {
+    const { id: owner, agent: { nodeId: home } } = this.#owner;
+    const ids = entries.flatMap(({ object }): ObjectId[] => object === null ? [] : [object.id]);
+    if (ids.length === 0 || this.#closed) return;
+    for (const id of ids) this.#world.refs.released(id);
+    this.#toAgent((agent) => agent.references(owner, ids.map((id) => ({ op: "disown", id, home }))));
+  }
+
   #allDone(): void {
     const run = this.#entries.slice(this.#base);
-    const objects = run.flatMap(({ object }): ObjectId[] => object === null ? [] : [object.id]);
-    if (objects.length > 0) this.#toAgent((agent) => agent.free(objects));
+    // What is inside of others is let go first: it lives as long as they do.
+    this.#letGo(run.filter((entry) => !entry.plan.borrows));
+    this.#world.loop.after(CONTAINERS_MS, () => this.#letGo(run.filter((entry) => entry.plan.borrows)));
     const ok = run.every((entry) => entry.state === "finished");
     const onDone = this.#onDone;
     this.#onDone = () => undefined;

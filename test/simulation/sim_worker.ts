@@ -12,6 +12,7 @@ import type { SimWorld } from "./sim_world.ts";
 interface Received {
   readonly push: Push;
   readonly task: SimTask;
+  readonly attempt: number;
   readonly reply: (reply: PushReply) => void;
 }
 
@@ -44,7 +45,9 @@ export class SimWorker {
       this.#world.fail(`${this.id} of ${this.#jobId} gets work of ${push.jobId}`);
     }
     this.#jobId = push.jobId;
-    for (const task of push.tasks) this.#queue.push({ push, task, reply });
+    for (const [index, task] of push.tasks.entries()) {
+      this.#queue.push({ push, task, attempt: push.attempts[index]!, reply });
+    }
     this.#next();
   }
 
@@ -61,6 +64,7 @@ export class SimWorker {
     if (received === undefined) return;
     this.#running = received;
     const { plan } = received.task;
+    this.#world.tasks.begun(received.task, received.attempt);
     const { loop, faults } = this.#world;
     if (this.#world.mishap(3)) {
       return loop.after(faults.below(plan.durationMs + 1), () => this.agent.crashWorker(this));
@@ -89,10 +93,9 @@ export class SimWorker {
   #finish(ok: boolean): void {
     const received = this.#running;
     if (!this.alive || received === null) return;
-    const { task, push, reply } = received;
-    let object: ObjectReport | null = null;
+    const { task, push } = received;
     if (ok && task.plan.outputBytes > 0) {
-      object = {
+      const made: ObjectReport = {
         id: returnId(task.taskId, 0),
         bytes: task.plan.outputBytes,
         home: push.ownerNode,
@@ -100,8 +103,15 @@ export class SimWorker {
         isError: false,
         primary: true,
       };
-      this.agent.store(object);
+      const contains = task.plan.borrows ? task.storedArgs.map(({ id, home }) => ({ id, home })) : [];
+      return this.agent.store.make(this.id, made, contains, (problem) => {
+        if (this.alive) this.#reply(received, problem === null, problem === null ? made : null);
+      });
     }
+    this.#reply(received, ok, null);
+  }
+
+  #reply({ task, push, reply }: Received, ok: boolean, object: ObjectReport | null): void {
     this.#running = null;
     const { leaseId } = push;
     const { sequence, plan } = task;

@@ -5,6 +5,9 @@
  */
 import type { ActorId, NodeId, ProcessId } from "../../runtime/common/ids.ts";
 import { Prng } from "../../runtime/common/prng.ts";
+import { checkDeath, type Disturbance, type Severity } from "./checkers/nodes.ts";
+import { RefBook } from "./checkers/references.ts";
+import { TaskLedger } from "./checkers/tasks.ts";
 import { EventLoop, type TraceMode } from "./event_loop.ts";
 import { Network } from "./network.ts";
 import type { SimAgent } from "./sim_agent.ts";
@@ -25,6 +28,9 @@ export interface ActorBook {
   acknowledged: boolean;
   /** Refused: the name is taken, or another one was answered by getIfExists. */
   refused: boolean;
+  /** Somebody asked to end it for good; its last handle was released. */
+  killed: boolean;
+  dropped: boolean;
 }
 
 export class SimWorld {
@@ -43,6 +49,14 @@ export class SimWorld {
   /** Every driver that was ever started. */
   readonly drivers: SimDriver[] = [];
   readonly actors: Map<ActorId, ActorBook> = new Map();
+  readonly refs: RefBook = new RefBook();
+  /** Of each node's store. */
+  readonly storeBytes: number;
+  readonly tasks: TaskLedger = new TaskLedger(this);
+  /** What went wrong, by chance or on purpose. */
+  readonly disturbances: Disturbance[] = [];
+  /** Nodes of which an incarnation was declared dead. */
+  readonly fallen: Set<NodeId> = new Set();
   /** An actor that holds a CPU for life has been created. */
   cpuActor: boolean = false;
   /** While true, processes crash and things fail by chance. */
@@ -59,6 +73,8 @@ export class SimWorld {
     this.faults = prng.fork();
     this.work = prng.fork();
     this.ids = prng.fork();
+    this.storeBytes = this.work.pick([200_000_000, 400_000_000, 2_000_000_000]);
+    this.head.onDeath = (record) => checkDeath(this, record);
   }
 
   randomId(): string {
@@ -68,6 +84,11 @@ export class SimWorld {
   /** Whether something goes wrong now: only while faults are on. */
   mishap(percent: number): boolean {
     return this.stormy && this.faults.chance(percent);
+  }
+
+  /** `epoch`: of the one incarnation that it concerns; null for all. */
+  disturbed(where: NodeId | "head", severity: Severity, epoch: number | null = null): void {
+    this.disturbances.push({ atMs: this.loop.elapsedMs, where, severity, epoch });
   }
 
   fail(message: string): never {

@@ -3,10 +3,11 @@
  * @module
  */
 import { nodeId } from "../../runtime/common/ids.ts";
-import { checkActorsTrue, checkIncarnations } from "./checkers/actors.ts";
+import { checkActorsTrue, checkIncarnations, checkRestarts } from "./checkers/actors.ts";
 import { checkLeases, checkLeasesReturned } from "./checkers/leases.ts";
 import { describeUnrest, isQuiet } from "./checkers/liveness.ts";
 import { checkDirectory } from "./checkers/objects.ts";
+import { checkNothingLeft } from "./checkers/references.ts";
 import type { TraceMode } from "./event_loop.ts";
 import { drawTasks } from "./plan.ts";
 import { SimDriver } from "./sim_driver.ts";
@@ -29,6 +30,8 @@ export interface RunResult {
   readonly failed: number;
   /** Nodes that were declared dead and are remembered as such. */
   readonly nodesDead: number;
+  /** From the end of the faults until the cluster is at rest. */
+  readonly restMs: number;
 }
 
 export interface RunOptions {
@@ -54,6 +57,7 @@ function run(seed: number, options: RunOptions): RunResult {
   const { work, loop, faults } = world;
   const nodes = Array.from({ length: work.between(2, 5) }, (_, index) => nodeId(`${index + 1}`));
   const storm = new Storm(world, nodes);
+  checkRestarts(world);
   checkLeases(world);
   let steps = 0;
   world.head.onStep = () => {
@@ -84,6 +88,7 @@ function run(seed: number, options: RunOptions): RunResult {
   checkLeasesReturned(world);
   checkActorsTrue(world);
   checkDirectory(world);
+  checkNothingLeft(world);
   const outcomes = world.drivers.flatMap((driver) => driver.isAlive ? driver.submitter?.outcomes ?? [] : []);
   const countOf = (state: string): number => outcomes.filter((outcome) => outcome === state).length;
   return {
@@ -93,6 +98,7 @@ function run(seed: number, options: RunOptions): RunResult {
     elapsedMs: loop.elapsedMs,
     finished: countOf("finished"),
     failed: countOf("failed"),
+    restMs: loop.elapsedMs - STORM_MS,
     nodesDead: world.head.gcs!.nodes.rows().filter((row) => row.state === "DEAD").length,
   };
 }

@@ -30,7 +30,7 @@ export class Storm {
   schedule(faults: number, kinds: readonly number[] | null = null): void {
     const { loop, faults: prng } = this.#world;
     for (let index = 0; index < faults; index++) {
-      const kind = kinds === null ? prng.below(13) : prng.pick(kinds);
+      const kind = kinds === null ? prng.below(16) : prng.pick(kinds);
       loop.after(prng.between(500, STORM_MS - 500), () => this.#strike(kind));
     }
     loop.after(STORM_MS, () => this.#calm());
@@ -53,6 +53,7 @@ export class Storm {
   #killNode(agent: SimAgent, silentMs: number, downMs: number): void {
     // One that is lost for good is not in the list any more.
     if (!agent.host.alive || this.#world.agents.get(agent.nodeId) !== agent) return;
+    this.#world.disturbed(agent.nodeId, "fatal", agent.config.epoch);
     agent.die(silentMs);
     this.#world.loop.after(downMs, () => this.#startNode(agent.nodeId));
   }
@@ -60,6 +61,7 @@ export class Storm {
   /** The machine is gone for good; the last two stay. */
   #loseNode(agent: SimAgent): void {
     if (this.#nodes.length <= 2) return;
+    this.#world.disturbed(agent.nodeId, "fatal", agent.config.epoch);
     this.#nodes.splice(this.#nodes.indexOf(agent.nodeId), 1);
     this.#world.agents.delete(agent.nodeId);
     agent.die(10_000);
@@ -69,6 +71,7 @@ export class Storm {
     const { faults: prng, head, network, loop } = this.#world;
     const agent = this.#world.agents.get(prng.pick(this.#nodes));
     loop.trace("storm", `fault ${kind}`, () => agent?.nodeId ?? "");
+    if (kind <= 1) this.#world.disturbed("head", "harmless");
     if (kind === 0) {
       const restart = (): void => loop.after(prng.between(100, 3_000), () => this.#startHead());
       if (prng.chance(60)) return head.crashAfterWrite(restart);
@@ -92,10 +95,12 @@ export class Storm {
         return;
       }
       case 9:
+        this.#world.disturbed(agent.nodeId, "harmless");
         agent.host.pausedUntilMs = loop.nowMs + prng.between(500, 5_000);
         return;
       case 10: {
         const { nodeId, config } = agent;
+        this.#world.disturbed(nodeId, "fatal", config.epoch);
         agent.link.request(
           { type: "unregisterNode", nodeId, epoch: config.epoch, reason: "it left" },
           () => this.#killNode(agent, 0, prng.between(500, 3_000)),
@@ -104,6 +109,14 @@ export class Storm {
       }
       case 11:
         return this.#loseNode(agent);
+      case 12:
+      case 13: {
+        const worker = agent.randomActorWorker();
+        if (worker !== null) agent.crashWorker(worker);
+        return;
+      }
+      case 14:
+        return agent.lowMemory();
       default: {
         const worker = agent.randomWorker();
         if (worker !== null) agent.crashWorker(worker);
@@ -118,6 +131,9 @@ export class Storm {
   #cut(a: string, b: string): void {
     if (a === b) return;
     const { faults: prng, network, loop } = this.#world;
+    for (const nodeId of this.#nodes) {
+      if (nodeId === a || nodeId === b) this.#world.disturbed(nodeId, "fatal");
+    }
     network.cut(a, b, prng.between(3_000, 6_000));
     loop.after(prng.between(300, 12_000), () => network.heal(a, b));
   }

@@ -89,7 +89,10 @@ function StoreMeter({ node }: { node: NodeDto }) {
           {used} <span class="muted">of {whole}</span>
         </span>
       </div>
-      <div class="sub">{count(node.storeObjects)} {node.storeObjects === 1 ? "object" : "objects"}</div>
+      <div class="sub">
+        {count(node.storeObjects)} {node.storeObjects === 1 ? "object" : "objects"}
+        {node.storeSpilledBytes > 0 && `, ${bytes(node.storeSpilledBytes)} on disk`}
+      </div>
     </>
   );
 }

@@ -66,13 +66,15 @@ export class ActorLife {
     out: ActorEffect[],
     options: { stop: boolean },
   ): void {
-    if (entry.ending !== null || entry.restartsLeft === 0) {
+    // A drained node is not the actor's fault: it costs no restart, also when none is left (as in Ray).
+    const preempted = cause.code === "PREEMPTED" && entry.spec.maxRestarts !== 0;
+    if (entry.ending !== null || (entry.restartsLeft === 0 && !preempted)) {
       return this.die(nowMs, entry, entry.ending ?? cause, out, options);
     }
     if (options.stop) this.stop(entry, false, cause, out);
     this.found(entry);
     if (entry.state !== "ALIVE") entry.failedStarts++;
-    if (entry.restartsLeft > 0) entry.restartsLeft--;
+    if (entry.restartsLeft > 0 && !preempted) entry.restartsLeft--;
     this.#table.transition(entry, "RESTARTING");
     entry.incarnation++;
     entry.nodeId =

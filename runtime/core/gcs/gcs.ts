@@ -12,8 +12,7 @@
  * @module
  */
 import { assert } from "../../common/assert.ts";
-import type { ActorId, NodeId } from "../../common/ids.ts";
-import type { Prng } from "../../common/prng.ts";
+import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
@@ -46,7 +45,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   #recovered: boolean;
 
   /** `restored`: what the store holds after a restart of the head. Feed `tick` every HEARTBEAT_INTERVAL_MS. */
-  constructor(nowMs: number, prng: Prng, restored: GcsRecords | null = null) {
+  constructor(nowMs: number, restored: GcsRecords | null = null) {
     this.nodes = new NodeManager(nowMs, restored?.nodes);
     this.jobs = new JobManager(restored?.jobs);
     this.actors = new ActorManager(nowMs, restored?.actors);
@@ -55,11 +54,12 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.scheduler = new GlobalScheduler((id) => {
       const entry = this.objects.get(id);
       return entry === null ? null : { bytes: entry.bytes, nodes: entry.holders };
-    }, prng);
+    });
     for (const nodeId of this.nodes.members()) {
       const { resources, labels } = this.nodes.facts(nodeId)!;
       this.scheduler.step(nowMs, { type: "nodeJoined", nodeId, resources, labels });
       this.scheduler.step(nowMs, { type: "nodeStateChanged", nodeId, state: "SUSPECT" });
+      if (this.nodes.drainOf(nodeId) !== null) this.scheduler.step(nowMs, { type: "nodeDraining", nodeId });
     }
     this.#recovered = restored === null;
   }
@@ -76,8 +76,15 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         this.#stepNodes(nowMs, event, out);
         reply(event.requestId, {}, true, out);
         break;
+      case "drainNode": {
+        const busy = event.ifIdle ? this.#busyReason(event.nodeId) : null;
+        this.#stepNodes(nowMs, { ...event, busy }, out);
+        break;
+      }
       case "addJob":
         this.#stepJobs(nowMs, event, out);
+        // A job that it lost the answer for was ended when its node registered again without it.
+        this.#stepObjects(nowMs, { type: "ownerLives", owner: event.driverId }, out);
         break;
       case "endJob":
         this.#stepJobs(nowMs, event, out);
@@ -186,8 +193,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#recovered = true;
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
     for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
-    for (const { state, driverId: owner, message } of this.jobs.jobs()) {
-      if (state === "RUNNING") continue;
+    const running = new Set<ProcessId>();
+    for (const { state, driverId } of this.jobs.jobs()) if (state === "RUNNING") running.add(driverId);
+    for (const { driverId: owner, message } of this.jobs.jobs()) {
+      if (running.has(owner)) continue;
       this.#stepObjects(nowMs, { type: "ownerDied", owner, reason: `its job ended: ${message}` }, out);
     }
   }
@@ -226,6 +235,17 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         this.#stepObjects(nowMs, { type: "nodeDied", nodeId, reason }, out);
         break;
       }
+      case "nodeDraining":
+        this.#drain(nowMs, effect, out);
+        break;
+      case "drainAnswered": {
+        const { requestId, accepted, message } = effect;
+        reply(requestId, { accepted, message }, true, out);
+        break;
+      }
+      case "drainRefused":
+        replyError(effect.requestId, effect, false, out);
+        break;
       case "publishNodes":
         this.#broadcast("nodesChanged", { nodes: this.nodes.rows() }, false, out);
         break;
@@ -250,6 +270,30 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     out.push(...follow);
     this.#stepScheduler(nowMs, { type: "nodeJoined", nodeId, resources, labels }, out);
     this.#stepScheduler(nowMs, { type: "nodeStateChanged", nodeId, state: "ALIVE" }, out);
+  }
+
+  /** No more work goes there, and what has not begun there goes elsewhere. */
+  #drain(nowMs: number, effect: Of<NodeEffect, "nodeDraining">, out: GcsEffect[]): void {
+    const { nodeId, remainingMs, reason } = effect;
+    this.#stepScheduler(nowMs, { type: "nodeDraining", nodeId }, out);
+    send(nodeId, "drain", { remainingMs, reason }, true, out);
+    for (const { spec: { actorId }, status } of this.actors.records()) {
+      if (status.nodeId !== nodeId || status.state === "ALIVE") continue;
+      this.#stepActors(nowMs, { type: "relocateActor", actorId, incarnation: status.incarnation }, out);
+    }
+  }
+
+  /** Why a node is not idle, by its last heartbeat; null when it is. */
+  #busyReason(nodeId: NodeId): string | null {
+    const row = this.nodes.heartbeat(nodeId);
+    const hosted = this.actors.records().filter(({ status }) =>
+      status.nodeId === nodeId && status.state !== "DEAD"
+    );
+    if (hosted.length > 0) return `it hosts ${hosted.length} actors`;
+    if (row === null) return null;
+    if (row.queueLength > 0) return `${row.queueLength} tasks wait there`;
+    const { leases = 0 } = row;
+    return leases === 0 ? null : `${leases} ${leases === 1 ? "lease is" : "leases are"} held there`;
   }
 
   /** Actors that were told to start on a node and wait there for resources, while another node could start them now. */

@@ -25,6 +25,8 @@ export type ActorRequest =
 export type GcsEvent =
   /** Answered with HeadMethods.registerNode's result, or refused. */
   | Of<NodeEvent, "registerNode" | "heartbeatReceived" | "connectionClosed" | "tick">
+  /** Answered with HeadMethods.drainNode's result. */
+  | (Omit<Of<NodeEvent, "drainNode">, "busy"> & { readonly ifIdle: boolean })
   | (Of<NodeEvent, "unregisterNode"> & { readonly requestId: string })
   | Of<JobEvent, "addJob">
   | (Of<JobEvent, "endJob"> & { readonly requestId: string })

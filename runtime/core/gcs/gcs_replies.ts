@@ -3,6 +3,7 @@
  * @module
  */
 import type { ActorId, NodeId } from "../../common/ids.ts";
+import { labelWishesOf } from "../../common/labels.ts";
 import type { ActorSpec } from "../../common/task_spec.ts";
 import type { NodeMethods } from "../../protocol/messages.ts";
 import type { PickRequest } from "../scheduler/pick_request.ts";
@@ -50,7 +51,7 @@ export function replyCancelled(open: { readonly requestId: string } | undefined,
 
 /** The placement of one incarnation of an actor. */
 export function actorPick(spec: ActorSpec, incarnation: number): PickRequest {
-  const { actorId, jobId, className, placementResources, strategy, labelSelector, args } = spec;
+  const { actorId, jobId, className, placementResources, strategy, args } = spec;
   return {
     key: actorPickKey(actorId, incarnation),
     kind: "actor",
@@ -59,7 +60,7 @@ export function actorPick(spec: ActorSpec, incarnation: number): PickRequest {
     name: className,
     resources: placementResources,
     strategy,
-    labelSelector,
+    ...labelWishesOf(spec),
     args,
     exclude: [],
   };

@@ -15,6 +15,9 @@
  *   3 Silent for NODE_DEAD_AFTER_MS; or not back NODE_RECONNECT_MS after its connection closed while no heartbeat came
  *     either (process gone); or left; or came back as a higher epoch. The epoch is fenced: it never comes back.
  *
+ * A member that is told to drain stays ALIVE (or SUSPECT) and gets no new work; it leaves by itself when it is idle, or at
+ * its deadline. The order is persisted and given again to a node that comes back; an end that comes before is none of a drain.
+ *
  * A head that itself stood still must not declare others dead: a tick that comes late gives all of them the time that the
  * head lost (Kubernetes learned this the hard way). After a head's restart the nodes of the store are suspects.
  * @module
@@ -27,7 +30,7 @@ import {
   NODE_SUSPECT_AFTER_MS,
 } from "../../common/config.ts";
 import type { NodeId } from "../../common/ids.ts";
-import type { Heartbeat, NodeRegistration, NodeRow } from "../../protocol/messages.ts";
+import type { Heartbeat, NodeDrain, NodeRegistration, NodeRow } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
 
 /** Dead nodes that are remembered, to fence them and to show them (Ray: 1,000). */
@@ -45,6 +48,8 @@ export interface NodeRecord {
   readonly stateMessage: string;
   readonly startedMs: number;
   readonly endedMs: number | null;
+  /** Null: it is not drained. */
+  readonly drain: NodeDrain | null;
 }
 
 export type NodeEvent =
@@ -63,6 +68,16 @@ export type NodeEvent =
     readonly nodeId: NodeId;
     readonly epoch: number;
     readonly reason: string;
+  }
+  /** It takes no new work and leaves after `deadlineMs` milliseconds at the latest. `busy`: why it may not, or null: then it
+   *  is refused. Repeating it sets the new deadline. */
+  | {
+    readonly type: "drainNode";
+    readonly requestId: string;
+    readonly nodeId: NodeId;
+    readonly deadlineMs: number;
+    readonly reason: string;
+    readonly busy: string | null;
   }
   /** Every HEARTBEAT_INTERVAL_MS. */
   | { readonly type: "tick" };
@@ -90,6 +105,26 @@ export type NodeEffect =
   /** The node became a suspect, or ceased to be one. */
   | { readonly type: "nodeStateChanged"; readonly nodeId: NodeId; readonly state: "ALIVE" | "SUSPECT" }
   | { readonly type: "nodeDied"; readonly nodeId: NodeId; readonly epoch: number; readonly reason: string }
+  /** Tell it, and give it no more work. `remainingMs`: until its deadline, now. */
+  | {
+    readonly type: "nodeDraining";
+    readonly nodeId: NodeId;
+    readonly remainingMs: number;
+    readonly reason: string;
+  }
+  | {
+    readonly type: "drainAnswered";
+    readonly requestId: string;
+    readonly accepted: boolean;
+    readonly message: string;
+  }
+  /** The node can never be drained. */
+  | {
+    readonly type: "drainRefused";
+    readonly requestId: string;
+    readonly code: string;
+    readonly message: string;
+  }
   /** End this connection. `fenced`: what is behind it is dead to the cluster and is told to shut down first; otherwise the
    *  same agent has another connection by now. */
   | {
@@ -107,6 +142,7 @@ interface NodeEntry {
   stateMessage: string;
   startedMs: number;
   endedMs: number | null;
+  drain: NodeDrain | null;
   connection: number | null;
   /** When the last sign of life came; moved forward by the time that the head itself stood still. */
   heardMs: number;
@@ -161,6 +197,9 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
         out.push({ type: "publishNodes" });
         break;
       }
+      case "drainNode":
+        this.#drain(nowMs, event, out);
+        break;
       case "tick":
         this.#tick(nowMs, out);
         break;
@@ -179,6 +218,11 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
   isMember(nodeId: NodeId, epoch: number): boolean {
     const node = this.#nodes.get(nodeId);
     return node !== undefined && node.state !== "DEAD" && node.facts.epoch === epoch;
+  }
+
+  /** The drain of a member, or null. */
+  drainOf(nodeId: NodeId): NodeDrain | null {
+    return this.#nodes.get(nodeId)?.drain ?? null;
   }
 
   /** The open control connection of a member, or null. */
@@ -251,6 +295,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
       stateMessage: "",
       startedMs: rejoined ? known.startedMs : nowMs,
       endedMs: null,
+      drain: rejoined ? known.drain : null,
       connection,
       heardMs: nowMs,
       closedMs: null,
@@ -261,6 +306,8 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
     this.#byConnection.set(connection, nodeId);
     out.push({ type: "persistNode", record: recordOf(entry) });
     out.push({ type: "nodeAccepted", requestId, connection, registration, rejoined });
+    // It may not have heard of it, or the head that told it is gone.
+    if (entry.drain !== null) out.push(draining(nowMs, entry, entry.drain));
     out.push({ type: "publishNodes" });
   }
 
@@ -313,6 +360,30 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
     out.push({ type: "publishNodes" });
   }
 
+  #drain(nowMs: number, event: Extract<NodeEvent, { type: "drainNode" }>, out: NodeEffect[]): void {
+    const { requestId, nodeId, deadlineMs, reason, busy } = event;
+    const node = this.#nodes.get(nodeId);
+    const answer = (accepted: boolean, message: string): void =>
+      void out.push({ type: "drainAnswered", requestId, accepted, message });
+    const refuse = (why: string): void =>
+      void out.push({
+        type: "drainRefused",
+        requestId,
+        code: "MobulaError",
+        message: `Cannot drain ${nodeId}: ${why}`,
+      });
+    if (node === undefined) return refuse("no such node");
+    // What is wanted is so already (Ray accepts it too).
+    if (node.state === "DEAD") return answer(true, `${nodeId} is dead already: ${node.stateMessage}`);
+    if (node.facts.isHeadNode) return refuse("the head runs there; stop the cluster instead");
+    if (busy !== null) return answer(false, `Cannot drain ${nodeId} as an idle node: ${busy}`);
+    node.drain = { reason, deadlineMs: nowMs + deadlineMs };
+    out.push({ type: "persistNode", record: recordOf(node) });
+    out.push(draining(nowMs, node, node.drain));
+    out.push({ type: "publishNodes" });
+    answer(true, `${nodeId} is being drained: ${reason}`);
+  }
+
   #suspect(node: NodeEntry, message: string, out: NodeEffect[]): void {
     node.stateMessage = message;
     if (node.state === "SUSPECT") return;
@@ -332,7 +403,8 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
       }
       const death = deathReason(nowMs, node);
       if (death !== null) {
-        this.#die(nowMs, node, death, out);
+        const early = node.drain === null ? "" : " (unexpected: its drain was not done)";
+        this.#die(nowMs, node, death + early, out);
         changed = true;
       } else if (node.state === "ALIVE" && nowMs - node.heardMs >= NODE_SUSPECT_AFTER_MS) {
         this.#suspect(node, `silent for more than ${NODE_SUSPECT_AFTER_MS} ms`, out);
@@ -346,6 +418,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
     assert(node.state !== "DEAD", `${node.facts.nodeId} dies once`);
     const { nodeId, epoch } = node.facts;
     node.state = "DEAD";
+    node.drain = null;
     node.stateMessage = reason;
     node.endedMs = nowMs;
     this.#dead.add(nodeId);
@@ -375,16 +448,22 @@ function deathReason(nowMs: number, node: NodeEntry): string | null {
 }
 
 function recordOf(node: NodeEntry): NodeRecord {
-  const { facts, state, stateMessage, startedMs, endedMs } = node;
-  return { facts, state, stateMessage, startedMs, endedMs };
+  const { facts, state, stateMessage, startedMs, endedMs, drain } = node;
+  return { facts, state, stateMessage, startedMs, endedMs, drain };
+}
+
+function draining(nowMs: number, { facts }: NodeEntry, { deadlineMs, reason }: NodeDrain): NodeEffect {
+  return { type: "nodeDraining", nodeId: facts.nodeId, remainingMs: Math.max(0, deadlineMs - nowMs), reason };
 }
 
 function rowOf(node: NodeEntry): NodeRow {
   const { facts, heartbeat } = node;
   return {
     nodeId: facts.nodeId,
+    epoch: facts.epoch,
     state: node.state,
     stateMessage: node.stateMessage,
+    ...(node.drain !== null && { drain: node.drain }),
     address: facts.address,
     hostname: facts.hostname,
     pid: facts.pid,
@@ -396,7 +475,10 @@ function rowOf(node: NodeEntry): NodeRow {
     objectStoreBytes: facts.objectStoreBytes,
     storeUsedBytes: heartbeat?.storeUsedBytes ?? 0,
     storeObjects: heartbeat?.storeObjects ?? 0,
+    storeSpilledBytes: heartbeat?.storeSpilledBytes ?? 0,
     workers: heartbeat?.workers ?? 0,
+    leases: heartbeat?.leases ?? 0,
+    memoryKills: heartbeat?.memoryKills ?? 0,
     cpuPercent: heartbeat?.cpuPercent ?? 0,
     rssBytes: heartbeat?.rssBytes ?? 0,
     demand: heartbeat?.demand ?? [],

@@ -35,6 +35,8 @@ export type DirectoryEvent =
   | { readonly type: "freeObjects"; readonly ids: readonly ObjectId[] }
   | { readonly type: "nodeDied"; readonly nodeId: NodeId; readonly reason: string }
   | { readonly type: "ownerDied"; readonly owner: ProcessId; readonly reason: string }
+  /** An owner that was given up lives: it had lost the answer to its first word. */
+  | { readonly type: "ownerLives"; readonly owner: ProcessId }
   /** No job runs any more: objects whose home died have no user left. */
   | { readonly type: "lastJobEnded" }
   | { readonly type: "tick" };

@@ -118,6 +118,9 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
         this.#deaths.ownerDied(nowMs, event.owner, event.reason);
         this.#sweepAt(nowMs + OWNER_GRACE_MS);
         break;
+      case "ownerLives":
+        this.#deaths.ownerLives(event.owner);
+        break;
       case "lastJobEnded":
         this.#free([...this.#orphans], changes, out);
         break;

@@ -1,6 +1,6 @@
 /**
- * A node's object store: which objects are here, where in the pool, who pins them, and who waits for room. It owns the
- * pool's ranges; it does not own bytes, references (references.ts says what to delete) or transfers.
+ * A node's object store: which objects are here, where in the pool or on disk, who pins them, and who waits for room. It owns
+ * the pool's ranges; it does not own bytes, references (references.ts says what to delete) or transfers.
  *
  *     create --1--> waiting --2--> creating --4--> sealed --6--> doomed --7--> (gone)
  *                      |               |              |
@@ -8,34 +8,41 @@
  *                   (failed)        (aborted)
  *
  *   1 Creators wait in the order in which they came, also small ones behind a big one: nobody starves.
- *   2 There is room, perhaps after evicting copies that other nodes have too and that nobody pins, longest unused first.
- *   3 Nothing was freed for the grace: ObjectStoreFullError with a table of who holds what.
+ *   2 There is room, perhaps after evicting what nobody pins and other nodes or the disk have too, longest unused first; or
+ *     after other objects were spilled to disk for it (spills.ts).
+ *   3 Nothing was freed for the grace: ObjectStoreFullError with a table of who holds what, or OutOfDiskError.
  *   4 The bytes are complete. A second creator of the same object (a retry whose first attempt was not dead after all)
  *     writes into a range of its own, which is dropped when it seals: the first result stays, as it may have been read.
  *   5 The creator gave up or died.
  *   6 Nobody refers to the object, but readers pin its bytes: it is not found any more, its range stays until they are done.
  *   7 The range is free.
  *
- * Objects without a range ("inline") lie in the agent's memory; they count against the capacity like the others.
+ * Objects without a range ("inline") lie in the agent's memory; they count against the capacity like the others. A spilled
+ * object is still found; who reads it has it pulled from this node itself, which seals it once more.
  * @module
  */
 import { assert } from "../../common/assert.ts";
 import type { ObjectId } from "../../common/ids.ts";
-import { OBJECT_STORE_FULL_GRACE_MS, OBJECT_STORE_FULL_WAIT_MAX_MS } from "../../common/config.ts";
+import { OBJECT_STORE_FULL_GRACE_MS } from "../../common/config.ts";
 import type { ObjectReport } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
-import { holderTable } from "./holder_table.ts";
+import { CreatorLine, CREATORS_WAITING_MAX, type Waiting } from "./creator_line.ts";
+import { fullMessage, tooLargeMessage } from "./full_store.ts";
+import { IdleSet } from "./idle_set.ts";
 import type { Holder, StoredEntry, TableEffect, TableEvent } from "./object_table_types.ts";
 import { type Pinned, PinTable } from "./pin_table.ts";
-import { RangeAllocator } from "./range_allocator.ts";
+import { type Spillable, Spills } from "./spills.ts";
+import { StoreMemory, type Taken } from "./store_memory.ts";
 
-/** How often processes are asked to collect garbage while somebody waits for room. */
-const COLLECTIONS_PER_GRACE = 4;
+/** From this share of the capacity on, objects are spilled before anybody has to wait for it (as in Ray). */
+const SPILL_SHARE = 0.8;
 
-/** Creators that may wait at once; the next is refused. */
-export const CREATORS_WAITING_MAX: number = 10_000;
-
-interface Entry extends StoredEntry, Pinned {
+interface Entry extends StoredEntry, Pinned, Spillable {
+  readonly id: ObjectId;
+  offset: number | null;
+  readonly size: number;
+  resident: boolean;
+  disk: StoredEntry["disk"];
   report: ObjectReport;
 }
 
@@ -46,41 +53,37 @@ interface Creation {
   readonly size: number;
 }
 
-interface Waiting {
-  readonly requestId: string;
-  readonly holder: Holder;
-  readonly id: ObjectId;
-  readonly size: number;
-  readonly inline: boolean;
-  readonly sinceMs: number;
-}
-
 export class ObjectTable implements Core<TableEvent, TableEffect> {
-  readonly #ranges: RangeAllocator;
-  readonly #graceMs: number;
-  #inlineBytes = 0;
+  readonly #memory: StoreMemory;
   /** All and only objects that can be found. */
   readonly #sealed = new Map<ObjectId, Entry>();
   /** All and only deleted objects whose range is still pinned. */
   readonly #doomed = new Set<Entry>();
   /** All and only ranges that somebody fills, by holder and object. */
   readonly #creating = new Map<string, Creation>();
-  /** In order of arrival. */
-  readonly #waiting: Waiting[] = [];
+  readonly #line: CreatorLine;
   /** Of sealed and doomed objects. */
   readonly #pins = new PinTable<Entry>();
-  /** All and only sealed objects that other nodes have too and that nobody pins, longest unused first; and their bytes. */
-  readonly #evictable = new Set<Entry>();
-  #evictableBytes = 0;
-  #freedMs = -Infinity;
-  #collectedMs = -Infinity;
-  #timerMs = Infinity;
+  /** All and only objects in memory that other nodes or the disk have too and that nobody pins. */
+  readonly #evictable: IdleSet<Entry> = new IdleSet((entry) => this.#memory.taken(entry));
+  /** Null: nothing is spilled. */
+  readonly #spills: Spills<Entry> | null;
 
+  /** `spillBatchBytes`: what is written to disk at a time; absent: nothing ever is. */
   constructor(
-    options: { readonly capacity: number; readonly granuleBytes: number; readonly graceMs?: number },
+    options: {
+      readonly capacity: number;
+      readonly granuleBytes: number;
+      readonly graceMs?: number;
+      readonly spillBatchBytes?: number;
+    },
   ) {
-    this.#ranges = new RangeAllocator(options.capacity, options.granuleBytes);
-    this.#graceMs = options.graceMs ?? OBJECT_STORE_FULL_GRACE_MS;
+    this.#memory = new StoreMemory(options.capacity, options.granuleBytes);
+    this.#line = new CreatorLine(options.graceMs ?? OBJECT_STORE_FULL_GRACE_MS);
+    const { spillBatchBytes } = options;
+    this.#spills = spillBatchBytes === undefined
+      ? null
+      : new Spills(spillBatchBytes, this.#pins, (entry) => this.#memory.taken(entry));
   }
 
   /** The sealed object, or undefined. */
@@ -103,7 +106,7 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
 
   /** Whether a new object of this size needs bytes of the pool that were never used: then the limit matters. */
   wouldExtend(size: number): boolean {
-    return this.#ranges.wouldExtend(size);
+    return this.#memory.wouldExtend(size);
   }
 
   /** All sealed objects. */
@@ -112,23 +115,34 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
   }
 
   get capacity(): number {
-    return this.#ranges.capacity;
+    return this.#memory.capacity;
   }
 
   /** Bytes that are taken: ranges, and inline objects. */
   get usedBytes(): number {
-    return this.#ranges.usedBytes + this.#inlineBytes;
+    return this.#memory.usedBytes;
   }
 
-  /** What a new object could have at most now: what is free, and what could be evicted. Nobody who waits is counted. */
+  /** What a new object could have at most, now or as soon as others are spilled. Nobody who waits is counted. */
   get roomBytes(): number {
-    return this.capacity - this.usedBytes + this.#evictableBytes;
+    return this.#freeableBytes + (this.#spills?.candidateBytes ?? 0) + (this.#spills?.writingBytes ?? 0);
   }
 
-  /** Bytes of an object that another creator's need could evict, else 0. */
+  /** What is free or can be evicted at once. */
+  get #freeableBytes(): number {
+    return this.#memory.freeBytes + this.#evictable.bytes;
+  }
+
+  /** Bytes of an object that another creator's need could take the memory of, else 0. */
   evictableBytes(id: ObjectId): number {
     const entry = this.#sealed.get(id);
-    return entry !== undefined && this.#evictable.has(entry) ? this.#taken(entry) : 0;
+    if (entry === undefined) return 0;
+    return this.#evictable.has(entry) || this.#spills?.candidates.has(entry) ? this.#memory.taken(entry) : 0;
+  }
+
+  /** What lies on disk, in memory too or not. */
+  get spilled(): { readonly objects: number; readonly bytes: number } {
+    return this.#spills?.onDisk ?? { objects: 0, bytes: 0 };
   }
 
   counts(): { objects: number; primaries: number; waiting: number; pinnedBytes: number } {
@@ -136,9 +150,9 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     let pinnedBytes = 0;
     for (const entry of [...this.#sealed.values(), ...this.#doomed]) {
       if (entry.report.primary) primaries++;
-      if (entry.pins.size > 0) pinnedBytes += this.#taken(entry);
+      if (entry.pins.size > 0 && entry.resident) pinnedBytes += this.#memory.taken(entry);
     }
-    return { objects: this.#sealed.size, primaries, waiting: this.#waiting.length, pinnedBytes };
+    return { objects: this.#sealed.size, primaries, waiting: this.#line.length, pinnedBytes };
   }
 
   step(nowMs: number, event: TableEvent): readonly TableEffect[] {
@@ -148,7 +162,7 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
         this.#create(nowMs, event, effects);
         break;
       case "cancelCreate":
-        this.#dropWaiting((waiting) => waiting.requestId === event.requestId);
+        this.#line.dropWhere((waiting) => waiting.requestId === event.requestId);
         break;
       case "seal":
         this.#seal(nowMs, event, effects);
@@ -160,10 +174,10 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
         this.#pin(event.holder, event.id);
         break;
       case "unpin":
-        this.#unpin(nowMs, event.holder, event.id, event.count);
+        this.#unpin(nowMs, event.holder, event.id, event.count, effects);
         break;
       case "holderDied":
-        this.#holderDied(nowMs, event.holder);
+        this.#holderDied(nowMs, event.holder, effects);
         break;
       case "delete":
         for (const id of event.ids) this.#delete(nowMs, id, false, effects);
@@ -172,19 +186,32 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
         const entry = this.#sealed.get(event.id);
         if (entry === undefined) break;
         entry.report = { ...entry.report, primary: true };
-        this.#noteEvictable(entry);
+        this.#noteIdle(entry);
+        break;
+      }
+      case "spilled":
+      case "spillFailed":
+        this.#spillOver(nowMs, event, effects);
+        break;
+      case "spillBroken": {
+        const entry = this.#sealed.get(event.id);
+        if (entry === undefined) break; // Deleted meanwhile.
+        this.#spills!.forget(entry, effects);
+        if (entry.resident) this.#noteIdle(entry);
+        else this.#delete(nowMs, entry.id, true, effects);
         break;
       }
       case "limit":
-        this.#ranges.setLimit(event.bytes);
+        this.#memory.setLimit(event.bytes);
         break;
       case "timer":
-        this.#timerMs = Infinity;
+        this.#line.timerFired();
         break;
       default:
         event satisfies never;
     }
     this.#serve(nowMs, effects);
+    this.#spillAhead(nowMs, effects);
     return effects;
   }
 
@@ -195,22 +222,22 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
       effects.push({
         type: "createFailed",
         requestId,
-        message:
-          `Cannot store ${id} (${size} bytes): the object store of this node has ${this.capacity} bytes in all; ` +
-          "start the node with more (--object-store-bytes, objectStoreBytes)",
+        code: "ObjectStoreFullError",
+        message: tooLargeMessage(id, size, this.capacity),
       });
       return;
     }
-    if (this.#waiting.length >= CREATORS_WAITING_MAX) {
+    if (this.#line.length >= CREATORS_WAITING_MAX) {
       effects.push({
         type: "createFailed",
         requestId,
+        code: "ObjectStoreFullError",
         message:
           `Cannot store ${id}: ${CREATORS_WAITING_MAX} objects wait for room in the object store already`,
       });
       return;
     }
-    this.#waiting.push({ requestId, holder, id, size, inline, sinceMs: nowMs });
+    this.#line.push({ requestId, holder, id, size, inline, sinceMs: nowMs });
   }
 
   /** Whether the same creator has a range for the object: a resent request is answered with it; one of another size
@@ -230,62 +257,77 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
 
   /** Grants what fits, in order; fails those who waited too long; sets the timer for the next. */
   #serve(nowMs: number, effects: TableEffect[]): void {
-    while (this.#waiting.length > 0) {
-      const first = this.#waiting[0]!;
+    for (let first = this.#line.first; first !== undefined; first = this.#line.first) {
       if (this.#grantedBefore(nowMs, first, effects)) {
-        this.#waiting.shift();
+        this.#line.shift();
         continue;
       }
       const offset = this.#allocate(nowMs, first, effects);
       if (offset === undefined) {
-        if (nowMs < this.#deadlineMs(first)) break;
-        effects.push({ type: "createFailed", requestId: first.requestId, message: this.#fullMessage(first) });
+        this.#spillFor(nowMs, first, effects);
+        // What is being written will be room.
+        if (nowMs < this.#line.deadlineMs(first) || (this.#spills?.writingBytes ?? 0) > 0) break;
+        effects.push({ type: "createFailed", requestId: first.requestId, ...this.#fullness(first) });
       } else {
         const { requestId, holder, id, size } = first;
         this.#creating.set(creationKey(holder, id), { holder, id, offset, size });
         effects.push({ type: "granted", requestId, id, offset });
       }
-      this.#waiting.shift();
+      this.#line.shift();
     }
-    if (this.#waiting.length === 0) return;
-    // A collection stops every process of the node for a moment, and one alone may leave some garbage behind.
-    const collectEveryMs = this.#graceMs / COLLECTIONS_PER_GRACE;
-    if (nowMs - this.#collectedMs >= collectEveryMs) {
-      this.#collectedMs = nowMs;
-      effects.push({ type: "collectGarbage" });
-    }
-    const atMs = Math.min(this.#deadlineMs(this.#waiting[0]!), this.#collectedMs + collectEveryMs);
-    if (atMs < this.#timerMs) {
-      this.#timerMs = atMs;
-      effects.push({ type: "setTimer", atMs });
-    }
-  }
-
-  #deadlineMs(waiting: Waiting): number {
-    return Math.min(
-      Math.max(waiting.sinceMs, this.#freedMs) + this.#graceMs,
-      waiting.sinceMs + OBJECT_STORE_FULL_WAIT_MAX_MS,
-    );
+    this.#line.wait(nowMs, this.#spills?.retryMs ?? Infinity, effects);
   }
 
   /** An offset, null for an inline object, undefined when there is no room. */
   #allocate(nowMs: number, wanted: Waiting, effects: TableEffect[]): number | null | undefined {
-    const taken = wanted.inline ? wanted.size : this.#ranges.rounded(wanted.size);
+    const { size, inline } = wanted;
     // Evicting helps nobody when it cannot be enough.
-    if (this.usedBytes + taken > this.capacity && this.roomBytes < taken) return undefined;
+    if (this.#freeableBytes < this.#takenBy(wanted)) return undefined;
     for (;;) {
-      if (this.usedBytes + taken <= this.capacity) {
-        if (wanted.inline) {
-          this.#inlineBytes += wanted.size;
-          return null;
-        }
-        const offset = this.#ranges.allocate(wanted.size);
-        if (offset !== null) return offset;
-      }
-      const victim = this.#evictable.values().next().value;
+      const offset = this.#memory.allocate(size, inline);
+      if (offset !== undefined) return offset;
+      const [victim] = this.#evictable;
       if (victim === undefined) return undefined;
-      this.#delete(nowMs, victim.id, true, effects);
+      if (victim.disk === null) this.#delete(nowMs, victim.id, true, effects);
+      else this.#unload(nowMs, victim, effects);
     }
+  }
+
+  #takenBy({ size, inline }: Waiting): number {
+    return this.#memory.taken({ size, offset: inline ? null : 0 });
+  }
+
+  /** Its bytes are on disk as well: the memory is free. */
+  #unload(nowMs: number, entry: Entry, effects: TableEffect[]): void {
+    this.#evictable.note(entry, false);
+    this.#free(nowMs, entry);
+    entry.resident = false;
+    effects.push({ type: "unloaded", id: entry.id });
+  }
+
+  /** Write to disk what takes the room that creators wait for. */
+  #spillFor(nowMs: number, first: Waiting, effects: TableEffect[]): void {
+    const short = this.#takenBy(first) - this.#freeableBytes;
+    // Enough bytes, but not in one piece: what else is there goes, a batch at a time.
+    this.#spills?.start(nowMs, Math.max(short, 1), effects);
+  }
+
+  /** Begin before anybody has to wait. */
+  #spillAhead(nowMs: number, effects: TableEffect[]): void {
+    this.#spills?.start(nowMs, this.capacity * (1 - SPILL_SHARE) - this.#freeableBytes, effects);
+  }
+
+  #spillOver(
+    nowMs: number,
+    event: Extract<TableEvent, { type: "spilled" | "spillFailed" }>,
+    effects: TableEffect[],
+  ): void {
+    const { batch } = event;
+    const entries = event.type === "spilled"
+      ? this.#spills!.written(batch, event.file, (entry) => this.#isFound(entry), effects)
+      : this.#spills!.failed(nowMs, batch, event.message);
+    for (const entry of entries) this.#dropPins(nowMs, batch, entry, 1, effects);
+    if (event.type === "spilled") this.#line.freed(nowMs);
   }
 
   #seal(nowMs: number, event: Extract<TableEvent, { type: "seal" }>, effects: TableEffect[]): void {
@@ -293,6 +335,16 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     const key = creationKey(holder, id);
     const creation = this.#creating.get(key);
     const known = this.#sealed.get(id);
+    const isBack = known?.resident === false && known.size === creation?.size && !event.seal.primary;
+    if (isBack) {
+      this.#creating.delete(key);
+      known.offset = creation!.offset;
+      known.resident = true;
+      if (event.pin) this.#pins.add(holder, known);
+      this.#noteIdle(known);
+      effects.push({ type: "restored", id });
+      return;
+    }
     if (known !== undefined) {
       // Resent, or a second attempt's result: the first stays.
       if (creation !== undefined) this.#abort(nowMs, holder, id);
@@ -318,14 +370,16 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
       primary,
       ...(producer === undefined ? {} : { producer }),
     };
-    const entry: Entry = { id, offset: creation.offset, size: creation.size, report, pins: new Map() };
+    const { offset, size } = creation;
+    const entry: Entry = { id, offset, size, resident: true, disk: null, report, pins: new Map() };
     this.#sealed.set(id, entry);
-    this.#noteEvictable(entry);
+    if (event.pin) this.#pins.add(holder, entry);
+    this.#noteIdle(entry);
     effects.push({ type: "sealed", id, first: true, report });
   }
 
   #abort(nowMs: number, holder: Holder, id: ObjectId): void {
-    this.#dropWaiting((waiting) => waiting.holder === holder && waiting.id === id);
+    this.#line.dropWhere((waiting) => waiting.holder === holder && waiting.id === id);
     const creation = this.#creating.get(creationKey(holder, id));
     if (creation === undefined) return; // Sealed or aborted before: messages may cross.
     this.#creating.delete(creationKey(holder, id));
@@ -336,13 +390,13 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     const entry = this.#sealed.get(id);
     assert(entry !== undefined, `pinned object ${id} is sealed`);
     this.#pins.add(holder, entry);
-    this.#noteEvictable(entry);
+    this.#noteIdle(entry);
   }
 
-  #unpin(nowMs: number, holder: Holder, id: ObjectId, count: number): void {
+  #unpin(nowMs: number, holder: Holder, id: ObjectId, count: number, effects: TableEffect[]): void {
     const entry = this.#pinnedEntry(holder, id);
     // Late otherwise: its holder's death came first.
-    if (entry !== undefined) this.#dropPins(nowMs, holder, entry, count);
+    if (entry !== undefined) this.#dropPins(nowMs, holder, entry, count, effects);
   }
 
   #pinnedEntry(holder: Holder, id: ObjectId): Entry | undefined {
@@ -350,28 +404,35 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     return entry?.pins.has(holder) === true ? entry : this.#pins.find(holder, id);
   }
 
-  #dropPins(nowMs: number, holder: Holder, entry: Entry, count: number): void {
+  #dropPins(nowMs: number, holder: Holder, entry: Entry, count: number, effects: TableEffect[]): void {
     if (!this.#pins.remove(holder, entry, count)) return;
     if (this.#doomed.delete(entry)) {
-      this.#free(nowMs, entry);
+      this.#discard(nowMs, entry, effects);
     } else {
-      this.#noteEvictable(entry);
-      if (!entry.report.primary) this.#freedMs = nowMs; // It can be evicted now.
+      this.#noteIdle(entry);
+      if (this.#evictable.has(entry)) this.#line.freed(nowMs);
     }
   }
 
-  /** Call after every change of what makes an entry evictable. Entering again makes it the latest used. */
-  #noteEvictable(entry: Entry): void {
-    const evictable = this.#sealed.get(entry.id) === entry && !entry.report.primary && entry.pins.size === 0;
-    if (evictable === this.#evictable.has(entry)) return;
-    if (evictable) this.#evictable.add(entry);
-    else this.#evictable.delete(entry);
-    this.#evictableBytes += evictable ? this.#taken(entry) : -this.#taken(entry);
+  #isFound(entry: Entry): boolean {
+    return this.#sealed.get(entry.id) === entry;
   }
 
-  #holderDied(nowMs: number, holder: Holder): void {
-    for (const entry of this.#pins.of(holder)) this.#dropPins(nowMs, holder, entry, Infinity);
-    this.#dropWaiting((waiting) => waiting.holder === holder);
+  #isIdle(entry: Entry): boolean {
+    return this.#isFound(entry) && entry.resident && entry.pins.size === 0;
+  }
+
+  /** Call after every change of what makes an entry evictable, or worth spilling. Entering again makes it the latest used. */
+  #noteIdle(entry: Entry): void {
+    const idle = this.#isIdle(entry);
+    const evictable = idle && (!entry.report.primary || entry.disk !== null);
+    this.#evictable.note(entry, evictable);
+    this.#spills?.candidates.note(entry, idle && !evictable);
+  }
+
+  #holderDied(nowMs: number, holder: Holder, effects: TableEffect[]): void {
+    for (const entry of this.#pins.of(holder)) this.#dropPins(nowMs, holder, entry, Infinity, effects);
+    this.#line.dropWhere((waiting) => waiting.holder === holder);
     for (const creation of [...this.#creating.values()]) {
       if (creation.holder === holder) this.#abort(nowMs, holder, creation.id);
     }
@@ -381,64 +442,55 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     const entry = this.#sealed.get(id);
     if (entry === undefined) return; // Never here, or deleted before.
     this.#sealed.delete(id);
-    this.#noteEvictable(entry);
+    this.#noteIdle(entry);
     effects.push({ type: "removed", id, evicted });
     if (entry.pins.size > 0) this.#doomed.add(entry);
-    else this.#free(nowMs, entry);
+    else this.#discard(nowMs, entry, effects);
   }
 
-  #free(nowMs: number, taken: { readonly offset: number | null; readonly size: number }): void {
-    if (taken.offset === null) this.#inlineBytes -= taken.size;
-    else this.#ranges.free(taken.offset, taken.size);
-    this.#freedMs = nowMs;
+  /** Nobody will read it again, in memory or on disk. */
+  #discard(nowMs: number, entry: Entry, effects: TableEffect[]): void {
+    if (entry.resident) this.#free(nowMs, entry);
+    this.#spills?.forget(entry, effects);
   }
 
-  #dropWaiting(matches: (waiting: Waiting) => boolean): void {
-    for (let index = this.#waiting.length - 1; index >= 0; index--) {
-      if (matches(this.#waiting[index]!)) this.#waiting.splice(index, 1);
-    }
+  #free(nowMs: number, taken: Taken): void {
+    this.#memory.free(taken);
+    this.#line.freed(nowMs);
   }
 
-  #taken(entry: { readonly offset: number | null; readonly size: number }): number {
-    return entry.offset === null ? entry.size : this.#ranges.rounded(entry.size);
-  }
-
-  #fullMessage(wanted: Waiting): string {
-    const holders = holderTable([...this.#sealed.values(), ...this.#doomed].map((entry) => ({
-      owner: entry.report.owner,
-      bytes: this.#taken(entry),
-      pinnedBy: [...entry.pins.keys()],
-    })));
-    return `Cannot store ${wanted.id} (${wanted.size} bytes): the object store of this node is full, ` +
-      `${this.usedBytes} of ${this.capacity} bytes are taken and nothing was freed for ${this.#graceMs} ms. ${holders} ` +
-      "Release refs and views that are no longer needed, or start the node with more (--object-store-bytes)";
+  #fullness(wanted: Waiting): { code: "ObjectStoreFullError" | "OutOfDiskError"; message: string } {
+    const failure = this.#spills?.failure ?? null;
+    const message = fullMessage({
+      ...wanted,
+      used: this.usedBytes,
+      capacity: this.capacity,
+      graceMs: this.#line.graceMs,
+      spillFailure: failure,
+      objects: [...this.#sealed.values(), ...this.#doomed].filter((entry) => entry.resident).map((entry) => ({
+        owner: entry.report.owner,
+        bytes: this.#memory.taken(entry),
+        pinnedBy: [...entry.pins.keys()],
+      })),
+    });
+    return { code: failure === null ? "ObjectStoreFullError" : "OutOfDiskError", message };
   }
 
   check(): void {
-    const used: [number, number][] = [];
-    let inlineBytes = 0;
     const entries = [...this.#sealed.values(), ...this.#doomed];
-    for (const taken of [...entries, ...this.#creating.values()]) {
-      if (taken.offset === null) inlineBytes += taken.size;
-      else used.push([taken.offset, taken.size]);
-    }
-    this.#ranges.check(used);
-    assert(inlineBytes === this.#inlineBytes, "inline bytes add up");
-    assert(this.usedBytes <= this.capacity, "the capacity is hard");
+    this.#memory.check([...entries.filter((entry) => entry.resident), ...this.#creating.values()]);
     for (const entry of this.#doomed) assert(entry.pins.size > 0, `doomed object ${entry.id} is pinned`);
-    this.#pins.check(entries);
-    let evictableBytes = 0;
     for (const entry of this.#sealed.values()) {
-      const evictable = !entry.report.primary && entry.pins.size === 0;
-      assert(
-        evictable === this.#evictable.has(entry),
-        `${entry.id} is known to be evictable exactly if it is`,
-      );
-      if (evictable) evictableBytes += this.#taken(entry);
+      assert(entry.resident || entry.disk !== null, `${entry.id} is in memory or on disk`);
     }
-    assert(evictableBytes === this.#evictableBytes, "evictable bytes add up");
-    assert(this.#waiting.length <= CREATORS_WAITING_MAX, "creators that wait are bounded");
-    assert(this.#waiting.length === 0 || this.#timerMs < Infinity, "who waits has a timer");
+    this.#pins.check(entries);
+    const isSafe = (entry: Entry): boolean => !entry.report.primary || entry.disk !== null;
+    assert(
+      this.#evictable.isTrue(entries, (entry) => this.#isIdle(entry) && isSafe(entry)),
+      "all and only what can be evicted is known",
+    );
+    this.#spills?.check(entries, (entry) => this.#isIdle(entry) && !isSafe(entry));
+    this.#line.check();
   }
 }
 

@@ -25,6 +25,10 @@ export class OwnerDeaths {
     remember(this.#owners, owner.slice(2), { dueMs: nowMs + OWNER_GRACE_MS, reason }, DEATHS_KEPT);
   }
 
+  ownerLives(owner: ProcessId): void {
+    this.#owners.delete(owner.slice(2));
+  }
+
   /** The node died, and with it the owners of these objects: it may be back as another incarnation, they never. */
   nodeDied(nowMs: number, nodeId: NodeId, reason: string, owned: Iterable<ObjectId>): void {
     const death = { dueMs: nowMs + OWNER_GRACE_MS, reason: `its owner died with node ${nodeId}: ${reason}` };

@@ -32,7 +32,6 @@ import {
 import type { PullEffect, PullEvent, WantedObject } from "./pull_types.ts";
 
 export class PullManager implements Core<PullEvent, PullEffect> {
-  readonly #node: NodeId;
   readonly #pulls = new Map<ObjectId, Pull>();
   /** All and only pulls in state paused. */
   readonly #paused = new Set<Pull>();
@@ -42,8 +41,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   #sequence = 0;
   #timerMs = Infinity;
 
-  constructor(node: NodeId, room: PullRoom) {
-    this.#node = node;
+  constructor(room: PullRoom) {
     this.#admission = new Admission(room);
   }
 
@@ -165,8 +163,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     const pull = this.#pulls.get(event.id);
     if (pull?.state !== "locating") return; // Cancelled, or sealed here meanwhile.
     pull.bytes = event.bytes;
-    // Our own name is stale news: the copy was evicted, and the report is on its way.
-    pull.nodes = event.nodes.filter((node) => node !== this.#node);
+    pull.nodes = [...event.nodes];
     this.#setState(pull, "located");
     for (const bundle of [...pull.wantedBy]) {
       if (bundle.fetch) this.#admission.noteLocated(bundle);

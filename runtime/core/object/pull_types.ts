@@ -30,6 +30,7 @@ export type PullEvent =
   }
   /** Nobody waits under this key any more. */
   | { readonly type: "cancelled"; readonly key: string }
+  /** Holders, the best first; this node itself for an object that was spilled to its disk. */
   | {
     readonly type: "located";
     readonly id: ObjectId;

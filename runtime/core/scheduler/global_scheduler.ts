@@ -1,9 +1,9 @@
 /**
  * The global scheduler: picks a node for what a local scheduler could not or should not run itself, and for actors.
  *
- * It owns: its view of the nodes (last heartbeats, less what it assigned since), requests that no node fits, and the one
- * warning for each of their shapes. It does not own the queues of work (the picked node's local scheduler has them) nor
- * object locations (it reads the directory).
+ * It owns: its view of the nodes (cluster_nodes.ts), indexes over them by shape (node_index.ts), requests that no node
+ * fits, and the one warning for each of their shapes. It does not own the queues of work (the picked node's local
+ * scheduler has them) nor object locations (it reads the directory).
  *
  *   1              2
  *  ---> asked ----------> picked
@@ -14,36 +14,45 @@
  *
  *   1 requestPick, idempotent by key.   2 A feasible node: the best that is free, else the one with the least expected wait.
  *   3 No node fits now: none has the resources, or those that have are suspects, draining or excluded by the asker.
- *   4 Nodes changed, or an exclusion ran out.   5 Hard affinity to a node that is dead, unknown or can never fit.
+ *   4 A node came that helps its shape, or an exclusion ran out.   5 Hard affinity to a node that is dead, unknown or can never fit.
+ *
+ * A decision costs the logarithm of the number of nodes: the index of its shape names the best few, the holders of its
+ * arguments are looked at besides, and only these are compared.
  * @module
  */
 import { assert } from "../../common/assert.ts";
 import type { JobId, NodeId, ObjectId } from "../../common/ids.ts";
-import type { Prng } from "../../common/prng.ts";
-import { addResources, fits, type ResourceSet } from "../../common/resources.ts";
+import { type LabelSelector, selectorsOf } from "../../common/labels.ts";
+import { fits, type ResourceSet } from "../../common/resources.ts";
+import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { DemandRow, Heartbeat } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
+import { type ClusterNode, ClusterNodes } from "./cluster_nodes.ts";
+import { NodeIndex } from "./node_index.ts";
 import type { PickRequest } from "./pick_request.ts";
 import {
   type ArgumentPlace,
   costOf,
   describeCost,
   describeDemand,
+  HOLDERS_MAX,
+  NO_ROOM,
   type NodeCost,
-  type NodeView,
   obstacle,
   shortfall,
-  utilization,
 } from "./scheduling_policy.ts";
+import { WaitingPicks, waitingShape } from "./waiting_picks.ts";
 
-/** An assignment is in the node's own figures by the first heartbeat that comes this much later. */
-export const ASSIGNMENT_SETTLES_MS: number = 200;
 /** How long an asker's exclusion of a node holds while its request waits. */
 export const EXCLUSION_MS: number = 1_000;
 /** Requests that may wait at once; above that they fail. */
 export const PICKS_WAITING_MAX: number = 100_000;
 /** Shapes whose warning is remembered. */
 export const WARNINGS_KEPT: number = 1_000;
+/** Shapes whose index is kept, the ones used last. */
+const INDEXES_MAX = 64;
+/** Nodes that are compared, the holders of arguments and the asker aside. */
+const CANDIDATES = 3;
 
 export type SchedulerEvent =
   | {
@@ -66,7 +75,7 @@ export type SchedulerEffect =
     readonly type: "picked";
     readonly key: string;
     readonly nodeId: NodeId;
-    /** All feasible nodes, the best first. */
+    /** The nodes that were compared, the picked one first. */
     readonly costs: readonly NodeCost[];
     /** The costs in one line, for the trace. */
     readonly detail: string;
@@ -76,76 +85,52 @@ export type SchedulerEffect =
   /** Once for each shape of a job, until a node fits it. */
   | { readonly type: "warnInfeasible"; readonly jobId: JobId; readonly text: string };
 
-interface NodeEntry {
-  readonly nodeId: NodeId;
-  readonly total: ResourceSet;
-  readonly labels: Readonly<Record<string, string>>;
-  state: "ALIVE" | "SUSPECT";
-  draining: boolean;
-  heartbeat: Heartbeat | null;
-  /** What was assigned and is not in the heartbeat yet, oldest first. */
-  assigned: { readonly atMs: number; readonly resources: ResourceSet }[];
-}
-
-interface Waiting {
-  readonly request: PickRequest;
-  readonly sinceMs: number;
-  /** One sentence: why no node was picked. */
-  reason: string;
-  infeasible: boolean;
-}
-
 type Choice =
-  | { readonly type: "node"; readonly costs: NodeCost[] }
-  | { readonly type: "wait"; readonly infeasible: boolean; readonly reason: string }
+  /** `others`: how many more nodes could run it. */
+  | { readonly type: "node"; readonly costs: NodeCost[]; readonly others: number }
+  | { readonly type: "infeasible" }
+  /** Nodes that would fit are suspects, or excluded by the asker. */
+  | { readonly type: "unreachable" }
   | { readonly type: "fail"; readonly message: string };
 
 export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
-  /** All living members, suspects and draining ones included, in order of joining. */
-  readonly #nodes: Map<NodeId, NodeEntry> = new Map();
-  /** Requests that no node fits now, oldest first. */
-  readonly #waiting: Map<string, Waiting> = new Map();
+  readonly #nodes: ClusterNodes = new ClusterNodes();
+  /** By resources and selector, the one that was used last at the end. */
+  readonly #indexes: Map<string, NodeIndex> = new Map();
+  readonly #waiting: WaitingPicks = new WaitingPicks();
   /** Shapes that were warned of and that no node fits. */
   readonly #warned: Set<string> = new Set();
   /** Where an argument is: read from the object directory. */
   readonly #locate: (id: ObjectId) => ArgumentPlace | null;
-  readonly #prng: Prng;
-  /** The node that spread work went to last. */
-  #spreadLast: NodeId | null = null;
 
-  constructor(locate: (id: ObjectId) => ArgumentPlace | null, prng: Prng) {
+  constructor(locate: (id: ObjectId) => ArgumentPlace | null) {
     this.#locate = locate;
-    this.#prng = prng;
   }
 
   step(nowMs: number, event: SchedulerEvent): readonly SchedulerEffect[] {
     const out: SchedulerEffect[] = [];
     switch (event.type) {
       case "nodeJoined":
-        this.#join(event);
-        this.#retry(nowMs, out);
+        this.#helped(nowMs, this.#nodes.join(event.nodeId, event.resources, event.labels), out);
         break;
-      case "nodeStateChanged": {
-        const node = this.#nodes.get(event.nodeId);
-        if (node === undefined || node.state === event.state) break;
-        node.state = event.state;
-        if (event.state === "ALIVE") this.#retry(nowMs, out);
-        break;
-      }
-      case "nodeDraining": {
-        const node = this.#nodes.get(event.nodeId);
-        if (node !== undefined) node.draining = true;
-        break;
-      }
-      case "nodeDied":
-        this.#nodes.delete(event.nodeId);
-        for (const [key, { request }] of this.#waiting) {
-          if (request.asker === event.nodeId) this.#waiting.delete(key);
+      case "nodeStateChanged":
+        if (this.#nodes.changeState(event.nodeId, event.state) && event.state === "ALIVE") {
+          this.#helped(nowMs, this.#nodes.get(event.nodeId)!, out);
         }
-        this.#retry(nowMs, out);
+        break;
+      case "nodeDraining":
+        this.#nodes.drain(event.nodeId);
+        for (const shape of this.#waiting.shapes()) this.#retry(nowMs, shape, out);
+        break;
+      case "nodeDied":
+        this.#nodes.remove(event.nodeId);
+        this.#waiting.deleteWhere((request) => request.asker === event.nodeId);
+        // Those that waited for it fail, go elsewhere, or are infeasible now.
+        for (const shape of this.#waiting.shapes()) this.#retry(nowMs, shape, out);
         break;
       case "heartbeatAccepted":
-        this.#heartbeat(nowMs, event.heartbeat);
+        // Never an answer for what waits: requests wait for nodes, not for free resources.
+        this.#nodes.heartbeat(nowMs, event.heartbeat);
         break;
       case "requestPick":
         this.#waiting.delete(event.request.key);
@@ -156,13 +141,13 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
         this.#waiting.delete(event.key);
         break;
       case "jobEnded":
-        for (const [key, { request }] of this.#waiting) {
-          // Actors may be detached: the actor manager cancels those that are not.
-          if (request.jobId === event.jobId && request.kind === "task") this.#waiting.delete(key);
-        }
+        // Actors may be detached: the actor manager cancels those that are not.
+        this.#waiting.deleteWhere(({ jobId, kind }) => jobId === event.jobId && kind === "task");
         break;
       case "tick":
-        this.#retry(nowMs, out);
+        for (const { request, sinceMs } of this.#waiting.excluding()) {
+          if (nowMs - sinceMs >= EXCLUSION_MS) this.#decide(nowMs, request, sinceMs, out);
+        }
         break;
       default:
         event satisfies never;
@@ -170,111 +155,91 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
     return out;
   }
 
-  /** Waiting requests by shape, with the reason. */
+  /** Waiting requests by name and shape, with the reason. */
   demand(): DemandRow[] {
-    const rows = new Map<string, { name: string; resources: ResourceSet; count: number; reason: string }>();
-    for (const { request, reason } of this.#waiting.values()) {
-      const shape = `${request.name}/${shapeKey(request)}`;
-      const row = rows.get(shape);
-      if (row === undefined) {
-        rows.set(shape, { name: request.name, resources: request.resources, count: 1, reason });
-      } else row.count++;
+    const rows: DemandRow[] = [];
+    for (const shape of this.#waiting.shapes()) {
+      const counts = new Map<string, number>();
+      for (const { request: { name } } of this.#waiting.ofShape(shape)) {
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+      }
+      const reason = this.#reason(shape);
+      for (const [name, count] of counts) rows.push({ name, resources: shape.resources, count, reason });
     }
-    return [...rows.values()];
+    return rows;
+  }
+
+  /** Why a request waits; null when none of that key does. */
+  reason(key: string): string | null {
+    const waiting = this.#waiting.get(key);
+    return waiting === undefined ? null : this.#reason(waiting.request);
   }
 
   /** Whether the request could start at once on another node than `current`, and not on that one. */
   betterElsewhere(request: PickRequest, current: NodeId): boolean {
     const here = this.#nodes.get(current);
-    if (here !== undefined && fits(this.#view(here).available, request.resources)) return false;
+    if (here !== undefined && fits(here.view.available, request.resources)) return false;
     const { strategy } = request;
     if (strategy.type === "nodeAffinity" && !strategy.soft && strategy.nodeId === current) return false;
     // A soft wish was heard when it was sent there; what fills that node may never end.
-    const choice = this.#chooseAmong([...this.#nodes.values()], { ...request, waitingAt: current }, false);
-    return choice.type === "node" && choice.costs[0]!.nodeId !== current && choice.costs[0]!.availableNow;
+    const index = this.#indexOf(request);
+    const best = index.best(1, [current])[0];
+    return best !== undefined && index.score(best.nodeId)! < NO_ROOM;
   }
 
   check(): void {
-    for (const [id, node] of this.#nodes) {
-      assert(node.nodeId === id, `${id} is filed under its own id`);
-      for (const { resources } of node.assigned) {
-        for (const name in resources) {
-          assert(resources[name]! >= 0, `assigned ${name} on ${id} is not negative`);
-        }
-      }
-    }
-    for (const [key, { request }] of this.#waiting) {
-      assert(request.key === key, `${key} is filed under its own key`);
-      const choice = this.#choose(request, true);
-      const excluded = request.exclude.length > 0;
-      assert(choice.type === "wait" || excluded, `${key} waits only while no node fits`);
+    this.#nodes.check();
+    for (const index of this.#indexes.values()) index.check();
+    this.#waiting.check();
+    for (const { request } of this.#waiting.all()) {
+      const { type } = this.#choose(request, true);
+      const waits = type === "infeasible" || type === "unreachable" || request.exclude.length > 0;
+      assert(waits, `${request.key} waits only while no node fits`);
     }
     assert(this.#waiting.size <= PICKS_WAITING_MAX, "waiting requests are bounded");
     assert(this.#warned.size <= WARNINGS_KEPT, "remembered warnings are bounded");
+    assert(this.#indexes.size <= INDEXES_MAX, "indexes are bounded");
   }
 
-  #join(event: Extract<SchedulerEvent, { type: "nodeJoined" }>): void {
-    const { nodeId, resources, labels } = event;
-    const known = this.#nodes.get(nodeId);
-    this.#nodes.set(nodeId, {
-      nodeId,
-      total: resources,
-      labels,
-      state: "ALIVE",
-      draining: known?.draining ?? false,
-      heartbeat: known?.heartbeat ?? null,
-      assigned: known?.assigned ?? [],
-    });
+  /** Decide again about the shapes that this node, which is new or back, can run. */
+  #helped(nowMs: number, node: ClusterNode, out: SchedulerEffect[]): void {
+    for (const shape of this.#waiting.shapes()) {
+      const { strategy } = shape;
+      const named = strategy.type === "nodeAffinity" && strategy.nodeId === node.nodeId;
+      if (named || obstacle(node.view, shape) === "") this.#retry(nowMs, shape, out);
+    }
   }
 
-  #heartbeat(nowMs: number, heartbeat: Heartbeat): void {
-    const node = this.#nodes.get(heartbeat.nodeId);
-    if (node === undefined) return;
-    // What was taken since the last figures is what was assigned, oldest first: counted twice, a node would seem full.
-    const taken = { ...(node.heartbeat?.available ?? node.total) };
-    addResources(taken, heartbeat.available, -1);
-    node.heartbeat = heartbeat;
-    node.assigned = node.assigned.filter(({ atMs, resources }) => {
-      if (nowMs - atMs >= ASSIGNMENT_SETTLES_MS) return false;
-      if (!fits(taken, resources)) return true;
-      addResources(taken, resources, -1);
-      return false;
-    });
-  }
-
-  #retry(nowMs: number, out: SchedulerEffect[]): void {
-    for (const { request, sinceMs } of [...this.#waiting.values()]) {
+  /** Decide again about the requests of a shape, until one shows that there is still no node for any. */
+  #retry(nowMs: number, shape: PickRequest, out: SchedulerEffect[]): void {
+    for (const { request, sinceMs } of this.#waiting.ofShape(shape)) {
       this.#decide(nowMs, request, sinceMs, out);
+      if (request.exclude.length === 0 && this.#waiting.get(request.key) !== undefined) return;
     }
   }
 
   /** Picks, fails, or puts the request into (or leaves it in) its place among the waiting. */
   #decide(nowMs: number, request: PickRequest, sinceMs: number, out: SchedulerEffect[]): void {
-    const { key, jobId } = request;
+    const { key } = request;
     if (this.#stays(request, out)) return;
     const choice = this.#choose(request, nowMs - sinceMs < EXCLUSION_MS);
-    if (choice.type === "wait") {
-      if (choice.infeasible) this.#warn(request, choice.reason, out);
-      const waiting = this.#waiting.get(key);
-      if (waiting !== undefined) {
-        waiting.reason = choice.reason;
-        waiting.infeasible = choice.infeasible;
-      } else if (this.#waiting.size < PICKS_WAITING_MAX) {
-        this.#waiting.set(key, { request, sinceMs, reason: choice.reason, infeasible: choice.infeasible });
-      } else {
-        const message = `Cannot place ${request.name}: ${PICKS_WAITING_MAX} requests wait already`;
-        out.push({ type: "pickFailed", key, message });
-      }
-      return;
+    if (choice.type === "infeasible" || choice.type === "unreachable") {
+      if (choice.type === "infeasible") this.#warn(request, out);
+      if (this.#waiting.get(key) !== undefined) return;
+      if (this.#waiting.size < PICKS_WAITING_MAX) return this.#waiting.add(request, sinceMs);
+      const message = `Cannot place ${request.name}: ${PICKS_WAITING_MAX} requests wait already`;
+      return void out.push({ type: "pickFailed", key, message });
     }
     this.#waiting.delete(key);
     if (choice.type === "fail") return void out.push({ type: "pickFailed", key, message: choice.message });
-    this.#warned.delete(`${jobId}/${shapeKey(request)}`);
-    const nodeId = choice.costs[0]!.nodeId;
-    this.#nodes.get(nodeId)!.assigned.push({ atMs: nowMs, resources: request.resources });
-    if (request.strategy.type === "spread") this.#spreadLast = nodeId;
-    const detail = choice.costs.map(describeCost).join("; ");
-    out.push({ type: "picked", key, nodeId, costs: choice.costs, detail });
+    if (this.#warned.size > 0) this.#warned.delete(warningKey(request));
+    const { costs, others } = choice;
+    const node = this.#nodes.get(costs[0]!.nodeId)!;
+    this.#nodes.assign(nowMs, node, request.resources);
+    if (request.strategy.type === "spread") this.#indexOf(request).tookTurn(node);
+    const more = others > 0 ? `; ${others} more ${others === 1 ? "node" : "nodes"}` : "";
+    const detail = `${costs.map(describeCost).join("; ")}${more}`;
+    out.push({ type: "picked", key, nodeId: node.nodeId, costs, detail });
   }
 
   /** Whether it waits at a node and stays there: its place in that queue is worth more than one in another. */
@@ -284,14 +249,17 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
     if (node === undefined || this.betterElsewhere(request, node.nodeId)) return false;
     // It may have been among those that wait, while that node was unknown.
     this.#waiting.delete(key);
-    const cost = costOf(this.#view(node), request, this.#placesOf(request));
+    const cost = costOf(node.view, request, this.#placesOf(request.args));
     const detail = `${describeCost(cost)}; it waits there, and no other node is free`;
     out.push({ type: "picked", key, nodeId: node.nodeId, costs: [cost], detail });
     return true;
   }
 
-  #placesOf(request: PickRequest): ArgumentPlace[] {
-    return request.args.flatMap((arg) => this.#locate(arg.id) ?? []);
+  /** Where the arguments are. What the directory has not heard of yet is where it was made. */
+  #placesOf(args: readonly ArgumentRef[]): ArgumentPlace[] {
+    return args.flatMap(({ id, bytes, at }) =>
+      this.#locate(id) ?? (at === undefined ? [] : { bytes, nodes: new Set([at]) })
+    );
   }
 
   #choose(request: PickRequest, withExclusions: boolean): Choice {
@@ -303,8 +271,8 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
         ? "it is dead or unknown"
         : node.draining
         ? "it is draining"
-        : obstacle(this.#view(node), request);
-      if (problem === "") return this.#chooseAmong([node!], request, withExclusions);
+        : obstacle(node.view, request);
+      if (problem === "") return this.#chooseOnly(node!, request, withExclusions);
       if (!strategy.soft) {
         const message =
           `Cannot place ${request.name} on node ${strategy.nodeId}, which its schedulingStrategy ` +
@@ -312,104 +280,119 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
         return { type: "fail", message };
       }
     }
-    return this.#chooseAmong([...this.#nodes.values()], request, withExclusions);
+    return this.#chooseAmongAll(request, withExclusions ? request.exclude : []);
   }
 
-  #chooseAmong(nodes: readonly NodeEntry[], request: PickRequest, withExclusions: boolean): Choice {
-    const feasible = nodes.filter((node) => !node.draining && obstacle(this.#view(node), request) === "");
-    if (feasible.length === 0) return { type: "wait", infeasible: true, reason: this.#explain(request) };
-    const usable = feasible.filter((node) =>
-      node.state === "ALIVE" && !(withExclusions && request.exclude.includes(node.nodeId))
-    );
-    if (usable.length === 0) {
-      const reason = `${feasible.map((node) => node.nodeId).join(", ")} would fit, but cannot be reached now`;
-      return { type: "wait", infeasible: false, reason };
-    }
-    const args = this.#placesOf(request);
-    const ranked = usable.map((node) => {
-      const view = this.#view(node);
-      return { cost: costOf(view, request, args), load: utilization(view, request) };
-    });
-    const first = request.strategy.type === "spread"
-      ? this.#spreadRank(ranked)
-      : this.#rank(ranked, request.waitingAt !== undefined);
-    return { type: "node", costs: first };
+  #chooseOnly(node: ClusterNode, request: PickRequest, withExclusions: boolean): Choice {
+    const excluded = withExclusions && request.exclude.includes(node.nodeId);
+    if (node.state !== "ALIVE" || excluded) return { type: "unreachable" };
+    return { type: "node", costs: [costOf(node.view, request, this.#placesOf(request.args))], others: 0 };
   }
 
-  /** The least expected wait first, then the least used; chance decides among equals. For one that has waited in vain: what
-   *  is free now first, for what it waits for may never end. */
-  #rank(ranked: { cost: NodeCost; load: number }[], hasWaited: boolean): NodeCost[] {
-    const freeFirst = (a: NodeCost, b: NodeCost): number => Number(b.availableNow) - Number(a.availableNow);
-    ranked.sort((a, b) =>
-      (hasWaited ? freeFirst(a.cost, b.cost) : 0) || a.cost.totalMs - b.cost.totalMs ||
-      freeFirst(a.cost, b.cost) || a.load - b.load
-    );
-    const best = ranked[0]!;
-    let equals = 1;
-    while (equals < ranked.length && isEqual(ranked[equals]!, best)) equals++;
-    if (equals > 1) ranked.unshift(...ranked.splice(this.#prng.below(equals), 1));
-    return ranked.map((entry) => entry.cost);
-  }
-
-  /** Round robin: the next node after the last one among those that are free, else among all. */
-  #spreadRank(ranked: { cost: NodeCost }[]): NodeCost[] {
-    const order = [...this.#nodes.keys()];
-    const last = this.#spreadLast === null ? -1 : order.indexOf(this.#spreadLast);
-    const distance = (id: NodeId): number => (order.indexOf(id) - last - 1 + order.length) % order.length;
-    ranked.sort((a, b) =>
-      Number(b.cost.availableNow) - Number(a.cost.availableNow) ||
-      distance(a.cost.nodeId) - distance(b.cost.nodeId)
-    );
-    return ranked.map((entry) => entry.cost);
-  }
-
-  #view(node: NodeEntry): NodeView {
-    const available: Record<string, number> = { ...(node.heartbeat?.available ?? node.total) };
-    let overflow = 0;
-    for (const { resources } of node.assigned) {
-      if (!fits(available, resources)) overflow++;
-      addResources(available, resources, -1);
-    }
-    return {
-      nodeId: node.nodeId,
-      total: node.total,
-      available,
-      labels: node.labels,
-      queueLength: node.heartbeat?.queueLength ?? 0,
-      queueWaitMs: node.heartbeat?.queueWaitMs ?? 0,
-      overflow,
-      bandwidth: node.heartbeat?.bandwidth ?? {},
+  #chooseAmongAll(request: PickRequest, exclude: readonly NodeId[]): Choice {
+    const index = this.#indexOf(request);
+    if (index.size === 0) return { type: "infeasible" };
+    const args = this.#placesOf(request.args);
+    const candidates = new Set(index.best(CANDIDATES, exclude));
+    if (candidates.size === 0) return { type: "unreachable" };
+    const add = (nodeId: NodeId): void => {
+      if (index.score(nodeId) !== null && !exclude.includes(nodeId)) candidates.add(this.#nodes.get(nodeId)!);
     };
+    if (request.asker !== null) add(request.asker);
+    for (const { nodes } of args) {
+      let looked = 0;
+      for (const holder of nodes) {
+        add(holder);
+        if (++looked >= HOLDERS_MAX) break;
+      }
+    }
+    const turn = request.strategy.type === "spread" ? index.nextInTurn(exclude) : null;
+    if (turn !== null) candidates.add(turn);
+    const costs = rank([...candidates], request, args, index, turn);
+    return { type: "node", costs, others: index.size - costs.length };
   }
 
-  #explain(request: PickRequest): string {
-    const candidates = [...this.#nodes.values()].filter((node) => !node.draining);
-    if (candidates.length === 0) return "the cluster has no node that takes new work";
-    const views = candidates.map((node) => this.#view(node));
-    let nearest = views[0]!;
-    for (const view of views) if (shortfall(view, request) < shortfall(nearest, request)) nearest = view;
-    return `no node has ${describeDemand(request)}; the nearest is ${nearest.nodeId}: ${
-      obstacle(nearest, request)
-    }`;
+  /** The nodes that may run it: those of the first of its label selectors that any node meets which has the resources. */
+  #indexOf(request: PickRequest): NodeIndex {
+    const selectors = selectorsOf(request);
+    for (const selector of selectors) {
+      const index = this.#index(request.resources, selector);
+      if (index.size > 0) return index;
+    }
+    return this.#index(request.resources, selectors[0]);
   }
 
-  #warn(request: PickRequest, reason: string, out: SchedulerEffect[]): void {
-    const shape = `${request.jobId}/${shapeKey(request)}`;
-    if (this.#warned.has(shape)) return;
-    this.#warned.add(shape);
+  #index(resources: ResourceSet, selector: LabelSelector | undefined): NodeIndex {
+    const key = JSON.stringify([resources, selector]);
+    let index = this.#indexes.get(key);
+    if (index === undefined) {
+      index = new NodeIndex(this.#nodes, resources, selector);
+      if (this.#indexes.size >= INDEXES_MAX) this.#indexes.delete(this.#indexes.keys().next().value!);
+    } else this.#indexes.delete(key);
+    this.#indexes.set(key, index);
+    return index;
+  }
+
+  /** Why a waiting request waits, in one sentence. */
+  #reason(request: PickRequest): string {
+    const { strategy } = request;
+    const members = strategy.type === "nodeAffinity" && this.#nodes.get(strategy.nodeId) !== undefined
+      ? [this.#nodes.get(strategy.nodeId)!]
+      : this.#indexOf(request).members();
+    if (members.length > 0) {
+      const some = members.slice(0, CANDIDATES).map(({ nodeId }) => nodeId).join(", ");
+      const more = members.length > CANDIDATES ? ` and ${members.length - CANDIDATES} more` : "";
+      return `${some}${more} would fit, but cannot be reached now`;
+    }
+    const views = [...this.#nodes.all()].filter(({ draining }) => !draining).map(({ view }) => view);
+    if (views.length === 0) return "the cluster has no node that takes new work";
+    const nearest = views.reduce((best, view) =>
+      shortfall(view, request) < shortfall(best, request) ? view : best
+    );
+    const problem = obstacle(nearest, request);
+    return `no node has ${describeDemand(request)}; the nearest is ${nearest.nodeId}: ${problem}`;
+  }
+
+  #warn(request: PickRequest, out: SchedulerEffect[]): void {
+    const key = warningKey(request);
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
     if (this.#warned.size > WARNINGS_KEPT) this.#warned.delete(this.#warned.values().next().value!);
     const what = request.kind === "actor" ? "Actor" : "Task";
-    const text =
-      `${what} ${request.name} cannot be placed: ${reason}. It waits until a node that fits joins.`;
+    const text = `${what} ${request.name} cannot be placed: ${this.#reason(request)}. ` +
+      "It waits until a node that fits joins.";
     out.push({ type: "warnInfeasible", jobId: request.jobId, text });
   }
 }
 
-function shapeKey(request: PickRequest): string {
-  return JSON.stringify([request.resources, request.labelSelector ?? {}, request.strategy]);
+function warningKey(request: PickRequest): string {
+  return `${request.jobId}/${waitingShape(request)}`;
 }
 
-function isEqual(a: { cost: NodeCost; load: number }, b: { cost: NodeCost; load: number }): boolean {
-  return a.cost.availableNow === b.cost.availableNow && a.cost.totalMs === b.cost.totalMs &&
-    a.load === b.load;
+/**
+ * What each node would cost, the best first. The node whose turn it is leads; else the least expected wait does, then the
+ * node that asks, where it is as little used as any (below 50 % all are alike), then the first in the order of joining. For one
+ * that has waited in vain what is free now comes first: what it waits for may never end.
+ */
+function rank(
+  candidates: ClusterNode[],
+  request: PickRequest,
+  args: readonly ArgumentPlace[],
+  index: NodeIndex,
+  turn: ClusterNode | null,
+): NodeCost[] {
+  const ranked = candidates.map((node) => ({
+    node,
+    cost: costOf(node.view, request, args),
+    score: index.score(node.nodeId)!,
+    leads: Number(node === turn),
+    asks: Number(node.nodeId === request.asker),
+  }));
+  const hasWaited = request.waitingAt !== undefined;
+  ranked.sort((a, b) =>
+    b.leads - a.leads ||
+    (hasWaited ? Number(b.cost.availableNow) - Number(a.cost.availableNow) : 0) ||
+    a.cost.totalMs - b.cost.totalMs || a.score - b.score || b.asks - a.asks || a.node.order - b.node.order
+  );
+  return ranked.map(({ cost }) => cost);
 }

@@ -3,10 +3,12 @@
  * scheduler.
  * @module
  */
+import type { JobId, ProcessId } from "../../common/ids.ts";
 import { addResources, fits, type ResourceSet } from "../../common/resources.ts";
 import type { PendingRequest } from "./lease_queue.ts";
 import { groupOf, type HeldLease } from "./lease_table.ts";
 import type { SchedulerState } from "./scheduler_state.ts";
+import { StarvedRequests } from "./starved_requests.ts";
 import type { WorkerStarts } from "./worker_starts.ts";
 
 /** A request overtaken for this long keeps others (not deeper ones) from what it lacks … */
@@ -21,37 +23,55 @@ const EXCESS_MS_MAX = 1_000;
 /** Waiting classes for which leases are asked back in one step, at most. */
 const RECLAIM_CLASSES_MAX = 32;
 
+/** Resources that an overtaken request is waiting for, and its depth: only deeper ones may still take them. */
+type HeldBack = Map<string, number>;
+
 export class LeaseDispatch {
   readonly #state: SchedulerState;
   readonly #starts: WorkerStarts;
+  readonly #starved: StarvedRequests;
+  /** Where among the waiting classes the next ones are that leases are asked back for. */
+  #reclaimFrom: number = 0;
   #leaseSequence: number = 0;
-  /** When one more process may be started beside blocked ones. */
-  #nextExcessMs: number = 0;
+  /** When one more process of a job may be started beside its blocked ones; absent: now. */
+  readonly #nextExcessMs: Map<JobId, number> = new Map();
   /** Moving average of how long granted requests waited, in milliseconds. */
   waitMs: number = 0;
 
   constructor(state: SchedulerState, starts: WorkerStarts) {
     this.#state = state;
     this.#starts = starts;
+    this.#starved = new StarvedRequests(state);
   }
 
-  /** Give out what is free: deeper requests first, one for each class in turn. */
+  /** Give out what is free: one request for each job in turn, until no job can have more. */
   dispatch(): void {
     const { queue } = this.#state;
-    const heldBack = new Set<string>();
-    for (const depth of [...queue.depths()]) {
+    if (queue.size > 0) {
+      const heldBack: HeldBack = new Map();
+      for (const entry of this.#starved.all()) this.#place(entry, heldBack);
+      let turns = queue.jobs().map((jobId) => this.#placements(jobId, heldBack));
+      while (turns.length > 0) turns = turns.filter((placements) => placements.next().done !== true);
+    }
+    this.serveWaiting();
+  }
+
+  /** Places a job's requests, deeper ones first, one for each class in turn; pauses after each. */
+  *#placements(jobId: JobId, heldBack: HeldBack): Generator<void> {
+    const { queue } = this.#state;
+    for (const depth of [...queue.depths(jobId)]) {
       let progress = true;
       while (progress) {
         progress = false;
-        for (const classKey of queue.classesAt(depth)) {
-          const entry = queue.first(depth, classKey);
+        for (const classKey of queue.classesAt(jobId, depth)) {
+          const entry = queue.first(jobId, depth, classKey);
           if (entry === undefined || !this.#place(entry, heldBack)) continue;
           progress = true;
-          queue.rotate(depth, classKey);
+          queue.rotate(jobId, depth, classKey);
+          yield;
         }
       }
     }
-    this.serveWaiting();
   }
 
   /** Idle workers for requests that hold resources. */
@@ -68,31 +88,48 @@ export class LeaseDispatch {
       pendingGroups ??= new Set([...pending.values()].map((entry) => groupOf(entry.request)));
       return pendingGroups.has(group);
     };
-    let classes = 0;
-    for (const depth of queue.depths()) {
-      for (const classKey of queue.classesAt(depth)) {
-        if (++classes > RECLAIM_CLASSES_MAX) return;
-        const entry = queue.first(depth, classKey)!;
-        const lacking = resources.lacking(entry.request.resources);
-        if (lacking.length === 0) continue;
-        const { lease, retryMs } = leases.chooseReclaim(nowMs, entry, lacking, hasPending);
-        if (lease !== null) this.#askBack(lease, groupOf(entry.request));
-        else if (retryMs !== null) this.#state.wakeAt(retryMs);
-      }
+    const isIdle = (submitter: ProcessId): boolean => this.#state.pool.get(submitter)?.state === "idle";
+    for (const entry of this.#reclaimFor()) {
+      const lacking = resources.lacking(entry.request.resources);
+      if (lacking.length === 0) continue;
+      const view = { hasPending, isIdle, starved: this.#starved.has(entry) };
+      const { lease, retryMs } = leases.chooseReclaim(nowMs, entry, lacking, view);
+      if (lease !== null) this.#askBack(lease, groupOf(entry.request));
+      else if (retryMs !== null) this.#state.wakeAt(retryMs);
     }
   }
 
+  /** The node is to be left: every lease goes back after its present task. */
+  askAllBack(): void {
+    for (const lease of this.#state.leases.all()) {
+      if (lease.request.kind === "task" && !lease.ending) this.#askBack(lease, groupOf(lease.request));
+    }
+  }
+
+  /** The first of each waiting class; when there are very many classes, some of them, and others the next time. */
+  #reclaimFor(): PendingRequest[] {
+    const firsts = [...this.#state.queue.firsts()];
+    if (firsts.length <= RECLAIM_CLASSES_MAX) return firsts;
+    const from = this.#reclaimFrom % firsts.length;
+    this.#reclaimFrom = from + RECLAIM_CLASSES_MAX;
+    const some = firsts.slice(from, from + RECLAIM_CLASSES_MAX);
+    return [...some, ...firsts.slice(0, RECLAIM_CLASSES_MAX - some.length)];
+  }
+
   /** Take resources for a request; false when it must go on waiting. */
-  #place(entry: PendingRequest, heldBack: Set<string>): boolean {
+  #place(entry: PendingRequest, heldBack: HeldBack): boolean {
     const state = this.#state;
-    const { resources, runtimeEnv, jobId } = entry.request;
-    for (const name of heldBack) if (name in resources) return false;
+    const { resources, runtimeEnv, jobId, depth } = entry.request;
+    for (const [name, from] of heldBack) if (depth <= from && name in resources) return false;
     const needsStart = state.pool.find(runtimeEnv.hash, jobId) === null;
     if (needsStart && this.#starts.backingOff(runtimeEnv.hash)) return false;
     const excess = needsStart ? this.#excessOf(entry) : 0;
-    if (excess > 0 && state.nowMs < this.#nextExcessMs) {
-      state.wakeAt(this.#nextExcessMs);
-      return false;
+    if (excess > 0) {
+      const nextMs = this.#nextExcessMs.get(jobId) ?? 0;
+      if (state.nowMs < nextMs) {
+        state.wakeAt(nextMs);
+        return false;
+      }
     }
     if (!entry.argumentsReady) {
       // Resources are free, the arguments small or here: it stays, and takes them when its arguments are pinned.
@@ -103,22 +140,29 @@ export class LeaseDispatch {
     const allocation = state.resources.acquire(resources);
     if (allocation === null) {
       if (this.#overtaken(entry)) {
-        for (const name of state.resources.lacking(resources)) heldBack.add(name);
+        for (const name of state.resources.lacking(resources)) {
+          heldBack.set(name, Math.max(depth, heldBack.get(name) ?? 0));
+        }
       }
       return false;
     }
-    if (excess > 0) {
-      this.#nextExcessMs = state.nowMs + Math.min(EXCESS_MS * 2 ** Math.min(excess, 10), EXCESS_MS_MAX);
-    }
+    if (excess > 0) this.#excessStarted(jobId, excess);
     state.hold(entry, allocation);
     this.#grantIfWorker(entry);
     return true;
   }
 
-  /** How many blocked tasks it would run beside without being deeper than they are. */
+  #excessStarted(jobId: JobId, excess: number): void {
+    const { nowMs } = this.#state;
+    for (const [other, atMs] of this.#nextExcessMs) if (atMs <= nowMs) this.#nextExcessMs.delete(other);
+    const delayMs = Math.min(EXCESS_MS * 2 ** Math.min(excess, 10), EXCESS_MS_MAX);
+    this.#nextExcessMs.set(jobId, nowMs + delayMs);
+  }
+
+  /** How many blocked tasks of its job it would run beside without being deeper than they are. */
   #excessOf(entry: PendingRequest): number {
     if (entry.request.kind === "actor") return 0;
-    const { count, depth } = this.#state.leases.blocked();
+    const { count, depth } = this.#state.leases.blocked(entry.request.jobId);
     return count > 0 && entry.request.depth <= depth ? count : 0;
   }
 

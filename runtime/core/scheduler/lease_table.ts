@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from "../../common/assert.ts";
-import type { NodeId, ProcessId } from "../../common/ids.ts";
+import type { JobId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import type { PendingRequest } from "./lease_queue.ts";
 import type { LeaseOrigin } from "./local_scheduler_types.ts";
@@ -51,6 +51,21 @@ export function groupOf(request: LeaseRequest): string {
   return `${request.submitter}|${request.classKey}`;
 }
 
+/** The same for all tasks of one shape: those with stored arguments have a class each. */
+export function shapeOf(request: LeaseRequest): string {
+  return `${request.kind}|${request.submitter}|${request.classKey.split("#")[0]}`;
+}
+
+/** What the choice of a lease to ask back depends on besides the leases. */
+export interface ReclaimView {
+  /** Whether a group itself waits: one that does not has more than it needs. */
+  readonly hasPending: (group: string) => boolean;
+  /** Whether a submitter is a worker of this node that runs nothing: what it holds is of no use to a task. */
+  readonly isIdle: (submitter: ProcessId) => boolean;
+  /** Deeper work would never let it have anything, so that it has to give way this time. */
+  readonly starved: boolean;
+}
+
 export class LeaseTable {
   /** All and only leases whose worker has not exited and which were not returned. */
   readonly #held: Map<string, HeldLease> = new Map();
@@ -72,12 +87,12 @@ export class LeaseTable {
   ofWorker(workerId: ProcessId): HeldLease | undefined {
     return this.#byWorker.get(workerId);
   }
-  /** Leases whose tasks are blocked, and the least depth among them. */
-  blocked(): { readonly count: number; readonly depth: number } {
+  /** A job's leases whose tasks are blocked, and the least depth among them. */
+  blocked(jobId: JobId): { readonly count: number; readonly depth: number } {
     let count = 0;
     let depth = Infinity;
     for (const { allocation, request } of this.#held.values()) {
-      if (!allocation.cpuLent) continue;
+      if (!allocation.cpuLent || request.jobId !== jobId) continue;
       count++;
       if (request.depth < depth) depth = request.depth;
     }
@@ -111,14 +126,14 @@ export class LeaseTable {
 
   /**
    * The lease to ask back for a request that lacks resources, or null: one of the group that holds most, if that is
-   * more than its share, children's before their parents', the oldest first. `hasPending` tells whether a group itself
-   * waits: one that does not has more than it needs. `retryMs` is when to look again.
+   * more than its share, children's before their parents', the oldest first. Work of other jobs is neither deeper nor
+   * shallower. `retryMs` is when to look again.
    */
   chooseReclaim(
     nowMs: number,
     waiting: PendingRequest,
     lacking: readonly string[],
-    hasPending: (group: string) => boolean,
+    view: ReclaimView,
   ): { readonly lease: HeldLease | null; readonly retryMs: number | null } {
     const group = groupOf(waiting.request);
     const own = this.#groupSizes.get(group) ?? 0;
@@ -138,10 +153,12 @@ export class LeaseTable {
       if (asked || holder === group) continue;
       if (!lacking.some((name) => holds(lease, name))) continue;
       const size = this.#groupSizes.get(holder) ?? 0;
-      const deeper = waiting.request.depth - lease.request.depth;
+      const sameJob = lease.request.jobId === waiting.request.jobId;
+      const deeper = sameJob ? waiting.request.depth - lease.request.depth : 0;
       // A holder that waits itself has work for what it holds: deeper work keeps it, shallower gives way, equal shares.
-      if (hasPending(holder) && (deeper < 0 || (deeper === 0 && size <= own))) continue;
-      const inUse = deeper < 0 && this.#byWorker.get(lease.request.submitter)?.allocation.cpuLent !== false;
+      const keeps = deeper < 0 ? !view.starved : deeper === 0 && size <= own;
+      if (keeps && view.hasPending(holder)) continue;
+      const inUse = deeper < 0 && !view.starved && this.#isWaitedFor(lease, view);
       const due = lease.sinceMs + (inUse ? DEEPER_QUANTUM_MS : LEASE_QUANTUM_MS);
       if (nowMs < due) {
         if (retryMs === null || due < retryMs) retryMs = due;
@@ -155,6 +172,11 @@ export class LeaseTable {
       }
     }
     return { lease: best, retryMs };
+  }
+
+  /** Whether the task that took the lease may be blocked on what runs there; nobody knows of submitters elsewhere. */
+  #isWaitedFor({ request: { submitter } }: HeldLease, { isIdle }: ReclaimView): boolean {
+    return this.#byWorker.get(submitter)?.allocation.cpuLent ?? !isIdle(submitter);
   }
 
   check(): void {

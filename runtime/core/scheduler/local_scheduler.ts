@@ -25,8 +25,8 @@
  *   8 resources taken                             9 a worker of its job and environment is idle
  *  10 that node granted
  *
- * Deeper requests first, round robin across classes within a depth. A request that small ones keep overtaking is let
- * through after a while. Resources come back exactly: check() adds them up.
+ * Jobs in turn; within a job deeper requests first, round robin across classes within a depth. A request that small or
+ * deeper ones keep overtaking is let through after a while. Resources come back exactly: check() adds them up.
  * @module
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";
@@ -38,6 +38,7 @@ import { demandRows, type DemandView, reasonOf } from "./lease_demand.ts";
 import { LeaseDispatch } from "./lease_dispatch.ts";
 import { LeaseEndings } from "./lease_endings.ts";
 import type { PendingRequest } from "./lease_queue.ts";
+import { shapeOf } from "./lease_table.ts";
 import {
   type LeaseOrigin,
   type LocalSchedulerConfig,
@@ -45,6 +46,7 @@ import {
   type LocalSchedulerEvent,
   requestKey,
 } from "./local_scheduler_types.ts";
+import type { MemoryCandidate } from "./memory_monitor.ts";
 import { REOFFER_MS, RequestRouter } from "./request_router.ts";
 import { SchedulerState } from "./scheduler_state.ts";
 import { WorkerStarts } from "./worker_starts.ts";
@@ -121,9 +123,33 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     return entry === undefined ? null : reasonOf(entry, this.#view());
   }
 
+  /** Whether anything here should come to its end before the node leaves: work, or what others still use of it. */
+  get isBusy(): boolean {
+    if (this.#state.leases.size > 0) return true;
+    for (const worker of this.#state.pool.workers()) if (worker.owns) return true;
+    return false;
+  }
+
   /** Whether a worker serves a lease. */
   isLeased(workerId: ProcessId): boolean {
     return this.#state.leases.ofWorker(workerId) !== undefined;
+  }
+
+  /** Work that is running or about to, as the memory monitor sees it: a lease's age stands for its task's. */
+  running(): (MemoryCandidate & { readonly name: string })[] {
+    return [...this.#state.leases.all()].filter(({ ending }) => !ending).map((lease) => {
+      const { submitter: owner, retriable = true, name } = lease.request;
+      return { workerId: lease.workerId, owner, retriable, sinceMs: lease.sinceMs, name };
+    });
+  }
+
+  /** Leases that a request's submitter holds here for work of its shape. */
+  leasesLike(request: LeaseRequest): number {
+    let count = 0;
+    for (const lease of this.#state.leases.all()) {
+      if (lease.request.kind === "task" && shapeOf(lease.request) === shapeOf(request)) count++;
+    }
+    return count;
   }
 
   /** Whether a request of this node waits for resources, not for arguments or a worker that comes up. */
@@ -335,9 +361,12 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
 
   #drain(): null {
     const state = this.#state;
+    this.#dispatch.askAllBack();
+    // Said again: what waits is looking for another node already.
+    if (state.draining) return null;
     state.draining = true;
     for (const entry of [...state.pending.values()]) {
-      if (entry.phase === "forwarded" || entry.phase === "starting") continue;
+      if (entry.phase === "forwarded") continue;
       state.detach(entry);
       entry.nextPickMs = state.nowMs;
       this.#router.admit(entry);

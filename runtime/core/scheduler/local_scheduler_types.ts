@@ -114,7 +114,7 @@ export type LocalSchedulerEvent =
    * our submitters there; incoming: of their submitters here.
    */
   | { readonly type: "peerLost"; readonly nodeId: NodeId; readonly direction: "outgoing" | "incoming" }
-  /** No new work from now on; running work goes on. */
+  /** No new work from now on; running work goes on, its leases are asked back (again each time that it is said). */
   | { readonly type: "drain" }
   /** Have this many workers of the plain environment started ahead of need. */
   | { readonly type: "prestart"; readonly count: number }

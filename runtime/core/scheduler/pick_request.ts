@@ -3,11 +3,12 @@
  * @module
  */
 import type { JobId, NodeId } from "../../common/ids.ts";
+import { type LabelWishes, labelWishesOf } from "../../common/labels.ts";
 import type { ResourceSet } from "../../common/resources.ts";
 import type { ArgumentRef, LeaseRequest, Strategy } from "../../common/task_spec.ts";
 
 /** What is to be placed. */
-export interface PickRequest {
+export interface PickRequest extends LabelWishes {
   /** Names the request: asking again replaces it. */
   readonly key: string;
   readonly kind: "task" | "actor";
@@ -18,7 +19,6 @@ export interface PickRequest {
   /** What must be free: for actors the placement resources. */
   readonly resources: ResourceSet;
   readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>> | undefined;
   readonly args: readonly ArgumentRef[];
   readonly exclude: readonly NodeId[];
   /** It waits there already: moved only to a node that can start it at once. */
@@ -32,7 +32,7 @@ export function pickRequestOf(
   exclude: readonly NodeId[],
   waitingAt?: NodeId,
 ): PickRequest {
-  const { jobId, kind, name, resources, strategy, labelSelector, args } = request;
+  const { jobId, kind, name, resources, strategy, args } = request;
   return {
     key: leasePickKey(request.submitter, request.requestId),
     kind,
@@ -41,7 +41,7 @@ export function pickRequestOf(
     name,
     resources,
     strategy,
-    labelSelector,
+    ...labelWishesOf(request),
     args,
     exclude,
     waitingAt,

@@ -18,7 +18,7 @@ const PICKS_MAX = 64;
 const SMALL_MISSING_BYTES = 10 * INLINE_BYTES_MAX;
 /** A question that excluded a node is asked again without that after so long: it may be the only one that fits. */
 const EXCLUDE_MS = 2_000;
-/** A request that has waited at another node for this long may be taken back: work that runs there may never end. */
+/** A request that has waited at a node for this long may move on: work that runs there may never end. */
 const FORWARDED_MS = 1_000;
 /** While anything waits, look this often for what is due. */
 const TICK_MS = 50;
@@ -46,7 +46,7 @@ export class RequestRouter {
       const why = `Cannot run ${request.name} at ${this.#misfit(entry)}, and it may run nowhere else.`;
       return state.reject(entry, "TaskUnschedulableError", why, false);
     }
-    if (!feasible) return this.#decide(entry);
+    if (!feasible || !state.preferred(request)) return this.#decide(entry);
     if (state.peers.size > 0) {
       if (request.strategy.type === "spread") return this.#decide(entry);
       if (entry.missingBytes === null || entry.missingBytes > SMALL_MISSING_BYTES) return this.#decide(entry);
@@ -140,8 +140,9 @@ export class RequestRouter {
     if (entry.exclude.length > 0) entry.nextPickMs = state.nowMs + EXCLUDE_MS;
     const exclude = state.draining ? [...entry.exclude, state.config.nodeId] : [...entry.exclude];
     const { strategy } = entry.request;
-    const chosen = strategy.type === "nodeAffinity" && entry.phase === "queued";
-    const waitingAt = chosen ? state.config.nodeId : entry.forwardedTo;
+    // Its arguments may keep it here by their cost, while what it waits for never ends: after a while what is free counts.
+    const hasWaited = strategy.type === "nodeAffinity" || state.nowMs - entry.sinceMs >= FORWARDED_MS;
+    const waitingAt = entry.phase === "queued" && hasWaited ? state.config.nodeId : entry.forwardedTo;
     state.emit({
       type: "pickNode",
       key: entry.key,

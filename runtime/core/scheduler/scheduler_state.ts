@@ -6,7 +6,7 @@
 import { assert } from "../../common/assert.ts";
 import { WORKER_IDLE_MS } from "../../common/config.ts";
 import type { NodeId } from "../../common/ids.ts";
-import { matchesLabels } from "../../common/labels.ts";
+import { matchesLabels, selectorsOf } from "../../common/labels.ts";
 import { addResources, fits, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import { LeaseQueue, type PendingRequest } from "./lease_queue.ts";
@@ -64,10 +64,15 @@ export class SchedulerState {
     this.effects.push(effect);
   }
 
-  /** Whether this node, idle, could run it. */
+  /** Whether this node, idle, could run it, if need be by a fallback of its label selector. */
   feasible(request: LeaseRequest): boolean {
     return this.resources.feasible(request.resources) &&
-      matchesLabels(this.config.labels, request.labelSelector);
+      selectorsOf(request).some((selector) => matchesLabels(this.config.labels, selector));
+  }
+
+  /** Whether this node meets the label selector itself: else only the head knows whether another one does. */
+  preferred(request: LeaseRequest): boolean {
+    return matchesLabels(this.config.labels, request.labelSelector);
   }
 
   /** Whether it would fit beside everything that is decided to run here. */

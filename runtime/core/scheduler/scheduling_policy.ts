@@ -4,20 +4,23 @@
  * @module
  */
 import type { NodeId } from "../../common/ids.ts";
-import { unmetLabels } from "../../common/labels.ts";
+import { type LabelWishes, selectorsOf, unmetLabels } from "../../common/labels.ts";
 import { describeResources, fits, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
-import type { Strategy } from "../../common/task_spec.ts";
 
+/** A node of which less than this is in use is as good as an idle one: work packs there (Ray's hybrid policy), in 1/1000. */
+export const PACKED_SHARE = 500;
+/** Scores from here on are of nodes that have no room now. */
+export const NO_ROOM = 1e6;
 /** Throughput between nodes until it has been measured: 1 GB/s. */
 export const BANDWIDTH_DEFAULT: number = 1e9;
+/** Holders of one argument that are looked at: one that so many nodes have is near wherever the work goes. */
+export const HOLDERS_MAX = 16;
 /** What a wait of unknown length is taken for. */
 const WAIT_UNKNOWN_MS = 20;
 
 /** What is asked for. */
-export interface Demand {
+export interface Demand extends LabelWishes {
   readonly resources: ResourceSet;
-  readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A stored argument: its size and where it is. */
@@ -30,31 +33,37 @@ export interface ArgumentPlace {
 export interface NodeView {
   readonly nodeId: NodeId;
   readonly total: ResourceSet;
-  /** Free by the last heartbeat, less what was assigned since; may be negative. */
-  readonly available: ResourceSet;
   readonly labels: Readonly<Record<string, string>>;
-  readonly queueLength: number;
-  readonly queueWaitMs: number;
+  /** Free by the last heartbeat, less what was assigned since; may be negative. */
+  available: Record<string, number>;
+  /** What usedShare says of it. */
+  usedShare: number;
+  queueLength: number;
+  queueWaitMs: number;
   /** Requests assigned since the last heartbeat that did not fit what was free. */
-  readonly overflow: number;
+  overflow: number;
   /** Bytes per second that this node was seen to pull from others. */
-  readonly bandwidth: Readonly<Record<NodeId, number>>;
+  bandwidth: Readonly<Record<NodeId, number>>;
 }
 
 /** What a node would cost: why a choice was made, for the trace. */
 export interface NodeCost {
   readonly nodeId: NodeId;
   readonly availableNow: boolean;
+  /** Of its scarcest resource, before this work, in 1/1000. */
+  readonly usedShare: number;
   readonly queueMs: number;
   readonly moveBytes: number;
   /** Bytes per second of the slowest transfer that is needed; BANDWIDTH_DEFAULT when nothing moves. */
   readonly bandwidth: number;
+  /** The bandwidth was seen, not assumed. */
+  readonly measured: boolean;
   readonly totalMs: number;
 }
 
-/** Why a node can never run the demand, or "" if it can. */
+/** Why a node can never run the demand, by the selector that comes nearest; "" if it can. */
 export function obstacle(node: NodeView, demand: Demand): string {
-  const problems = unmetLabels(node.labels, demand.labelSelector);
+  const problems = nearestSelector(node, demand);
   const missing: string[] = [];
   for (const name in demand.resources) {
     const has = node.total[name] ?? 0;
@@ -67,7 +76,7 @@ export function obstacle(node: NodeView, demand: Demand): string {
 
 /** How near a node comes to a demand that it cannot meet: the number of unmet conditions, then the missing share. */
 export function shortfall(node: NodeView, demand: Demand): number {
-  let unmet = unmetLabels(node.labels, demand.labelSelector).length;
+  let unmet = nearestSelector(node, demand).length;
   let share = 0;
   for (const name in demand.resources) {
     const has = node.total[name] ?? 0;
@@ -79,64 +88,90 @@ export function shortfall(node: NodeView, demand: Demand): number {
   return unmet * 1_000 + share;
 }
 
+/** What the node does not meet of the selector of which it meets the most. */
+function nearestSelector(node: NodeView, demand: Demand): string[] {
+  const unmet = selectorsOf(demand).map((selector) => unmetLabels(node.labels, selector));
+  return unmet.reduce((nearest, other) => (other.length < nearest.length ? other : nearest));
+}
+
+/** How long it would wait for resources on this (feasible) node, in milliseconds. */
+function queueMsOf(node: NodeView, resources: ResourceSet): number {
+  if (fits(node.available, resources)) return 0;
+  const known = Math.max(node.queueWaitMs, WAIT_UNKNOWN_MS + 5 * node.queueLength);
+  return Math.round(known * (1 + node.overflow / Math.max(1, node.queueLength)));
+}
+
+/** How good a (feasible) node is for these resources, arguments aside; the lowest is the best. 0: packed there, else what of
+ *  it is in use; from NO_ROOM on the wait. */
+export function scoreOf(node: NodeView, resources: ResourceSet): number {
+  if (!fits(node.available, resources)) return NO_ROOM + queueMsOf(node, resources);
+  return node.usedShare < PACKED_SHARE ? 0 : Math.min(node.usedShare, NO_ROOM - 1);
+}
+
 /** What it would cost to run the demand on this (feasible) node. */
 export function costOf(node: NodeView, demand: Demand, args: readonly ArgumentPlace[]): NodeCost {
-  const availableNow = fits(node.available, demand.resources);
-  let queueMs = 0;
-  if (!availableNow) {
-    const known = Math.max(node.queueWaitMs, WAIT_UNKNOWN_MS + 5 * node.queueLength);
-    queueMs = Math.round(known * (1 + node.overflow / Math.max(1, node.queueLength)));
-  }
+  const queueMs = queueMsOf(node, demand.resources);
   let moveBytes = 0;
   let moveMs = 0;
   let slowest = Infinity;
+  let measured = false;
   for (const arg of args) {
     if (arg.nodes.size === 0 || arg.nodes.has(node.nodeId)) continue;
-    let best = 0;
-    for (const holder of arg.nodes) best = Math.max(best, node.bandwidth[holder] || BANDWIDTH_DEFAULT);
+    let seen = 0;
+    let looked = 0;
+    for (const holder of arg.nodes) {
+      seen = Math.max(seen, node.bandwidth[holder] ?? 0);
+      if (++looked >= HOLDERS_MAX) break;
+    }
+    const best = seen || BANDWIDTH_DEFAULT;
     moveBytes += arg.bytes;
     moveMs += (arg.bytes * 1_000) / best;
-    slowest = Math.min(slowest, best);
+    if (best >= slowest) continue;
+    slowest = best;
+    measured = seen > 0;
   }
-  const bandwidth = slowest === Infinity ? BANDWIDTH_DEFAULT : slowest;
   return {
     nodeId: node.nodeId,
-    availableNow,
+    availableNow: fits(node.available, demand.resources),
+    usedShare: node.usedShare,
     queueMs,
     moveBytes,
-    bandwidth,
+    bandwidth: slowest === Infinity ? BANDWIDTH_DEFAULT : slowest,
+    measured,
     totalMs: queueMs + Math.round(moveMs),
   };
 }
 
-/** The share of its scarcest resource that would be in use on the node with the demand on it, in 1/1000. */
-export function utilization(node: NodeView, demand: Demand): number {
+/** The share of its scarcest resource that is in use, in 1/1000: Ray's critical utilization, over all that the node has. */
+export function usedShare({ total, available }: Pick<NodeView, "total" | "available">): number {
   let highest = 0;
-  for (const name in node.total) {
-    const total = node.total[name]!;
-    if (total <= 0) continue;
-    const used = total - (node.available[name] ?? 0) + (demand.resources[name] ?? 0);
-    highest = Math.max(highest, Math.round((used * 1_000) / total));
+  for (const name in total) {
+    const has = total[name]!;
+    if (has > 0) highest = Math.max(highest, ((has - (available[name] ?? 0)) * 1_000) / has);
   }
-  return highest;
+  return Math.round(highest);
 }
 
 /** A node's cost in one line: `n-1: queue 12 ms + move 64 MB / 1.2 GB/s = 65 ms`. */
 export function describeCost(cost: NodeCost): string {
-  const queue = cost.availableNow ? "free now" : `queue ${cost.queueMs} ms`;
-  if (cost.moveBytes === 0) return `${cost.nodeId}: ${queue} = ${cost.totalMs} ms`;
-  const rate = `${Math.round(cost.bandwidth / 1e8) / 10} GB/s`;
-  return `${cost.nodeId}: ${queue} + move ${describeBytes(cost.moveBytes)} / ${rate} = ${cost.totalMs} ms`;
+  const { nodeId, availableNow, queueMs, moveBytes, measured, totalMs } = cost;
+  const queue = availableNow ? `free (${Math.round(cost.usedShare / 10)} % used)` : `queue ${queueMs} ms`;
+  if (moveBytes === 0) return `${nodeId}: ${queue} = ${totalMs} ms`;
+  const rate = `${describeBytes(cost.bandwidth)}/s${measured ? "" : " assumed"}`;
+  return `${nodeId}: ${queue} + move ${describeBytes(moveBytes)} / ${rate} = ${totalMs} ms`;
 }
 
-/** The resources and labels of a demand, for people: `CPU 8, GPU 1 and zone=eu`. */
+/** The resources and labels of a demand, for people: `CPU 8, GPU 1 and zone=eu or zone=us`. */
 export function describeDemand(demand: Demand): string {
-  const labels = Object.entries(demand.labelSelector ?? {}).map(([key, value]) => `${key}=${value}`);
+  const selectors = selectorsOf(demand).map((selector) =>
+    Object.entries(selector ?? {}).map(([key, value]) => `${key}=${value}`).join(", ")
+  );
   const resources = describeResources(demand.resources);
-  return labels.length === 0 ? resources : `${resources} and ${labels.join(", ")}`;
+  return selectors.join("") === "" ? resources : `${resources} and ${selectors.join(" or ")}`;
 }
 
-function describeBytes(bytes: number): string {
+/** Bytes for people: `1.2 GB`, `64 MB`, `5 KB`. */
+export function describeBytes(bytes: number): string {
   if (bytes >= 1e9) return `${Math.round(bytes / 1e8) / 10} GB`;
   if (bytes >= 1e6) return `${Math.round(bytes / 1e6)} MB`;
   return `${Math.ceil(bytes / 1e3)} KB`;

@@ -127,8 +127,8 @@ export class WorkerStarts {
   }
 
   #startAhead(count: number): void {
-    const { pool } = this.#state;
-    if (this.backingOff(PLAIN_ENV.hash)) return;
+    const { pool, draining } = this.#state;
+    if (draining || this.backingOff(PLAIN_ENV.hash)) return;
     while (pool.unboundFor(PLAIN_ENV.hash) + pool.startingFor(PLAIN_ENV.hash) < count) {
       if (pool.startsFull || pool.full) return;
       this.#start(PLAIN_ENV);

@@ -15,14 +15,16 @@
  *     (`exclusive`), goes alone.
  *   3 completed().
  *   4 handedBack(), workerUnreached(): not started, costs nothing. workerLost(): of a task that was alone there it costs a
- *     retry; of several nobody knows which one ran, so all go alone from now on and the culprit shows itself.
+ *     retry; of several nobody knows which one ran, so all go alone from now on and the culprit shows itself. A kill for low
+ *     memory has a budget of its own (limits.memoryRetries), and the retry waits: delayed_retries.ts.
  *
  * A task with stored arguments has a class of its own: its lease request carries the arguments, so that the scheduler can
  * choose the node by where they are and pin them before the grant.
  * @module
  */
 import { Deque } from "../../common/deque.ts";
-import type { Grant } from "../../common/task_spec.ts";
+import type { DeathCause, Grant } from "../../common/task_spec.ts";
+import { DelayedRetries, hasRetry, memoryRetryDelayMs, useRetry } from "./delayed_retries.ts";
 import type {
   ClassQueue,
   Lease,
@@ -59,6 +61,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
   readonly #leases = new Map<string, Lease<T>>();
   /** Tasks with stored arguments that wait for a free request slot. */
   readonly #gated: Deque<T> = new Deque();
+  readonly #delayed: DelayedRetries<T> = new DelayedRetries();
   #argumentRequests = 0;
   #nextRequest = 1;
   /** Classes that changed since the last pump. */
@@ -198,23 +201,31 @@ export class TaskSubmitter<T extends SubmittedTask> {
     }
   }
 
-  /** The worker is gone. Tasks it had are retried while they may be. */
-  workerLost(nowMs: number, leaseId: string): void {
+  /** The worker is gone, for this reason where it is known. Tasks it had are retried while they may be. */
+  workerLost(nowMs: number, leaseId: string, cause: DeathCause | null = null): void {
     const lease = this.#leases.get(leaseId);
     // Given up already; or the news overtook the grant, whose push will find nobody: workerUnreached().
     if (lease === undefined) return;
     const tasks = this.#giveUp(lease, nowMs);
     const inDoubt = tasks.length > 1;
+    const lowMemory = cause?.code === "OUT_OF_MEMORY";
     for (const task of tasks) {
-      if (task.cancelled || task.retriesLeft === 0) {
-        this.#effects.lost(task, lease);
+      if (task.cancelled || !hasRetry(task, cause, this.#limits.memoryRetries)) {
+        this.#effects.lost(task, lease, cause);
         continue;
       }
       if (inDoubt) task.exclusive = true;
-      else if (task.retriesLeft > 0) task.retriesLeft--;
-      this.#effects.retried(task, !inDoubt);
-      this.#enqueue(task, true);
+      else useRetry(task, cause);
+      this.#effects.retried(task, !inDoubt, cause);
+      if (lowMemory) this.#delayed.add(task, nowMs + memoryRetryDelayMs(task.memoryKills));
+      else this.#enqueue(task, true);
     }
+  }
+
+  /** Queue the delayed retries that are due. Returns when to call again, or null when none waits. */
+  queueDelayed(nowMs: number): number | null {
+    for (const task of this.#delayed.takeDue(nowMs)) this.submit(task);
+    return this.#delayed.nextMs;
   }
 
   /** The lease is gone; answers what was in flight, the last one first, as it goes back to the front of its queue. */
@@ -240,6 +251,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
 
   /** Remove a task that has not been pushed. False when it is in flight or unknown. */
   cancelQueued(task: T): boolean {
+    if (this.#delayed.remove(task)) return true;
     const gated = this.#gated.removeWhere((other) => other === task);
     if (gated.length > 0) return true;
     const queue = this.#queues.get(this.#keyOf(task));
@@ -264,7 +276,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
 
   /** The job ends: leases go back. Answers every task that was not done. */
   close(): T[] {
-    const tasks = [...this.#gated];
+    const tasks = [...this.#gated, ...this.#delayed.takeAll()];
     for (const queue of this.#queues.values()) for (const task of queue.waiting) tasks.push(task);
     for (const lease of this.#leases.values()) for (const task of lease.inFlight.values()) tasks.push(task);
     for (const requestId of this.#requests.keys()) this.#effects.cancelLease(requestId);

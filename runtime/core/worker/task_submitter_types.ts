@@ -3,16 +3,16 @@
  * @module
  */
 import type { Deque } from "../../common/deque.ts";
+import type { LabelWishes } from "../../common/labels.ts";
 import type { ResourceSet } from "../../common/resources.ts";
 import type { RuntimeEnvRequest } from "../../common/runtime_env.ts";
-import type { ArgumentRef, Grant, Strategy } from "../../common/task_spec.ts";
+import type { ArgumentRef, DeathCause, Grant, Strategy } from "../../common/task_spec.ts";
 
 /** What leases are interchangeable for: equal keys, equal everything. */
-export interface SchedulingShape {
+export interface SchedulingShape extends LabelWishes {
   readonly key: string;
   readonly resources: ResourceSet;
   readonly strategy: Strategy;
-  readonly labelSelector?: Readonly<Record<string, string>>;
   readonly runtimeEnv: RuntimeEnvRequest;
 }
 
@@ -34,6 +34,10 @@ export interface SubmittedTask {
   readonly storedArgs: readonly ArgumentRef[];
   /** System failures that may still be retried; -1 without end. */
   retriesLeft: number;
+  /** What its retries were at first: 0 forbids those after kills for low memory too. */
+  readonly maxRetries: number;
+  /** How often it was killed for low memory. */
+  memoryKills: number;
   cancelled: boolean;
   /** What its run was expected to take when it was pushed, in microseconds: what its lease's load counts. */
   expectedUs: number;
@@ -79,10 +83,10 @@ export interface SubmitterEffects<T extends SubmittedTask> {
   cancelLease(requestId: string): void;
   returnLease(lease: Lease<T>): void;
   push(lease: Lease<T>, tasks: T[]): void;
-  /** Its worker died, and no retry is left. */
-  lost(task: T, lease: Lease<T>): void;
+  /** Its worker died, and no retry is left. `cause`: why, where that is known already. */
+  lost(task: T, lease: Lease<T>, cause: DeathCause | null): void;
   /** It may have started: the attempt number grows. `ran`: it surely had, which used up a retry. */
-  retried(task: T, ran: boolean): void;
+  retried(task: T, ran: boolean, cause: DeathCause | null): void;
   /** It was pushed and is back in its queue: it surely was not started. */
   unstarted(task: T): void;
 }
@@ -90,6 +94,8 @@ export interface SubmitterEffects<T extends SubmittedTask> {
 export interface SubmitterLimits {
   readonly requestsPerClass: number;
   readonly leaseIdleMs: number;
+  /** How often one task is tried again after kills for low memory; -1 without end. */
+  readonly memoryRetries: number;
   /** Tasks with stored arguments that ask for a lease or have one, at most: each is a class of its own. */
   readonly argumentRequests: number;
 }

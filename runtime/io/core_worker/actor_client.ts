@@ -10,7 +10,6 @@ import {
   ActorUnschedulableError,
   PendingCallsLimitExceededError,
   RuntimeEnvSetupError,
-  TaskCancelledError,
 } from "../../common/errors.ts";
 import { setClassNames, userClassNames } from "../../common/error_matching.ts";
 import { type ActorId, type NodeId, type TaskId, taskId } from "../../common/ids.ts";
@@ -19,28 +18,15 @@ import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
-import { ArgumentList } from "./arguments.ts";
+import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
-import type { Entry } from "./entry.ts";
-import { type ItemCall, itemsOption, openItems } from "./item_calls.ts";
-import { receiveItems } from "./item_receiver.ts";
-import type { ObjectRef } from "./object_ref.ts";
+import { type ItemCall, itemsOption, unreadError } from "./item_calls.ts";
+import { type ItemReceiver, receiveItems } from "./item_receiver.ts";
+import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
-import { enterStage as enter, type OwnCall } from "./own_call.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
-
-/** Defaults of one method, as they travel with a handle. */
-export interface MethodInfo {
-  readonly numReturns?: number;
-  readonly maxTaskRetries?: number;
-  /** True, or names of error classes. */
-  readonly retryExceptions?: boolean | readonly string[];
-  /** A generator method: its calls give items, not a result. */
-  readonly streams?: boolean;
-  readonly generatorBackpressure?: number;
-}
 
 /** What a handle is, wherever it goes. */
 export interface HandleInfo {
@@ -79,7 +65,7 @@ export class ActorClient implements WorkerLinkObserver {
   readonly #queue: ActorQueue<OwnCall>;
   readonly #writer = new ByteWriter();
   readonly #watchers = new Set<() => void>();
-  readonly #stats = new Map<string, FunctionStats>();
+  readonly #methods = new Map<string, CalledMethod>();
   #link: WorkerLink | null = null;
   #linkIncarnation = 0;
   #pumpScheduled = false;
@@ -97,7 +83,7 @@ export class ActorClient implements WorkerLinkObserver {
       fail: (call, kind, cause) => this.#failCall(call, kind, cause),
       retried: (call) => {
         call.attempt++;
-        enter(call, "pendingNode");
+        call.enter("pendingNode");
       },
     }, { ordered: info.ordered });
   }
@@ -122,55 +108,30 @@ export class ActorClient implements WorkerLinkObserver {
       );
     }
     const core = this.#core;
-    const name = `${info.className}.${method}`;
-    const args = ArgumentList.encode(core, values, name);
+    const called = this.#methodOf(method);
+    const { name } = called.stats;
+    const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
-    let id: TaskId | null = null;
-    const idOf = (): TaskId => id ??= taskId(core.identity.self, sequence);
-    const returns: Entry[] = [];
-    const refs: ObjectRef<unknown>[] = [];
-    const option = itemsOption(options.streams, options);
-    const opened = option === null ? null : openItems({ core, sequence, id: idOf, name, ...option });
-    if (opened !== null) returns.push(opened.receiver.ended);
-    else {
-      for (let index = 0; index < (options.numReturns ?? 1); index++) {
-        const entry = core.objects.newReturn(idOf, index, name);
-        returns.push(entry);
-        refs.push(core.objects.refOf(entry));
-      }
-    }
-    const current = core.currentTask();
-    const call: OwnCall = {
-      sequence,
-      method,
-      args,
-      returns,
-      items: opened?.receiver ?? null,
-      stats: this.#statsOf(name),
-      id: idOf,
-      parent: current?.taskId ?? null,
-      depth: current === null ? 0 : current.depth + 1,
-      retryExceptions: options.retryExceptions ?? false,
-      submittedMs: core.nowMs(),
-      bytes: 0,
-      ready: false,
-      retriesLeft: options.maxTaskRetries ?? info.maxTaskRetries,
-      attempt: 0,
-      pushedMs: 0,
-      stage: null,
-    };
-    core.recorder.touch();
+    const items = itemsOption(options.streams, options);
+    const opened = items === null ? null : core.itemCalls.open(core, sequence, name, items);
+    const returns = opened === null
+      ? core.objects.newReturns(sequence, options.numReturns ?? 1, name)
+      : [opened.receiver.ended];
+    const call = new OwnCall(sequence, called, options, args, returns, core.currentTask(), core.nowMs());
+    call.retriesLeft = options.maxTaskRetries ?? info.maxTaskRetries;
     if (opened !== null) opened.receiver.onStop = () => this.#stopItems(call);
-    core.afterNames(() => this.#submit(call));
-    return opened?.given ?? refs;
+    core.recorder.touch();
+    if (core.namesPending) core.afterNames(() => this.#submit(call));
+    else this.#submit(call);
+    return opened?.given ?? core.objects.refsOf(returns);
   }
 
   /** Nobody reads a generator's items any more: it does not start, or returns at its next yield, and is not tried again. */
   #stopItems(call: OwnCall): void {
     call.retriesLeft = 0;
-    if (!this.#queue.cancelQueued(call)) return call.items!.sendStop();
-    const text = `${call.stats.name} (${call.id()}) was not started: its stream was left before`;
-    this.#fail(call, this.#core.objects.encodeError(new TaskCancelledError(text, { taskId: call.id() })));
+    if (!this.#queue.cancelQueued(call)) return this.#itemsOf(call)?.sendStop();
+    const error = unreadError(call.method.stats.name, taskId(this.#core.identity.self, call.sequence));
+    this.#fail(call, this.#core.objects.encodeError(error));
     this.#schedulePump();
   }
 
@@ -229,12 +190,12 @@ export class ActorClient implements WorkerLinkObserver {
     const { args } = call;
     if (args.isReady) this.#ready(call);
     else {
-      enter(call, "pendingArgs");
+      call.enter("pendingArgs");
       args.whenReady((failed) => {
-        if (call.stage === null) return; // It ended before they were known.
+        if (call.stage === "none") return; // It ended before they were known.
         if (failed === null) this.#ready(call);
         else if (this.#queue.cancelQueued(call)) {
-          this.#fail(call, this.#core.argumentError(failed, call.stats.name, call.id()));
+          this.#fail(call, this.#core.argumentError(failed, call.method.stats.name, this.#idOf(call)));
         }
         this.#schedulePump();
       });
@@ -245,8 +206,7 @@ export class ActorClient implements WorkerLinkObserver {
   }
 
   #ready(call: OwnCall): void {
-    enter(call, "pendingNode");
-    call.bytes = call.args.inlineBytes;
+    call.enter("pendingNode");
     call.ready = true;
   }
 
@@ -270,16 +230,14 @@ export class ActorClient implements WorkerLinkObserver {
         writer.reset();
       }
       call.pushedMs = nowMs;
-      enter(call, "submitted");
-      const { sequence, method: target, attempt, depth } = call;
-      const items = call.items?.pushed(link, attempt) ?? null;
-      writePush(
-        writer,
-        { sequence, target, attempt, numReturns: call.returns.length, depth, items },
-        call.args.block(),
-      );
+      call.enter("submitted");
+      const { sequence, attempt, depth } = call;
+      const items = this.#itemsOf(call)?.pushed(link, attempt) ?? null;
+      const target = call.method.name;
+      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items };
+      writePush(writer, head, call.args.block());
       for (const argument of call.args.resolved) {
-        this.#core.recorder.edge(argument.producer, call.stats.name, argument.bytes);
+        this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);
       }
     }
     link.send(PushType.pushCalls, writer.bytes());
@@ -302,20 +260,29 @@ export class ActorClient implements WorkerLinkObserver {
 
   items(link: WorkerLink, header: Uint8Array): void {
     if (link !== this.#link) return; // Of an incarnation that was given up.
-    receiveItems(header, link.nodeId, (sequence) => this.#queue.inFlight.get(sequence)?.items ?? null);
+    receiveItems(header, link.nodeId, (sequence) => {
+      const call = this.#queue.inFlight.get(sequence);
+      return call === undefined ? null : this.#itemsOf(call);
+    });
+  }
+
+  /** Null for what is no generator. */
+  #itemsOf(call: OwnCall): ItemReceiver | null {
+    return call.options.streams === true ? this.#core.itemCalls.of(call.sequence) : null;
   }
 
   #completed(call: OwnCall, reply: Reply): boolean {
-    const { stats } = call;
-    if (reply.error !== null && call.retryExceptions !== false && call.retriesLeft !== 0) {
-      if (this.#core.isRetried(reply.error, call.retryExceptions)) {
+    const { stats } = call.method;
+    const { retryExceptions = false } = call.options;
+    if (reply.error !== null && retryExceptions !== false && call.retriesLeft !== 0) {
+      if (this.#core.isRetried(reply.error, retryExceptions)) {
         if (call.retriesLeft > 0) call.retriesLeft--;
         this.#recordRow(call, "FAILED", reply, null);
         this.#queue.requeue(call);
         return false;
       }
     }
-    enter(call, null);
+    call.enter("none");
     stats.runMs += reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
@@ -370,16 +337,16 @@ export class ActorClient implements WorkerLinkObserver {
 
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
-      `${this.#describe()} was lost while ${call.method} was under way; the call may or may not have run` +
+      `${this.#describe()} was lost while ${call.method.name} was under way; the call may or may not have run` +
         (cause === null ? "" : `: ${cause.message}`),
-      { actorId: this.info.actorId },
+      { actorId: this.info.actorId, preempted: cause?.code === "PREEMPTED" },
     );
     this.#fail(call, this.#core.objects.encodeError(error));
   }
 
   #fail(call: OwnCall, encoded: Uint8Array): void {
-    enter(call, null);
-    call.stats.failed++;
+    call.enter("none");
+    call.method.stats.failed++;
     this.#recordRow(call, "FAILED", null, encoded);
     for (const entry of call.returns) this.#core.objects.settleError(entry, encoded);
     call.args.release();
@@ -397,7 +364,11 @@ export class ActorClient implements WorkerLinkObserver {
   #diedError(cause: DeathCause | null): Error {
     if (this.#creationError !== null) return this.#creationError;
     const message = `${this.#describe()} is dead: ${cause?.message ?? "unknown cause"}`;
-    const fields = { actorId: this.info.actorId, actorInitFailed: cause?.code === "CREATION_FAILED" };
+    const fields = {
+      actorId: this.info.actorId,
+      actorInitFailed: cause?.code === "CREATION_FAILED",
+      preempted: cause?.code === "PREEMPTED",
+    };
     return cause?.code === "UNSCHEDULABLE"
       ? new ActorUnschedulableError(message, fields)
       : new ActorDiedError(message, fields);
@@ -420,10 +391,17 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- history ---------------------------------------------------------------------------------------------------------------
 
-  #statsOf(name: string): FunctionStats {
-    let stats = this.#stats.get(name);
-    if (stats === undefined) this.#stats.set(name, stats = this.#core.recorder.stats(name, "ACTOR_TASK"));
-    return stats;
+  #methodOf(name: string): CalledMethod {
+    let method = this.#methods.get(name);
+    if (method === undefined) {
+      const stats = this.#core.recorder.stats(`${this.info.className}.${name}`, "ACTOR_TASK");
+      this.#methods.set(name, method = { name, stats });
+    }
+    return method;
+  }
+
+  #idOf(call: OwnCall): TaskId {
+    return taskId(this.#core.identity.self, call.sequence);
   }
 
   #recordRow(
@@ -437,7 +415,7 @@ export class ActorClient implements WorkerLinkObserver {
     if (state === "FINISHED" && !recorder.wantsRow) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    const resultBytes = call.items?.bytes ?? reply?.bytes ?? 0;
+    const resultBytes = this.#itemsOf(call)?.bytes ?? reply?.bytes ?? 0;
     recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, resultBytes, error));
   }
 
@@ -450,13 +428,13 @@ export class ActorClient implements WorkerLinkObserver {
     error: TaskRow["error"],
   ): TaskRow {
     return {
-      taskId: call.id(),
+      taskId: this.#idOf(call),
       attempt: call.attempt,
       jobId: this.#core.identity.jobId,
-      name: call.stats.name,
+      name: call.method.stats.name,
       type: "ACTOR_TASK",
       state,
-      parentTaskId: call.parent,
+      parentTaskId: call.parent?.taskId ?? null,
       actorId: this.info.actorId,
       nodeId: this.status?.nodeId ?? null,
       workerId: this.status?.workerId ?? null,
@@ -464,7 +442,7 @@ export class ActorClient implements WorkerLinkObserver {
       pushedMs: call.pushedMs === 0 ? null : call.pushedMs,
       startMs,
       endMs,
-      args: call.args.ids(),
+      args: call.args.resolved.map((entry) => entry.id),
       resultBytes,
       error,
     };
@@ -473,7 +451,7 @@ export class ActorClient implements WorkerLinkObserver {
   /** What runs at the actor now, as far as this process knows. */
   running(): FunctionStats | null {
     const first = this.#queue.inFlight.values().next();
-    return first.done ? null : first.value.stats;
+    return first.done ? null : first.value.method.stats;
   }
 
   /** Append rows of calls that have been under way for longer than a batch's interval, at most `limit`. */

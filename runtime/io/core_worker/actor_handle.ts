@@ -6,8 +6,9 @@
 import { RefReleasedError } from "../../common/errors.ts";
 import { checkMethodOptions } from "../../common/options.ts";
 import type { ErrorClass, MethodOptions } from "../../common/public_types.ts";
-import type { ActorClient, MethodInfo } from "./actor_client.ts";
+import type { ActorClient } from "./actor_client.ts";
 import type { ItemCall } from "./item_calls.ts";
+import type { MethodInfo } from "./own_call.ts";
 
 let clientIn: (handle: ActorHandle) => ActorClient | null;
 

@@ -3,11 +3,12 @@
  * @module
  */
 import { type ActorId, actorId } from "../../common/ids.ts";
+import { labelWishesOf } from "../../common/labels.ts";
 import { resourcesOf, strategyOf } from "../../common/options.ts";
 import { runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus, RuntimeEnvSpec } from "../../common/task_spec.ts";
-import { ActorClient, type ActorRegistry, type HandleInfo, type MethodInfo } from "./actor_client.ts";
+import { ActorClient, type ActorRegistry, type HandleInfo } from "./actor_client.ts";
 import {
   type ActorHandle,
   checkBackpressure,
@@ -17,9 +18,10 @@ import {
   methodInfo,
 } from "./actor_handle.ts";
 import type { ActorUse } from "./actor_uses.ts";
-import { ArgumentList } from "./arguments.ts";
+import { type CallArguments, encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { FunctionRecord } from "./functions.ts";
+import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
 import { WeakTable } from "./weak_table.ts";
@@ -39,7 +41,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   /** Clients with calls under way: nobody else may hold them. */
   readonly #busy = new Set<ActorClient>();
   /** Arguments of actors that this process created and that may be constructed again. */
-  readonly #creationArgs = new WeakMap<ActorClient, ArgumentList>();
+  readonly #creationArgs = new WeakMap<ActorClient, CallArguments>();
   readonly #ended = new WeakSet<ActorClient>();
   /** By the client that holds it: collected together. */
   readonly #uses = new WeakMap<ActorClient, ActorUse>();
@@ -73,7 +75,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     const core = this.#core;
     const { givenOptions: options, code } = remoteClass;
     const { name: className } = code.definition;
-    const args = ArgumentList.encode(core, values, `new ${className}`);
+    const args = encodeArguments(core, values, `new ${className}`);
     const methods: Record<string, MethodInfo> = {};
     for (const [method, info] of Object.entries(code.definition.methods)) {
       const given = options.methods?.[method];
@@ -111,7 +113,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     return handle;
   }
 
-  async #create(client: ActorClient, remoteClass: RemoteClass, args: ArgumentList): Promise<void> {
+  async #create(client: ActorClient, remoteClass: RemoteClass, args: CallArguments): Promise<void> {
     const core = this.#core;
     try {
       await core.connected;
@@ -161,7 +163,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     client: ActorClient,
     remoteClass: RemoteClass,
     record: FunctionRecord,
-    args: ArgumentList,
+    args: CallArguments,
     runtimeEnv: RuntimeEnvSpec,
   ): ActorSpec {
     const { givenOptions: options } = remoteClass;
@@ -184,7 +186,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       resources: resourcesOf(options, 0),
       placementResources: resourcesOf(options, 1),
       strategy: strategyOf(options),
-      ...(options.labelSelector && { labelSelector: options.labelSelector }),
+      ...labelWishesOf(options),
       runtimeEnv,
       args: args.stored,
       methods: info.methods,

@@ -15,7 +15,6 @@ import type { ObjectTarget } from "./store_access.ts";
 import type { RefSink } from "./value_codec.ts";
 
 const NOTHING: readonly never[] = Object.freeze([]);
-const NO_ARGUMENTS = new Uint8Array([0]);
 
 /** Inline arguments of one call, together. Larger single values are stored by themselves; these are many small ones. */
 const INLINE_SUM_BYTES_MAX = 8 * 1024 * 1024;
@@ -23,11 +22,79 @@ const INLINE_SUM_BYTES_MAX = 8 * 1024 * 1024;
 /** Shared scratch: a call's arguments are encoded in one go. */
 const scratch = new ByteWriter();
 
-/** See the module's header. */
-export class ArgumentList implements EntryWaiter {
+/** The arguments of one call, whatever they are. */
+export interface CallArguments {
   /** Stored arguments, once ready. */
-  stored: readonly ArgumentRef[] = NOTHING;
+  readonly stored: readonly ArgumentRef[];
   /** Entries of the refs among the arguments, for the task graph. */
+  readonly resolved: readonly Entry[];
+  readonly isReady: boolean;
+  /** Called once, when all arguments are known, or with the first one that failed. */
+  whenReady(callback: (failed: Entry | null) => void): void;
+  /** About how long the block is; only when ready, and the same from then on. */
+  readonly bytes: number;
+  /** The arguments as bytes (see push.ts); only when ready. */
+  block(): Uint8Array;
+  /** The call has ended: what it kept alive may go. Idempotent. */
+  release(): void;
+}
+
+/** Encode `values`. Throws TypeError with the path of what cannot travel; then nothing was submitted. */
+export function encodeArguments(
+  core: CoreContext,
+  values: readonly unknown[],
+  name: string,
+): CallArguments {
+  if (values.length === 0) return NONE;
+  const sink: RefSink = { refs: [], held: [] };
+  try {
+    const inline = encodeInline(core, values, name, sink);
+    if (inline !== null) {
+      if (sink.held.length === 0) return new PlainArguments(inline);
+      return new ArgumentList(core, null, inline, sink.held);
+    }
+    abandon(sink.held);
+    return new ArgumentList(core, encodeParts(core, values, name, sink), null, sink.held);
+  } catch (error) {
+    abandon(sink.held);
+    throw error;
+  }
+}
+
+/** Values without refs or handles, as those of most calls are: of a million queued calls each has one. */
+class PlainArguments implements CallArguments {
+  readonly #block: Uint8Array;
+
+  constructor(block: Uint8Array) {
+    this.#block = block;
+  }
+
+  get stored(): readonly never[] {
+    return NOTHING;
+  }
+  get resolved(): readonly never[] {
+    return NOTHING;
+  }
+  get isReady(): boolean {
+    return true;
+  }
+  whenReady(callback: (failed: null) => void): void {
+    callback(null);
+  }
+  get bytes(): number {
+    return this.#block.length;
+  }
+  block(): Uint8Array {
+    return this.#block;
+  }
+  release(): void {}
+}
+
+const NONE = new PlainArguments(new Uint8Array([0]));
+
+/** Arguments that are refs, or contain some: known when those are settled, and kept alive until the call ends. */
+class ArgumentList implements CallArguments, EntryWaiter {
+  stored: readonly ArgumentRef[] = NOTHING;
   resolved: readonly Entry[] = NOTHING;
   readonly #core: CoreContext;
   /** Encoded values and entries in order; null once the block is made. */
@@ -35,13 +102,14 @@ export class ArgumentList implements EntryWaiter {
   #block: Uint8Array | null;
   /** Everything kept alive until the call ends. */
   #held: readonly Held[];
+  #bytes: number | null = null;
   #waiting = 0;
   #failed: Entry | null = null;
   #whenReady: ((failed: Entry | null) => void) | null = null;
   /** Questions to the agent that are open; most calls have none. */
   #requests: Set<string> | null = null;
 
-  private constructor(
+  constructor(
     core: CoreContext,
     parts: (Uint8Array | Entry)[] | null,
     block: Uint8Array | null,
@@ -55,79 +123,10 @@ export class ArgumentList implements EntryWaiter {
     if (parts !== null) this.#await(parts);
   }
 
-  /** Encode `values`. Throws TypeError with the path of what cannot travel; then nothing was submitted. */
-  static encode(core: CoreContext, values: readonly unknown[], name: string): ArgumentList {
-    if (values.length === 0) return new ArgumentList(core, null, NO_ARGUMENTS, NOTHING);
-    const sink: RefSink = { refs: [], held: [] };
-    try {
-      const inline = ArgumentList.#encodeInline(core, values, name, sink);
-      if (inline !== null) return new ArgumentList(core, null, inline, sink.held);
-      abandon(sink.held);
-      return ArgumentList.#encodeParts(core, values, name, sink);
-    } catch (error) {
-      abandon(sink.held);
-      throw error;
-    }
-  }
-
-  /** All in one go, as most calls can be; null when one is a ref or too large. */
-  static #encodeInline(
-    core: CoreContext,
-    values: readonly unknown[],
-    name: string,
-    sink: RefSink,
-  ): Uint8Array | null {
-    const writer = scratch;
-    writer.reset();
-    writer.varint(values.length);
-    for (let index = 0; index < values.length; index++) {
-      const value = values[index];
-      if (value instanceof ObjectRef) return null;
-      writer.u8(ValueKind.inline);
-      const large = core.codec.append(writer, value, pathOf(index), sink);
-      if (large !== null) {
-        abandon(large.held);
-        return null;
-      }
-      checkSize(writer.position, name);
-    }
-    return writer.buffer.slice(0, writer.position);
-  }
-
-  static #encodeParts(
-    core: CoreContext,
-    values: readonly unknown[],
-    name: string,
-    sink: RefSink,
-  ): ArgumentList {
-    const parts: (Uint8Array | Entry)[] = [];
-    let inlineBytes = 0;
-    for (const [index, value] of values.entries()) {
-      if (value instanceof ObjectRef) {
-        const entry = core.objects.entryOf(value, `${name}: ${pathOf(index)}`);
-        parts.push(entry);
-        sink.held.push(entry);
-        continue;
-      }
-      scratch.reset();
-      const large = core.codec.append(scratch, value, pathOf(index), sink);
-      inlineBytes += scratch.position;
-      checkSize(inlineBytes, name);
-      if (large === null) parts.push(scratch.buffer.slice(0, scratch.position));
-      else {
-        const entry = core.objects.putArgument(large);
-        parts.push(entry);
-        sink.held.push(entry);
-      }
-    }
-    return new ArgumentList(core, parts, null, sink.held);
-  }
-
   get isReady(): boolean {
     return this.#waiting === 0 && this.#failed === null;
   }
 
-  /** Called once, when all arguments are known, or with the first one that failed. */
   whenReady(callback: (failed: Entry | null) => void): void {
     if (this.#failed !== null) callback(this.#failed);
     else if (this.#waiting === 0) {
@@ -136,28 +135,16 @@ export class ArgumentList implements EntryWaiter {
     } else this.#whenReady = callback;
   }
 
-  /** About how long the block is; only when ready. */
-  get inlineBytes(): number {
-    if (this.#block !== null) return this.#block.length;
-    let bytes = 0;
-    for (const part of this.#parts!) {
-      if (part instanceof Uint8Array) bytes += part.length;
-      else if (isHere(part)) bytes += part.bytes;
-    }
-    return Math.min(bytes, INLINE_SUM_BYTES_MAX);
+  /** Not the block's own length: it is asked for before the block is made, and must not change then. */
+  get bytes(): number {
+    return this.#bytes ??= this.#parts === null ? this.#block!.length : inlineBytes(this.#parts);
   }
 
-  /** The arguments as bytes (see push.ts); only when ready. */
   block(): Uint8Array {
     this.#block ??= this.#build(this.#parts!);
     return this.#block;
   }
 
-  ids(): ObjectId[] {
-    return this.resolved.map((entry) => entry.id);
-  }
-
-  /** The call has ended: what it kept alive may go. Idempotent. */
   release(): void {
     const held = this.#held;
     this.#held = NOTHING;
@@ -235,6 +222,59 @@ export class ArgumentList implements EntryWaiter {
   }
 }
 
+/** All in one go, as most calls can be; null when one is a ref or too large. */
+function encodeInline(
+  core: CoreContext,
+  values: readonly unknown[],
+  name: string,
+  sink: RefSink,
+): Uint8Array | null {
+  const writer = scratch;
+  writer.reset();
+  writer.varint(values.length);
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index];
+    if (value instanceof ObjectRef) return null;
+    writer.u8(ValueKind.inline);
+    const large = core.codec.append(writer, value, pathOf(index), sink);
+    if (large !== null) {
+      abandon(large.held);
+      return null;
+    }
+    checkSize(writer.position, name);
+  }
+  return writer.buffer.slice(0, writer.position);
+}
+
+function encodeParts(
+  core: CoreContext,
+  values: readonly unknown[],
+  name: string,
+  sink: RefSink,
+): (Uint8Array | Entry)[] {
+  const parts: (Uint8Array | Entry)[] = [];
+  let inlineBytes = 0;
+  for (const [index, value] of values.entries()) {
+    if (value instanceof ObjectRef) {
+      const entry = core.objects.entryOf(value, `${name}: ${pathOf(index)}`);
+      parts.push(entry);
+      sink.held.push(entry);
+      continue;
+    }
+    scratch.reset();
+    const large = core.codec.append(scratch, value, pathOf(index), sink);
+    inlineBytes += scratch.position;
+    checkSize(inlineBytes, name);
+    if (large === null) parts.push(scratch.buffer.slice(0, scratch.position));
+    else {
+      const entry = core.objects.putArgument(large);
+      parts.push(entry);
+      sink.held.push(entry);
+    }
+  }
+  return parts;
+}
+
 /** One argument as the worker reads it: a value, or a ref that it must fetch. */
 export type ReceivedArgument = { readonly value: unknown } | ObjectTarget;
 
@@ -253,6 +293,15 @@ export function readArguments(core: CoreContext, block: Uint8Array): ReceivedArg
     }
   }
   return received;
+}
+
+function inlineBytes(parts: readonly (Uint8Array | Entry)[]): number {
+  let bytes = 0;
+  for (const part of parts) {
+    if (part instanceof Uint8Array) bytes += part.length;
+    else if (isHere(part)) bytes += part.bytes;
+  }
+  return Math.min(bytes, INLINE_SUM_BYTES_MAX);
 }
 
 function isHere(entry: Entry): boolean {

@@ -10,6 +10,7 @@ import type { ActorUses } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Entry } from "./entry.ts";
 import type { FunctionTable } from "./functions.ts";
+import type { ItemCalls } from "./item_calls.ts";
 import type { ObjectManager } from "./objects.ts";
 import type { PushChannel } from "./push_channel.ts";
 import type { TaskRecorder } from "./recorder.ts";
@@ -20,7 +21,8 @@ import type { FolderAccess } from "./core_host.ts";
 /** The task or call that user code runs in right now. */
 export interface CurrentTask {
   readonly taskId: TaskId;
-  readonly depth: number;
+  /** How many tasks that may be blocked stand above what it submits: one more for a task, none for an actor. */
+  readonly childDepth: number;
 }
 
 /** Where a worker can be reached: a grant, or an actor's status. */
@@ -54,6 +56,7 @@ export interface CoreContext {
   readonly actorUses: ActorUses;
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
+  readonly itemCalls: ItemCalls;
   /** Streams that tasks or an actor opened here and that have not ended. */
   readonly openStreams: Set<{ leave(): void }>;
   /** Milliseconds since the epoch, monotonic within the process. */

@@ -11,6 +11,7 @@
 import { MobulaError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
+import { labelWishesOf } from "../../common/labels.ts";
 import { resourcesOf, strategyOf } from "../../common/options.ts";
 import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import { sha256Hex } from "../../common/sha256.ts";
@@ -29,7 +30,7 @@ import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_c
 import { type CoreHost, type FolderAccess, NO_FOLDERS, randomHex } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
-import { itemsOption } from "./item_calls.ts";
+import { ItemCalls, itemsOption } from "./item_calls.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
 import { registeredCodecs } from "./class_codecs.ts";
 import { type BlockingObserver, ObjectManager } from "./objects.ts";
@@ -38,9 +39,10 @@ import { TaskRecorder } from "./recorder.ts";
 import type { RemoteClass, RemoteCode, RemoteFunction } from "./remote_function.ts";
 import { StoreAccess } from "./store_access.ts";
 import type { CallShape } from "./own_task.ts";
-import { TaskManager, UNKNOWN_DEATH } from "./tasks.ts";
+import { TaskManager } from "./tasks.ts";
 import { isInline, ValueCodec } from "./value_codec.ts";
 import { valueExtension } from "./value_extension.ts";
+import { UNKNOWN_DEATH } from "./worker_fates.ts";
 import type { WorkerLink } from "./worker_link.ts";
 
 export interface CoreWorkerOptions {
@@ -82,6 +84,7 @@ export class CoreWorker implements CoreContext {
   readonly connected: Promise<void>;
   readonly store: StoreAccess;
   readonly workingDirs: FolderAccess;
+  readonly itemCalls: ItemCalls = new ItemCalls();
   readonly openStreams: Set<{ leave(): void }> = new Set();
   readonly #relays: RelayTable;
   readonly #options: CoreWorkerOptions;
@@ -142,7 +145,7 @@ export class CoreWorker implements CoreContext {
   get handlers(): Handlers<CoreMethods> {
     return {
       reclaimLease: ({ leaseId }) => this.tasks.reclaim(leaseId),
-      leaseLost: ({ leaseId }) => this.tasks.leaseLost(leaseId),
+      leaseLost: ({ leaseId, cause }) => this.tasks.leaseLost(leaseId, cause),
       actorStatus: ({ status }, sections) => this.actors.updated(status, sections[0]?.slice() ?? null),
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
@@ -317,8 +320,11 @@ export class CoreWorker implements CoreContext {
     const resources = resourcesOf(options, 1);
     const strategy = strategyOf(options);
     const runtimeEnv = runtimeEnvOf(this.runtimeEnv, options.runtimeEnv);
-    const { labelSelector } = options;
-    const key = JSON.stringify([resources, strategy, labelSelector ?? null, runtimeEnv.hash]).replaceAll(
+    const labels = labelWishesOf(options);
+    const maxRetries = options.maxRetries ?? taskMaxRetries();
+    // What may not be run again has leases of its own: the memory monitor tells them apart by their lease.
+    const kind = maxRetries === 0 ? ["once"] : [];
+    const key = JSON.stringify([resources, strategy, labels, runtimeEnv.hash, ...kind]).replaceAll(
       "#",
       "%23",
     );
@@ -327,10 +333,11 @@ export class CoreWorker implements CoreContext {
     return {
       // The name travels with the definition.
       record: options.name === undefined ? record : record.named(options.name),
-      shape: { key, resources, strategy, ...(labelSelector && { labelSelector }), runtimeEnv },
+      shape: { key, resources, strategy, ...labels, runtimeEnv },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,
-      maxRetries: options.maxRetries ?? taskMaxRetries(),
+      owner: this.identity.self,
+      maxRetries,
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),
       items: itemsOption(code.definition.streams, options),

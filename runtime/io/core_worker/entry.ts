@@ -7,18 +7,41 @@
  *
  * `count` is what keeps it alive here: unreleased refs, tasks under way that take it as an argument, and values that
  * contain it. Refs that are collected without release() are noticed when the whole entry is collected.
+ *
+ * There may be millions: at most 12 fields (112 bytes in JavaScriptCore; the next size is 160). What few entries have goes
+ * into `Rare`.
  * @module
  */
-import type { NodeId, ObjectId, TaskId } from "../../common/ids.ts";
-import { returnId } from "../../common/ids.ts";
+import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import { returnId, taskId } from "../../common/ids.ts";
 import type { Held } from "./actor_uses.ts";
 
 export type EntryState = "pending" | "value" | "bytes" | "stored" | "error" | "remote";
 
-/** Called once when an entry leaves `pending`. */
+/** Told once when an entry leaves `pending`. */
 export interface EntryWaiter {
-  entrySettled(entry: Entry): void;
+  /** `index`: what onSettled() was given. */
+  entrySettled(entry: Entry, index: number): void;
 }
+
+/** Who counts an object: its owner, by the agent of the owner's node. Shared by many entries. */
+export interface EntryHome {
+  /** "" for a driver that is not connected yet. */
+  readonly node: NodeId;
+  /** This process, where it is the owner; null for what is borrowed. */
+  readonly self: ProcessId | null;
+}
+
+/** What few entries have. */
+interface Rare {
+  /** Of a task's results. */
+  index: number;
+  contained: Held[] | null;
+  location: NodeId | null;
+}
+
+const REGISTERED = 1;
+const RELEASED = 2;
 
 /** See the module's header. */
 export class Entry {
@@ -27,70 +50,124 @@ export class Entry {
   payload: unknown = null;
   /** Size in the store, or of the encoded bytes. */
   bytes = 0;
-  readonly owned: boolean;
   count = 0;
-  /** Its home counts it: it is stored, or its ref has left this process. */
-  registered = false;
-  /** Refs and handles inside the value, held as long as it. */
-  contained: Held[] | null = null;
   /** What made it, for the task graph: a function's name, or "put". */
-  producer: string;
-  /** Where a copy is known to be, as a hint for scheduling. */
-  location: NodeId | null = null;
-  waiters: EntryWaiter[] | null = null;
-  /** Set when its last use ended; nothing may touch it any more. */
-  released = false;
-  /** The node whose agent counts it; an owner's own node, which a driver learns when it is connected. */
-  readonly #at: { readonly node: NodeId };
-  #id: ObjectId | null;
-  readonly #task: TaskId | (() => TaskId) | null;
-  readonly #index: number;
+  readonly producer: string;
+  readonly #home: EntryHome;
+  /** Its id; of a result, the number of its task until somebody asks for the id: most never need it as text. */
+  #name: ObjectId | number;
+  #flags = 0;
+  /** The last wait that has looked at it, see seenIn(). */
+  #round = 0;
+  #waiter: EntryWaiter | null = null;
+  #waiterIndex = 0;
+  #rare: Rare | null = null;
 
-  constructor(
-    init: {
-      id: ObjectId | null;
-      task?: () => TaskId;
-      index?: number;
-      state: EntryState;
-      at: { readonly node: NodeId };
-      owned: boolean;
-      producer: string;
-    },
-  ) {
-    this.#id = init.id;
-    this.#task = init.task ?? null;
-    this.#index = init.index ?? 0;
-    this.state = init.state;
-    this.#at = init.at;
-    this.owned = init.owned;
-    this.producer = init.producer;
+  private constructor(state: EntryState, home: EntryHome, producer: string, name: ObjectId | number) {
+    this.state = state;
+    this.#home = home;
+    this.producer = producer;
+    this.#name = name;
   }
 
-  /** Made when first asked for: most results never need their id as text. */
+  /** The `index`-th result of this process's task `sequence`. */
+  static ofReturn(home: EntryHome, sequence: number, index: number, producer: string): Entry {
+    const entry = new Entry("pending", home, producer, sequence);
+    if (index !== 0) entry.#rarely().index = index;
+    return entry;
+  }
+
+  /** Something that this process puts. */
+  static ofPut(home: EntryHome, id: ObjectId): Entry {
+    return new Entry("pending", home, "put", id);
+  }
+
+  /** Something that came from elsewhere. */
+  static ofBorrowed(node: NodeId, id: ObjectId): Entry {
+    return new Entry("remote", { node, self: null }, "borrowed", id);
+  }
+
   get id(): ObjectId {
-    if (this.#id === null) {
-      const task = this.#task as () => TaskId;
-      this.#id = returnId(task(), this.#index);
+    if (typeof this.#name === "number") {
+      this.#name = returnId(taskId(this.#home.self!, this.#name), this.#rare?.index ?? 0);
     }
-    return this.#id;
+    return this.#name;
   }
 
+  /** The node whose agent counts it; an owner's own node, which a driver learns when it is connected. */
   get home(): NodeId {
-    return this.#at.node;
+    return this.#home.node;
+  }
+
+  /** Whether this process submitted or put it. */
+  get owned(): boolean {
+    return this.#home.self !== null;
   }
 
   get isPending(): boolean {
     return this.state === "pending";
   }
 
-  onSettled(waiter: EntryWaiter): void {
-    if (this.waiters === null) this.waiters = [waiter];
-    else this.waiters.push(waiter);
+  /** Its home counts it: it is stored, or its ref has left this process. */
+  get registered(): boolean {
+    return (this.#flags & REGISTERED) !== 0;
+  }
+  set registered(is: boolean) {
+    this.#flags = is ? this.#flags | REGISTERED : this.#flags & ~REGISTERED;
+  }
+
+  /** Set when its last use ended; nothing may touch it any more. */
+  get released(): boolean {
+    return (this.#flags & RELEASED) !== 0;
+  }
+  set released(is: boolean) {
+    this.#flags = is ? this.#flags | RELEASED : this.#flags & ~RELEASED;
+  }
+
+  /** Refs and handles inside the value, held as long as it. */
+  get contained(): Held[] | null {
+    return this.#rare === null ? null : this.#rare.contained;
+  }
+  set contained(held: Held[] | null) {
+    if (held !== null || this.#rare !== null) this.#rarely().contained = held;
+  }
+
+  /** Where a copy is known to be, as a hint for scheduling. */
+  get location(): NodeId | null {
+    return this.#rare === null ? null : this.#rare.location;
+  }
+  set location(node: NodeId | null) {
+    this.#rarely().location = node;
+  }
+
+  #rarely(): Rare {
+    return this.#rare ??= { index: 0, contained: null, location: null };
+  }
+
+  /** Whether this round (a number of newRound()) has met it already; from now on it has. Cheaper than a set of entries. */
+  seenIn(round: number): boolean {
+    if (this.#round === round) return true;
+    this.#round = round;
+    return false;
+  }
+
+  onSettled(waiter: EntryWaiter, index: number = 0): void {
+    if (this.#waiter === null) {
+      this.#waiter = waiter;
+      this.#waiterIndex = index;
+    } else if (this.#waiter instanceof SeveralWaiters) {
+      this.#waiter.add(waiter, index);
+    } else {
+      const several = new SeveralWaiters();
+      several.add(this.#waiter, this.#waiterIndex);
+      several.add(waiter, index);
+      this.#waiter = several;
+    }
   }
 
   offSettled(waiter: EntryWaiter): void {
-    const index = this.waiters?.indexOf(waiter) ?? -1;
-    if (index >= 0) this.waiters!.splice(index, 1);
+    if (this.#waiter === waiter) this.#waiter = null;
+    else if (this.#waiter instanceof SeveralWaiters) this.#waiter.remove(waiter);
   }
 
   settle(state: EntryState, payload: unknown, bytes: number): void {
@@ -98,8 +175,33 @@ export class Entry {
     this.state = state;
     this.payload = payload;
     this.bytes = bytes;
-    const waiters = this.waiters;
-    this.waiters = null;
-    if (waiters !== null) { for (const waiter of waiters) waiter.entrySettled(this); }
+    const waiter = this.#waiter;
+    if (waiter === null) return;
+    this.#waiter = null;
+    waiter.entrySettled(this, this.#waiterIndex);
   }
+}
+
+/** Where more than one waits. */
+class SeveralWaiters implements EntryWaiter {
+  #waiters: { readonly waiter: EntryWaiter; readonly index: number }[] = [];
+
+  add(waiter: EntryWaiter, index: number): void {
+    this.#waiters.push({ waiter, index });
+  }
+
+  remove(waiter: EntryWaiter): void {
+    this.#waiters = this.#waiters.filter((one) => one.waiter !== waiter);
+  }
+
+  entrySettled(entry: Entry): void {
+    for (const { waiter, index } of this.#waiters) waiter.entrySettled(entry, index);
+  }
+}
+
+let rounds = 0;
+
+/** A number for Entry.seenIn that no entry has met. */
+export function newRound(): number {
+  return ++rounds;
 }

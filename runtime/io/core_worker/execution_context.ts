@@ -49,7 +49,7 @@ export function lazyContext(
   id: () => TaskId,
   taskName: string,
   attempt: number,
-  depth: number,
+  childDepth: number,
   assigned: Assignment,
 ): TaskContext {
   return {
@@ -58,7 +58,7 @@ export function lazyContext(
     },
     taskName,
     attempt,
-    depth,
+    childDepth,
     assigned,
   };
 }

@@ -34,7 +34,8 @@ import type { ItemOutlet } from "./item_outlet.ts";
 import { ItemRunner } from "./item_runner.ts";
 import type { BlockingObserver } from "./objects.ts";
 import { ReplyBatch } from "./reply_batch.ts";
-import { resultValues } from "./result_values.ts";
+import { epochMs, isThenable, resultValues } from "./task_results.ts";
+import type { VisibleDevices } from "./visible_devices.ts";
 import { type Encoded, isInline, type RefSink } from "./value_codec.ts";
 
 /** Inline results of one task, together; the rest is stored. A single one is smaller (INLINE_BYTES_MAX). */
@@ -78,6 +79,7 @@ type Callable = (...args: any[]) => unknown;
 export class Executor implements BlockingObserver {
   readonly #core: CoreWorker;
   readonly #context: ExecutionContext;
+  readonly #devices: VisibleDevices | null;
   readonly #queue: Deque<WorkItem> = new Deque();
   readonly #scratch = new ByteWriter();
   readonly #replies = new ReplyBatch();
@@ -92,9 +94,10 @@ export class Executor implements BlockingObserver {
   #handBackTimer: ReturnType<typeof setTimeout> | null = null;
   #whenIdle: (() => void)[] = [];
 
-  constructor(core: CoreWorker, context: ExecutionContext) {
+  constructor(core: CoreWorker, context: ExecutionContext, devices: VisibleDevices | null) {
     this.#core = core;
     this.#context = context;
+    this.#devices = devices;
     this.#items = new ItemRunner(core, context, this.#replies, () => this.enter());
   }
 
@@ -249,6 +252,7 @@ export class Executor implements BlockingObserver {
 
   /** Run an item as far as it goes without waiting: null when it is done, else its end. */
   #begin(item: WorkItem): Promise<void> | null {
+    if (this.#devices !== null) this.#devices.show(this.#assignedTo(item).gpuIds);
     const code = this.#callableOf(item);
     if (code === null) return this.#runSlowly(item);
     let values: unknown[];
@@ -473,9 +477,14 @@ export class Executor implements BlockingObserver {
       () => this.#taskIdOf(item),
       this.#nameOf(item),
       item.attempt,
-      item.depth,
-      this.#actor?.assigned ?? item.caller.assigned,
+      // An actor never lends its CPUs: what it submits is no descendant of a blocked task unless its caller is.
+      this.#actor === null ? item.depth + 1 : item.depth,
+      this.#assignedTo(item),
     );
+  }
+
+  #assignedTo(item: WorkItem): Assignment {
+    return this.#actor?.assigned ?? item.caller.assigned;
   }
 
   #taskIdOf(item: WorkItem): TaskId {
@@ -485,13 +494,4 @@ export class Executor implements BlockingObserver {
   #nameOf(item: WorkItem): string {
     return item.target?.name ?? `${this.#actor?.className}.${item.method}`;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
-}
-
-function epochMs(atMs: number): number {
-  return performance.timeOrigin + atMs;
 }

@@ -18,7 +18,7 @@ export class FixedItems extends ItemReceiver {
     const { objects } = init.core;
     const given: ObjectRef<unknown>[] = [];
     for (let index = 0; index < init.limit; index++) {
-      const entry = objects.newReturn(init.id, index + 1, init.name);
+      const entry = objects.newReturn(init.sequence, index + 1, init.name);
       this.#entries.push(entry);
       given.push(objects.refOf(entry));
     }
@@ -37,9 +37,9 @@ export class FixedItems extends ItemReceiver {
   }
 
   protected finished(error: Uint8Array | null): void {
-    const { core, name, id, limit } = this.init;
+    const { core, name, limit } = this.init;
     const missing = error ?? core.objects.encodeError(
-      new RangeError(`${name} (${id()}) gave ${this.#next} of the ${limit} items of numReturns`),
+      new RangeError(`${name} (${this.id}) gave ${this.#next} of the ${limit} items of numReturns`),
     );
     for (const entry of this.#entries.slice(this.#next)) core.objects.settleError(entry, missing);
   }

@@ -2,6 +2,9 @@
  * What a call of a generator gives: a stream, or with `numReturns: n` so many refs.
  * @module
  */
+import { TaskCancelledError } from "../../common/errors.ts";
+import type { TaskId } from "../../common/ids.ts";
+import type { CoreContext } from "./core_context.ts";
 import { FixedItems } from "./fixed_items.ts";
 import type { ItemCallInit, ItemReceiver } from "./item_receiver.ts";
 import { ItemStream } from "./item_stream.ts";
@@ -32,7 +35,32 @@ export interface ItemCall {
   readonly given: ObjectRefStream<unknown> | readonly ObjectRef<unknown>[];
 }
 
-export function openItems(init: ItemCallInit): ItemCall {
+/** The generator calls of one process that have not ended, by their number. */
+export class ItemCalls {
+  readonly #receivers = new Map<number, ItemReceiver>();
+
+  open(core: CoreContext, sequence: number, name: string, { backpressure, limit }: ItemsOption): ItemCall {
+    const call = openItems({ core, sequence, name, backpressure, limit });
+    const { receiver } = call;
+    this.#receivers.set(sequence, receiver);
+    // Not before its history is written.
+    receiver.ended.onSettled({ entrySettled: () => queueMicrotask(() => this.#receivers.delete(sequence)) });
+    return call;
+  }
+
+  of(sequence: number): ItemReceiver | null {
+    return this.#receivers.get(sequence) ?? null;
+  }
+}
+
+/** Of a call whose stream was left before it was started. */
+export function unreadError(name: string, id: TaskId): TaskCancelledError {
+  return new TaskCancelledError(`${name} (${id}) was not started: its stream was left before`, {
+    taskId: id,
+  });
+}
+
+function openItems(init: ItemCallInit): ItemCall {
   const { limit } = init;
   if (limit !== null) {
     const receiver = new FixedItems({ ...init, limit });

@@ -6,7 +6,7 @@
  * failed of, wherever that was found out. Item k is the call's return k + 1.
  * @module
  */
-import { type NodeId, returnId, type TaskId } from "../../common/ids.ts";
+import { type NodeId, returnId, type TaskId, taskId } from "../../common/ids.ts";
 import { ItemReader } from "../../core/worker/item_reader.ts";
 import { type ItemsRequest, PushType, writeSequences } from "../../protocol/push.ts";
 import {
@@ -30,7 +30,6 @@ export type Item = Uint8Array | Entry;
 export interface ItemCallInit {
   readonly core: CoreContext;
   readonly sequence: number;
-  readonly id: () => TaskId;
   /** Of the function or method, for people. */
   readonly name: string;
   /** How many unread items it may be ahead; 0: no limit. */
@@ -54,7 +53,7 @@ export abstract class ItemReceiver implements EntryWaiter {
   constructor(init: ItemCallInit) {
     this.init = init;
     this.reader = new ItemReader<Item>(init.backpressure, inlineBytes);
-    this.ended = init.core.objects.newReturn(init.id, 0, init.name);
+    this.ended = init.core.objects.newReturn(init.sequence, 0, init.name);
     this.ended.count++;
     this.ended.onSettled(this);
   }
@@ -63,6 +62,10 @@ export abstract class ItemReceiver implements EntryWaiter {
   protected abstract arrived(): void;
   /** Nothing more will come; an encoded error, or null. */
   protected abstract finished(error: Uint8Array | null): void;
+
+  get id(): TaskId {
+    return taskId(this.init.core.identity.self, this.init.sequence);
+  }
 
   get isStopped(): boolean {
     return this.reader.hasLeft;
@@ -139,8 +142,8 @@ export abstract class ItemReceiver implements EntryWaiter {
 
   /** The pending entry that an item settles. */
   protected entryOf(index: number): Entry {
-    const { core, id, name } = this.init;
-    return core.objects.newReturn(id, index + 1, name);
+    const { core, sequence, name } = this.init;
+    return core.objects.newReturn(sequence, index + 1, name);
   }
 
   /** Its worker holds the item's refs until they are counted here; of an item that is not wanted, nothing is. */
@@ -157,10 +160,10 @@ export abstract class ItemReceiver implements EntryWaiter {
 
   /** A worker that crashes may have stored one more item than it could report: nobody will ever ask for that. */
   #disownNext(): void {
-    const { core, id } = this.init;
+    const { core } = this.init;
     const { node: home } = core.identity;
     if (home === "" || core.closedReason !== null) return;
-    core.link.reference({ op: "disown", id: returnId(id(), this.reader.received + 1), home });
+    core.link.reference({ op: "disown", id: returnId(this.id, this.reader.received + 1), home });
   }
 }
 

@@ -92,8 +92,8 @@ export class ItemStream extends ItemReceiver {
   /** An entry that is settled when there is a next item or an end. */
   next(): Entry {
     if (this.#next === null) {
-      const { core, id, name } = this.init;
-      this.#next = core.objects.newReturn(id, this.reader.received, name);
+      const { core, sequence, name } = this.init;
+      this.#next = core.objects.newReturn(sequence, this.reader.received, name);
       if (this.reader.unread > 0 || this.#finished) this.#settleNext();
     }
     return this.#next;

@@ -16,31 +16,35 @@ let heldEntry: (ref: ObjectRef<unknown>) => Entry | null;
 
 /** See the module's header. Users see the interface of the same name. */
 export class ObjectRef<T> implements PublicRef<T> {
-  #entry: Entry | null;
+  /** Of a released ref: its id, or an entry that has no use left. */
+  #held: Entry | string;
   readonly #table: EntryTable;
-  #releasedId: string | null = null;
 
   static {
-    heldEntry = (ref) => ref.#entry;
+    heldEntry = (ref) => {
+      const held = ref.#held;
+      return typeof held === "string" || held.released ? null : held;
+    };
     tableOf = (ref) => ref.#table;
   }
 
   constructor(entry: Entry, table: EntryTable) {
     entry.count++;
-    this.#entry = entry;
+    this.#held = entry;
     this.#table = table;
   }
 
   get id(): string {
-    return this.#entry?.id ?? this.#releasedId!;
+    return typeof this.#held === "string" ? this.#held : this.#held.id;
   }
 
   release(): void {
-    const entry = this.#entry;
+    const entry = heldEntry(this);
     if (entry === null) return;
-    this.#releasedId = entry.id;
-    this.#entry = null;
     if (--entry.count === 0) this.#table.unused(entry);
+    // An entry whose id nobody knows is over for good: to keep it costs less than to make its id. Any other may live on,
+    // or come back to life, without this ref.
+    if (!entry.released || entry.registered) this.#held = entry.id;
   }
 
   [Symbol.dispose](): void {
@@ -81,4 +85,16 @@ export function entryOf(value: unknown, what: string, table: EntryTable | null):
     });
   }
   return entry;
+}
+
+/** The same for an array of refs, which may be long: `what` is its name. */
+export function entriesOf(values: readonly unknown[], what: string, table: EntryTable | null): Entry[] {
+  const entries: Entry[] = new Array(values.length);
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index];
+    const isOurs = value instanceof ObjectRef && tableOf(value) === table;
+    // What is wrong with another one is said there.
+    entries[index] = (isOurs ? heldEntry(value) : null) ?? entryOf(value, `${what}[${index}]`, table);
+  }
+  return entries;
 }

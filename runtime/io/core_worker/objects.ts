@@ -5,7 +5,7 @@
  */
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import { GetTimeoutError, MobulaError, ObjectStoreFullError } from "../../common/errors.ts";
-import type { NodeId, ObjectId, ProcessId, TaskId } from "../../common/ids.ts";
+import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import { putId, taskOfObject } from "../../common/ids.ts";
 import type { GetOptions } from "../../common/public_types.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
@@ -75,6 +75,11 @@ export class ObjectManager implements EntryTable {
     return new ObjectRef(entry, this);
   }
 
+  refsOf(entries: readonly Entry[]): ObjectRef<unknown>[] {
+    if (entries.length === 1) return [new ObjectRef(entries[0]!, this)];
+    return entries.map((entry) => new ObjectRef(entry, this));
+  }
+
   entryOf(ref: unknown, what: string): Entry {
     return entryOf(ref, what, this);
   }
@@ -88,13 +93,7 @@ export class ObjectManager implements EntryTable {
       if (known.isPending) known.released = false;
       if (!known.released) return known;
     }
-    const entry = new Entry({
-      id,
-      state: "remote",
-      at: { node: target.home },
-      owned: false,
-      producer: "borrowed",
-    });
+    const entry = Entry.ofBorrowed(target.home, id);
     entry.registered = true;
     this.link.reference({ op: "hold", id, home: target.home });
     this.#watch(entry);
@@ -138,8 +137,20 @@ export class ObjectManager implements EntryTable {
 
   // ---- results of own tasks --------------------------------------------------------------------------------------------
 
-  newReturn(task: () => TaskId, index: number, producer: string): Entry {
-    return new Entry({ id: null, task, index, state: "pending", at: this.#identity, owned: true, producer });
+  /** An entry for one result of this process's task `sequence`. */
+  newReturn(sequence: number, index: number, producer: string): Entry {
+    return Entry.ofReturn(this.#identity, sequence, index, producer);
+  }
+
+  /** Entries for the results of this process's task `sequence`. */
+  newReturns(sequence: number, count: number, producer: string): Entry[] {
+    // As a literal it takes a third of the memory of an array that grows.
+    if (count === 1) return [Entry.ofReturn(this.#identity, sequence, 0, producer)];
+    const returns: Entry[] = [];
+    for (let index = 0; index < count; index++) {
+      returns.push(Entry.ofReturn(this.#identity, sequence, index, producer));
+    }
+    return returns;
   }
 
   /** A pending entry has its value inline. A view of a received chunk is copied, or it would keep the chunk alive. */
@@ -215,8 +226,7 @@ export class ObjectManager implements EntryTable {
   }
 
   #newPut(): Entry {
-    const id = putId(this.self, this.#nextPut++);
-    return new Entry({ id, state: "pending", at: this.#identity, owned: true, producer: "put" });
+    return Entry.ofPut(this.#identity, putId(this.self, this.#nextPut++));
   }
 
   async #fillPut(entry: Entry, encoded: Encoded): Promise<void> {
@@ -282,21 +292,19 @@ export class ObjectManager implements EntryTable {
 
   async #getAll(entries: readonly Entry[], options: GetOptions | undefined): Promise<unknown[]> {
     const values: unknown[] = new Array(entries.length);
-    let waiting = 0;
-    for (const [index, entry] of entries.entries()) {
-      if (entry.isPending || entry.state === "stored" || entry.state === "remote") waiting++;
-      else values[index] = this.#here(entry);
+    let isWaiting = false;
+    let isPending = false;
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index]!;
+      if (entry.isPending) isPending = true;
+      else if (entry.state === "stored" || entry.state === "remote") isWaiting = true;
+      else values[index] = this.here(entry);
     }
-    if (waiting === 0) return values;
+    if (!isWaiting && !isPending) return values;
     const batch = new GetBatch(this, entries, values);
     const leave = this.#blocking.enter();
     try {
-      await bounded(
-        batch.start(),
-        options,
-        () => batch.missing,
-        entries.some((entry) => entry.isPending) ? 0 : POLL_MS,
-      );
+      await bounded(batch.start(), options, () => batch.missing, isPending ? 0 : POLL_MS);
     } finally {
       batch.stop();
       leave();
@@ -304,20 +312,18 @@ export class ObjectManager implements EntryTable {
     return values;
   }
 
-  /** Which entries are ready: as soon as `wanted` are, or at the timeout, or when `signal` says so. */
+  /** Indices of the first `wanted` ready entries, as soon as there are so many, or those there are at the timeout. */
   async wait(
     entries: readonly Entry[],
     wanted: number,
     fetchLocal: boolean,
     options: GetOptions | undefined,
-  ): Promise<boolean[]> {
-    const ready = entries.map((entry) => this.isReady(entry, fetchLocal));
-    let missing = wanted;
-    for (const is of ready) if (is) missing--;
-    if (missing <= 0) return ready;
-    const isAway = entries.some((entry, index) => !ready[index] && !entry.isPending);
+  ): Promise<number[]> {
+    const ready = firstOf(entries, wanted, (entry) => this.isReady(entry, fetchLocal));
+    if (ready.length === wanted) return ready;
+    const isAway = entries.some((entry) => !entry.isPending && !this.isReady(entry, fetchLocal));
     if (options?.timeoutMs === 0 && !isAway) return ready;
-    const batch = new WaitBatch(this, entries, ready, missing, fetchLocal);
+    const batch = new WaitBatch(this, entries, wanted - ready.length, fetchLocal);
     const leave = this.#blocking.enter();
     try {
       await bounded(batch.start(), options, () => "", isAway ? POLL_MS : 0);
@@ -327,17 +333,14 @@ export class ObjectManager implements EntryTable {
       batch.stop();
       leave();
     }
-    return ready;
+    return firstOf(entries, wanted, (entry) => batch.isReady(entry));
   }
 
   /** Tell each entry's index once it is ready; answers how to stop. */
   watch(entries: readonly Entry[], ready: (index: number) => void): () => void {
-    const isReady = entries.map(() => false);
-    const batch = new WaitBatch(this, entries, isReady, entries.length, true, ready);
-    for (const [index, entry] of entries.entries()) {
-      if (!this.isReady(entry, true)) continue;
-      isReady[index] = true;
-      ready(index);
+    const batch = new WaitBatch(this, entries, entries.length, true, ready);
+    for (let index = 0; index < entries.length; index++) {
+      if (this.isReady(entries[index]!, true)) ready(index);
     }
     void batch.start();
     return () => batch.stop();
@@ -349,7 +352,7 @@ export class ObjectManager implements EntryTable {
   }
 
   /** The value of an entry that is in this process. Throws when it is an error. */
-  #here(entry: Entry): unknown {
+  here(entry: Entry): unknown {
     switch (entry.state) {
       case "value":
         return entry.payload;
@@ -364,7 +367,7 @@ export class ObjectManager implements EntryTable {
 
   /** The value of an entry that is settled, wherever it is. */
   async valueOf(entry: Entry, requests: Set<string>): Promise<unknown> {
-    if (entry.state !== "stored" && entry.state !== "remote") return this.#here(entry);
+    if (entry.state !== "stored" && entry.state !== "remote") return this.here(entry);
     const stored = await this.fetch(targetOf(entry), "get", requests);
     if (entry.state === "remote" && stored.size <= INLINE_BYTES_MAX) this.#keepSmall(entry, stored);
     if (stored.isError) throw this.#codec.decodeError(stored.body);
@@ -467,6 +470,15 @@ export class ObjectManager implements EntryTable {
     this.#closed = reason;
     this.#known.clear();
   }
+}
+
+/** Indices of the first `wanted` entries for which `is` holds. */
+function firstOf(entries: readonly Entry[], wanted: number, is: (entry: Entry) => boolean): number[] {
+  const found: number[] = [];
+  for (let index = 0; index < entries.length && found.length < wanted; index++) {
+    if (is(entries[index]!)) found.push(index);
+  }
+  return found;
 }
 
 function targetOf(entry: Entry): ObjectTarget {

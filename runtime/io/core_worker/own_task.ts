@@ -2,14 +2,14 @@
  * One submitted task, from remote() until its results are settled.
  * @module
  */
-import type { TaskId } from "../../common/ids.ts";
+import { type ProcessId, type TaskId, taskId } from "../../common/ids.ts";
 import type { Grant } from "../../common/task_spec.ts";
 import type { SchedulingShape } from "../../core/worker/task_submitter_types.ts";
-import type { ArgumentList } from "./arguments.ts";
+import type { CallArguments } from "./arguments.ts";
+import type { CurrentTask } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { ItemsOption } from "./item_calls.ts";
-import type { ItemReceiver } from "./item_receiver.ts";
 import type { FunctionStats } from "./recorder.ts";
 
 /** A remote function's options, resolved once and shared by its calls. */
@@ -18,6 +18,8 @@ export interface CallShape {
   readonly shape: SchedulingShape;
   readonly stats: FunctionStats;
   readonly name: string;
+  /** The process that calls. */
+  readonly owner: ProcessId;
   readonly maxRetries: number;
   readonly numReturns: number;
   readonly retryExceptions: boolean | readonly string[];
@@ -25,59 +27,99 @@ export interface CallShape {
   readonly items: ItemsOption | null;
 }
 
-/** One submitted task, from remote() until its results are settled. */
+/** How a task was pushed; shared by the tasks of one batch. */
+export interface Pushed {
+  readonly grant: Grant;
+  readonly atMs: number;
+}
+
+/** What few tasks have. */
+interface Rare {
+  attempt: number;
+  /** How often it was killed for low memory. */
+  memoryKills: number;
+  cancelled: boolean;
+}
+
+/**
+ * One submitted task, from remote() until its results are settled. There may be millions: at most 12 fields (112 bytes in
+ * JavaScriptCore; the next size is 160). What few tasks have goes into `Rare`.
+ */
 export class OwnTask {
   readonly sequence: number;
   readonly call: CallShape;
-  readonly args: ArgumentList;
-  readonly returns: Entry[];
-  /** Of a generator; its only return is then the receiver's `ended`. */
-  readonly items: ItemReceiver | null;
-  readonly depth: number;
-  readonly parent: TaskId | null;
+  readonly args: CallArguments;
+  readonly returns: readonly Entry[];
+  /** The task that submitted it; null for a driver's. */
+  readonly parent: CurrentTask | null;
   readonly submittedMs: number;
-  /** Known once its arguments are ready. */
-  bytes = 0;
   retriesLeft: number;
   exclusive: boolean;
-  cancelled = false;
   expectedUs = 0;
-  attempt = 0;
-  pushedMs = 0;
-  grant: Grant | null = null;
-  readonly id: () => TaskId;
+  /** Its last push, or null. */
+  pushed: Pushed | null = null;
+  #rare: Rare | null = null;
 
-  constructor(init: {
-    sequence: number;
-    call: CallShape;
-    args: ArgumentList;
-    returns: Entry[];
-    items: ItemReceiver | null;
-    depth: number;
-    parent: TaskId | null;
-    submittedMs: number;
-    id: () => TaskId;
-  }) {
-    this.sequence = init.sequence;
-    this.call = init.call;
-    this.args = init.args;
-    this.returns = init.returns;
-    this.items = init.items;
-    this.depth = init.depth;
-    this.parent = init.parent;
-    this.submittedMs = init.submittedMs;
-    this.id = init.id;
-    this.retriesLeft = init.call.maxRetries;
-    this.exclusive = init.call.maxRetries === 0;
+  constructor(
+    sequence: number,
+    call: CallShape,
+    args: CallArguments,
+    returns: readonly Entry[],
+    parent: CurrentTask | null,
+    submittedMs: number,
+  ) {
+    this.sequence = sequence;
+    this.call = call;
+    this.args = args;
+    this.returns = returns;
+    this.parent = parent;
+    this.submittedMs = submittedMs;
+    this.retriesLeft = call.maxRetries;
+    this.exclusive = call.maxRetries === 0;
   }
 
+  get id(): TaskId {
+    return taskId(this.call.owner, this.sequence);
+  }
+  /** How often it was tried before. */
+  get attempt(): number {
+    return this.#rare === null ? 0 : this.#rare.attempt;
+  }
+  set attempt(attempt: number) {
+    this.#rarely().attempt = attempt;
+  }
+  get memoryKills(): number {
+    return this.#rare === null ? 0 : this.#rare.memoryKills;
+  }
+  set memoryKills(kills: number) {
+    this.#rarely().memoryKills = kills;
+  }
+  get cancelled(): boolean {
+    return this.#rare !== null && this.#rare.cancelled;
+  }
+  set cancelled(cancelled: boolean) {
+    this.#rarely().cancelled = cancelled;
+  }
+  #rarely(): Rare {
+    return this.#rare ??= { attempt: 0, memoryKills: 0, cancelled: false };
+  }
+
+  get depth(): number {
+    return this.parent?.childDepth ?? 0;
+  }
   get shape(): SchedulingShape {
     return this.call.shape;
+  }
+  get maxRetries(): number {
+    return this.call.maxRetries;
   }
   get timing(): { estimateUs: number } {
     return this.call.record.timing;
   }
-  get storedArgs(): ArgumentList["stored"] {
+  get bytes(): number {
+    return this.args.bytes;
+  }
+  get storedArgs(): CallArguments["stored"] {
     return this.args.stored;
   }
 }

@@ -5,12 +5,13 @@
  */
 import { checkActorOptions, checkTaskOptions } from "../../common/options.ts";
 import type { ActorOptions, TaskOptions } from "../../common/public_types.ts";
-import type { MethodInfo } from "./actor_client.ts";
+
 import type { ActorHandle } from "./actor_handle.ts";
 import { refsOf } from "./actor_handle.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { requireCoreWorker } from "./current.ts";
 import type { FunctionRecord } from "./functions.ts";
+import type { MethodInfo } from "./own_call.ts";
 import type { CallShape } from "./own_task.ts";
 
 /** Where a definition comes from: made here, or known by hash until it is first used. */

@@ -33,8 +33,13 @@ export class TaskHistory implements RunningSource {
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const startMs = reply === null ? null : reply.startMs;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    const resultBytes = task.items?.bytes ?? reply?.bytes ?? 0;
+    const resultBytes = this.#itemBytes(task) ?? reply?.bytes ?? 0;
     recorder.row(this.#row(task, state, { startMs, endMs, resultBytes, error }));
+  }
+
+  /** Of a generator. */
+  #itemBytes(task: OwnTask): number | undefined {
+    return task.call.items === null ? undefined : this.#core.itemCalls.of(task.sequence)?.bytes;
   }
 
   running(): Map<FunctionStats, number> {
@@ -53,9 +58,11 @@ export class TaskHistory implements RunningSource {
       let isFirst = true;
       for (const task of lease.inFlight.values()) {
         if (rows.length >= limit) return rows;
-        if (task.pushedMs > before) break;
+        if (task.pushed!.atMs > before) break;
         const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
-        rows.push(this.#row(task, state, isFirst ? { ...NOT_STARTED, startMs: task.pushedMs } : NOT_STARTED));
+        rows.push(
+          this.#row(task, state, isFirst ? { ...NOT_STARTED, startMs: task.pushed!.atMs } : NOT_STARTED),
+        );
         isFirst = false;
       }
     }
@@ -70,19 +77,21 @@ export class TaskHistory implements RunningSource {
 
   #row(task: OwnTask, state: TaskRow["state"], times: Times): TaskRow {
     return {
-      taskId: task.id(),
+      taskId: task.id,
       attempt: task.attempt,
       jobId: this.#core.identity.jobId,
       name: task.call.name,
       type: "NORMAL_TASK",
       state,
-      parentTaskId: task.parent,
+      parentTaskId: task.parent?.taskId ?? null,
       actorId: null,
-      nodeId: task.grant?.nodeId ?? null,
-      workerId: task.grant?.workerId ?? null,
+      nodeId: task.pushed?.grant.nodeId ?? null,
+      workerId: task.pushed?.grant.workerId ?? null,
       submittedMs: task.submittedMs,
-      pushedMs: task.pushedMs === 0 ? null : task.pushedMs,
-      args: task.args.ids(),
+      pushedMs: task.pushed?.atMs ?? null,
+      args: task.args.resolved.map((entry) => entry.id),
+      labelSelector: task.call.shape.labelSelector,
+      fallbackStrategy: task.call.shape.fallbackStrategy,
       ...times,
     };
   }

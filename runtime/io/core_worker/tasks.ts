@@ -4,29 +4,24 @@
  * @module
  */
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
-import {
-  NodeDiedError,
-  PendingCallsLimitExceededError,
-  TaskCancelledError,
-  WorkerCrashedError,
-} from "../../common/errors.ts";
-import { type TaskId, taskId } from "../../common/ids.ts";
+import { PendingCallsLimitExceededError } from "../../common/errors.ts";
+import { labelWishesOf } from "../../common/labels.ts";
 import type { DeathCause, Grant, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
-import { maxPendingTasks } from "../environment.ts";
-import { ArgumentList } from "./arguments.ts";
+import { maxPendingTasks, taskOomRetries } from "../environment.ts";
+import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
-import { type ItemCall, openItems } from "./item_calls.ts";
-import { receiveItems } from "./item_receiver.ts";
-import type { ObjectRef } from "./object_ref.ts";
+import { type ItemCall, unreadError } from "./item_calls.ts";
+import { type ItemReceiver, receiveItems } from "./item_receiver.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskHistory } from "./task_history.ts";
 import { Timer } from "./timers.ts";
+import { lostError, WorkerFates } from "./worker_fates.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** How long a dead worker's connection may take to end by itself. */
@@ -44,7 +39,9 @@ export class TaskManager implements WorkerLinkObserver {
   readonly #pendingMax: number;
   #pending = 0;
   #pumpScheduled = false;
+  readonly #fates = new WorkerFates();
   #idleTimer: Timer | null = null;
+  #delayTimer: Timer | null = null;
   #stallTimer: Timer | null = null;
   #closed: Error | null = null;
 
@@ -57,11 +54,15 @@ export class TaskManager implements WorkerLinkObserver {
       cancelLease: (requestId) => core.link.notify("cancelLease", { requestId }),
       returnLease: (lease) => this.#returnLease(lease),
       push: (lease, tasks) => this.#push(lease, tasks),
-      lost: (task, lease) => void this.#failLost(task, lease.grant),
-      retried: (task, ran) => {
+      lost: (task, lease, cause) => void this.#failLost(task, lease.grant, cause),
+      retried: (task, ran, cause) => {
         if (ran) {
-          const lost = `the worker of attempt ${task.attempt} died, the task is tried again`;
-          this.#history.ended(task, "FAILED", null, core.objects.encodeError(new WorkerCrashedError(lost)));
+          const why = cause === null ? "" : `: ${cause.message}`;
+          const error = lostError(
+            cause,
+            `the worker of attempt ${task.attempt} died, it is tried again${why}`,
+          );
+          this.#history.ended(task, "FAILED", null, core.objects.encodeError(error));
         }
         task.attempt++;
         task.call.stats.submitted--;
@@ -74,6 +75,7 @@ export class TaskManager implements WorkerLinkObserver {
     }, {
       requestsPerClass: LEASES_PENDING_PER_CLASS,
       leaseIdleMs: LEASE_IDLE_MS,
+      memoryRetries: taskOomRetries(),
       argumentRequests: 64,
     });
     this.#history = new TaskHistory(core, this.#submitter);
@@ -93,34 +95,12 @@ export class TaskManager implements WorkerLinkObserver {
     }
     const core = this.#core;
     const sequence = core.nextSequence();
-    const args = ArgumentList.encode(core, values, call.name);
-    let id: TaskId | null = null;
-    const idOf = (): TaskId => id ??= taskId(core.identity.self, sequence);
-    const returns: Entry[] = [];
-    const refs: ObjectRef<unknown>[] = [];
-    const opened = call.items === null
-      ? null
-      : openItems({ core, sequence, id: idOf, name: call.name, ...call.items });
-    if (opened !== null) returns.push(opened.receiver.ended);
-    else {
-      for (let index = 0; index < call.numReturns; index++) {
-        const entry = core.objects.newReturn(idOf, index, call.name);
-        returns.push(entry);
-        refs.push(core.objects.refOf(entry));
-      }
-    }
-    const current = core.currentTask();
-    const task = new OwnTask({
-      sequence,
-      call,
-      args,
-      returns,
-      items: opened?.receiver ?? null,
-      depth: current === null ? 0 : current.depth + 1,
-      parent: current?.taskId ?? null,
-      submittedMs: core.nowMs(),
-      id: idOf,
-    });
+    const args = encodeArguments(core, values, call.name);
+    const opened = call.items === null ? null : core.itemCalls.open(core, sequence, call.name, call.items);
+    const returns = opened === null
+      ? core.objects.newReturns(sequence, call.numReturns, call.name)
+      : [opened.receiver.ended];
+    const task = new OwnTask(sequence, call, args, returns, core.currentTask(), core.nowMs());
     if (opened !== null) opened.receiver.onStop = () => this.#stopItems(task);
     this.#pending++;
     core.recorder.touch();
@@ -135,29 +115,31 @@ export class TaskManager implements WorkerLinkObserver {
         })
       );
     }
-    return opened?.given ?? refs;
+    return opened?.given ?? core.objects.refsOf(returns);
   }
 
   /** Nobody reads a generator's items any more: it does not start, or returns at its next yield, and is not tried again. */
   #stopItems(task: OwnTask): void {
     task.retriesLeft = 0;
-    if (!this.#submitter.cancelQueued(task)) return task.items!.sendStop();
+    if (!this.#submitter.cancelQueued(task)) return this.#itemsOf(task)?.sendStop();
     task.call.stats.pendingNode--;
     this.#failUnread(task);
     this.#schedulePump();
   }
 
   #failUnread(task: OwnTask): void {
-    const text = `${task.call.name} (${task.id()}) was not started: its stream was left before`;
-    const error = new TaskCancelledError(text, { taskId: task.id() });
-    this.#fail(task, this.#core.objects.encodeError(error));
+    this.#fail(task, this.#core.objects.encodeError(unreadError(task.call.name, task.id)));
+  }
+
+  /** Null for what is no generator. */
+  #itemsOf(task: OwnTask): ItemReceiver | null {
+    return task.call.items === null ? null : this.#core.itemCalls.of(task.sequence);
   }
 
   #enqueue(task: OwnTask): void {
     if (this.#closed !== null) return this.#fail(task, this.#core.objects.encodeError(this.#closed));
-    if (task.items?.isStopped) return this.#failUnread(task);
+    if (this.#itemsOf(task)?.isStopped) return this.#failUnread(task);
     task.call.stats.pendingNode++;
-    task.bytes = task.args.inlineBytes;
     for (const argument of task.args.resolved) {
       this.#core.recorder.edge(argument.producer, task.call.name, argument.bytes);
     }
@@ -191,6 +173,15 @@ export class TaskManager implements WorkerLinkObserver {
       this.#submitter.pumpAll(this.#core.nowMs());
       if (this.#submitter.isWaiting) this.#armStallTimer();
     }, STALL_MS);
+  }
+
+  /** Retries that wait: queue them when they are due. */
+  #queueDelayed(): void {
+    this.#delayTimer?.clear();
+    const nowMs = this.#core.nowMs();
+    const next = this.#submitter.queueDelayed(nowMs);
+    this.#delayTimer = next === null ? null : Timer.once(() => this.#queueDelayed(), next - nowMs);
+    this.#schedulePump();
   }
 
   #armIdleTimer(ms: number): void {
@@ -237,25 +228,26 @@ export class TaskManager implements WorkerLinkObserver {
       jobId: core.identity.jobId,
       submitter: core.identity.self,
       submitterNode: core.identity.node,
-      taskId: first.id(),
+      taskId: first.id,
       name: first.call.name,
       classKey: shape.key,
       resources: shape.resources,
       strategy: shape.strategy,
-      ...(shape.labelSelector && { labelSelector: shape.labelSelector }),
+      ...labelWishesOf(shape),
       runtimeEnv,
       args: first.storedArgs,
       backlog,
       depth: first.depth,
+      ...(first.call.maxRetries === 0 && { retriable: false }),
     };
     const { record } = first.call;
     if (record.exportedMs !== null) {
       const detail = `${record.name} goes to the function table as ${record.hash}`;
-      core.recorder.step(first.id(), "submit", 1, "export", detail, record.exportedMs);
+      core.recorder.step(first.id, "submit", 1, "export", detail, record.exportedMs);
       record.exportedMs = null;
     }
     core.recorder.step(
-      first.id(),
+      first.id,
       "submit",
       2,
       "leaseRequest",
@@ -309,15 +301,16 @@ export class TaskManager implements WorkerLinkObserver {
 
   /** The agent says that the worker is dead. What it answered before may still be on its way: its connection's own end comes
    *  after that, and is waited for; until then nothing more goes there. */
-  leaseLost(leaseId: string): void {
+  leaseLost(leaseId: string, cause: DeathCause): void {
     const lease = this.#submitter.leases.get(leaseId);
     if (lease === undefined) return;
+    if (this.#fates.tell(leaseId, cause)) return;
     const { workerId } = lease.grant;
     const { link } = this.#links.get(workerId)!;
     const giveUp = (): void => {
       if (this.#links.get(workerId)?.link !== link || !this.#submitter.leases.has(leaseId)) return;
       this.#links.delete(workerId);
-      this.#lostWorker(link, leaseId);
+      this.#lostWorker(link, leaseId, cause);
       link.close();
     };
     if (!link.wasOpened) return giveUp();
@@ -330,24 +323,23 @@ export class TaskManager implements WorkerLinkObserver {
   #push(lease: Lease<OwnTask>, tasks: OwnTask[]): void {
     const { link } = this.#links.get(lease.grant.workerId)!;
     const writer = this.#writer;
-    const nowMs = this.#core.nowMs();
+    const pushed = { grant: lease.grant, atMs: this.#core.nowMs() };
     writer.reset();
     for (const task of tasks) {
       if (writer.position > PUSH_FRAME_BYTES) {
         link.send(PushType.pushTasks, writer.bytes());
         writer.reset();
       }
-      task.grant = lease.grant;
-      task.pushedMs = nowMs;
+      task.pushed = pushed;
       task.call.stats.pendingNode--;
       task.call.stats.submitted++;
       const head = {
         sequence: task.sequence,
         target: link.indexOf(task.call.record),
         attempt: task.attempt,
-        numReturns: task.items === null ? task.call.numReturns : 1,
+        numReturns: task.returns.length,
         depth: task.depth,
-        items: task.items?.pushed(link, task.attempt) ?? null,
+        items: this.#itemsOf(task)?.pushed(link, task.attempt) ?? null,
       };
       writePush(writer, head, task.args.block());
     }
@@ -380,7 +372,10 @@ export class TaskManager implements WorkerLinkObserver {
   items(link: WorkerLink, header: Uint8Array): void {
     const lease = this.#leaseOf(link);
     if (lease === null) return; // Late: the lease was given up as lost.
-    receiveItems(header, link.nodeId, (sequence) => lease.inFlight.get(sequence)?.items ?? null);
+    receiveItems(header, link.nodeId, (sequence) => {
+      const task = lease.inFlight.get(sequence);
+      return task === undefined ? null : this.#itemsOf(task);
+    });
   }
 
   /** True when the worker holds refs of the results until it is told that they are counted here. */
@@ -428,31 +423,37 @@ export class TaskManager implements WorkerLinkObserver {
     if (lease === null) return;
     const { leaseId, nodeId, workerId } = lease.grant;
     this.#core.link.notify("returnLease", { leaseId, nodeId, workerId, workerLost: true });
-    this.#lostWorker(link, leaseId);
+    if (!link.wasOpened || lease.inFlight.size === 0) return this.#lostWorker(link, leaseId, null);
+    // Why it died decides what it costs: a kill for low memory is no crash. Nothing more goes there meanwhile.
+    this.#submitter.reclaim(leaseId);
+    this.#fates.await(
+      leaseId,
+      this.#core.workerFate(lease.grant),
+      (cause) => this.#lostWorker(link, leaseId, cause),
+    );
   }
 
-  #lostWorker(link: WorkerLink, leaseId: string): void {
-    if (link.wasOpened) this.#submitter.workerLost(this.#core.nowMs(), leaseId);
+  #lostWorker(link: WorkerLink, leaseId: string, cause: DeathCause | null): void {
+    if (link.wasOpened) this.#submitter.workerLost(this.#core.nowMs(), leaseId, cause);
     else this.#submitter.workerUnreached(this.#core.nowMs(), leaseId);
-    this.#schedulePump();
+    this.#queueDelayed();
   }
 
   // ---- ends ------------------------------------------------------------------------------------------------------------
 
-  async #failLost(task: OwnTask, grant: Grant): Promise<void> {
+  async #failLost(task: OwnTask, grant: Grant, known: DeathCause | null): Promise<void> {
     task.call.stats.submitted--;
-    const cause = await this.#core.workerFate(grant);
+    const cause = known ?? await this.#core.workerFate(grant);
     const { name } = task.call;
     const attempts = `${task.attempt + 1} ${task.attempt === 0 ? "execution" : "executions"}`;
     const message =
-      `${name} (${task.id()}) died or was killed while executing, after ${attempts}: ${cause.message}`;
-    const error = cause.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);
-    this.#fail(task, this.#core.objects.encodeError(error));
+      `${name} (${task.id}) died or was killed while executing, after ${attempts}: ${cause.message}`;
+    this.#fail(task, this.#core.objects.encodeError(lostError(cause, message)));
   }
 
   /** An argument failed: the task fails without running, for the argument's reason. */
   #failArgument(task: OwnTask, failed: Entry): void {
-    this.#fail(task, this.#core.argumentError(failed, task.call.name, task.id()));
+    this.#fail(task, this.#core.argumentError(failed, task.call.name, task.id));
   }
 
   #fail(task: OwnTask, encoded: Uint8Array): void {
@@ -478,12 +479,11 @@ export class TaskManager implements WorkerLinkObserver {
     const tasks = this.#submitter.close();
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
+    this.#fates.clear();
+    this.#delayTimer?.clear();
     this.#idleTimer?.clear();
     this.#stallTimer?.clear();
     // There may be a million, and nobody is left who would take their rows.
     for (const task of tasks) this.#settleFailed(task, encoded);
   }
 }
-
-/** Why a worker is gone when nobody can tell. */
-export const UNKNOWN_DEATH: DeathCause = { code: "WORKER_DIED", message: "its worker process has died" };

@@ -13,10 +13,8 @@ export class GetBatch implements EntryWaiter {
   readonly #entries: readonly Entry[];
   readonly #values: unknown[];
   readonly #requests = new Set<string>();
-  #remaining = 0;
   readonly #done = Promise.withResolvers<void>();
-  /** Entries that are asked for more than once in the batch. */
-  readonly #indices = new Map<Entry, number[]>();
+  #remaining = 0;
 
   constructor(objects: ObjectManager, entries: readonly Entry[], values: unknown[]) {
     this.#objects = objects;
@@ -26,118 +24,121 @@ export class GetBatch implements EntryWaiter {
 
   /** What a timeout says: how many values are not there yet, and one of them that is still to be made. */
   get missing(): string {
-    const [pending] = this.#indices.keys();
+    const pending = this.#entries.find((entry) => entry.isPending);
     const example = pending === undefined ? "" : `, such as ${pending.id}`;
     const maker = pending === undefined || pending.producer === "" ? "" : ` of ${pending.producer}`;
     return `${this.#remaining} of ${this.#entries.length} objects were not ready${example}${maker}`;
   }
 
   start(): Promise<void> {
-    for (const [index, entry] of this.#entries.entries()) {
-      const isAway = entry.state === "stored" || entry.state === "remote";
+    for (let index = 0; index < this.#entries.length; index++) {
+      const entry = this.#entries[index]!;
+      const isAway = isElsewhere(entry);
       if (!entry.isPending && !isAway) continue; // Filled in by the caller.
       this.#remaining++;
-      if (isAway) {
-        void this.#fetch(entry, index);
-        continue;
-      }
-      const indices = this.#indices.get(entry);
-      if (indices !== undefined) indices.push(index);
-      else {
-        this.#indices.set(entry, [index]);
-        entry.onSettled(this);
-      }
+      if (isAway) void this.#fetch(entry, index);
+      else entry.onSettled(this, index);
     }
     return this.#done.promise;
   }
 
-  entrySettled(entry: Entry): void {
-    const indices = this.#indices.get(entry)!;
-    this.#indices.delete(entry);
-    for (const index of indices) void this.#fetch(entry, index);
+  entrySettled(entry: Entry, index: number): void {
+    if (isElsewhere(entry)) return void this.#fetch(entry, index);
+    try {
+      this.#arrived(index, this.#objects.here(entry));
+    } catch (error) {
+      this.#done.reject(error);
+    }
   }
 
   stop(): void {
-    for (const entry of this.#indices.keys()) entry.offSettled(this);
+    if (this.#remaining > 0) { for (const entry of this.#entries) entry.offSettled(this); }
     this.#objects.cancelRequests(this.#requests);
   }
 
   async #fetch(entry: Entry, index: number): Promise<void> {
     try {
-      this.#values[index] = entry.state === "value"
-        ? entry.payload
-        : await this.#objects.valueOf(entry, this.#requests);
-      if (--this.#remaining === 0) this.#done.resolve();
+      this.#arrived(index, await this.#objects.valueOf(entry, this.#requests));
     } catch (error) {
       this.#done.reject(error);
     }
   }
+
+  #arrived(index: number, value: unknown): void {
+    this.#values[index] = value;
+    if (--this.#remaining === 0) this.#done.resolve();
+  }
+}
+
+/** Its value is in a store, here or on another node. */
+function isElsewhere({ state }: Entry): boolean {
+  return state === "stored" || state === "remote";
 }
 
 /** One wait: settles when enough entries are ready. A failed one is ready too. */
 export class WaitBatch implements EntryWaiter {
   readonly #objects: ObjectManager;
   readonly #entries: readonly Entry[];
-  readonly #ready: boolean[];
   readonly #fetchLocal: boolean;
+  readonly #onReady: ((index: number) => void) | undefined;
   readonly #requests = new Set<string>();
-  readonly #indices = new Map<Entry, number>();
+  /** What the agent has said to be ready, or lost; most waits ask it nothing. */
+  #answered: Set<Entry> | null = null;
   readonly #done = Promise.withResolvers<void>();
   #missing: number;
   #stopped = false;
 
-  readonly #onReady: ((index: number) => void) | undefined;
-
+  /** `missing`: how many of the entries that are not ready yet must be. */
   constructor(
     objects: ObjectManager,
     entries: readonly Entry[],
-    ready: boolean[],
     missing: number,
     fetchLocal: boolean,
     onReady?: (index: number) => void,
   ) {
-    this.#onReady = onReady;
     this.#objects = objects;
     this.#entries = entries;
-    this.#ready = ready;
     this.#missing = missing;
     this.#fetchLocal = fetchLocal;
+    this.#onReady = onReady;
   }
 
   start(): Promise<void> {
-    for (const [index, entry] of this.#entries.entries()) {
-      if (this.#ready[index]) continue;
-      this.#indices.set(entry, index);
-      if (entry.isPending) entry.onSettled(this);
-      else void this.#await(entry);
+    for (let index = 0; index < this.#entries.length; index++) {
+      const entry = this.#entries[index]!;
+      if (entry.isPending) entry.onSettled(this, index);
+      else if (!this.isReady(entry)) void this.#ask(entry, index);
     }
     return this.#done.promise;
   }
 
-  entrySettled(entry: Entry): void {
-    if (this.#objects.isReady(entry, this.#fetchLocal)) this.#mark(entry);
-    else void this.#await(entry);
+  isReady(entry: Entry): boolean {
+    return this.#objects.isReady(entry, this.#fetchLocal) || this.#answered?.has(entry) === true;
+  }
+
+  entrySettled(entry: Entry, index: number): void {
+    if (this.isReady(entry)) this.#ready(index);
+    else void this.#ask(entry, index);
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const entry of this.#indices.keys()) if (entry.isPending) entry.offSettled(this);
+    for (const entry of this.#entries) if (entry.isPending) entry.offSettled(this);
     this.#objects.cancelRequests(this.#requests);
   }
 
-  async #await(entry: Entry): Promise<void> {
+  async #ask(entry: Entry, index: number): Promise<void> {
     try {
       await this.#objects.waitRemote(entry, this.#fetchLocal, this.#requests);
     } catch {
       // Lost, or its agent is gone: get() will say why; for wait it is settled.
     }
-    this.#mark(entry);
+    if (this.#stopped) return;
+    (this.#answered ??= new Set()).add(entry);
+    this.#ready(index);
   }
 
-  #mark(entry: Entry): void {
-    if (this.#stopped) return;
-    const index = this.#indices.get(entry)!;
-    this.#ready[index] = true;
+  #ready(index: number): void {
     this.#onReady?.(index);
     if (--this.#missing === 0) this.#done.resolve();
   }

@@ -69,6 +69,11 @@ export const MIGRATIONS: readonly Migration[] = [
         PRIMARY KEY (process_id, name, type))`,
     ],
   },
+  {
+    version: 2,
+    name: "nodes that are drained",
+    statements: [`ALTER TABLE nodes ADD COLUMN drain TEXT`],
+  },
 ];
 
 /** The schema that this program reads and writes. */

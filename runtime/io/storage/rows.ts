@@ -24,6 +24,8 @@ export interface StoredNode {
   readonly objectStoreBytes: number;
   readonly startedMs: number;
   readonly endedMs: number | null;
+  /** JSON {reason, deadlineMs}; null for a node that is not drained. */
+  readonly drain: string | null;
 }
 
 /** One driver's work. `state`: RUNNING, SUCCEEDED or FAILED. */

@@ -47,6 +47,8 @@ const nodes = sqliteTable("nodes", {
   objectStoreBytes: integer("object_store_bytes").notNull(),
   startedMs: integer("started_ms").notNull(),
   endedMs: integer("ended_ms"),
+  /** JSON {reason, deadlineMs}; null for a node that is not drained. */
+  drain: text("drain"),
 });
 
 const jobs = sqliteTable("jobs", {

@@ -16,10 +16,20 @@ import { ObjectPool } from "./object_pool.ts";
 import { isInline, ObjectPulls } from "./object_pulls.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
-import type { NodeRefChange, ObjectSourceBytes, ObjectStore, StoreHost, StoreUsage } from "./store_host.ts";
+import { SpillFiles } from "./spill_files.ts";
+import type {
+  CreationBytes,
+  NodeRefChange,
+  ObjectSourceBytes,
+  ObjectStore,
+  StoreHost,
+  StoreUsage,
+} from "./store_host.ts";
 
 /** The holder of objects that are being pulled. */
 const PULLS = "pulls";
+/** The process in whose name objects of leaving nodes are pulled. */
+const ADOPTIONS = "adoptions" as ProcessId;
 
 type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
 type None = Record<string, never>;
@@ -30,6 +40,8 @@ export interface LocalStoreOptions {
   readonly objectStoreBytes: number | null;
   /** Folder for the pool, or null for the default. */
   readonly objectStoreDir: string | null;
+  /** Folder for what does not fit into memory, or null: nothing is spilled. */
+  readonly spillDir: string | null;
   /** How long a creator waits in a full store after the last progress; for tests. */
   readonly graceMs?: number;
 }
@@ -41,23 +53,26 @@ export async function openLocalStore(host: StoreHost, options: LocalStoreOptions
     capacity: options.objectStoreBytes,
     warn: (text) => host.warn(text),
   });
-  return new LocalStore(host, pool, options.graceMs);
+  const files = options.spillDir === null ? null : new SpillFiles(options.spillDir);
+  return new LocalStore(host, pool, files, options.graceMs);
 }
 
 export class LocalStore implements ObjectStore {
   readonly #host: StoreHost;
   readonly #pool: ObjectPool;
+  readonly #files: SpillFiles | null;
   readonly #space: ObjectSpace;
   readonly #references: ReferenceKeeper;
   readonly #pulls: ObjectPulls;
   #requests = 0;
   #closed = false;
 
-  constructor(host: StoreHost, pool: ObjectPool, graceMs?: number) {
+  constructor(host: StoreHost, pool: ObjectPool, files: SpillFiles | null, graceMs?: number) {
     this.#host = host;
     this.#pool = pool;
+    this.#files = files;
     const nowMs = (): number => performance.timeOrigin + performance.now();
-    this.#space = new ObjectSpace(pool, { nowMs, ...(graceMs === undefined ? {} : { graceMs }) }, {
+    this.#space = new ObjectSpace(pool, { nowMs, files, ...(graceMs === undefined ? {} : { graceMs }) }, {
       sealed: (id, report) => {
         host.report([report], []);
         this.#pulls.sealed(id);
@@ -67,6 +82,9 @@ export class LocalStore implements ObjectStore {
         if (!evicted) this.#references.step({ type: "deleted", id });
         this.#pulls.removed(id);
       },
+      unloaded: (id) => this.#pulls.removed(id),
+      restored: (id) => this.#pulls.sealed(id),
+      spillFailed: (message) => host.warn(`Objects could not be spilled: ${message}`),
       collectGarbage: () => host.collectGarbage(),
     });
     const space = this.#space;
@@ -79,10 +97,23 @@ export class LocalStore implements ObjectStore {
         bytes: () => space.table.roomBytes,
         evictableBytes: (id) => space.table.evictableBytes(id),
       },
+      spilled: (id) => {
+        const entry = space.table.get(id);
+        return entry === undefined || entry.resident
+          ? null
+          : { bytes: entry.size, isError: entry.report.isError };
+      },
+      readSpilled: (id, offset, sink) => this.#readSpilled(id, offset, sink),
       reserve: (id, size) => space.create(PULLS, id, size, isInline(size)),
       release: (id) => this.#abort(PULLS, id),
       write: (offset, bytes) => pool.write(offset, bytes),
-      seal: (id, seal, bytes) => space.seal(PULLS, id, seal, bytes),
+      // Pinned until those who wait for it have pinned it: the next creator's need would take it away again.
+      seal: (id, seal, bytes) => {
+        space.seal(PULLS, id, seal, bytes, true);
+        const entry = space.table.get(id);
+        if (typeof entry?.offset === "number") pool.noteWritten(entry.offset, entry.size);
+        this.#unpin(PULLS, id, 1);
+      },
       pin: (holder, id) => space.step({ type: "pin", holder, id }),
       unpin: (holder, id) => this.#unpin(holder, id, 1),
     });
@@ -146,7 +177,7 @@ export class LocalStore implements ObjectStore {
   ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }> {
     checkId(id);
     const entry = this.#space.table.get(id);
-    if (entry !== undefined) {
+    if (entry?.resident) {
       this.#host.step?.({ name: "local", id, purpose, detail: `${id} is on this node` });
       return Promise.resolve(this.#place(process, entry, options.remote === true));
     }
@@ -214,12 +245,17 @@ export class LocalStore implements ObjectStore {
     this.#space.step({ type: "pin", holder, id });
     return {
       size: entry.size,
-      read: (offset, length) => this.#space.bytesOf(entry, offset, length),
+      // It may come into memory, or leave it, between two parts.
+      read: (offset, length) =>
+        entry.resident
+          ? this.#space.bytesOf(entry, offset, length)
+          : this.#partOfSpilled(entry, offset, length),
+      readNow: (offset, length) => this.#space.bytesOf(entry, offset, length),
       close: () => this.#unpin(holder, id, Infinity),
     };
   }
 
-  openCreation(process: ProcessId, id: ObjectId): Omit<ObjectSourceBytes, "close"> | null {
+  openCreation(process: ProcessId, id: ObjectId): CreationBytes | null {
     const creation = this.#space.table.creation(process, id);
     if (creation === undefined || creation.offset === null) return null;
     const { offset: start, size } = creation;
@@ -230,7 +266,7 @@ export class LocalStore implements ObjectStore {
   }
 
   isLocal(id: ObjectId): boolean {
-    return this.#space.table.get(id) !== undefined;
+    return this.#space.table.get(id)?.resident === true;
   }
 
   async pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void> {
@@ -254,6 +290,43 @@ export class LocalStore implements ObjectStore {
     this.#pulls.cancel(leaseKey(key), cancelled("the lease is over"));
     this.#space.holderDied(leaseKey(key));
     this.#pulls.step({ type: "roomChanged" });
+  }
+
+  /** From the disk into memory. A file that is broken is none: the object must come from elsewhere. */
+  async #readSpilled(
+    id: ObjectId,
+    offset: number,
+    sink: (offset: number, bytes: Uint8Array) => void,
+  ): Promise<void> {
+    const entry = this.#space.table.get(id);
+    if (entry === undefined) throw new Error(`${id} was deleted`);
+    const holder = `restore:${++this.#requests}`;
+    this.#space.step({ type: "pin", holder, id });
+    let sinkError: unknown = null;
+    try {
+      await this.#space.readSpilled(entry, { offset, length: entry.size - offset }, (at, bytes) => {
+        try {
+          sink(at, bytes);
+        } catch (error) {
+          sinkError = error;
+          throw error;
+        }
+      });
+    } catch (error) {
+      if (sinkError === null && !this.#closed) {
+        this.#host.warn(`The spilled object ${id} is lost: ${(error as Error).message}`);
+        this.#space.step({ type: "spillBroken", id });
+      }
+      throw error;
+    } finally {
+      this.#unpin(holder, id, 1);
+    }
+  }
+
+  async #partOfSpilled(entry: StoredEntry, offset: number, length: number): Promise<Uint8Array> {
+    const part = new Uint8Array(length);
+    await this.#space.readSpilled(entry, { offset, length }, (at, bytes) => part.set(bytes, at - offset));
+    return part;
   }
 
   // ---- references and deaths ---------------------------------------------------------------------------------------
@@ -280,12 +353,34 @@ export class LocalStore implements ObjectStore {
   }
 
   nodeDied(node: NodeId): void {
-    for (const id of this.#pulls.nodeDied(node)) {
-      this.#space.step({ type: "promote", id });
-      const entry = this.#space.table.get(id);
-      if (entry !== undefined) this.#host.report([entry.report], []);
-    }
+    for (const id of this.#pulls.nodeDied(node)) this.#promote(id);
     this.#references.step({ type: "nodeDied", node });
+  }
+
+  async adoptObjects(
+    from: NodeId,
+    objects: readonly { readonly id: ObjectId; readonly home: NodeId }[],
+  ): Promise<ObjectId[]> {
+    const adopted = objects.map(({ id, home }) =>
+      new Promise<ObjectId | null>((resolve) => {
+        const keep = (): void => resolve(this.#promote(id) ? id : null);
+        if (this.isLocal(id)) return keep();
+        const key = requestKey(ADOPTIONS, `${++this.#requests}`);
+        this.#pulls.want(
+          {
+            key,
+            purpose: "wait",
+            fetch: true,
+            bundle: false,
+            objects: [{ id, home, at: from }],
+            local: new Set(),
+          },
+          // In the very step that brought it: nothing can evict it in between.
+          { ready: keep, failed: () => resolve(null) },
+        );
+      })
+    );
+    return (await Promise.all(adopted)).filter((id) => id !== null);
   }
 
   deleteObjects(ids: readonly ObjectId[]): void {
@@ -299,10 +394,13 @@ export class LocalStore implements ObjectStore {
 
   usage(): StoreUsage {
     const { objects, primaries, waiting, pinnedBytes } = this.#space.table.counts();
+    const { spilled } = this.#space.table;
     return {
       capacity: this.#space.table.capacity,
       used: this.#space.table.usedBytes,
       pinned: pinnedBytes,
+      spilled: spilled.bytes,
+      spilledObjects: spilled.objects,
       objects,
       primaries,
       waiting,
@@ -320,11 +418,20 @@ export class LocalStore implements ObjectStore {
     const reason = cancelled("the node's object store is closed");
     this.#pulls.close(reason);
     this.#space.close();
+    this.#files?.close();
     this.#references.close();
     this.#pool.close();
   }
 
   // ---- the machines ------------------------------------------------------------------------------------------------
+
+  /** This copy is the one that stays. False when it is not here. */
+  #promote(id: ObjectId): boolean {
+    this.#space.step({ type: "promote", id });
+    const entry = this.#space.table.get(id);
+    if (entry !== undefined) this.#host.report([entry.report], []);
+    return entry !== undefined;
+  }
 
   #abort(holder: string, id: ObjectId): void {
     this.#space.abort(holder, id);

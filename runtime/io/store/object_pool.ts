@@ -123,9 +123,14 @@ export class ObjectPool {
     return copy;
   }
 
-  /** Writes into a granted range. Throws ENOSPC. */
+  /** Writes a piece into a granted range. Throws ENOSPC. */
   write(offset: number, bytes: Uint8Array): void {
-    this.#file.write([bytes], offset);
+    this.#file.writePiece(bytes, offset);
+  }
+
+  /** All of a range was written, by whomever: its pages exist, and the next writes of it are faster. */
+  noteWritten(offset: number, length: number): void {
+    this.#file.noteWritten(offset, length);
   }
 
   /** Removes the pool. Readers' mappings stay valid. Idempotent. */

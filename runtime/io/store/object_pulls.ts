@@ -18,6 +18,10 @@ export interface PullStore {
   nowMs(): number;
   readonly capacity: number;
   readonly room: PullRoom;
+  /** A spilled object, which is pulled from this node's own disk; null for others. */
+  spilled(id: ObjectId): { readonly bytes: number; readonly isError: boolean } | null;
+  /** Hands its bytes from `offset` on to `sink`, in order. Rejects when the disk has lost them, and the object is not here. */
+  readSpilled(id: ObjectId, offset: number, sink: (offset: number, bytes: Uint8Array) => void): Promise<void>;
   /** Room for a pulled object. Resolves with an offset of the pool, or null for one in the agent's memory. */
   reserve(id: ObjectId, size: number): Promise<number | null>;
   /** Gives the room back, or the wait for it up. */
@@ -74,7 +78,7 @@ export class ObjectPulls {
 
   constructor(store: PullStore) {
     this.#store = store;
-    this.#manager = new PullManager(store.host.nodeId, store.room);
+    this.#manager = new PullManager(store.room);
   }
 
   get count(): number {
@@ -118,7 +122,7 @@ export class ObjectPulls {
     for (const key of [...this.#waiters.keys()]) if (key.startsWith(prefix)) this.cancel(key, reason);
   }
 
-  /** The object left this node. */
+  /** The object left this node, or its memory. */
   removed(id: ObjectId): void {
     this.#sources.delete(id);
     this.step({ type: "removed", id });
@@ -201,6 +205,11 @@ export class ObjectPulls {
   async #locate(id: ObjectId, home: NodeId, at: NodeId | undefined): Promise<void> {
     const { host } = this.#store;
     this.#located.get(id)?.question?.abort();
+    const spilled = this.#store.spilled(id);
+    if (spilled !== null) {
+      this.#located.set(id, { home, isError: spilled.isError, question: null });
+      return this.step({ type: "located", id, nodes: [host.nodeId], bytes: spilled.bytes });
+    }
     const question = new AbortController();
     const located: Located = { home, isError: false, question };
     this.#located.set(id, located);
@@ -212,7 +221,9 @@ export class ObjectPulls {
       located.question = null;
       located.isError = answer.isError;
       if (answer.waited) this.#trace("callback", id, `it did not exist; the GCS called back`);
-      this.step({ type: "located", id, nodes: answer.nodes, bytes: answer.bytes });
+      // Our own name is stale news: the copy was evicted, and the report is on its way.
+      const nodes = answer.nodes.filter((node) => node !== host.nodeId);
+      this.step({ type: "located", id, nodes, bytes: answer.bytes });
     } catch (error) {
       if (this.#located.get(id) !== located) return;
       const { code, message } = error as { code?: string; message?: string };
@@ -248,7 +259,8 @@ export class ObjectPulls {
     incoming.transfer = transfer;
     const startMs = this.#store.nowMs();
     const startBytes = incoming.received;
-    this.#trace("pull", id, `${incoming.bytes} bytes from ${node}`);
+    const isOwn = node === this.#store.host.nodeId;
+    this.#trace("pull", id, `${incoming.bytes} bytes from ${isOwn ? "this node's disk" : node}`);
     const sink = (offset: number, bytes: Uint8Array): void => {
       // The range may belong to another object by now.
       if (transfer.signal.aborted) throw new Error(`The transfer of ${id} was cancelled`);
@@ -260,7 +272,8 @@ export class ObjectPulls {
       incoming.received += bytes.byteLength;
     };
     try {
-      await this.#store.host.fetchObject(node, id, startBytes, sink, transfer.signal);
+      if (isOwn) await this.#store.readSpilled(id, startBytes, sink);
+      else await this.#store.host.fetchObject(node, id, startBytes, sink, transfer.signal);
       if (transfer.signal.aborted) return;
       if (incoming.received !== incoming.bytes) {
         throw new Error(`${id} ended after ${incoming.received} of ${incoming.bytes} bytes`);
@@ -275,15 +288,17 @@ export class ObjectPulls {
       this.step({ type: "fetchFailed", id, node, absent, message });
       return;
     }
-    this.#bandwidth.add(node, incoming.bytes - startBytes, this.#store.nowMs() - startMs);
-    this.#complete(incoming, node);
+    if (!isOwn) {
+      this.#bandwidth.add(node, incoming.bytes - startBytes, this.#store.nowMs() - startMs);
+      this.#sources.set(id, node);
+    }
+    this.#complete(incoming);
   }
 
-  #complete(incoming: Incoming, node: NodeId): void {
+  #complete(incoming: Incoming): void {
     const { id, memory } = incoming;
     const located = this.#located.get(id);
     this.#incoming.delete(id);
-    this.#sources.set(id, node);
     this.#store.seal(id, {
       home: located?.home ?? this.#store.host.nodeId,
       // The GCS knows the owner from the primary copy's report; an id names it but for its kind.

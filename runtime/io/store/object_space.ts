@@ -2,13 +2,18 @@
  * The object table at work on the pool: makes room, keeps inline bytes, and says what came and went.
  * @module
  */
-import { MobulaError, ObjectLostError, ObjectStoreFullError } from "../../common/errors.ts";
+import { errorOfCode, MobulaError, ObjectLostError } from "../../common/errors.ts";
 import type { ObjectId } from "../../common/ids.ts";
 import { ObjectTable } from "../../core/object/object_table.ts";
 import type { Seal, StoredEntry, TableEffect, TableEvent } from "../../core/object/object_table_types.ts";
 import type { ObjectReport } from "../../protocol/messages.ts";
 import { MAPPABLE_ALIGNMENT } from "../../protocol/object_layout.ts";
 import type { ObjectPool } from "./object_pool.ts";
+import type { SpillFiles } from "./spill_files.ts";
+
+/** What is written to disk at a time: much enough for the disk, little enough for those who wait. */
+const SPILL_BATCH_BYTES = 32 * 1024 * 1024;
+const SPILL_BATCH_SHARE = 1 / 8;
 
 /** What happens to objects here. */
 export interface SpaceListener {
@@ -16,6 +21,11 @@ export interface SpaceListener {
   sealed(id: ObjectId, report: ObjectReport): void;
   /** It is not here any more: evicted (others have it), or deleted. */
   removed(id: ObjectId, evicted: boolean): void;
+  /** Its bytes are on disk alone from now on, or in memory again. */
+  unloaded(id: ObjectId): void;
+  restored(id: ObjectId): void;
+  /** Objects could not be written to disk: why. */
+  spillFailed(message: string): void;
   collectGarbage(): void;
 }
 
@@ -30,6 +40,7 @@ interface PendingCreate {
 export class ObjectSpace {
   readonly table: ObjectTable;
   readonly #pool: ObjectPool;
+  readonly #files: SpillFiles | null;
   readonly #nowMs: () => number;
   readonly #listener: SpaceListener;
   /** Bytes of all and only inline objects in the table. */
@@ -37,19 +48,29 @@ export class ObjectSpace {
   readonly #creates = new Map<string, PendingCreate>();
   #requests = 0;
   #timer: NodeJS.Timeout | null = null;
+  #closed = false;
 
   constructor(
     pool: ObjectPool,
-    options: { readonly graceMs?: number; readonly nowMs: () => number },
+    options: {
+      readonly graceMs?: number;
+      readonly nowMs: () => number;
+      /** Where objects go when memory is short; null: nowhere. */
+      readonly files: SpillFiles | null;
+    },
     listener: SpaceListener,
   ) {
     this.#pool = pool;
+    this.#files = options.files;
     this.#nowMs = options.nowMs;
     this.#listener = listener;
     this.table = new ObjectTable({
       capacity: pool.capacity,
       granuleBytes: MAPPABLE_ALIGNMENT,
       ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
+      ...(options.files === null ? {} : {
+        spillBatchBytes: Math.min(SPILL_BATCH_BYTES, Math.ceil(pool.capacity * SPILL_BATCH_SHARE)),
+      }),
     });
   }
 
@@ -63,10 +84,10 @@ export class ObjectSpace {
     });
   }
 
-  /** The object is complete; `bytes` for an inline one. Throws ObjectLostError when the holder is not creating it. */
-  seal(holder: string, id: ObjectId, seal: Seal, bytes: Uint8Array | null): void {
-    if (bytes !== null && this.table.get(id) === undefined) this.#inline.set(id, bytes);
-    this.step({ type: "seal", holder, id, seal });
+  /** The object is complete; `bytes` for an inline one, `pin`: the holder pins it. Throws ObjectLostError when the holder is not creating it. */
+  seal(holder: string, id: ObjectId, seal: Seal, bytes: Uint8Array | null, pin: boolean = false): void {
+    if (bytes !== null && this.table.get(id)?.resident !== true) this.#inline.set(id, bytes);
+    this.step({ type: "seal", holder, id, seal, pin });
   }
 
   abort(holder: string, id: ObjectId): void {
@@ -84,14 +105,26 @@ export class ObjectSpace {
     return this.#inline.get(id)!;
   }
 
-  /** A part of a sealed object: a view where there is one. RangeError outside of its bounds. */
+  /** A part of an object in memory: a view where there is one. RangeError outside of its bounds. */
   bytesOf(entry: StoredEntry, offset: number, length: number): Uint8Array {
+    if (!entry.resident) throw new Error(`${entry.id} is on disk alone`);
     const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
     if (!whole || offset + length > entry.size) {
       throw new RangeError(`Cannot read ${length} bytes at ${offset} of ${entry.id}: it has ${entry.size}`);
     }
     if (entry.offset !== null) return this.#pool.read(entry.offset + offset, length);
     return this.inlineBytes(entry.id).subarray(offset, offset + length);
+  }
+
+  /** Hands a part of a spilled object to `sink`, in order. The object is pinned by the caller. */
+  async readSpilled(
+    entry: StoredEntry,
+    range: { readonly offset: number; readonly length: number },
+    sink: (offset: number, bytes: Uint8Array) => void,
+  ): Promise<void> {
+    const { id, disk, size } = entry;
+    if (disk === null || this.#files === null) throw new Error(`${id} is not on disk`);
+    await this.#files.read(disk, { size, ...range }, sink);
   }
 
   step(event: TableEvent): void {
@@ -104,7 +137,7 @@ export class ObjectSpace {
         this.#takeCreate(effect.requestId)?.resolve(effect.offset);
         break;
       case "createFailed":
-        this.#takeCreate(effect.requestId)?.reject(new ObjectStoreFullError(effect.message));
+        this.#takeCreate(effect.requestId)?.reject(errorOfCode(effect.code, effect.message));
         break;
       case "sealed":
         if (effect.first) this.#listener.sealed(effect.id, effect.report);
@@ -116,6 +149,19 @@ export class ObjectSpace {
         this.#inline.delete(effect.id);
         this.#listener.removed(effect.id, effect.evicted);
         break;
+      case "unloaded":
+        this.#inline.delete(effect.id);
+        this.#listener.unloaded(effect.id);
+        break;
+      case "restored":
+        this.#listener.restored(effect.id);
+        break;
+      case "spill":
+        void this.#spill(effect);
+        break;
+      case "deleteSpill":
+        this.#files!.delete(effect.file);
+        break;
       case "collectGarbage":
         this.#listener.collectGarbage();
         break;
@@ -125,6 +171,25 @@ export class ObjectSpace {
       default:
         effect satisfies never;
     }
+  }
+
+  async #spill({ batch, objects }: Extract<TableEffect, { type: "spill" }>): Promise<void> {
+    const sources = objects.map(({ id, offset, size }) => {
+      // Taken now: a deleted object's bytes stay in the pool until the batch is over, but not here.
+      const inline = offset === null ? this.inlineBytes(id) : null;
+      const read = (at: number, length: number): Uint8Array =>
+        inline?.subarray(at, at + length) ?? this.#pool.read(offset! + at, length);
+      return { size, read };
+    });
+    let event: TableEvent;
+    try {
+      event = { type: "spilled", batch, file: await this.#files!.write(sources) };
+    } catch (error) {
+      const { message } = error as Error;
+      this.#listener.spillFailed(message);
+      event = { type: "spillFailed", batch, message };
+    }
+    if (!this.#closed) this.step(event);
   }
 
   #takeCreate(requestId: string): PendingCreate | undefined {
@@ -156,6 +221,7 @@ export class ObjectSpace {
   }
 
   close(): void {
+    this.#closed = true;
     this.#rejectCreates(() => true, "the node's object store is closed");
     if (this.#timer !== null) clearTimeout(this.#timer);
   }

@@ -55,6 +55,7 @@ export class PoolFile {
 
   /** Writes the pieces one after another from `offset` on. Throws ENOSPC when the file system is full. */
   write(pieces: readonly Uint8Array[], offset: number): void {
+    if (pieces.length === 1) return void this.#writeAll(pieces[0]!, offset);
     // Small pieces are gathered: a call costs more than copying them (and writev is slow on Deno).
     let gathered = 0;
     const flush = (): void => {
@@ -103,6 +104,19 @@ export class PoolFile {
       this.#setRangeState(offset, length, POPULATED);
     }
     return this.#region.view(offset, length);
+  }
+
+  /**
+   * Writes a piece of a range that arrives in many: through the mapping where its pages are known, else by a call. Say
+   * `noteWritten` when all of the range is there. Throws ENOSPC.
+   */
+  writePiece(bytes: Uint8Array, offset: number): void {
+    const start = offset - offset % MAPPABLE_ALIGNMENT;
+    // Whole granules: pages are populated whole, and never much at a time.
+    const end = Math.ceil((offset + bytes.byteLength) / MAPPABLE_ALIGNMENT) * MAPPABLE_ALIGNMENT;
+    const view = this.writableView(start, Math.min(end, this.size) - start);
+    if (view === null) this.#writeAll(bytes, offset);
+    else view.set(bytes, offset - start);
   }
 
   /** A view of a range whose bytes were all written, by whomever; null where this runtime cannot map. For reading only, and

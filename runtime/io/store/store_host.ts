@@ -61,6 +61,9 @@ export interface StoreUsage {
   readonly used: number;
   /** Of `used`: what readers pin. */
   readonly pinned: number;
+  /** On disk, whether in memory too or not. */
+  readonly spilled: number;
+  readonly spilledObjects: number;
   readonly objects: number;
   /** Of `objects`: those whose only other copies are elsewhere or nowhere; never evicted. */
   readonly primaries: number;
@@ -72,8 +75,17 @@ export interface StoreUsage {
 /** One object's bytes for a peer's bulk stream. The object stays where it is until `close`. */
 export interface ObjectSourceBytes {
   readonly size: number;
-  read(offset: number, length: number): Uint8Array;
+  /** A promise for what has to be read from disk. */
+  read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
+  /** Throws for an object that is on disk alone. */
+  readNow(offset: number, length: number): Uint8Array;
   close(): void;
+}
+
+/** An object in the making: what its creator has written so far. */
+export interface CreationBytes {
+  readonly size: number;
+  read(offset: number, length: number): Uint8Array;
 }
 
 type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
@@ -108,6 +120,11 @@ export interface ObjectStore {
   peerReferences(from: NodeId, changes: readonly NodeRefChange[]): void;
   /** A node was declared dead: what it held is not held any more. */
   nodeDied(node: NodeId): void;
+  /** PeerMethods.adoptObjects: pulls what is not here, and keeps all as primary copies. Answers what is here then. */
+  adoptObjects(
+    from: NodeId,
+    objects: readonly { readonly id: ObjectId; readonly home: NodeId }[],
+  ): Promise<ObjectId[]>;
   /** NodeMethods.deleteObjects. */
   deleteObjects(ids: readonly ObjectId[]): void;
   /** Everything that this node holds, for (re)registration. */
@@ -125,7 +142,7 @@ export interface ObjectStore {
   /** For a peer's stream; null when the object is not here. */
   openRead(id: ObjectId): ObjectSourceBytes | null;
   /** What a process has written of an object that it has not sealed; null when it makes no such. */
-  openCreation(process: ProcessId, id: ObjectId): Omit<ObjectSourceBytes, "close"> | null;
+  openCreation(process: ProcessId, id: ObjectId): CreationBytes | null;
   /** Ends all waits and removes the pool. Idempotent. */
   close(): void;
 }

@@ -103,6 +103,7 @@ function nodeDto(node: NodeRow): NodeDto {
     nodeId: node.nodeId,
     state: node.state,
     stateMessage: node.stateMessage,
+    drain: node.drain ?? null,
     hostname: node.hostname,
     address: node.address,
     pid: node.pid,
@@ -113,7 +114,9 @@ function nodeDto(node: NodeRow): NodeDto {
     storeBytes: node.objectStoreBytes,
     storeUsedBytes: node.storeUsedBytes,
     storeObjects: node.storeObjects,
+    storeSpilledBytes: node.storeSpilledBytes,
     workers: node.workers,
+    memoryKills: node.memoryKills,
     cpuPercent: node.cpuPercent,
     rssBytes: node.rssBytes,
     startedMs: node.startedMs,
@@ -164,6 +167,8 @@ function actorDto(
       maxRestarts: before?.maxRestarts ?? 0,
       detached: before?.detached ?? false,
       resources: before?.resources ?? {},
+      labelSelector: before?.labelSelector ?? null,
+      fallbackStrategy: before?.fallbackStrategy ?? null,
     }
     : {
       className: spec.className,
@@ -173,6 +178,8 @@ function actorDto(
       maxRestarts: spec.maxRestarts,
       detached: spec.detached,
       resources: fromUnits(spec.resources),
+      labelSelector: spec.labelSelector ?? null,
+      fallbackStrategy: spec.fallbackStrategy ?? null,
     };
   return {
     actorId: status.actorId,
@@ -216,6 +223,8 @@ export interface WorkerRow extends Omit<WorkerReport, "state"> {
   readonly nodeId: string;
   readonly state: WorkerReport["state"] | "DEAD";
   readonly endedMs: number | null;
+  /** Why it ended; null while it lives, or when nobody told. */
+  readonly exitDetail: string | null;
 }
 
 export class WorkerRows {
@@ -232,16 +241,23 @@ export class WorkerRows {
     for (const worker of workers) {
       // Late news of a worker that is dead does not bring it back.
       if (this.rows.get(worker.workerId)?.state === "DEAD") continue;
-      this.rows.set(worker.workerId, { ...worker, nodeId, endedMs: null });
+      this.rows.set(worker.workerId, { ...worker, nodeId, endedMs: null, exitDetail: null });
     }
     this.#trim();
   }
 
-  died(workerId: string, nowMs: number): void {
+  died(workerId: string, nowMs: number, exitDetail: string | null = null): void {
     const before = this.rows.get(workerId);
-    if (before === undefined || before.state === "DEAD") return;
+    if (before === undefined) return;
+    if (before.state === "DEAD") {
+      // It was missing in its node's report first.
+      if (before.exitDetail === null && exitDetail !== null) {
+        this.rows.set(workerId, { ...before, exitDetail });
+      }
+      return;
+    }
     this.rows.delete(workerId);
-    this.rows.set(workerId, { ...before, state: "DEAD", endedMs: nowMs });
+    this.rows.set(workerId, { ...before, state: "DEAD", endedMs: nowMs, exitDetail });
   }
 
   nodeDied(nodeId: string, nowMs: number): void {

@@ -145,14 +145,14 @@ export class ClusterView implements ClusterReader {
     this.jobs.apply(job);
   }
 
-  /** A driver or worker process is gone: what it had submitted and is not finished has failed. */
-  processDied(id: string): void {
+  /** A driver or worker process is gone: what it had submitted and is not finished has failed. `why`, for its row. */
+  processDied(id: string, why: string | null = null): void {
     const nowMs = this.#now();
     const delta = this.counts.processDied(id);
     this.#clusterChanges++;
     this.#rates.add(nowMs, 0, delta.failed, this.counts.totals.running);
     for (const kept of this.tasks.processDied(id, nowMs)) this.#taskChanged(kept);
-    this.workers.died(id, nowMs);
+    this.workers.died(id, nowMs, why);
   }
 
   version(topic: Topic): number {

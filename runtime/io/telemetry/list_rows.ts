@@ -117,8 +117,10 @@ const KINDS: Record<string, Kind> = {
       "errorType",
       "errorMessage",
       "args",
+      "labelSelector",
+      "fallbackStrategy",
     ],
-    detail: ["args", "pushedMs", "parentTaskId"],
+    detail: ["args", "pushedMs", "parentTaskId", "labelSelector", "fallbackStrategy"],
     entries: (view) => view.tasks.all().map(taskEntry),
     dropped: (view) => view.tasks.evicted + view.counts.rowsDropped,
   },
@@ -140,8 +142,10 @@ const KINDS: Record<string, Kind> = {
       "deathCause",
       "deathMessage",
       "updatedMs",
+      "labelSelector",
+      "fallbackStrategy",
     ],
-    detail: ["resources", "updatedMs"],
+    detail: ["resources", "updatedMs", "labelSelector", "fallbackStrategy"],
     entries: (view) =>
       [...view.actors.table.groups.values()].map((actor) => ({
         order: actor.updatedMs,
@@ -161,6 +165,7 @@ const KINDS: Record<string, Kind> = {
       "nodeId",
       "state",
       "stateMessage",
+      "drain",
       "hostname",
       "address",
       "pid",
@@ -171,7 +176,9 @@ const KINDS: Record<string, Kind> = {
       "storeBytes",
       "storeUsedBytes",
       "storeObjects",
+      "storeSpilledBytes",
       "workers",
+      "memoryKills",
       "cpuPercent",
       "rssBytes",
       "startedMs",
@@ -196,6 +203,7 @@ const KINDS: Record<string, Kind> = {
       "actorId",
       "startedMs",
       "endedMs",
+      "exitDetail",
     ],
     detail: [],
     entries: (view) =>
@@ -242,6 +250,8 @@ function taskRow(kept: KeptRow): Row {
     durationMs: row.startMs !== null && row.endMs !== null ? row.endMs - row.startMs : null,
     errorType: error?.type ?? null,
     errorMessage: error?.message ?? null,
+    labelSelector: row.labelSelector ?? null,
+    fallbackStrategy: row.fallbackStrategy ?? null,
   };
 }
 

@@ -155,8 +155,19 @@ class Transfer {
     this.#size = size;
     const end = Math.min(size, this.#offset + (length ?? size));
     this.#parser = new ChunkParser(this.#offset, end, this.#options.sink);
-    this.#stream.on("data", (bytes: Uint8Array) => this.#guard(() => this.#parser!.push(bytes)));
+    this.#stream.on("data", (bytes: Uint8Array) => this.#take(bytes));
     return this.#options.onSize?.(size);
+  }
+
+  /** For each frame of 16 KB: nothing is made here that need not be. */
+  #take(bytes: Uint8Array): void {
+    if (this.#isSettled) return;
+    try {
+      const outcome = this.#parser!.push(bytes);
+      if (outcome !== undefined) this.#guard(() => outcome);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** Run a step; when it is asynchronous, nothing more is read until it is done. */

@@ -60,10 +60,9 @@ async function send(
     stream.respond({ ":status": 200, [SIZE_HEADER]: String(reader.size) });
     for (let at = offset; at < end; at += OBJECT_CHUNK_BYTES) {
       const bytes = await reader.read(at, Math.min(OBJECT_CHUNK_BYTES, end - at));
-      stream.cork();
+      // Not corked: Bun would copy both into one (measured, twice the processor time of the sender).
       stream.write(encodeChunkHeader(at, bytes));
       const hasRoom = stream.write(bytes);
-      stream.uncork();
       if (!hasRoom) await drained(stream);
     }
     await ended(stream);

@@ -46,6 +46,7 @@ export function heartbeat(changes: Partial<Heartbeat> = {}): Heartbeat {
     demand: [],
     storeUsedBytes: 0,
     storeObjects: 0,
+    storeSpilledBytes: 0,
     workers: 0,
     cpuPercent: 0,
     rssBytes: 0,

@@ -1,7 +1,6 @@
 /** The GCS as one machine: who hears of what, in which order, and what waits for a commit. */
 import { describe, expect, test } from "bun:test";
-import type { ActorId, NodeId, ProcessId } from "../../../runtime/common/ids.ts";
-import { Prng } from "../../../runtime/common/prng.ts";
+import type { ActorId, JobId, NodeId, ProcessId } from "../../../runtime/common/ids.ts";
 import { toUnits } from "../../../runtime/common/resources.ts";
 import { Gcs } from "../../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../../../runtime/core/gcs/gcs_events.ts";
@@ -24,7 +23,7 @@ import {
 } from "./fixtures.ts";
 
 class Bench {
-  gcs: Gcs = new Gcs(1_000, new Prng(1));
+  gcs: Gcs = new Gcs(1_000);
   nowMs: number = 1_000;
 
   step(event: GcsEvent): readonly GcsEffect[] {
@@ -201,7 +200,7 @@ describe("placement", () => {
           nodeId: null,
           processId: null,
           atMs: 1_000,
-          detail: "n-2: free now = 0 ms; n-1: free now + move 64 MB / 1 GB/s = 64 ms",
+          detail: "n-2: free (0 % used) = 0 ms; n-1: free (0 % used) + move 64 MB / 1 GB/s assumed = 64 ms",
         }],
       },
       afterCommit: false,
@@ -358,6 +357,7 @@ describe("a restarted head", () => {
       stateMessage: "",
       startedMs: 1,
       endedMs: null,
+      drain: null,
     }));
     const records = {
       nodes,
@@ -378,7 +378,7 @@ describe("a restarted head", () => {
       }],
     };
     const bench = new Bench();
-    bench.gcs = new Gcs(bench.nowMs, new Prng(2), records);
+    bench.gcs = new Gcs(bench.nowMs, records);
     bench.gcs.check();
     expect(bench.gcs.objects.size).toBe(1);
     bench.step({ type: "tick" });
@@ -404,7 +404,7 @@ describe("a restarted head", () => {
 
   test("an old driver's exit after the restart ends what it owned", () => {
     const bench = new Bench();
-    bench.gcs = new Gcs(1_000, new Prng(1), {
+    bench.gcs = new Gcs(1_000, {
       nodes: [],
       jobs: [],
       actors: [{
@@ -419,4 +419,30 @@ describe("a restarted head", () => {
     bench.step({ type: "tick" });
     expect(bench.gcs.actors.record(A1)!.status.state).toBe("DEAD");
   });
+});
+
+test("a driver that asks again for a job, since the first answer was lost, owns what it makes", () => {
+  const bench = new Bench();
+  bench.register(N1);
+  bench.register(N2);
+  bench.job();
+  // The connection broke before the answer came: the node knows of no job, and its head ends it.
+  bench.register(N1, { drivers: [] });
+  expect(bench.gcs.jobs.isRunning(J1)).toBe(false);
+  const again = { requestId: "again", newJobId: "j-2" as JobId, driverId: DRIVER, nodeId: N1 };
+  bench.step({ type: "addJob", ...again, namespace: "ns", entrypoint: "main.ts", pid: 1, runtime: "bun" });
+  const locate = { requestId: "where", nodeId: N2, waitId: "x", id: O1, home: N1, wait: true };
+  expect(bench.step({ type: "locateObject", ...locate })).toEqual([]);
+  bench.nowMs += 2 * OWNER_GRACE_MS;
+  bench.step({ type: "heartbeatReceived", heartbeat: heartbeat({ nodeId: N1 }) });
+  bench.step({ type: "heartbeatReceived", heartbeat: heartbeat({ nodeId: N2 }) });
+  expect(bench.step({ type: "tick" }).filter((effect) => effect.type === "replyError")).toEqual([]);
+  const made = bench.step({
+    type: "objectsReported",
+    requestId: "r",
+    nodeId: N1,
+    added: [object()],
+    removed: [],
+  });
+  expect(made.find((effect) => effect.type === "reply")).toMatchObject({ requestId: "where" });
 });

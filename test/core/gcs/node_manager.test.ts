@@ -61,7 +61,14 @@ describe("registration", () => {
     expect(bench.register()).toEqual([
       {
         type: "persistNode",
-        record: { facts, state: "ALIVE", stateMessage: "", startedMs: bench.nowMs, endedMs: null },
+        record: {
+          facts,
+          state: "ALIVE",
+          stateMessage: "",
+          startedMs: bench.nowMs,
+          endedMs: null,
+          drain: null,
+        },
       },
       { type: "nodeAccepted", requestId: "q", connection: 1, registration: said, rejoined: false },
       { type: "publishNodes" },
@@ -197,6 +204,7 @@ describe("liveness", () => {
       stateMessage: row.stateMessage,
       startedMs: row.startedMs,
       endedMs: row.state === "DEAD" ? before.nowMs : null,
+      drain: row.drain ?? null,
     }));
     const bench = new Bench(new NodeManager(1_000_000, records));
     bench.machine.check();
@@ -207,6 +215,61 @@ describe("liveness", () => {
     expect(bench.register({}, 4)).toMatchObject([{}, { rejoined: true }, {}]);
     const alone = new Bench(new NodeManager(1_000_000, records));
     expect(died(alone.ticks(NODE_DEAD_AFTER_MS))).toHaveLength(1);
+  });
+});
+
+describe("a drain", () => {
+  const order = {
+    type: "drainNode",
+    requestId: "q",
+    nodeId: N1,
+    deadlineMs: 5_000,
+    reason: "repair",
+    busy: null,
+  } as const;
+
+  test("is persisted, told and published before it is answered; the node stays a member", () => {
+    const bench = new Bench();
+    bench.register();
+    expect(bench.step(order)).toMatchObject([
+      { type: "persistNode", record: { drain: { reason: "repair", deadlineMs: bench.nowMs + 5_000 } } },
+      { type: "nodeDraining", nodeId: N1, remainingMs: 5_000, reason: "repair" },
+      { type: "publishNodes" },
+      { type: "drainAnswered", accepted: true },
+    ]);
+    expect(bench.machine.rows()[0]).toMatchObject({ state: "ALIVE", drain: { reason: "repair" } });
+  });
+
+  test("an unknown node and the head's are errors, a busy one is refused, a dead one is as wanted", () => {
+    const bench = new Bench();
+    bench.register();
+    bench.register({ nodeId: N2, isHeadNode: true }, 2);
+    expect(bench.step({ ...order, nodeId: "n-none" as typeof N1 })).toMatchObject([{ type: "drainRefused" }]);
+    expect(bench.step({ ...order, nodeId: N2 })).toMatchObject([{ type: "drainRefused" }]);
+    expect(bench.step({ ...order, busy: "CPU is in use" })).toMatchObject([{ accepted: false }]);
+    expect(bench.machine.drainOf(N1)).toBeNull();
+    bench.step({ type: "unregisterNode", nodeId: N1, epoch: 1, reason: "it left" });
+    expect(bench.step({ ...order, busy: "x" })).toMatchObject([{ accepted: true }]);
+  });
+
+  test("survives the head and the node's connection, not the node's next incarnation", () => {
+    const bench = new Bench();
+    bench.register();
+    bench.step(order);
+    bench.nowMs += 1_000;
+    const again = bench.register({}, 2);
+    expect(again.find(({ type }) => type === "nodeDraining")).toMatchObject({ remainingMs: 4_000 });
+    expect(bench.register({ epoch: 2 }, 3).some(({ type }) => type === "nodeDraining")).toBe(false);
+    expect(bench.machine.drainOf(N1)).toBeNull();
+  });
+
+  test("an end that comes before is called unexpected", () => {
+    const bench = new Bench();
+    bench.register();
+    bench.step(order);
+    bench.step({ type: "connectionClosed", connection: 1 });
+    const death = bench.ticks(NODE_DEAD_AFTER_MS).find(({ type }) => type === "nodeDied");
+    expect(death).toMatchObject({ nodeId: N1, reason: expect.stringContaining("unexpected") });
   });
 });
 

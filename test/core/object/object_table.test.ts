@@ -5,7 +5,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { NodeId, ObjectId, ProcessId } from "../../../runtime/common/ids.ts";
 import { Prng } from "../../../runtime/common/prng.ts";
-import { CREATORS_WAITING_MAX, ObjectTable } from "../../../runtime/core/object/object_table.ts";
+import { CREATORS_WAITING_MAX } from "../../../runtime/core/object/creator_line.ts";
+import { ObjectTable } from "../../../runtime/core/object/object_table.ts";
 import type { Seal, TableEffect, TableEvent } from "../../../runtime/core/object/object_table_types.ts";
 
 const K = 1024;
@@ -181,6 +182,7 @@ test("a creator fails a grace after the last time that anything was freed", () =
   expect(step({ type: "timer" })).toEqual([{
     type: "createFailed",
     requestId: "r3",
+    code: "ObjectStoreFullError",
     message:
       "Cannot store o-x-3 (9216 bytes): the object store of this node is full, 7168 of 10240 bytes are taken and " +
       "nothing was freed for 100 ms. Owners: d-1 1 object 7168 bytes. Read by: w-9 1 object 7168 bytes. " +

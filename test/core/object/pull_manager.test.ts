@@ -23,7 +23,7 @@ beforeEach(() => {
   nowMs = 0;
   roomBytes = 100 * MB;
   evictable = new Map();
-  manager = new PullManager(a, { bytes: () => roomBytes, evictableBytes: (id) => evictable.get(id) ?? 0 });
+  manager = new PullManager({ bytes: () => roomBytes, evictableBytes: (id) => evictable.get(id) ?? 0 });
 });
 afterEach(() => manager.check());
 
@@ -123,7 +123,7 @@ test("a cancelled request stops what only it wanted", () => {
 
 test("the next holder is tried when one fails, then the GCS is asked again after a pause", () => {
   want("g", [1]);
-  located(1, MB, [b, a, c]); // Our own name is stale news.
+  located(1, MB, [b, c]);
   reserved(1);
   expect(failed(1, b, true)).toEqual([{ type: "fetch", id: o(1), node: c }]);
   expect(failed(1, b)).toEqual([]); // Late.
@@ -289,7 +289,7 @@ test("random runs end every request and leave nothing behind", () => {
 class World {
   readonly #prng: Prng;
   readonly #capacity = 64 * MB;
-  readonly #manager = new PullManager(a, {
+  readonly #manager = new PullManager({
     bytes: () => this.#capacity - this.#used() + this.#evictableBytes(),
     evictableBytes: (id) => this.#here.has(id) && !this.#isPinned(id) ? this.#bytes(id) : 0,
   });

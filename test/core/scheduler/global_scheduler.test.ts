@@ -3,8 +3,8 @@ import { describe, expect, test } from "bun:test";
 import type { NodeId, ObjectId } from "../../../runtime/common/ids.ts";
 import { Prng } from "../../../runtime/common/prng.ts";
 import { toUnits } from "../../../runtime/common/resources.ts";
+import { ASSIGNMENT_SETTLES_MS } from "../../../runtime/core/scheduler/cluster_nodes.ts";
 import {
-  ASSIGNMENT_SETTLES_MS,
   EXCLUSION_MS,
   GlobalScheduler,
   type SchedulerEffect,
@@ -17,7 +17,7 @@ import { heartbeat, J1, leaseRequest, N1, N2, N3, O1 } from "../gcs/fixtures.ts"
 
 class Bench {
   readonly places: Map<ObjectId, ArgumentPlace> = new Map();
-  readonly machine: GlobalScheduler = new GlobalScheduler((id) => this.places.get(id) ?? null, new Prng(1));
+  readonly machine: GlobalScheduler = new GlobalScheduler((id) => this.places.get(id) ?? null);
   nowMs: number = 1_000;
   #keys: number = 0;
 
@@ -72,16 +72,24 @@ describe("the least expected wait", () => {
     bench.join(N2, { CPU: 2 });
     bench.places.set(O1, { bytes: 64_000_000, nodes: new Set([N2]) });
     bench.load(N1, { available: toUnits({ CPU: 2 }), bandwidth: { [N2]: 1.2e9 } as Record<NodeId, number> });
-    const cost = { availableNow: true, queueMs: 0, moveBytes: 0, bandwidth: 1e9, totalMs: 0 };
+    const cost = {
+      availableNow: true,
+      usedShare: 0,
+      queueMs: 0,
+      moveBytes: 0,
+      bandwidth: 1e9,
+      measured: false,
+      totalMs: 0,
+    };
     expect(bench.ask({ key: "k", args: [BIG] })).toEqual([{
       type: "picked",
       key: "k",
       nodeId: N2,
       costs: [
         { ...cost, nodeId: N2 },
-        { ...cost, nodeId: N1, moveBytes: 64_000_000, bandwidth: 1.2e9, totalMs: 53 },
+        { ...cost, nodeId: N1, moveBytes: 64_000_000, bandwidth: 1.2e9, measured: true, totalMs: 53 },
       ],
-      detail: "n-2: free now = 0 ms; n-1: free now + move 64 MB / 1.2 GB/s = 53 ms",
+      detail: "n-2: free (0 % used) = 0 ms; n-1: free (0 % used) + move 64 MB / 1.2 GB/s = 53 ms",
     }]);
   });
 
@@ -148,6 +156,87 @@ describe("the least expected wait", () => {
     bench.load(N2, { available: NONE });
     const strategy = { type: "spread" } as const;
     expect([1, 2, 3, 4].map(() => bench.picked({ strategy }))).toEqual([N1, N3, N1, N3]);
+  });
+});
+
+describe("the default strategy", () => {
+  test("packs on nodes that are less than half used, in the order of joining, then takes the least used", () => {
+    const bench = new Bench();
+    for (const node of [N1, N2, N3]) bench.join(node, { CPU: 4 });
+    const asker = null;
+    const order = Array.from({ length: 12 }, () => bench.picked({ asker }));
+    expect(order.slice(0, 6)).toEqual([N1, N1, N2, N2, N3, N3]);
+    expect(order.slice(6)).toEqual([N1, N2, N3, N1, N2, N3]);
+  });
+
+  test("the node that asks comes first among those that are as little used as any", () => {
+    const bench = new Bench();
+    for (const node of [N1, N2, N3]) bench.join(node, { CPU: 4 });
+    expect([1, 2, 3].map(() => bench.picked({ asker: N3 }))).toEqual([N3, N3, N1]);
+  });
+
+  test("the scarcest resource counts, whichever it is", () => {
+    const bench = new Bench();
+    bench.join(N1, { CPU: 4, disk: 2 });
+    bench.join(N2, { CPU: 4 });
+    bench.load(N1, { available: toUnits({ CPU: 4, disk: 1 }) });
+    expect(bench.picked({ asker: null })).toBe(N2);
+  });
+
+  test("the trace has the best few of many nodes, and how many more there are", () => {
+    const bench = new Bench();
+    for (let index = 0; index < 9; index++) bench.join(`n-${index}` as NodeId, { CPU: 4 });
+    expect(bench.ask({ asker: null })).toMatchObject([{
+      detail:
+        "n-0: free (0 % used) = 0 ms; n-1: free (0 % used) = 0 ms; n-2: free (0 % used) = 0 ms; 6 more nodes",
+    }]);
+  });
+});
+
+describe("fallbacks of a label selector", () => {
+  const wishes = {
+    labelSelector: { zone: "eu" },
+    fallbackStrategy: [{ labelSelector: { zone: "us" } }, { labelSelector: {} }],
+  };
+
+  test("are tried in order while no live node that has the resources meets the ones before", () => {
+    const bench = new Bench();
+    bench.join(N1, { CPU: 2 }, { zone: "asia" });
+    expect(bench.picked(wishes)).toBe(N1);
+    bench.join(N2, { CPU: 2 }, { zone: "us" });
+    expect(bench.picked(wishes)).toBe(N2);
+    bench.join(N3, { CPU: 1 }, { zone: "eu" });
+    expect(bench.picked(wishes)).toBe(N3);
+    expect(bench.picked({ ...wishes, resources: toUnits({ CPU: 2 }) })).toBe(N2);
+    bench.step({ type: "nodeDied", nodeId: N3, reason: "silent" });
+    expect(bench.picked(wishes)).toBe(N2);
+  });
+
+  test("a busy node of the first choice is waited for", () => {
+    const bench = new Bench();
+    bench.join(N1, { CPU: 2 }, { zone: "us" });
+    bench.join(N2, { CPU: 2 }, { zone: "eu" });
+    bench.load(N2, { available: NONE, queueWaitMs: 5_000 });
+    expect(bench.picked(wishes)).toBe(N2);
+  });
+
+  test("what none meets waits, and the warning names all of them", () => {
+    const bench = new Bench();
+    bench.join(N1, { CPU: 2 }, { zone: "asia" });
+    const fallbackStrategy = [{ labelSelector: { zone: "us" } }];
+    const text = "no node has CPU 1 and zone=eu or zone=us; the nearest is n-1: zone must be eu (is asia)";
+    expect(bench.ask({ ...wishes, fallbackStrategy })).toMatchObject([{
+      text: expect.stringContaining(text),
+    }]);
+    expect(bench.join(N2, { CPU: 2 }, { zone: "us" })).toMatchObject([{ type: "picked", nodeId: N2 }]);
+  });
+
+  test("hard affinity to a node that meets only a fallback holds", () => {
+    const bench = new Bench();
+    bench.join(N1, { CPU: 2 }, { zone: "us" });
+    const strategy = { type: "nodeAffinity", nodeId: N1, soft: false } as const;
+    expect(bench.picked({ labelSelector: { zone: "eu" }, strategy })).toBe(null);
+    expect(bench.picked({ ...wishes, strategy })).toBe(N1);
   });
 });
 

@@ -300,6 +300,20 @@ describe("sharing", () => {
     assert.deepEqual(asked(scene.tick(1)), ["l1"]);
   });
 
+  test("a worker that runs nothing has no use for the leases of the task that it ran", () => {
+    const scene = new Scene({ CPU: 1 }).workers(2);
+    scene.request({ requestId: "parent", depth: 1 });
+    scene.send({ type: "workerBlocked", workerId: "w-2" as ProcessId });
+    scene.request({ submitter: "w-2" as ProcessId, depth: 2, classKey: "child" });
+    scene.send({ type: "workerUnblocked", workerId: "w-2" as ProcessId });
+    scene.giveBack("l1");
+    // Shallower than that, but nobody waits for what runs there.
+    scene.request({ requestId: "next", depth: 1 });
+    assert.deepEqual(types(scene.tick(1)), []);
+    assert.deepEqual(types(scene.tick(1)), ["reclaimLease"]);
+    assert.deepEqual(grants(scene.giveBack("l2")), ["d-1/next on w-1"]);
+  });
+
   test("nobody is asked to give back for more of the same", () => {
     const scene = new Scene({ CPU: 1 }).workers(1);
     scene.request();
@@ -500,6 +514,18 @@ describe("other nodes", () => {
     assert.deepEqual(types(scene.send({ type: "nodePicked", key, nodeId: THERE })), ["forward"]);
   });
 
+  test("a request that has waited here for a second goes where there is room, wherever its arguments are", () => {
+    const scene = new Scene({ CPU: 1 }).workers(1).peers(THERE);
+    scene.request();
+    const [asked] = scene.request({ requestId: "r2" });
+    assert.deepEqual(asked?.type === "pickNode" && asked.waitingAt, undefined);
+    const key = "d-1/r2";
+    assert.deepEqual(scene.send({ type: "nodePicked", key, nodeId: HERE }), []);
+    const again = scene.tick(1_000).find((effect) => effect.type === "pickNode");
+    assert.deepEqual(again?.type === "pickNode" && again.waitingAt, HERE);
+    assert.deepEqual(types(scene.send({ type: "nodePicked", key, nodeId: THERE })), ["forward"]);
+  });
+
   test("a forwarded request that is granted while it is asked about ends the question", () => {
     const scene = new Scene({ CPU: 1 }).workers(1).peers(THERE);
     scene.request();
@@ -608,7 +634,12 @@ describe("other nodes", () => {
     scene.request();
     scene.request({ requestId: "r2" });
     const effects = scene.send({ type: "drain" });
-    assert.deepEqual(effects.map((effect) => effect.type === "pickNode" && effect.exclude), [false, [HERE]]);
+    assert.deepEqual(types(effects), ["reclaimLease", "cancelPick", "pickNode"]);
+    assert.deepEqual(effects.flatMap((effect) => effect.type === "pickNode" ? [effect.exclude] : []), [[
+      HERE,
+    ]]);
+    // Said again, leases are asked for again; what waits is looking for another node already.
+    assert.deepEqual(types(scene.send({ type: "drain" })), ["reclaimLease"]);
     assert.deepEqual(grants(scene.giveBack("l1")), []);
   });
 });

@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { Prng } from "../../../runtime/common/prng.ts";
-import type { Grant } from "../../../runtime/common/task_spec.ts";
+import type { DeathCause, Grant } from "../../../runtime/common/task_spec.ts";
 import { TaskSubmitter, UNREACHED_MAX } from "../../../runtime/core/worker/task_submitter.ts";
 import type { SchedulingShape, SubmittedTask } from "../../../runtime/core/worker/task_submitter_types.ts";
 
@@ -20,6 +20,8 @@ const SHAPE: SchedulingShape = {
   runtimeEnv: { hash: "" },
 };
 
+const LOW_MEMORY: DeathCause = { code: "OUT_OF_MEMORY", message: "low memory" };
+
 function world(
   limits: Partial<{ requestsPerClass: number; leaseIdleMs: number; argumentRequests: number }> = {},
 ) {
@@ -31,13 +33,14 @@ function world(
     returnLease: (lease) => log.push(`return ${lease.grant.leaseId}`),
     push: (lease, tasks) =>
       log.push(`push ${lease.grant.leaseId} ${tasks.map((task) => task.sequence).join(",")}`),
-    lost: (task) => log.push(`lost ${task.sequence}`),
+    lost: (task, _lease, cause) =>
+      log.push(`lost ${task.sequence}${cause === null ? "" : `: ${cause.message}`}`),
     retried: (task) => {
       task.attempt++;
       log.push(`retried ${task.sequence}`);
     },
     unstarted: (task) => log.push(`unstarted ${task.sequence}`),
-  }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 2, ...limits });
+  }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 2, memoryRetries: 2, ...limits });
   const take = (): string[] => {
     submitter.check();
     return log.splice(0);
@@ -54,6 +57,8 @@ function task(sequence: number, overrides: Partial<Task> = {}): Task {
     bytes: 100,
     storedArgs: [],
     retriesLeft: 3,
+    maxRetries: 3,
+    memoryKills: 0,
     cancelled: false,
     expectedUs: 0,
     attempt: 0,
@@ -253,6 +258,51 @@ describe("task submitter", () => {
     expect(take()).toEqual(["lost 1"]);
   });
 
+  test("a kill for low memory costs no retry but its own, waits longer each time, and is never retried at maxRetries 0", () => {
+    const { submitter, take } = world();
+    const lasting = task(1, { retriesLeft: -1, maxRetries: -1 });
+    submitter.submit(lasting);
+    let nowMs = 0;
+    for (const [lease, waitMs] of [[1, 1_000], [2, 2_000]] as const) {
+      submitter.pump(nowMs);
+      submitter.granted(nowMs, `r${lease}`, grant(lease));
+      submitter.pump(nowMs);
+      take();
+      submitter.workerLost(nowMs, `l${lease}`, LOW_MEMORY);
+      submitter.pump(nowMs);
+      expect(take()).toEqual(["retried 1"]);
+      expect(submitter.queueDelayed(nowMs)).toBe(nowMs + waitMs);
+      expect(submitter.queueDelayed(nowMs + waitMs - 1)).toBe(nowMs + waitMs);
+      nowMs += waitMs;
+      expect(submitter.queueDelayed(nowMs)).toBeNull();
+    }
+    submitter.submit(task(2, { retriesLeft: 0, maxRetries: 0, exclusive: true }));
+    submitter.pump(nowMs);
+    submitter.granted(nowMs, "r3", grant(3));
+    submitter.granted(nowMs, "r4", grant(4));
+    submitter.pump(nowMs);
+    take();
+    submitter.workerLost(nowMs, "l3", LOW_MEMORY);
+    submitter.workerLost(nowMs, "l4", LOW_MEMORY);
+    expect(take().sort()).toEqual(["lost 1: low memory", "lost 2: low memory"]);
+    expect(lasting.retriesLeft).toBe(-1);
+  });
+
+  test("a delayed retry can be cancelled, and is answered when the job ends", () => {
+    const { submitter } = world();
+    const tasks = [task(1), task(2)];
+    for (const each of tasks) submitter.submit(each);
+    submitter.pump(0);
+    for (const lease of [1, 2]) {
+      submitter.granted(0, `r${lease}`, grant(lease));
+      submitter.pump(0);
+      submitter.workerLost(0, `l${lease}`, LOW_MEMORY);
+    }
+    expect(submitter.cancelQueued(tasks[0]!)).toBe(true);
+    expect(submitter.close()).toEqual([tasks[1]!]);
+    expect(submitter.queueDelayed(1e6)).toBeNull();
+  });
+
   test("a loss that is told before its grant means nothing: the push finds no worker, and the task waits again", () => {
     const { submitter, take } = world();
     submitter.submit(task(1, { exclusive: true, retriesLeft: 0 }));
@@ -356,12 +406,12 @@ function runRandomWorld(prng: Prng): void {
     lost: end,
     retried: (each) => void each.attempt++,
     unstarted: () => undefined,
-  }, { requestsPerClass: 3, leaseIdleMs: 50, argumentRequests: 3 });
+  }, { requestsPerClass: 3, leaseIdleMs: 50, argumentRequests: 3, memoryRetries: 2 });
   const timings = [{ estimateUs: 0 }, { estimateUs: 10 }];
   const count = 1 + prng.below(30);
   let submitted = 0;
   let nextLease = 1;
-  for (let nowMs = 0; nowMs < 4_000 && ended.size < count; nowMs++) {
+  for (let nowMs = 0; nowMs < 20_000 && ended.size < count; nowMs++) {
     const pick = prng.below(8);
     if (submitted < count && pick < 3) {
       const storedArgs = prng.below(4) === 0 ? [{ id: "o" as never, home: "n" as never, bytes: 1 }] : [];
@@ -371,6 +421,7 @@ function runRandomWorld(prng: Prng): void {
           timing: timings[prng.below(2)]!,
           storedArgs,
           retriesLeft,
+          maxRetries: retriesLeft,
           exclusive: retriesLeft === 0,
         }),
       );
@@ -386,7 +437,7 @@ function runRandomWorld(prng: Prng): void {
       if (first === undefined) submitter.reclaim(leaseId);
       else if (pick === 5 && prng.below(6) === 0) {
         leases.delete(leaseId);
-        submitter.workerLost(nowMs, leaseId);
+        submitter.workerLost(nowMs, leaseId, prng.below(2) === 0 ? null : LOW_MEMORY);
       } else if (pick === 6 && rest.length > 0) {
         for (const each of rest) tasks.delete(each);
         submitter.handedBack(nowMs, leaseId, rest.map((each) => each.sequence));
@@ -397,6 +448,7 @@ function runRandomWorld(prng: Prng): void {
         }
       }
     }
+    submitter.queueDelayed(nowMs);
     submitter.pump(nowMs);
     if (nowMs % 60 === 0) submitter.reapIdle(nowMs);
     submitter.check();

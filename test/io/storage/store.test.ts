@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { SCHEMA_VERSION } from "../../../runtime/io/storage/migrations.ts";
 import type { StoreError } from "../../../runtime/io/storage/store_error.ts";
 import { runProgram, runtimeCommand, RUNTIMES } from "../../support/run_program.ts";
 import { actor, kv, open, task, temporaryFolder, until } from "./store_fixture.ts";
@@ -19,7 +20,7 @@ test("what was written is loaded again, removed rows are not, and each opening h
     isNew: true,
     epoch: 1,
     clusterId: "c-test",
-    schemaVersion: 1,
+    schemaVersion: SCHEMA_VERSION,
     kv: [],
   });
   first.write(kv("stays", "value"));
@@ -186,7 +187,7 @@ test("a newer, a foreign and a corrupt store are refused with what was found and
   const newer = await open(folder.path).catch((error: StoreError) => error) as StoreError;
   expect(newer.code).toBe("STORE_NEWER");
   expect(newer.message).toContain("schema version 99");
-  expect(newer.message).toContain("needs 1 or older");
+  expect(newer.message).toContain(`needs ${SCHEMA_VERSION} or older`);
 
   const foreignUrl = `file:${join(folder.path, "foreign.db")}`;
   const foreign = createClient({ url: foreignUrl });
@@ -205,7 +206,7 @@ test("a newer, a foreign and a corrupt store are refused with what was found and
   ) as StoreError;
   expect(corrupt.code).toBe("STORE_CORRUPT");
   expect(corrupt.message).toContain(garbageUrl);
-  expect(corrupt.message).toContain("schema version 1");
+  expect(corrupt.message).toContain(`schema version ${SCHEMA_VERSION}`);
 });
 
 test("a URL that names no store is refused before anything is started, without repeating a password", async () => {

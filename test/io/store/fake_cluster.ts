@@ -51,6 +51,7 @@ export class FakeCluster {
     const store = await openLocalStore(this.#host(nodeId), {
       objectStoreBytes: 16 * 1024 * 1024,
       objectStoreDir: this.dir,
+      spillDir: null,
       ...options,
     });
     this.stores.set(nodeId, store);
@@ -98,7 +99,7 @@ export class FakeCluster {
       for (let at = offset; at < source.size;) {
         await this.onPiece(id, node, at);
         signal.throwIfAborted();
-        const bytes = source.read(at, Math.min(PIECE_BYTES, source.size - at));
+        const bytes = await source.read(at, Math.min(PIECE_BYTES, source.size - at));
         sink(at, bytes);
         at += bytes.byteLength;
       }

@@ -308,7 +308,7 @@ describe("nodes, actors, jobs", () => {
     view.applyNodes([events.nodeRow("n-1")]);
     view.applyWorkers("n-1", [worker("w-1", "STARTING", 1), worker("w-2", "LEASED", 2)]);
     expect(view.list("workers", { filters: ["state=LEASED"] }).rows).toEqual([
-      { ...worker("w-2", "LEASED", 2), nodeId: "n-1", endedMs: null },
+      { ...worker("w-2", "LEASED", 2), nodeId: "n-1", endedMs: null, exitDetail: null },
     ]);
     view.applyWorkers("n-1", [worker("w-1", "IDLE", 1), worker("w-3", "ACTOR", 3)]);
     expect(shown()).toEqual([["w-3", "ACTOR"], ["w-2", "DEAD"], ["w-1", "IDLE"]]);

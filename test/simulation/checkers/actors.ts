@@ -3,6 +3,7 @@
  * runs, acknowledged actors are not forgotten, names are unique and durable.
  * @module
  */
+import type { ActorStatus } from "../../../runtime/common/task_spec.ts";
 import type { SimWorld } from "../sim_world.ts";
 
 export function checkIncarnations(world: SimWorld): void {
@@ -13,6 +14,34 @@ export function checkIncarnations(world: SimWorld): void {
     const other = seen.get(key);
     if (other !== undefined) world.fail(`${key} runs in ${worker.id} and in ${other}`);
     seen.set(key, worker.id);
+  }
+}
+
+/** Always: an actor has been alive, as far as anybody was told, no more often than its restarts allow. */
+export function checkRestarts(world: SimWorld): void {
+  const lives = new Map<string, Set<number>>();
+  world.head.store.onActor = ({ spec, status }) => {
+    if (status.state === "DEAD") checkCause(world, status);
+    if (status.state !== "ALIVE" || spec.maxRestarts < 0) return;
+    let seen = lives.get(spec.actorId);
+    if (seen === undefined) lives.set(spec.actorId, seen = new Set());
+    seen.add(status.incarnation);
+    if (seen.size > spec.maxRestarts + 1) {
+      world.fail(`${spec.actorId} is alive for the ${seen.size}th time, with ${spec.maxRestarts} restarts`);
+    }
+  };
+}
+
+/** Nothing dies that might be restarted, and nothing is killed that nobody asked to kill. */
+function checkCause(world: SimWorld, { actorId, restartsLeft, deathCause }: ActorStatus): void {
+  const { code, message } = deathCause!;
+  const book = world.actors.get(actorId)!;
+  const isEnd = code === "WORKER_DIED" || code === "NODE_DIED" || code === "EXITED";
+  if (isEnd && restartsLeft !== 0 && !book.dropped) {
+    world.fail(`${actorId} is dead with ${restartsLeft} restarts left: ${message}`);
+  }
+  if (code === "KILLED" && !book.killed && restartsLeft !== 0) {
+    world.fail(`${actorId} is dead with ${restartsLeft} restarts left, and nobody has killed it: ${message}`);
   }
 }
 

@@ -9,7 +9,7 @@ export function checkDirectory(world: SimWorld): void {
   const directory = world.head.gcs!.objects;
   let copies = 0;
   for (const agent of world.agents.values()) {
-    for (const id of agent.objects.keys()) {
+    for (const { id } of agent.store.table.reports()) {
       copies++;
       if (!directory.get(id)?.holders.has(agent.nodeId)) world.fail(`${id} lies on ${agent.nodeId} unknown`);
     }

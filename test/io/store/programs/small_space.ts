@@ -24,7 +24,7 @@ const store = await openLocalStore({
   fetchObject: () => Promise.reject(new Error("not asked")),
   collectGarbage: () => {},
   warn: (text) => results.push(text),
-}, { objectStoreBytes: 64 * 1024 * 1024, objectStoreDir: dir, graceMs: 20 });
+}, { objectStoreBytes: 64 * 1024 * 1024, objectStoreDir: dir, spillDir: null, graceMs: 20 });
 
 const writer = new ObjectWriter();
 let count = 0;

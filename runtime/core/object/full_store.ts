@@ -1,5 +1,5 @@
 /**
- * One line for people on who holds the bytes of a full store.
+ * What is said of a store that has no room: who holds its bytes, and what to do.
  * @module
  */
 
@@ -13,8 +13,38 @@ export interface HeldObject {
   readonly pinnedBy: readonly string[];
 }
 
+/** A creator that got no room, and the store that has none. */
+export interface FullStore {
+  readonly id: string;
+  readonly size: number;
+  readonly used: number;
+  readonly capacity: number;
+  readonly graceMs: number;
+  /** Why objects cannot be spilled to disk; null when that is not the reason. */
+  readonly spillFailure: string | null;
+  readonly objects: readonly HeldObject[];
+}
+
+/** It will never fit. */
+export function tooLargeMessage(id: string, size: number, capacity: number): string {
+  return `Cannot store ${id} (${size} bytes): the object store of this node has ${capacity} bytes in all; ` +
+    "start the node with more (--object-store-bytes, objectStoreBytes)";
+}
+
+/** What is wrong, who holds what, and what to do. */
+export function fullMessage(full: FullStore): string {
+  const { id, size, used, capacity, graceMs, spillFailure } = full;
+  const what = `Cannot store ${id} (${size} bytes): the object store of this node is full, ` +
+    `${used} of ${capacity} bytes are taken and nothing was freed for ${graceMs} ms. ${
+      holderTable(full.objects)
+    } `;
+  return spillFailure === null
+    ? `${what}Release refs and views that are no longer needed, or start the node with more (--object-store-bytes)`
+    : `${what}Objects cannot be spilled to disk: ${spillFailure}. Make room there or release refs`;
+}
+
 /** `Owners: d-1 12 objects 900 bytes, ... Read by: w-2 300 bytes, ...`, the largest first. */
-export function holderTable(objects: readonly HeldObject[]): string {
+function holderTable(objects: readonly HeldObject[]): string {
   const owners = new Map<string, { count: number; bytes: number }>();
   const readers = new Map<string, { count: number; bytes: number }>();
   for (const object of objects) {

@@ -1,5 +1,5 @@
 /**
- * The values that a task gives for its refs.
+ * What a function gave: whether it is still to come, and the values for its refs.
  * @module
  */
 
@@ -14,4 +14,15 @@ export function resultValues(result: unknown, numReturns: number): unknown[] {
     );
   }
   return result;
+}
+
+/** Whether it must be awaited. Runs user code where `then` is a getter. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}
+
+/** A time of performance.now() as milliseconds since the epoch. */
+export function epochMs(atMs: number): number {
+  return performance.timeOrigin + atMs;
 }

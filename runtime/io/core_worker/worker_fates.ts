@@ -1,0 +1,52 @@
+/**
+ * Why leased workers are gone. The connection ends first, the reason comes a moment later from the worker's agent, and it
+ * decides what a retry costs: a kill for low memory is no crash.
+ * @module
+ */
+import {
+  type MobulaError,
+  NodeDiedError,
+  OutOfMemoryError,
+  WorkerCrashedError,
+} from "../../common/errors.ts";
+import type { DeathCause } from "../../common/task_spec.ts";
+import { Timer } from "./timers.ts";
+
+/** An agent that has not told the reason by then may be gone itself. */
+const FATE_WAIT_MS = 1_000;
+
+/** Why a worker is gone when nobody can tell. */
+export const UNKNOWN_DEATH: DeathCause = { code: "WORKER_DIED", message: "its worker process has died" };
+
+export class WorkerFates {
+  /** All and only leases whose reason is waited for. */
+  readonly #waiting: Map<string, (cause: DeathCause | null) => void> = new Map();
+
+  /** `decided` is called once, with the first answer, or with null after a second. Never after clear(). */
+  await(leaseId: string, asked: Promise<DeathCause>, decided: (cause: DeathCause | null) => void): void {
+    const timer = Timer.background(() => this.tell(leaseId, null), FATE_WAIT_MS);
+    this.#waiting.set(leaseId, (cause) => {
+      timer.clear();
+      decided(cause);
+    });
+    void asked.then((cause) => this.tell(leaseId, cause));
+  }
+
+  /** The reason is known; false when nobody waits for it. */
+  tell(leaseId: string, cause: DeathCause | null): boolean {
+    const decided = this.#waiting.get(leaseId);
+    this.#waiting.delete(leaseId);
+    decided?.(cause);
+    return decided !== undefined;
+  }
+
+  clear(): void {
+    this.#waiting.clear();
+  }
+}
+
+/** What a task whose worker died fails with. */
+export function lostError(cause: DeathCause | null, message: string): MobulaError {
+  if (cause?.code === "OUT_OF_MEMORY") return new OutOfMemoryError(message);
+  return cause?.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);
+}

@@ -1,0 +1,93 @@
+/**
+ * Whose turn it is on one node: no scheduling class is overtaken by another of its job again and again, and no request by
+ * shallower ones, while it could take what they were given. Those that deeper ones starve are let through now and then.
+ * @module
+ */
+import { fits } from "../../../runtime/common/resources.ts";
+import type { LeaseRequest } from "../../../runtime/common/task_spec.ts";
+import { requestKey } from "../../../runtime/core/scheduler/local_scheduler_types.ts";
+import type { SimAgent } from "../sim_agent.ts";
+import type { SimWorld } from "../sim_world.ts";
+
+/** Requests that held resources before, and only waited for a worker, may still be granted first. */
+const OVERTAKEN_MAX = 12;
+
+/** Turns at one node. */
+export class TurnBook {
+  readonly #world: SimWorld;
+  readonly #agent: SimAgent;
+  /** All and only requests without an answer here. */
+  readonly #waiting: Map<string, LeaseRequest> = new Map();
+  /** Class that waits -> class that was served -> how often in a row. */
+  readonly #classes: Map<string, Map<string, number>> = new Map();
+  /** Request that waits -> how many shallower ones were served meanwhile. */
+  readonly #shallower: Map<string, number> = new Map();
+
+  constructor(world: SimWorld, agent: SimAgent) {
+    this.#world = world;
+    this.#agent = agent;
+  }
+
+  requested(request: LeaseRequest): void {
+    // Those with arguments take their turn when these are here.
+    if (request.kind === "task" && request.args.length === 0) this.#waiting.set(keyOf(request), request);
+  }
+
+  /** It waits here no longer. */
+  answered(key: string): void {
+    this.#waiting.delete(key);
+    this.#shallower.delete(key);
+  }
+
+  granted(served: LeaseRequest): void {
+    this.answered(keyOf(served));
+    this.#classes.delete(lineOf(served));
+    if (served.kind !== "task") return;
+    const passed = new Set<string>();
+    for (const [key, request] of this.#waiting) {
+      if (
+        request.jobId !== served.jobId || request.depth < served.depth ||
+        !fits(served.resources, request.resources)
+      ) continue;
+      if (!this.#agent.scheduler.waitsForResources(request.submitter, request.requestId)) {
+        this.#shallower.delete(key);
+        this.#classes.delete(lineOf(request));
+        continue;
+      }
+      if (request.depth > served.depth) {
+        if (this.#agent.scheduler.leasesLike(served) > 1) this.#passedByShallower(key, served);
+      } else if (request.classKey !== served.classKey) passed.add(lineOf(request));
+    }
+    for (const line of passed) this.#passedByClass(line, served);
+  }
+
+  #passedByShallower(key: string, served: LeaseRequest): void {
+    const count = (this.#shallower.get(key) ?? 0) + 1;
+    this.#shallower.set(key, count);
+    if (count <= OVERTAKEN_MAX) return;
+    this.#world.fail(
+      `${this.#agent.nodeId}: ${key} waits while ${count} shallower requests run before it: ` +
+        `the last is ${keyOf(served)} of depth ${served.depth}`,
+    );
+  }
+
+  #passedByClass(line: string, served: LeaseRequest): void {
+    let counts = this.#classes.get(line);
+    if (counts === undefined) this.#classes.set(line, counts = new Map());
+    const count = (counts.get(served.classKey) ?? 0) + 1;
+    counts.set(served.classKey, count);
+    if (count <= OVERTAKEN_MAX) return;
+    this.#world.fail(
+      `${this.#agent.nodeId}: class ${line} waits while class ${served.classKey} is served ` +
+        `${count} times`,
+    );
+  }
+}
+
+function keyOf(request: LeaseRequest): string {
+  return requestKey(request.submitter, request.requestId);
+}
+
+function lineOf(request: LeaseRequest): string {
+  return `${request.jobId} ${request.depth} ${request.classKey}`;
+}

@@ -1,0 +1,165 @@
+/**
+ * Twenty bugs, of the kinds that a rebuild of a scheduler makes, one or more in every machine. Each must be found by the
+ * simulation's seeds; README.md beside this file says by which.
+ * @module
+ */
+import type { PlantedBug } from "./planted_bug.ts";
+
+/** Seeds within which a bug must be found. */
+export const SEEDS: number = 200;
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: "a grant that crosses its cancellation leaks",
+    file: "worker/task_submitter.ts",
+    text: "if (queue === undefined) return this.#effects.returnLease(lease);",
+    replacement: "if (queue === undefined) return;",
+    effect: "The submitter drops a grant that it no longer wants: the worker and its CPU are lost for good.",
+  },
+  {
+    name: "a remote grant that crosses its cancellation leaks",
+    file: "scheduler/local_scheduler.ts",
+    text:
+      'return state.emit({ type: "returnRemoteLease", nodeId, leaseId, workerId, discardWorker: false });',
+    replacement: "return;",
+    effect: "A request that was taken back from a node keeps a worker there busy with nothing.",
+  },
+  {
+    name: "capacity is compared with the total",
+    file: "scheduler/node_resources.ts",
+    text: "if (!fits(this.available, request)) return null;",
+    replacement: "if (!fits(this.total, request)) return null;",
+    effect: "A node runs any number of tasks at once, each of which fits it alone.",
+  },
+  {
+    name: "no rollback of a failed start",
+    file: "scheduler/scheduler_state.ts",
+    text: `    this.resources.release(entry.allocation);
+    entry.allocation = null;
+    this.awaitingWorker.delete(entry);
+    entry.committed = true;`,
+    replacement: `    entry.allocation = null;
+    this.awaitingWorker.delete(entry);
+    entry.committed = true;`,
+    effect: "Each worker that does not come up takes a CPU with it.",
+  },
+  {
+    name: "a dead process's remote leases stay",
+    file: "scheduler/lease_endings.ts",
+    text: 'state.emit({ type: "returnRemoteLease", nodeId, leaseId, workerId, discardWorker: true });',
+    replacement: "void [nodeId, leaseId, workerId];",
+    effect: "A killed driver's workers on other nodes are never given back.",
+  },
+  {
+    name: "lent CPUs come back twice",
+    file: "scheduler/node_resources.ts",
+    text: "if (allocation.cpuLent) this.takeCpu(allocation);",
+    replacement: "",
+    effect: "A worker that dies while its task waits in get leaves a CPU too many on its node.",
+  },
+  {
+    name: "an exited worker is still idle",
+    file: "scheduler/worker_pool.ts",
+    text: `    this.#workers.delete(workerId);
+    this.#idle.delete(worker);
+    return worker;`,
+    replacement: `    this.#workers.delete(workerId);
+    return worker;`,
+    effect: "Tasks are sent to a process that crashed while it was idle.",
+  },
+  {
+    name: "no turns between classes",
+    file: "scheduler/lease_dispatch.ts",
+    text: "          queue.rotate(jobId, depth, classKey);\n",
+    replacement: "",
+    effect: "One function's tasks run, another's wait until the first has none left.",
+  },
+  {
+    name: "shallow work first",
+    file: "scheduler/lease_queue.ts",
+    text: "this.order = [...this.depths.keys()].sort((a, b) => b - a);",
+    replacement: "this.order = [...this.depths.keys()].sort((a, b) => a - b);",
+    effect: "New roots run before the children that blocked tasks wait for: processes pile up.",
+  },
+  {
+    name: "heartbeats of a dead incarnation count",
+    file: "gcs/node_manager.ts",
+    text: 'if (node === undefined || node.state === "DEAD" || node.facts.epoch !== heartbeat.epoch) return;',
+    replacement: 'if (node === undefined || node.state === "DEAD") return;',
+    effect: "A late heartbeat of a node's last life makes the new one's look old: it is declared dead.",
+  },
+  {
+    name: "the head's own pause is the nodes' fault",
+    file: "gcs/node_manager.ts",
+    text: "node.heardMs = Math.min(nowMs, node.heardMs + lateMs);",
+    replacement: "node.heardMs = Math.min(nowMs, node.heardMs);",
+    effect: "A head that stands still for eight seconds declares every node dead when it goes on.",
+  },
+  {
+    name: "an acknowledged job is not committed",
+    file: "gcs/gcs.ts",
+    text: "reply(effect.requestId, { jobId: effect.jobId, namespace: effect.namespace }, true, out);",
+    replacement: "reply(effect.requestId, { jobId: effect.jobId, namespace: effect.namespace }, false, out);",
+    effect: "A head that crashes at the wrong moment ends the job of a driver that has just begun.",
+  },
+  {
+    name: "an old incarnation's end counts",
+    file: "actor/actor_manager.ts",
+    text:
+      'if (entry === undefined || entry.state === "DEAD" || entry.incarnation !== event.incarnation) return;',
+    replacement: 'if (entry === undefined || entry.state === "DEAD") return;',
+    effect: "A late report of a worker's end restarts the actor that has replaced it.",
+  },
+  {
+    name: "one restart too many",
+    file: "actor/actor_life.ts",
+    text: "if (entry.restartsLeft > 0) entry.restartsLeft--;",
+    replacement: "if (entry.restartsLeft > 1) entry.restartsLeft--;",
+    effect: "An actor with maxRestarts: 1 is restarted for ever.",
+  },
+  {
+    name: "a retry costs nothing",
+    file: "worker/delayed_retries.ts",
+    text: "else if (task.retriesLeft > 0) task.retriesLeft--;",
+    replacement: "else if (task.retriesLeft > 1) task.retriesLeft--;",
+    effect: "A task that kills its worker runs again and again.",
+  },
+  {
+    name: "freed objects come back",
+    file: "object/object_directory.ts",
+    text: "if (this.#freed.has(object.id)) late.push(object.id);",
+    replacement: "if (this.#freed.has(object.id) && this.#objects.has(object.id)) late.push(object.id);",
+    effect: "A copy that is reported after its object was freed stays in its node's memory for good.",
+  },
+  {
+    name: "a replaced connection's end counts",
+    file: "gcs/node_manager.ts",
+    text: `      this.#byConnection.delete(known.connection);
+      out.push({
+        type: "closeConnection",`,
+    replacement: `      out.push({
+        type: "closeConnection",`,
+    effect: "A node that connected again is taken for lost when the end of its old connection arrives.",
+  },
+  {
+    name: "a dead actor keeps its name",
+    file: "actor/actor_table.ts",
+    text: "      this.#names.delete(nameKey(namespace, name));\n",
+    replacement: "",
+    effect: "Nobody can ever create an actor of that name again.",
+  },
+  {
+    name: "an ended job's driver still has it",
+    file: "gcs/job_manager.ts",
+    text: "    this.#byDriver.delete(job.driverId);\n",
+    replacement: "",
+    effect: "A driver that asks again for a job is given one that has ended.",
+  },
+  {
+    name: "waiters of a dead owner's objects are forgotten",
+    file: "object/object_directory.ts",
+    text: "      if (nowMs < end.dueMs) this.#sweepAt(end.dueMs);\n",
+    replacement: "      if (nowMs < end.dueMs) continue;\n",
+    effect: "A get of an object whose owner died hangs for ever.",
+  },
+];

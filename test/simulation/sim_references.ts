@@ -1,0 +1,102 @@
+/**
+ * Reference counting on a simulated node: the real machine, its batches to other homes, and frees for the head.
+ * @module
+ */
+import type { NodeId, ObjectId } from "../../runtime/common/ids.ts";
+import { References } from "../../runtime/core/object/references.ts";
+import type { NodeChange, ReferencesEvent } from "../../runtime/core/object/references_types.ts";
+import { checkFreed } from "./checkers/references.ts";
+import type { SimAgent } from "./sim_agent.ts";
+import type { SimWorld } from "./sim_world.ts";
+
+/** A home that cannot be told is tried again after this long, until it is dead. */
+const RETRY_MS = 200;
+
+export class SimReferences {
+  readonly #world: SimWorld;
+  readonly #agent: SimAgent;
+  readonly #references: References;
+  readonly #deleteHere: (ids: readonly ObjectId[]) => void;
+  readonly #flushes: Map<string, () => void> = new Map();
+  #flushCount: number = 0;
+  #deaths: number = 0;
+
+  constructor(world: SimWorld, agent: SimAgent, deleteHere: (ids: readonly ObjectId[]) => void) {
+    this.#world = world;
+    this.#agent = agent;
+    this.#references = new References(agent.nodeId);
+    this.#deleteHere = deleteHere;
+  }
+
+  get countedSize(): number {
+    return this.#references.countedSize;
+  }
+
+  madeAt(id: ObjectId): NodeId | undefined {
+    return this.#references.madeAt(id);
+  }
+
+  step(event: ReferencesEvent): void {
+    if (!this.#agent.host.alive) return;
+    const effects = this.#references.step(this.#world.loop.nowMs, event);
+    const types = (): string => effects.map((effect) => effect.type).join(",");
+    this.#world.loop.trace(
+      this.#agent.nodeId,
+      `refs ${event.type} -> ${types()}`,
+      () => ({ event, effects }),
+    );
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "send":
+          this.#tell(effect.home, effect.batchId, effect.changes, this.#deaths);
+          break;
+        case "freeObjects":
+          checkFreed(this.#world, this.#agent, effect.ids);
+          this.#deleteHere(effect.ids);
+          this.#agent.link.request({ type: "freeObjects", ids: [...effect.ids] }, () => undefined);
+          break;
+        case "stranded": {
+          const { node: at, ids } = effect;
+          this.#agent.link.request({ type: "objectsMadeAt", at, ids: [...ids] }, () => undefined);
+          break;
+        }
+        case "freeActor":
+          break;
+        case "flushed":
+          this.#flushes.get(effect.flushId)?.();
+          this.#flushes.delete(effect.flushId);
+          break;
+        default:
+          effect satisfies never;
+      }
+    }
+  }
+
+  /** Calls back when every change so far has reached its home. */
+  flush(done: () => void): void {
+    const flushId = `f${++this.#flushCount}`;
+    this.#flushes.set(flushId, done);
+    this.step({ type: "flush", flushId });
+  }
+
+  nodeDied(node: NodeId): void {
+    this.#deaths++;
+    this.step({ type: "nodeDied", node });
+  }
+
+  check(): void {
+    this.#references.check();
+  }
+
+  /** Until it is counted or the home is dead. */
+  #tell(home: NodeId, batchId: number, changes: readonly NodeChange[], deaths: number): void {
+    const delivered = (): void => this.step({ type: "delivered", batchId });
+    this.#agent.peers.sendReferences(home, changes, (counted) => {
+      if (!this.#agent.host.alive) return;
+      if (counted || !this.#agent.peers.isAlive(home)) return delivered();
+      this.#world.loop.after(RETRY_MS, () => {
+        if (this.#agent.host.alive) this.#tell(home, batchId, changes, deaths);
+      });
+    });
+  }
+}

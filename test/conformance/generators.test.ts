@@ -7,7 +7,6 @@ import {
   kill,
   listObjects,
   listTasks,
-  listWorkers,
   type ObjectRefStream,
   put,
   remote,
@@ -224,7 +223,9 @@ describe("GEN-10 a producer that stands ends with its reader", () => {
       await stream.next();
       if (end === "return") return "returned";
       if (end === "throw") throw new Error("thrown");
+      await get(tally.add.remote(process.pid));
       await get(gate.wait.remote());
+      await stream.next(); // Until here somebody may read it.
       process.exit(1);
     },
     { maxRetries: 0 },
@@ -240,9 +241,12 @@ describe("GEN-10 a producer that stands ends with its reader", () => {
           "the producer's row is there",
           async () => (await stateOf(`read by ${end}`)).length === 1,
         );
-        await waitFor("the reader is known", async () => (await readerPid(`reader ${end}`)) !== null);
+        const [pid] = await waitFor("the reader is known", async () => {
+          const said = await get(tally.take.remote());
+          return said.length > 0 && said;
+        });
         if (end === "exit") await get(gate.send.remote());
-        else await endProcess((await readerPid(`reader ${end}`))!);
+        else await endProcess(Number(pid));
       }
       await get(ended).catch(() => undefined);
       const isDead = end === "exit" || end === "kill";
@@ -285,13 +289,6 @@ test("the generator of an actor that lives on returns when its reader is dead", 
   await waitFor("its finally ran", async () => await get(tally.read.remote()) === 1);
   expect(await get(source.now.remote())).toBe("now");
 });
-
-async function readerPid(name: string): Promise<number | null> {
-  const [row] = await listTasks({ filters: [`name=${name}`, "state=RUNNING"] });
-  if (row === undefined) return null;
-  const [worker] = await listWorkers({ filters: [`workerId=${row.workerId}`] });
-  return worker === undefined ? null : Number(worker.pid);
-}
 
 describe("GEN-11 nothing stays referenced", () => {
   const ways = {

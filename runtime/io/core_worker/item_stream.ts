@@ -16,12 +16,17 @@ import { stayAwake } from "./stay_awake.ts";
 /** The next item; null at the end. */
 export type Taken = Item | null;
 
+/** How often the receiver and the user's stream count the completion. */
+const OWN_COUNTS = 2;
+
 /** See the module's header. */
 export class ItemStream extends ItemReceiver {
   readonly #waiters: Deque<(taken: Taken) => void> = new Deque();
   /** What the call failed of, until it was taken as the last item. */
   #failure: Uint8Array | null = null;
   #finished = false;
+  /** Nobody will read it, and it runs on nevertheless. */
+  #isUnread = false;
   /** Stands for the next item or the end in a wait(); kept until that is taken. */
   #next: Entry | null = null;
   /** Told when an item is the next one that can be taken. */
@@ -33,10 +38,24 @@ export class ItemStream extends ItemReceiver {
     if (init.core.currentTask() !== null) init.core.openStreams.add(this);
   }
 
-  /** The user let go of it, or forgot it. Once. */
+  /** The user let go of it. Once. */
   released(): void {
     this.leave();
     this.init.core.objects.drop(this.ended);
+  }
+
+  /** It was collected. Who still holds a ref to its completion wants it to run to its end, unread. Once. */
+  forgotten(): void {
+    this.#isUnread = this.ended.isPending && this.ended.count > OWN_COUNTS;
+    if (this.#isUnread) this.#dropAll();
+    else this.leave();
+    this.init.core.objects.drop(this.ended);
+  }
+
+  #dropAll(): void {
+    let item: Item | undefined;
+    while ((item = this.reader.take()) !== undefined) this.drop(item);
+    this.tell();
   }
 
   /** The next item, null at the end, undefined when neither is there yet. */
@@ -108,6 +127,7 @@ export class ItemStream extends ItemReceiver {
   }
 
   protected arrived(): void {
+    if (this.#isUnread) return this.#dropAll();
     if (this.#waiters.length > 0) this.#serve();
     else {
       if (this.#next !== null) this.#settleNext();

@@ -12,7 +12,7 @@ import { StreamValues } from "./stream_values.ts";
 let streamIn: (handle: ObjectRefStream<unknown>) => ItemStream | null;
 let coreIn: (handle: ObjectRefStream<unknown>) => CoreContext;
 
-const collected = new FinalizationRegistry<ItemStream>((stream) => stream.released());
+const collected = new FinalizationRegistry<ItemStream>((stream) => stream.forgotten());
 
 const END: IteratorResult<never, undefined> = Object.freeze({ done: true, value: undefined });
 
@@ -40,8 +40,9 @@ export class ObjectRefStream<T> implements PublicStream<T> {
     const stream = this.#stream;
     if (stream === null) return Promise.reject(releasedError());
     const taken = stream.take();
-    if (taken !== undefined) return Promise.resolve(result<T>(stream, taken));
-    return new Promise((resolve) => stream.whenNext((next) => resolve(result<T>(stream, next))));
+    if (taken !== undefined) return Promise.resolve(this.#result(stream, taken));
+    // Whoever waits may hold nothing but this promise: `this` keeps the stream from being collected meanwhile.
+    return new Promise((resolve) => stream.whenNext((next) => resolve(this.#result(stream, next))));
   }
 
   /** Leaving the loop early. */
@@ -87,10 +88,10 @@ export class ObjectRefStream<T> implements PublicStream<T> {
     if (this.#stream === null) throw releasedError();
     return this.#stream;
   }
-}
 
-function result<T>(stream: ItemStream, taken: Taken): IteratorResult<ObjectRef<T>, undefined> {
-  return taken === null ? END : { done: false, value: stream.refOf(taken) as ObjectRef<T> };
+  #result(stream: ItemStream, taken: Taken): IteratorResult<ObjectRef<T>, undefined> {
+    return taken === null ? END : { done: false, value: stream.refOf(taken) as ObjectRef<T> };
+  }
 }
 
 function releasedError(): Error {

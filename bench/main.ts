@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: mobula beside thread pools and the raw limits of this machine, measured in one run and in turns, as a
- * table with ratios. It takes two to four minutes; figures of a busy machine are worth little.
+ * table with ratios, then how mobula scales (scale.ts). It takes three to five minutes; figures of a busy machine are worth little.
  *
  *   --only TEXT    only measurements whose title contains TEXT       --json FILE    also write all figures there
  * @module
@@ -25,6 +25,8 @@ import {
 } from "./mobula.ts";
 import { inFlight, oneAtATime, openPiscina, openPoolifier, type Peer } from "./pools.ts";
 import { memoryCopy, RawPeer } from "./raw.ts";
+import { measureScale } from "./scale.ts";
+import { COST_GROWTH_MAX, deciding } from "./scheduling.ts";
 import { openStoreRows } from "./store_rows.ts";
 import { formatTable, type Group, type Mark } from "./table.ts";
 import { type Contestant, type Measurement, missing, race, type Result } from "./timing.ts";
@@ -143,6 +145,17 @@ function medianOf(results: readonly Result[]): Result {
   };
 }
 
+/** The cost of a decision may grow with the logarithm of the number of nodes: 3 times from 10 to 1,000. */
+async function scheduling(): Promise<void> {
+  const kinds = [["plain", "no arguments"], ["argument", "a stored argument"], ["spread", "SPREAD"]] as const;
+  for (const [kind, what] of kinds) {
+    const title = `global decisions, 1,000 nodes beside fewer, ${what}`;
+    if (!isWanted(title)) continue;
+    const mark: Mark = { than: "10 nodes", ratio: 1 / COST_GROWTH_MAX };
+    await group(title, "calls", deciding(kind), { operations: 5_000, slices: 11 }, mark);
+  }
+}
+
 async function store(folder: string): Promise<void> {
   if (!isWanted("rows into the store")) return;
   const rows = await openStoreRows(folder);
@@ -182,13 +195,19 @@ try {
     await stopCluster();
     await raw.stop();
   }
+  await scheduling();
   await store(folder);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-const { text, missed } = formatTable(groups);
+const scale = await measureScale(isWanted);
+const table = formatTable(groups);
+const text = scale === null ? table.text : `${table.text}\n\n${scale.text}`;
+const missed = [...table.missed, ...scale?.missed ?? []];
 console.log(`${machine}, ${((performance.now() - startMs) / 1_000).toFixed(0)} s\n\n${text}\n`);
 console.log(missed.length === 0 ? "All marks reached." : `Marks missed:\n  ${missed.join("\n  ")}`);
-if (flags.json !== undefined) writeFileSync(flags.json, JSON.stringify({ machine, groups }, null, 2));
+if (flags.json !== undefined) {
+  writeFileSync(flags.json, JSON.stringify({ machine, groups, scale: scale?.outcomes ?? [] }, null, 2));
+}
 process.exit(0);

@@ -82,18 +82,24 @@ function judge(mark: Mark, own: Result, results: readonly Result[]): { text: str
   }
   const ratio = own.perSecond / other.perSecond;
   const isReached = ratio >= mark.ratio;
-  return { text: verdict(isReached, `${times(ratio)} ${mark.than}, at least ${mark.ratio}x`), isReached };
+  return {
+    text: verdict(isReached, `${times(ratio)} ${mark.than}, at least ${times(mark.ratio)}`),
+    isReached,
+  };
 }
 
 function verdict(isReached: boolean, text: string): string {
   return `${isReached ? "reached" : "MISSED"}: ${text}`;
 }
 
-function row(cells: readonly string[]): string {
-  return cells.map((cell, index) => index === 0 ? cell.padEnd(WIDTHS[0]) : cell.padStart(WIDTHS[index]!))
+/** Cells in columns: the first one to the left, the others to the right. */
+export function formatRow(cells: readonly string[], widths: readonly number[]): string {
+  return cells.map((cell, index) => index === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[index]!))
     .join("")
     .trimEnd();
 }
+
+const row = (cells: readonly string[]): string => formatRow(cells, WIDTHS);
 
 function count(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(2)}M`;

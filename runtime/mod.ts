@@ -6,6 +6,7 @@
 export { init, isInitialized, shutdown } from "./api/init.ts";
 export { remote } from "./api/remote.ts";
 export { asCompleted, get, mapTasks, put, release, wait } from "./api/objects.ts";
+export { cancel } from "./api/cancel.ts";
 export { getActor, kill, ready } from "./api/actors.ts";
 export { runtimeContext } from "./api/context.ts";
 export { registerClass } from "./api/classes.ts";
@@ -21,6 +22,7 @@ export {
   listTasks,
   listWorkers,
   nodes,
+  why,
 } from "./api/state.ts";
 export {
   ActorDiedError,
@@ -52,6 +54,7 @@ export type {
   ActorHandle,
   ActorMethod,
   ActorOptions,
+  CancelOptions,
   Cluster,
   ErrorClass,
   GetOptions,

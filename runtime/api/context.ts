@@ -7,6 +7,7 @@ import { fromUnits } from "../common/resources.ts";
 import { infoOf } from "../io/core_worker/actors.ts";
 import { MobulaError } from "../common/errors.ts";
 import { currentCoreWorker } from "../io/core_worker/current.ts";
+import { neverAborted } from "../io/core_worker/never_aborted.ts";
 import { workerState } from "../io/core_worker/worker_state.ts";
 
 /**
@@ -39,6 +40,9 @@ export function runtimeContext(): RuntimeContext {
     actorName: actor?.spec.name ?? null,
     assignedResources: fromUnits(task?.assigned.resources ?? {}),
     gpuIds: [...task?.assigned.gpuIds ?? []],
+    get signal() {
+      return task?.signal ?? neverAborted();
+    },
     wasReconstructed: actor?.restarted ?? false,
     actorHandle<T>(): ActorHandle<T> {
       if (actor === null) throw new TypeError("actorHandle() can be used inside an actor only");

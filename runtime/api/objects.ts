@@ -19,6 +19,7 @@ import { entriesOf, entryOf, isObjectRef } from "../io/core_worker/object_ref.ts
 import { isStream, streamOf } from "../io/core_worker/object_ref_stream.ts";
 import { stayAwake } from "../io/core_worker/stay_awake.ts";
 import { hold, letGo } from "../io/core_worker/process_hold.ts";
+import { cancel } from "./cancel.ts";
 import { keepAlive } from "./keep_alive.ts";
 
 // deno-lint-ignore no-explicit-any -- refs of any type
@@ -165,7 +166,8 @@ const MAP_IN_FLIGHT = 1_000;
 
 /**
  * Map over inputs with at most `maxInFlight` (default 1,000) tasks at once; values in input order. The first failure stops
- * it and throws. Leaving the loop early stops it too.
+ * it, cancels the rest and throws: at once where a value would have to be waited for. Leaving the loop early cancels the rest
+ * too.
  */
 export async function* mapTasks<A, R>(
   fn: RemoteFunction<(input: A) => R>,
@@ -178,24 +180,64 @@ export async function* mapTasks<A, R>(
   if (maxInFlight < 1) {
     throw new RangeError(`Option maxInFlight must be an integer of at least 1, is ${maxInFlight}`);
   }
-  const pending: Deque<AnyRef> = new Deque();
+  const pending = new MappedTasks();
   try {
     for await (const input of inputs as AsyncIterable<RefOr<A>>) {
-      pending.push(fn.remote(input as never) as AnyRef);
-      if (pending.length >= maxInFlight) yield await takeFirst(pending);
+      pending.add(fn.remote(input as never) as AnyRef);
+      if (pending.size >= maxInFlight) yield await pending.next() as Awaited<R>;
     }
-    while (pending.length > 0) yield await takeFirst(pending);
+    while (pending.size > 0) yield await pending.next() as Awaited<R>;
   } finally {
-    for (const ref of pending) ref.release();
+    pending.cancel();
   }
 }
 
-async function takeFirst(pending: Deque<AnyRef>): Promise<never> {
-  const ref = pending.shift()!;
-  try {
-    return await get(ref) as never;
-  } finally {
-    ref.release();
+/** The tasks that mapTasks has under way, in order. */
+class MappedTasks {
+  readonly #pending: Deque<{ readonly ref: AnyRef; readonly entry: Entry }> = new Deque();
+  /** Rejects as the first task that failed. */
+  readonly #failure = Promise.withResolvers<never>();
+
+  constructor() {
+    this.#failure.promise.catch(() => undefined); // Heard by those that wait.
+  }
+
+  get size(): number {
+    return this.#pending.length;
+  }
+
+  add(ref: AnyRef): void {
+    const entry = entryHere(ref, "the task");
+    this.#pending.push({ ref, entry });
+    if (!entry.isPending) return;
+    entry.onSettled({
+      entrySettled: () => {
+        if (entry.state !== "error" || entry.released) return;
+        requireCoreWorker().objects.getOne(entry, undefined).catch(this.#failure.reject);
+      },
+    });
+  }
+
+  /** The first one's value. */
+  async next(): Promise<unknown> {
+    const { ref, entry } = this.#pending.shift()!;
+    try {
+      return entry.isPending ? await Promise.race([get(ref), this.#failure.promise]) : await get(ref);
+    } catch (error) {
+      await cancel(ref);
+      throw error;
+    } finally {
+      ref.release();
+    }
+  }
+
+  cancel(): void {
+    for (const { ref } of this.#pending) {
+      // It resolves at once: the ref is this process's own.
+      void cancel(ref);
+      ref.release();
+    }
+    this.#pending.clear();
   }
 }
 

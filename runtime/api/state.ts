@@ -6,6 +6,7 @@ import { DRAIN_DEADLINE_MS } from "../common/config.ts";
 import type { NodeId } from "../common/ids.ts";
 import { checkKnownOptions } from "../common/options.ts";
 import { addResources, fromUnits } from "../common/resources.ts";
+import { taskSentence } from "../core/why/task_sentence.ts";
 import { requireCoreWorker } from "../io/core_worker/current.ts";
 import type { HeadMethods, NodeRow } from "../protocol/messages.ts";
 import { keepAlive } from "./keep_alive.ts";
@@ -47,6 +48,32 @@ async function sum(of: (node: NodeRow) => Readonly<Record<string, number>>): Pro
   const total: Record<string, number> = {};
   for (const node of (await ask("nodes", {})).nodes) if (node.state !== "DEAD") addResources(total, of(node));
   return fromUnits(total);
+}
+
+/** How long `why` waits for the head before it says what this process knows. */
+const HEAD_ANSWER_MS = 5_000;
+
+/** One sentence with the numbers: why this task (t-…), actor (a-…) or object (o-…) is where it is. RangeError for an id that
+ *  nobody in the cluster knows. While the head is away, only this process's own tasks can be explained. */
+export async function why(id: string): Promise<string> {
+  if (typeof id !== "string") throw new TypeError(`why(id): id must be a string, is ${String(id)}`);
+  const core = requireCoreWorker();
+  const asked = ask("why", { id }).then(({ sentence }) => sentence);
+  const call = core.explain(id);
+  if (call === null || call.stage.at === "ended") return await asked;
+  const late = Promise.withResolvers<string>();
+  const timer = setTimeout(() => {
+    const { self: owner, node } = core.identity;
+    const known = { id, owner, node, call, nowMs: core.nowMs(), lease: null, remote: null, cluster: null };
+    const missing = call.stage.at === "arguments" ? call.stage.missing : [];
+    const places = missing.map((one) => ({ id: one.id, nodes: [], bytes: 0, maker: null }));
+    late.resolve(`${taskSentence({ ...known, missing: places, actor: null })}; the head does not answer.`);
+  }, HEAD_ANSWER_MS);
+  try {
+    return await Promise.race([asked, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 export interface DrainOptions {

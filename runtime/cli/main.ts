@@ -11,6 +11,7 @@ import { START_FLAGS, startCommand } from "./start_command.ts";
 import { statusCommand } from "./status_command.ts";
 import { STOP_FLAGS, stopCommand } from "./stop_command.ts";
 import { traceCommand } from "./trace_command.ts";
+import { whyCommand } from "./why_command.ts";
 import { COMMON_FLAGS, type Flags, UsageError } from "./usage.ts";
 
 interface Command {
@@ -46,6 +47,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     flags: DRAIN_FLAGS,
   },
   trace: { run: traceCommand, usage: "trace TASK", help: "the steps that a task took", flags: COMMON_FLAGS },
+  why: {
+    run: whyCommand,
+    usage: "why ID",
+    help: "why a task, actor or object is where it is",
+    flags: COMMON_FLAGS,
+  },
   ls: {
     run: lsCommand,
     usage: "ls KIND [FILTER…]",

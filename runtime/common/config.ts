@@ -33,7 +33,7 @@ export const LEASE_IDLE_MS: number = 500;
 export const LEASES_PENDING_PER_CLASS: number = 16;
 /** Idle workers beyond one per CPU are stopped after this long (Ray: 1 s; bun workers are cheap to keep). */
 export const WORKER_IDLE_MS: number = 10_000;
-/** A worker process must say hello within this long. */
+/** A worker process must say hello within this long (MOBULA_WORKER_START_TIMEOUT_MS). */
 export const WORKER_START_TIMEOUT_MS: number = 30_000;
 
 /** What a node's drain may take at most when nobody says so. */

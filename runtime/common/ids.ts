@@ -18,6 +18,8 @@ export type TaskId = string & { readonly [brand]: "TaskId" };
 export type ObjectId = string & { readonly [brand]: "ObjectId" };
 /** One actor, through all of its restarts. */
 export type ActorId = string & { readonly [brand]: "ActorId" };
+/** One placement group. */
+export type GroupId = string & { readonly [brand]: "GroupId" };
 /** One grant of a worker to a submitter. */
 export type LeaseId = string & { readonly [brand]: "LeaseId" };
 
@@ -43,6 +45,9 @@ export function jobId(random: string): JobId {
 export function actorId(random: string): ActorId {
   return `a-${random}` as ActorId;
 }
+export function groupId(random: string): GroupId {
+  return `g-${random}` as GroupId;
+}
 
 /** The `sequence`-th task that the process `owner` submits: `t-<owner>-<sequence>`. */
 export function taskId(owner: ProcessId, sequence: number): TaskId {
@@ -60,6 +65,11 @@ export function putId(owner: ProcessId, sequence: number): ObjectId {
 export function taskOfObject(object: ObjectId): TaskId | null {
   const dot = object.lastIndexOf(".");
   return dot < 0 ? null : `t${object.slice(1, dot)}` as TaskId;
+}
+/** The processes that may own an object: ids do not say whether a driver or a worker made them. */
+export function possibleOwners(object: ObjectId): readonly ProcessId[] {
+  const random = object.slice(2, object.indexOf("-", 2));
+  return [driverId(random), workerId(random)];
 }
 /** The task that creates an actor: the actor's id with a `t`. */
 export function creationTaskId(actor: ActorId): TaskId {

@@ -5,7 +5,14 @@
  */
 import { OBJECT_STORE_BYTES_MIN } from "./config.ts";
 import { toUnits } from "./resources.ts";
-import type { ActorOptions, InitOptions, MethodOptions, PlacedOptions, TaskOptions } from "./public_types.ts";
+import type {
+  ActorOptions,
+  CancelOptions,
+  InitOptions,
+  MethodOptions,
+  PlacedOptions,
+  TaskOptions,
+} from "./public_types.ts";
 import type { NodeId } from "./ids.ts";
 import { checkRuntimeEnv } from "./runtime_env.ts";
 import type { Strategy } from "./task_spec.ts";
@@ -124,12 +131,24 @@ const PLACED: Record<string, Check> = {
   fallbackStrategy: fallbacks,
   runtimeEnv,
 };
+
+const signal: Check = (value, name) => {
+  if (!(value instanceof AbortSignal)) wrongType(name, "an AbortSignal", value);
+};
+
 const CALL: Record<string, Check> = {
   numReturns: number(0),
   retryExceptions,
   generatorBackpressure: number(1),
 };
-const TASK: Record<string, Check> = { ...PLACED, ...CALL, maxRetries: number(-1), captures };
+const TASK: Record<string, Check> = {
+  ...PLACED,
+  ...CALL,
+  signal,
+  maxRetries: number(-1),
+  maxCalls: number(0),
+  captures,
+};
 const METHOD: Record<string, Check> = { ...CALL, maxTaskRetries: number(-1) };
 const ACTOR: Record<string, Check> = {
   ...PLACED,
@@ -147,9 +166,11 @@ const ACTOR: Record<string, Check> = {
   methods: (value, name) => {
     record(name, value);
     for (const key of Object.keys(value)) checkAll(value[key], `${name}.${key}`, METHOD);
+    // Defaults travel with the handle, and a signal is one process's: it belongs to handle.method.options().
   },
   captures,
 };
+const CANCEL: Record<string, Check> = { force: boolean, recursive: boolean, graceMs: number(0, "number") };
 const INIT: Record<string, Check> = {
   address: text,
   numCpus: number(0, "number"),
@@ -166,8 +187,6 @@ const INIT: Record<string, Check> = {
 
 /** Options that the design names and this version does not have: whoever knows them from there shall hear that. */
 const NOT_YET: ReadonlySet<string> = new Set([
-  "maxCalls",
-  "signal",
   "concurrencyGroup",
   "concurrencyGroups",
   "checkpointEvery",
@@ -214,7 +233,7 @@ export function checkTaskOptions(options: unknown): asserts options is TaskOptio
 }
 /** Throw unless these are valid options of an actor method. */
 export function checkMethodOptions(options: unknown): asserts options is MethodOptions {
-  checkAll(options, "", METHOD);
+  checkAll(options, "", { ...METHOD, signal });
 }
 /** Throw unless these are valid options of an actor class. */
 export function checkActorOptions(options: unknown): asserts options is ActorOptions {
@@ -224,6 +243,10 @@ export function checkActorOptions(options: unknown): asserts options is ActorOpt
   if (lifetime === "detached" && name === undefined) {
     throw new RangeError('Option lifetime "detached" needs a name: nobody could find the actor again');
   }
+}
+/** Throw unless these are valid options of cancel(). */
+export function checkCancelOptions(options: unknown): asserts options is CancelOptions {
+  checkAll(options, "", CANCEL);
 }
 /** Throw unless these are valid options of init(). */
 export function checkInitOptions(options: unknown): asserts options is InitOptions {

@@ -94,12 +94,17 @@ export interface CallOptions {
   /** How many items a generator may be ahead of its reader; then it waits at its `yield`. At least 1. Default: no limit, but
    *  for 8 MiB of unread small items, beyond which it waits for a second and then uses the object store. */
   generatorBackpressure?: number;
+  /** Aborting it cancels the call, with what that has submitted; a call that is made afterwards is cancelled at once. */
+  signal?: AbortSignal;
 }
 
 /** Options of a remote function. */
 export interface TaskOptions extends PlacedOptions, CallOptions {
   /** Retries after a worker or node died (and after exceptions, with retryExceptions). Default 3; -1 without end. */
   maxRetries?: number;
+  /** Runs of the function after which its worker process ends, once it owns nothing that others use. Part of the function:
+   *  not for options(). Default 0, no limit; 1 when it has GPUs, whose memory only a process's end gives back for certain. */
+  maxCalls?: number;
   /** Values that the function uses from an enclosing function's scope, serialized once with the function. */
   captures?: Record<string, unknown>;
 }
@@ -238,6 +243,16 @@ export interface GetOptions {
   signal?: AbortSignal;
 }
 
+/** Options of `cancel`. */
+export interface CancelOptions {
+  /** End the worker process with a task that runs. Not for actors' calls. Default false. */
+  force?: boolean;
+  /** Cancel what the task has submitted too, and so on. Default true. */
+  recursive?: boolean;
+  /** Force follows after so many milliseconds, unless the task has ended by then. Default: it does not. */
+  graceMs?: number;
+}
+
 /** What a task or actor knows of where it runs. Null fields: not in a task, not in an actor. */
 export interface RuntimeContext {
   readonly jobId: string;
@@ -253,6 +268,8 @@ export interface RuntimeContext {
   readonly actorName: string | null;
   readonly assignedResources: Record<string, number>;
   readonly gpuIds: number[];
+  /** Aborted when this task or call is cancelled; its reason is the TaskCancelledError. In a driver it never is. */
+  readonly signal: AbortSignal;
   /** Whether this actor was constructed again after a crash. */
   readonly wasReconstructed: boolean;
   /** A handle to this actor; throws outside an actor. */

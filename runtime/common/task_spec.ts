@@ -3,8 +3,9 @@
  * submitters share. All plain data, so that they travel as JSON and replay in the simulator.
  * @module
  */
-import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "./ids.ts";
+import type { ActorId, GroupId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "./ids.ts";
 import type { LabelWishes } from "./labels.ts";
+import type { GroupInfo } from "./placement_group.ts";
 import type { ResourceSet } from "./resources.ts";
 
 export type RuntimeName = "bun" | "deno" | "node";
@@ -15,7 +16,16 @@ export type DriverRuntime = RuntimeName | "web";
 export type Strategy =
   | { readonly type: "hybrid" }
   | { readonly type: "spread" }
-  | { readonly type: "nodeAffinity"; readonly nodeId: NodeId; readonly soft: boolean };
+  | { readonly type: "nodeAffinity"; readonly nodeId: NodeId; readonly soft: boolean }
+  | GroupStrategy;
+
+/** In a bundle of a placement group; `bundleIndex` -1: in any of them. `capture`: its children too, unless they say otherwise. */
+export interface GroupStrategy {
+  readonly type: "group";
+  readonly groupId: GroupId;
+  readonly bundleIndex: number;
+  readonly capture: boolean;
+}
 
 /** A worker process is reused only for the same environment. `hash` is "" for the plain one. */
 export interface RuntimeEnvSpec {
@@ -108,6 +118,8 @@ export interface ActorSpec extends LabelWishes {
   readonly placementResources: ResourceSet;
   readonly strategy: Strategy;
   readonly runtimeEnv: RuntimeEnvSpec;
+  /** The group of a group strategy, for its children. */
+  readonly group?: GroupInfo;
   readonly args: readonly ArgumentRef[];
   /** Public methods and their default options, for handles made elsewhere (getActor). */
   readonly methods: Readonly<Record<string, unknown>>;
@@ -129,7 +141,8 @@ export interface DeathCause {
     | "EXITED"
     | "JOB_ENDED"
     | "UNSCHEDULABLE"
-    | "NAME_TAKEN";
+    | "NAME_TAKEN"
+    | "PLACEMENT_GROUP_REMOVED";
   readonly message: string;
 }
 

@@ -10,6 +10,7 @@ import {
   PENDING_TASKS_MAX,
   TASK_MAX_RETRIES,
   TASK_OOM_RETRIES,
+  WORKER_START_TIMEOUT_MS,
   WORKING_DIR_BYTES_MAX,
 } from "../common/config.ts";
 
@@ -41,6 +42,11 @@ export function taskMaxRetries(): number {
 /** MOBULA_TASK_OOM_RETRIES: retries of a task after kills for low memory, beside its ordinary ones. -1 without end. */
 export function taskOomRetries(): number {
   return integerSetting("MOBULA_TASK_OOM_RETRIES", TASK_OOM_RETRIES, -1);
+}
+
+/** MOBULA_WORKER_START_TIMEOUT_MS: how long a worker process may take to come up before its agent kills it. */
+export function workerStartTimeoutMs(): number {
+  return integerSetting("MOBULA_WORKER_START_TIMEOUT_MS", WORKER_START_TIMEOUT_MS, 1);
 }
 
 /** How an agent watches its node's memory. */
@@ -125,6 +131,7 @@ export function checkEnvironment(): void {
   taskMaxRetries();
   taskOomRetries();
   memorySettings();
+  workerStartTimeoutMs();
   maxPendingTasks();
   gcsRequestTimeoutMs();
   maxWorkingDirBytes();

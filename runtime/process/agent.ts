@@ -203,7 +203,7 @@ export class Agent {
       leaseIdPrefix: `l-${nodeId.slice(2, 10)}-${this.#epoch.toString(36)}-`,
       resources: this.#resources,
       labels: this.#config.resources.labels,
-    }, { ...shared, workers, store, nowMs });
+    }, { ...shared, workers, store, nowMs, onBundlesChanged: () => this.#heartbeats?.beatSoon() });
     this.#memory = new MemoryWatch({ nodeId, scheduler: leases.scheduler, workers, log });
     const headAddress = this.#config.headAddress;
     const actors = new Actors({ ...shared, leases, workers, nowMs });
@@ -396,7 +396,7 @@ export class Agent {
   }
 
   #registration(): NodeRegistration {
-    const { actors, store } = this.#parts!;
+    const { actors, store, leases } = this.#parts!;
     return {
       nodeId: this.nodeId,
       epoch: this.#epoch,
@@ -412,6 +412,7 @@ export class Agent {
       objects: store.objects(),
       actors: actors.statuses(),
       drivers: this.#processes.drivers(),
+      bundles: leases.scheduler.bundles.reports(),
     };
   }
 
@@ -453,7 +454,8 @@ export class Agent {
       memoryKills: this.#memory?.kills ?? 0,
       ...scheduler.load(),
       waitingActors: actors.waiting(),
-      bandwidth: store.bandwidth(),
+      bundles: scheduler.bundles.loads(),
+      bandwidth: store.pulls.bandwidth(),
     };
   }
 

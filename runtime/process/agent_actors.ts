@@ -9,7 +9,14 @@
  */
 import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
-import type { ActorSpec, ActorStatus, DeathCause, Grant, LeaseRequest } from "../common/task_spec.ts";
+import type {
+  ActorSpec,
+  ActorStatus,
+  DeathCause,
+  Grant,
+  LeaseRequest,
+  Strategy,
+} from "../common/task_spec.ts";
 import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
 import type { HeadLink } from "./agent_head_link.ts";
@@ -107,7 +114,7 @@ export class Actors {
       return this.#parts.leases.step({
         type: "leaseCancelled",
         submitter,
-        requestId: leaseRequestId(actorId, incarnation),
+        requestId: actorLeaseId(actorId, incarnation),
       });
     }
     this.#parts.workers.stop(actor.grant.workerId, { force: !graceful, idle: false, cause });
@@ -116,6 +123,11 @@ export class Actors {
   /** The actor that a worker hosts or constructs. */
   hostedBy(workerId: ProcessId): ActorId | null {
     return this.#byWorker.get(workerId)?.spec.actorId ?? null;
+  }
+
+  /** The owner of an actor that runs here or is about to. */
+  ownerOf(actorId: ActorId): ProcessId | null {
+    return this.#actors.get(actorId)?.spec.owner ?? null;
   }
 
   /** The head says that these are over (they ended while this node was away). */
@@ -174,7 +186,7 @@ export class Actors {
     for (const { spec: { actorId, owner }, incarnation, state } of this.#actors.values()) {
       if (state !== "leasing" || waiting.length >= 1_000) continue;
       // One whose worker comes up holds what it needs: it is not better off elsewhere.
-      if (!scheduler.waitsForResources(owner, leaseRequestId(actorId, incarnation))) continue;
+      if (!scheduler.waitsForResources(owner, actorLeaseId(actorId, incarnation))) continue;
       waiting.push({ actorId, incarnation });
     }
     return waiting;
@@ -344,23 +356,25 @@ export class Actors {
   }
 }
 
-function leaseRequestId(actorId: ActorId, incarnation: number): string {
+/** The name of its lease request; the submitter is its owner. */
+export function actorLeaseId(actorId: ActorId, incarnation: number): string {
   return `actor-${actorId}-${incarnation}`;
 }
 
 function leaseRequest(spec: ActorSpec, incarnation: number): LeaseRequest {
+  // The head has chosen: here. What it draws from, a bundle or the node, is still the spec's word.
+  const strategy: Strategy = spec.strategy.type === "group" ? spec.strategy : { type: "hybrid" };
   return {
-    requestId: leaseRequestId(spec.actorId, incarnation),
+    requestId: actorLeaseId(spec.actorId, incarnation),
     kind: "actor",
     jobId: spec.jobId,
     submitter: spec.owner,
     submitterNode: spec.ownerNode,
     taskId: creationTaskId(spec.actorId),
     name: spec.className,
-    classKey: `actor:${JSON.stringify(spec.resources)}:${spec.runtimeEnv.hash}`,
+    classKey: `actor:${JSON.stringify([spec.resources, strategy])}:${spec.runtimeEnv.hash}`,
     resources: spec.resources,
-    // The head has chosen: here.
-    strategy: { type: "hybrid" },
+    strategy,
     runtimeEnv: spec.runtimeEnv,
     args: spec.args,
     backlog: 1,

@@ -48,6 +48,7 @@ export class Environments {
   readonly #options: EnvironmentsOptions;
   /** By hash, the one that was let go last at the end. */
   readonly #folders: Map<string, Unpacked> = new Map();
+  readonly #unpacking: Set<string> = new Set();
   #sequence = 0;
 
   constructor(options: EnvironmentsOptions) {
@@ -77,6 +78,11 @@ export class Environments {
     }
   }
 
+  /** Whether a folder is being fetched and unpacked now. */
+  isUnpacking(hash: string): boolean {
+    return this.#unpacking.has(hash);
+  }
+
   release(hash: string): void {
     const folder = this.#folders.get(hash);
     if (folder === undefined || --folder.users > 0) return;
@@ -94,6 +100,7 @@ export class Environments {
 
   async #unpack(hash: string, path: string): Promise<void> {
     const { dir, source } = this.#options;
+    this.#unpacking.add(hash);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     // Unpacked aside: a folder that has its name is whole.
     const part = join(dir, `part-${++this.#sequence}`);
@@ -105,6 +112,8 @@ export class Environments {
     } catch (error) {
       await rm(part, { recursive: true, force: true }).catch(() => undefined);
       throw error;
+    } finally {
+      this.#unpacking.delete(hash);
     }
   }
 

@@ -2,7 +2,7 @@
  * Which part of the agent answers which message: of a driver or worker, of another agent, of the head.
  * @module
  */
-import type { NodeId } from "../common/ids.ts";
+import { type NodeId, possibleOwners } from "../common/ids.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { ObjectStore } from "../io/store/store_host.ts";
 import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../protocol/messages.ts";
@@ -17,6 +17,7 @@ import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { restrictedHandlers } from "./agent_restricted.ts";
 import type { Relays } from "./agent_relays.ts";
 import type { Tracer } from "./agent_tracer.ts";
+import { explainHandlers } from "./agent_why.ts";
 import type { WorkerProcesses } from "./agent_workers.ts";
 
 /** What the handlers hand over to. */
@@ -52,6 +53,9 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "workerExited",
   "reportWorkers",
   "taskEvents",
+  "bundlesPrepared",
+  "bundlesCommitted",
+  "bundlesAsked",
   "pickNode",
   "cancelPick",
   "locateObject",
@@ -116,18 +120,20 @@ function leaseHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Ag
     cancelLease: ({ requestId }) => leases.step({ type: "leaseCancelled", submitter, requestId }),
     leaseBacklog: ({ requestId, backlog }) =>
       leases.step({ type: "backlogChanged", submitter, requestId, backlog }),
-    returnLease: ({ leaseId, nodeId: at, workerId, workerLost }) => {
-      if (at === nodeId) {
-        leases.step({ type: "leaseReturned", leaseId, discardWorker: workerLost === true });
-        return;
-      }
+    returnLease: ({ leaseId, nodeId: at, workerId, workerLost, retired }) => {
+      if (at === nodeId) return returned(leases, { leaseId, workerLost, retired });
       leases.step({ type: "remoteLeaseReturned", leaseId });
       peers.notify(at, "returnLease", {
         leaseId,
         nodeId: at,
         workerId,
         ...(workerLost === true ? { workerLost } : {}),
+        ...(retired === true ? { retired } : {}),
       });
+    },
+    cancelTask: async (params) => {
+      if (params.home === nodeId) return await cancelHere(parts.processes, params);
+      return (await peers.request(params.home, "cancelTask", params)).result;
     },
     workerFate: async (params) => {
       if (params.nodeId === nodeId) return await fateOf(workers, params);
@@ -140,6 +146,30 @@ function leaseHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Ag
     blocked: ({ blocked }) =>
       leases.step({ type: blocked ? "workerBlocked" : "workerUnblocked", workerId: submitter }),
   };
+}
+
+function returned(
+  leases: Leases,
+  { leaseId, workerLost, retired }: {
+    readonly leaseId: string;
+    readonly workerLost: boolean | undefined;
+    readonly retired: boolean | undefined;
+  },
+): void {
+  const discardWorker = workerLost === true;
+  leases.step({ type: "leaseReturned", leaseId, discardWorker, ...(retired === true ? { retired } : {}) });
+}
+
+/** The owner is a process of this node; one that is gone has taken its tasks with it. */
+async function cancelHere(
+  processes: ProcessTable,
+  params: AgentMethods["cancelTask"]["params"],
+): Promise<Record<string, never>> {
+  for (const id of possibleOwners(params.id)) {
+    const owner = processes.get(id);
+    if (owner !== undefined) return (await owner.rpc.request("cancelTask", params)).result;
+  }
+  return EMPTY;
 }
 
 /** A worker whose connection broke is usually just about to be seen exiting: give that a moment, for the better cause. */
@@ -224,8 +254,9 @@ export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<Pe
       parts().leases.step({ type: "leaseCancelled", submitter, requestId }),
     leaseBacklog: ({ submitter, requestId, backlog }) =>
       parts().leases.step({ type: "backlogChanged", submitter, requestId, backlog }),
-    returnLease: ({ leaseId, workerLost }) =>
-      parts().leases.step({ type: "leaseReturned", leaseId, discardWorker: workerLost === true }),
+    returnLease: ({ leaseId, workerLost, retired }) =>
+      returned(parts().leases, { leaseId, workerLost, retired }),
+    cancelTask: (params) => cancelHere(parts().processes, params),
     reclaimLease: ({ leaseId, submitter }) =>
       parts().processes.notify(submitter, "reclaimLease", { leaseId }),
     leaseLost: ({ leaseId, submitter, workerId, cause }) => {
@@ -255,6 +286,7 @@ export function nodeHandlers(
   },
 ): Handlers<NodeMethods> {
   return {
+    ...explainHandlers(parts),
     nodesChanged: ({ nodes }) => on.nodes(nodes),
     startActor: (order, [args]) => {
       parts().actors.start(order, args ?? NO_BYTES);
@@ -264,6 +296,9 @@ export function nodeHandlers(
       parts().actors.stop(actorId, incarnation, graceful, cause),
     actorStatus: ({ status }, sections) => parts().actors.published(status, sections),
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
+    prepareBundles: (order) => parts().leases.step({ type: "bundlesPrepare", ...order }),
+    commitBundles: (order) => parts().leases.step({ type: "bundlesCommit", ...order }),
+    releaseBundles: (order) => parts().leases.step({ type: "bundlesRelease", ...order }),
     drain: (order) => parts().drain.order(order),
     jobEnded: ({ jobId }) => parts().jobs.ended(jobId),
     message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),

@@ -15,6 +15,8 @@ const ANSWER_TIMEOUT_MS = NODE_DEAD_AFTER_MS;
 const CONNECT_TIMEOUT_MS = 3_000;
 /** How often the processors' use is measured. */
 const CPU_INTERVAL_MS = 1_000;
+/** One that is wanted before its time waits for others that want it too. */
+const SOON_MS = 5;
 
 export interface HeartbeatOptions {
   /** HOST:PORT of the head. */
@@ -33,6 +35,7 @@ export class HeartbeatSender {
   #rpc: Rpc<NodeMethods, HeadMethods> | null = null;
   #connecting: boolean = false;
   #closed: boolean = false;
+  #soon: ReturnType<typeof setTimeout> | undefined;
   #sequence: number = 0;
   #cpu: { atMs: number; idle: number; total: number; percent: number } = {
     atMs: 0,
@@ -69,8 +72,17 @@ export class HeartbeatSender {
     });
   }
 
+  /** Send one in a moment, one for all that ask for it meanwhile. */
+  beatSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.beat();
+    }, SOON_MS);
+  }
+
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#soon);
     clearInterval(this.#timer);
     this.#rpc?.close();
     this.#rpc = null;

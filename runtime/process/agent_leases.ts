@@ -23,6 +23,18 @@ import type { WorkerProcesses } from "./agent_workers.ts";
 
 /** A node's refusal that only means: ask another one. */
 const REFUSED_HERE = "LeaseRefusedError";
+/** What the head says about a request for good. */
+const FINAL_PICK_CODES: ReadonlySet<string> = new Set([
+  "TaskUnschedulableError",
+  "ActorUnschedulableError",
+  "PlacementGroupRemovedError",
+]);
+/** What another node says about a request for good, besides lost arguments. */
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  "RuntimeEnvSetupError",
+  "OwnerDiedError",
+  "PlacementGroupRemovedError",
+]);
 /** A lease's end is followed by the worker's, unless the worker is merely idle. */
 const IDLE_CAUSES: ReadonlySet<string> = new Set(["EXITED", "JOB_ENDED"]);
 
@@ -43,6 +55,8 @@ export interface LeasesParts {
   readonly store: ObjectStore;
   readonly tracer: Tracer;
   readonly nowMs: () => number;
+  /** What this node has free changed by a bundle: the head need not wait for the next heartbeat. */
+  readonly onBundlesChanged: () => void;
   readonly log: (text: string) => void;
 }
 
@@ -60,6 +74,7 @@ export class Leases {
   readonly #newlyBound: Set<ProcessId> = new Set();
   #events: LocalSchedulerEvent[] = [];
   #scheduled: boolean = false;
+  #bundleChanges: number = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerMs: number = Infinity;
 
@@ -110,6 +125,9 @@ export class Leases {
     // Wanted, returned, or a repetition: the machine has decided on all of them.
     this.#forwarded.clear();
     this.#scheduled = false;
+    if (this.scheduler.bundles.changes === this.#bundleChanges) return;
+    this.#bundleChanges = this.scheduler.bundles.changes;
+    this.#parts.onBundlesChanged();
   }
 
   #missingBytes({ args }: LeaseRequest): number | null {
@@ -162,6 +180,10 @@ export class Leases {
       case "reclaimLease":
       case "leaseLost":
         return this.#tellSubmitter(effect);
+      case "bundlesPrepared":
+      case "bundlesCommitted":
+      case "bundlesAsked":
+        return this.#tellOfBundles(effect);
       case "warn":
         log(effect.text);
         return processes.message(effect.jobId, "warning", effect.text);
@@ -169,6 +191,20 @@ export class Leases {
         return this.#setTimer(effect.atMs);
       default:
         effect satisfies never;
+    }
+  }
+
+  /** Kept until the head has heard it, however often it restarts. */
+  #tellOfBundles(effect: EffectOf<"bundlesPrepared" | "bundlesCommitted" | "bundlesAsked">): void {
+    const { head } = this.#parts;
+    if (effect.type === "bundlesAsked") {
+      const { type, groupId, attempt, indices } = effect;
+      void head.request(type, { groupId, attempt, indices: [...indices] }, [], { keep: true }).catch(() =>
+        undefined
+      );
+    } else {
+      const { type, ...params } = effect;
+      void head.request(type, params as never, [], { keep: true }).catch(() => undefined);
     }
   }
 
@@ -214,7 +250,7 @@ export class Leases {
         this.step({
           type: "pickFailed",
           key,
-          fatal: code === "TaskUnschedulableError" || code === "ActorUnschedulableError",
+          fatal: FINAL_PICK_CODES.has(code),
           code,
           message: error.message,
         });
@@ -226,7 +262,7 @@ export class Leases {
     const failed = (error: Error): void => {
       const code = codeOf(error);
       // What is about the request itself is final; what is about that node is not.
-      const fatal = code.startsWith("Object") || code === "RuntimeEnvSetupError" || code === "OwnerDiedError";
+      const fatal = code.startsWith("Object") || FINAL_CODES.has(code);
       this.step({ type: "forwardFailed", key, nodeId, fatal, code, message: error.message });
     };
     this.#trace(request, 4, "spillback", `to ${nodeId}`);

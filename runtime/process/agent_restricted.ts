@@ -75,6 +75,10 @@ function workHandlers(
       return all.returnLease(params, sections, context);
     },
     workerFate: (params, sections, context) => all.workerFate(params, sections, context),
+    cancelTask: (params, sections, context) => {
+      sandbox.use(params.id);
+      return all.cancelTask(params, sections, context);
+    },
     createActor: async (params, sections, context) => {
       sandbox.actor(params.spec, params.getIfExists, process.jobId);
       if (sections[0] !== undefined) visitArguments(sections[0], sandbox.checks);

@@ -9,10 +9,10 @@ import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnRuntime } from "#platform";
-import { WORKER_START_TIMEOUT_MS } from "../common/config.ts";
 import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../common/ids.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
+import { workerStartTimeoutMs } from "../io/environment.ts";
 import type { Environments } from "./agent_environments.ts";
 import { LogTails } from "./agent_logs.ts";
 import { pruneWorkerLogs } from "./log_files.ts";
@@ -105,6 +105,7 @@ export class WorkerProcesses {
   readonly #workers: Map<ProcessId, WorkerProcess> = new Map();
   readonly #logs: LogTails = new LogTails();
   readonly #fates: Map<ProcessId, DeathCause> = new Map();
+  readonly #startTimeoutMs: number = workerStartTimeoutMs();
   #closed: boolean = false;
   /** Workers that ended since old logs were removed. */
   #unpruned: number = 0;
@@ -123,6 +124,11 @@ export class WorkerProcesses {
   /** Why a worker is gone; null when it is not known. */
   fateOf(id: ProcessId): DeathCause | null {
     return this.#fates.get(id) ?? null;
+  }
+
+  /** Whether a worker of this environment has to wait for its folder. */
+  isPreparing({ workingDir }: RuntimeEnvSpec): boolean {
+    return workingDir !== undefined && this.#options.environments.isUnpacking(workingDir);
   }
 
   /** Start one; its outcome comes as `ready` or onStartFailed. */
@@ -194,9 +200,9 @@ export class WorkerProcesses {
       timer: undefined,
     };
     worker.timer = setTimeout(() => {
-      const message = `It was not ready within ${WORKER_START_TIMEOUT_MS / 1000} s.`;
+      const message = `It was not ready within ${this.#startTimeoutMs / 1000} s and was killed`;
       this.#kill(worker, { code: "WORKER_DIED", message });
-    }, WORKER_START_TIMEOUT_MS);
+    }, this.#startTimeoutMs);
     this.#workers.set(id, worker);
     if (child.pid !== undefined) noteWorker(socketDir, child.pid);
     this.#logs.add(logPath, (text) => this.#options.onOutput(worker, text));

@@ -110,6 +110,8 @@ export class Head {
     this.#effects = new HeadEffects({ ...shared, nodes: this.#nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
+      nodes: this.#nodes,
+      nowMs,
       effects: this.#effects,
       functions: new FunctionTable(store, loaded, nowMs),
       kv: new KeyValueTable(store, loaded),
@@ -125,6 +127,7 @@ export class Head {
     };
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
     for (const { status, spec } of gcs.actors.records()) this.#view.applyActor(status, spec);
+    for (const record of gcs.groups.records()) this.#view.placementGroups.apply(record);
   }
 
   get clusterId(): string {
@@ -155,6 +158,7 @@ export class Head {
 
   async #stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#effects.close();
     this.#history.flush();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, STORE_CLOSE_MS);

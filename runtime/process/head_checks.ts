@@ -25,6 +25,9 @@ export function checkRegistration(registration: NodeRegistration): void {
   for (const name of ["objects", "actors", "drivers"]) {
     if (!Array.isArray(fields[name])) throw new TypeError(`registerNode: ${name} is no list`);
   }
+  if (fields["bundles"] !== undefined && !Array.isArray(fields["bundles"])) {
+    throw new TypeError("registerNode: bundles is no list");
+  }
   checkQuantities("resources", fields["resources"]);
   for (const [name, value] of entriesOf("labels", fields["labels"])) {
     if (typeof value !== "string") {

@@ -11,6 +11,7 @@ import type { GcsEffect, GcsEvent } from "../core/gcs/gcs_events.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import type { ActorBytes } from "./head_actors.ts";
+import { groupRow } from "./head_groups.ts";
 import type { HeadNodes } from "./head_nodes.ts";
 import { actorRow, jobRow, nodeRow, objectRows } from "./head_records.ts";
 
@@ -43,6 +44,7 @@ export interface HeadEffectsOptions {
 export class HeadEffects {
   readonly #options: HeadEffectsOptions;
   readonly #open: Map<string, OpenRequest> = new Map();
+  readonly #timers: Set<ReturnType<typeof setTimeout>> = new Set();
   #nextRequest = 1;
   /** Heartbeats came: the picture of the nodes is made new at the next tick, however many there were. */
   #heartbeatsCame = false;
@@ -114,6 +116,14 @@ export class HeadEffects {
         return this.#persistName(effect);
       case "forgetActor":
         return this.#forgetActor(effect.actorId);
+      case "persistGroup":
+        store.write({ table: "placementGroups", put: groupRow(effect.record) });
+        return view.placementGroups.apply(effect.record);
+      case "forgetGroup":
+        view.placementGroups.forget(effect.groupId);
+        return store.write({ table: "placementGroups", remove: [effect.groupId] });
+      case "setTimer":
+        return this.#setTimer(effect.atMs);
       case "persistObjects":
         return this.#persistObjects(effect);
       case "objectLost":
@@ -126,6 +136,22 @@ export class HeadEffects {
       default:
         effect satisfies never;
     }
+  }
+
+  /** Several may stand: the machine takes one that comes early for what it is. */
+  #setTimer(atMs: number): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.step({ type: "timer" });
+      // One millisecond late rather than early: an early one would only be set again.
+    }, Math.max(0, atMs - this.#options.nowMs()) + 1);
+    this.#timers.add(timer);
+  }
+
+  /** No more timers: the head ends. */
+  close(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
   }
 
   #persistActor(record: ActorRecord): void {

@@ -3,7 +3,7 @@
  * After a restart the picture begins with what the store kept. Nothing depends on any of it.
  * @module
  */
-import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+import type { TaskEventBatch, TaskRow, TraceStep } from "../common/task_event.ts";
 import type { StoredFunctionCounts, StoredTask, StoredTraceStep } from "../io/storage/rows.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
@@ -64,6 +64,21 @@ export class TaskHistory {
     this.#countsWrittenMs = this.#nowMs();
     for (const row of this.#counts.values()) this.#store.record({ table: "functionCounts", put: row });
     this.#counts.clear();
+  }
+
+  /** The newest row of a task, from memory or from the store. */
+  async newestRow(taskId: string): Promise<TaskRow | null> {
+    const known = this.#view.tasks.attemptsOf(taskId).at(-1);
+    if (known !== undefined) return known.row;
+    const rows = await this.#store.query({
+      table: "tasks",
+      filters: [{ property: "taskId", operator: "=", value: taskId }],
+      limit: STEPS_ANSWERED,
+    });
+    const attempts = (rows as unknown as StoredTask[]).map(reportedTask).sort((a, b) =>
+      b.attempt - a.attempt
+    );
+    return attempts[0] ?? null;
   }
 
   /** The steps that a task took, from memory or from the store. */

@@ -22,18 +22,23 @@ import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
-import type { HeadPeer } from "./head_nodes.ts";
+import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
+import { Why } from "./head_why.ts";
+import { groupHandlers } from "./head_groups.ts";
 
 /** Everything that requests are answered from. */
 export interface HeadServices {
   readonly gcs: Gcs;
   readonly effects: HeadEffects;
   readonly store: GcsStore;
+  readonly nodes: Pick<HeadNodes, "ask">;
   readonly view: ClusterView;
   readonly functions: FunctionTable;
   readonly kv: KeyValueTable;
   readonly actorBytes: ActorBytes;
   readonly history: TaskHistory;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: () => number;
   readonly info: {
     readonly clusterId: string;
     readonly address: () => string;
@@ -59,6 +64,11 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
     ...nodeHandlers(services, peer),
     ...objectHandlers(services, peer),
     ...actorHandlers(services, peer),
+    ...groupHandlers(
+      peer.hello.id as NodeId,
+      <R>(event: (requestId: string) => GcsEvent) => services.effects.ask(peer.number, event) as Promise<R>,
+      () => refuseWhenFull(services.store),
+    ),
     ...tableHandlers(services),
     ...peopleHandlers(services),
   };
@@ -234,9 +244,8 @@ function tableHandlers({ functions, kv, store }: HeadServices): Handlers<HeadMet
   };
 }
 
-function peopleHandlers(
-  { gcs, effects, view, history, info, store }: HeadServices,
-): Handlers<HeadMethods> {
+function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
+  const { gcs, effects, view, history, info, store, nowMs } = services;
   return {
     drainNode: (params) => {
       checkDrain(params);
@@ -267,6 +276,7 @@ function peopleHandlers(
       demand: pendingDemand(gcs),
       sessionDir: info.sessionDir,
     }),
+    why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     dashboardLink: () => ({ url: info.dashboardLink() }),
   };
 }
@@ -294,7 +304,7 @@ function pendingDemand(gcs: Gcs): DemandRow[] {
       rows.set(keyOf(row), known === undefined ? row : { ...known, count: known.count + row.count });
     }
   }
-  for (const row of gcs.scheduler.demand()) {
+  for (const row of [...gcs.scheduler.demand(), ...gcs.groups.demand()]) {
     const known = rows.get(keyOf(row));
     rows.set(keyOf(row), { ...row, count: Math.max(row.count, known?.count ?? 0) });
   }

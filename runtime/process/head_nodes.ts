@@ -78,6 +78,23 @@ export class HeadNodes {
     });
   }
 
+  /** Ask a node's agent, for people; null when it does not answer in time. */
+  async ask<M extends keyof NodeMethods & string>(
+    nodeId: NodeId,
+    method: M,
+    params: NodeMethods[M]["params"],
+    timeoutMs: number,
+  ): Promise<NodeMethods[M]["result"] | null> {
+    const connection = this.#byNode.get(nodeId);
+    const peer = connection === undefined ? undefined : this.#peers.get(connection);
+    if (peer === undefined) return null;
+    try {
+      return (await peer.rpc.request(method, params as never, [], { timeoutMs })).result;
+    } catch {
+      return null;
+    }
+  }
+
   /** End a connection, after what is queued for it. A fenced agent is told to end; one that connected anew is not. */
   close(connection: number, reason: string, fenced: boolean): void {
     const peer = this.#peers.get(connection);

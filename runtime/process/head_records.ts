@@ -30,6 +30,7 @@ import type {
   StoredTraceStep,
 } from "../io/storage/rows.ts";
 import type { NodeRow, ObjectReport } from "../protocol/messages.ts";
+import { groupRecordOf } from "./head_groups.ts";
 
 /** Names and messages of tasks are for people; what is longer is cut. */
 const TEXT_MAX = 4_000;
@@ -156,6 +157,10 @@ export function restoredRecords(loaded: LoadedStore): GcsRecords | null {
     jobs: loaded.jobs.map(jobRecord),
     // The spec is written before the row, so every row has one.
     actors: loaded.actors.map((row) => actorRecord(row, JSON.parse(specs.get(row.actorId)!) as ActorSpec)),
+    // By creation, which is the order of reservations; removed ones by their end, so that the oldest is forgotten first.
+    groups: loaded.placementGroups.map(groupRecordOf).sort((a, b) =>
+      (a.endedMs ?? a.createdMs) - (b.endedMs ?? b.createdMs)
+    ),
     objects: loaded.objectLocations.flatMap((location) => {
       const row = objects.get(location.objectId);
       if (row === undefined) return [];

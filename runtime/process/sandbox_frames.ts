@@ -73,6 +73,7 @@ function inspectPush(
     case PushType.credits:
     case PushType.stopItems:
     case PushType.itemsReturned:
+    case PushType.cancel:
       return;
     default:
       throw new ProtocolError(`frame of type ${type} from a submitter`);
@@ -85,7 +86,7 @@ function inspectReply(
   _sections: readonly Uint8Array[],
   { refs }: FrameRules,
 ): void {
-  if (type === PushType.handBack) return;
+  if (type === PushType.handBack || type === PushType.retired) return;
   if (type === PushType.items) return inspectItems(header, refs);
   if (type !== PushType.replies) throw new ProtocolError(`frame of type ${type} from a worker`);
   const reader = new ByteReader(header);
@@ -93,7 +94,8 @@ function inspectReply(
   while (reader.remaining > 0) {
     readReplyHead(reader, head);
     if (head.status !== ReplyStatus.results) {
-      visitValue(new ByteReader(reader.raw(reader.varint())), refs);
+      const bytes = reader.raw(reader.varint());
+      if (head.status !== ReplyStatus.cancelled) visitValue(new ByteReader(bytes), refs);
       continue;
     }
     for (const result of readResults(reader)) {

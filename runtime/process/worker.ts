@@ -9,7 +9,8 @@ import { PROTOCOL_VERSION } from "../common/config.ts";
 import { taskErrorOf } from "../common/errors.ts";
 import { installErrorMatching } from "../common/error_matching.ts";
 import { creationTaskId, type JobId, type NodeId, type ProcessId } from "../common/ids.ts";
-import type { ActorSpec, DeathCause, RuntimeEnvSpec } from "../common/task_spec.ts";
+import { WorkerRetirement } from "../io/core_worker/worker_retirement.ts";
+import type { ActorSpec, RuntimeEnvSpec } from "../common/task_spec.ts";
 import type { AgentMethods, CoreMethods, Hello } from "../protocol/messages.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
@@ -21,7 +22,7 @@ import { readArguments } from "../io/core_worker/arguments.ts";
 import { Caller, loadCode } from "../io/core_worker/caller.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { setCurrentCoreWorker } from "../io/core_worker/current.ts";
-import { ExecutionContext } from "../io/core_worker/execution_context.ts";
+import { ExecutionContext, TaskContext } from "../io/core_worker/execution_context.ts";
 import { Executor } from "../io/core_worker/executor.ts";
 import { collectWhenIdle } from "../io/core_worker/idle_collector.ts";
 import { nodeHost } from "../io/core_worker/node_host.ts";
@@ -57,6 +58,7 @@ export class Worker {
   readonly #executor: Executor;
   readonly #devices: VisibleDevices | null;
   readonly #state: WorkerState;
+  readonly #retirement: WorkerRetirement;
   #listener: UnixListener | null = null;
   #exiting = false;
 
@@ -82,8 +84,9 @@ export class Worker {
     // A restricted one cannot reach a GPU.
     const showsDevices = config.hasGpus && config.secret === null;
     this.#devices = showsDevices ? new VisibleDevices(config.runtimeEnv.env) : null;
-    this.#executor = new Executor(this.#core, this.#context, this.#devices);
+    this.#executor = new Executor(this.#core, this.#context, this.#devices, () => this.#exit(1));
     this.#state = { context: this.#context, actor: null };
+    this.#retirement = new WorkerRetirement(this.#core, this.#executor, () => this.#exitGracefully());
   }
 
   /** Start; resolves when the agent knows that it is ready. */
@@ -117,9 +120,11 @@ export class Worker {
   }
 
   #accept(connection: Connection, hello: Hello): void {
-    const caller = new Caller(this.#core, connection, hello, (items) => this.#executor.receive(items));
+    const caller = new Caller(this.#core, connection, hello, this.#executor);
+    this.#retirement.add(caller);
     connection.onFrame = (type, _flags, header, sections) => caller.frame(type, header, sections);
     connection.onClose = () => {
+      this.#retirement.delete(caller);
       this.#executor.forget(caller);
       caller.closed();
     };
@@ -146,7 +151,7 @@ export class Worker {
       ...this.#core.handlers,
       assignJob: ({ jobId, namespace }) => this.#assignJob(jobId, namespace),
       startActor: (params, sections) => this.#startActor(params, sections[0]!),
-      exitWorker: ({ reason }) => void this.#exitGracefully(reason),
+      exitWorker: () => void this.#exitGracefully(),
     });
     // Nothing of a worker outlives its agent.
     void rpc.closed.then(() => this.#exit(1));
@@ -168,13 +173,7 @@ export class Worker {
     this.#devices?.show(gpuIds);
     const taskId = creationTaskId(spec.actorId);
     const assigned = { resources: spec.resources, gpuIds };
-    const context = {
-      taskId,
-      taskName: `new ${spec.className}`,
-      attempt: incarnation - 1,
-      childDepth: 0,
-      assigned,
-    };
+    const context = new TaskContext(() => taskId, `new ${spec.className}`, incarnation - 1, 0, assigned);
     try {
       const instance = await this.#construct(spec, args.slice(), context);
       const { className, methods, maxConcurrency } = spec;
@@ -203,7 +202,7 @@ export class Worker {
     ) => object;
     for (;;) {
       try {
-        const values = await this.#executor.resolveArguments(readArguments(this.#core, args));
+        const values = await this.#executor.inputs.resolveArguments(readArguments(this.#core, args));
         this.#context.enter(context);
         return new cls(...values) as Record<string, unknown>;
       } catch (error) {
@@ -213,7 +212,7 @@ export class Worker {
   }
 
   /** End after what runs now; histories and replies leave first. */
-  async #exitGracefully(_reason: DeathCause): Promise<void> {
+  async #exitGracefully(): Promise<void> {
     if (this.#exiting) return;
     this.#exiting = true;
     await this.#executor.idle();

@@ -33,7 +33,11 @@ import type {
   ObjectReport,
   WorkerReport,
 } from "./node_rows.ts";
+import type { CallFacts } from "../common/why_facts.ts";
+import type { NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
+import type { Method, Notification } from "./method.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
 export type CodeKind = "function" | "class" | "codec" | "folder";
@@ -65,13 +69,6 @@ export interface Welcome {
   readonly id: string;
   readonly nodeId?: NodeId;
 }
-
-/** One method: what it takes and what it answers. Notifications answer nothing. */
-export interface Method<P, R> {
-  readonly params: P;
-  readonly result: R;
-}
-export type Notification<P> = Method<P, void>;
 
 // ---- where bytes are ------------------------------------------------------------------------------------------------
 
@@ -129,9 +126,16 @@ export interface AgentMethods {
   readonly cancelLease: Notification<{ requestId: string }>;
   /** How many tasks wait behind an open request now. */
   readonly leaseBacklog: Notification<{ requestId: string; backlog: number }>;
-  /** The lease ends; `workerLost` when the submitter's connection to the worker broke. Idempotent by lease id. */
+  /** The lease ends; `workerLost` when the submitter's connection to the worker broke; `retired`: the worker takes no more
+   *  tasks and ends by itself (maxCalls). Idempotent by lease id. */
   readonly returnLease: Notification<
-    { leaseId: string; nodeId: NodeId; workerId: ProcessId; workerLost?: boolean }
+    { leaseId: string; nodeId: NodeId; workerId: ProcessId; workerLost?: boolean; retired?: boolean }
+  >;
+  /** Cancel the task or call that makes an object: passed on to its owner, answered when that knows. One that has ended, or
+   *  whose owner is gone, needs nothing. RangeError for force on an actor's call. Repeating it changes nothing. */
+  readonly cancelTask: Method<
+    { id: ObjectId; home: NodeId; force: boolean; recursive: boolean; graceMs: number | null },
+    Record<string, never>
   >;
   /** Why a worker is gone, for the error: asked by a submitter whose connection to it broke. */
   readonly workerFate: Method<
@@ -235,6 +239,8 @@ export interface CoreMethods {
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
   readonly leaseLost: Notification<{ leaseId: string; workerId: ProcessId; cause: DeathCause }>;
+  /** A borrower of one of the process's refs wants its task to end. */
+  readonly cancelTask: AgentMethods["cancelTask"];
   /** Section 0 with hasErrorValue: the constructor's error, serialized. */
   readonly actorStatus: Notification<{ status: ActorStatus }>;
   /** To a worker: construct the actor. Section 0: serialized constructor arguments. Answered when the constructor has run;
@@ -249,6 +255,9 @@ export interface CoreMethods {
   readonly assignJob: Notification<{ jobId: JobId; namespace: string }>;
   readonly relayFrame: Notification<{ relayId: string }>;
   readonly closeRelay: Notification<{ relayId: string }>;
+  /** Where a task that the process submitted stands, or the creation of an actor that it has no answer for: for "why". Null:
+   *  not this process's. */
+  readonly explain: Method<{ id: TaskId | ActorId }, { call: CallFacts | null }>;
   /** One line for the user, already worded (infeasible demand, a clamped store, forwarded log lines). */
   readonly message: Notification<{ level: MessageLevel; text: string }>;
   /** The node's store is full: collect garbage now, so that refs and views that nobody uses are let go. */
@@ -257,7 +266,7 @@ export interface CoreMethods {
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
-export interface HeadMethods {
+export interface HeadMethods extends GroupHeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<
@@ -381,7 +390,7 @@ export interface HeadMethods {
   readonly kvList: Method<{ prefix: string }, { keys: string[] }>;
 
   readonly nodes: Method<Record<string, never>, { nodes: NodeRow[] }>;
-  /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs. */
+  /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs, placement-groups. */
   readonly list: Method<
     { kind: string; filters?: string[]; limit?: number; after?: string; detail?: boolean },
     { rows: Record<string, unknown>[]; total: number }
@@ -403,6 +412,8 @@ export interface HeadMethods {
       sessionDir: string;
     }
   >;
+  /** One sentence: why this task, actor or object is where it is. RangeError for what nobody knows. */
+  readonly why: Method<{ id: string }, { sentence: string }>;
   /** A fresh one-time link that signs a browser in. */
   readonly dashboardLink: Method<Record<string, never>, { url: string | null }>;
   /** From the CLI: head and agents of this machine's session end. */
@@ -411,7 +422,7 @@ export interface HeadMethods {
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
 
-export interface NodeMethods {
+export interface NodeMethods extends NodeQuestions, GroupNodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome
@@ -438,6 +449,9 @@ export interface NodeMethods {
   readonly shutdown: Notification<{ reason: string; fenced?: boolean }>;
 }
 
+/** Orders and news: what the GCS sends. */
+export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
+
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 
 export interface PeerMethods {
@@ -446,6 +460,7 @@ export interface PeerMethods {
   readonly cancelLease: Notification<{ submitter: ProcessId; requestId: string }>;
   readonly leaseBacklog: Notification<{ submitter: ProcessId; requestId: string; backlog: number }>;
   readonly returnLease: AgentMethods["returnLease"];
+  readonly cancelTask: AgentMethods["cancelTask"];
   readonly reclaimLease: Notification<{ leaseId: string; submitter: ProcessId }>;
   readonly leaseLost: Notification<
     { leaseId: string; submitter: ProcessId; workerId: ProcessId; cause: DeathCause }
@@ -480,3 +495,4 @@ export type {
   ObjectReport,
   WorkerReport,
 };
+export type { Method, Notification };

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
+import type { BundleLoad, BundleReport } from "../common/placement_group.ts";
 import type { ResourceSet } from "../common/resources.ts";
 import type { ActorStatus, RuntimeName } from "../common/task_spec.ts";
 
@@ -24,6 +25,8 @@ export interface NodeRegistration {
   readonly objects: readonly ObjectReport[];
   readonly actors: readonly ActorStatus[];
   readonly drivers: readonly { readonly driverId: ProcessId; readonly jobId: JobId }[];
+  /** Bundles of placement groups that it holds; none when absent. */
+  readonly bundles?: readonly BundleReport[];
 }
 
 export interface ObjectReport {
@@ -61,6 +64,8 @@ export interface Heartbeat {
   readonly queueWaitMs: number;
   /** Actors that the node was told to start and that still wait for resources: the head may move them elsewhere. */
   readonly waitingActors?: readonly { readonly actorId: ActorId; readonly incarnation: number }[];
+  /** What is free in bundles of placement groups; absent without any. */
+  readonly bundles?: readonly BundleLoad[];
   /** Measured throughput of pulls from each peer. */
   readonly bandwidth: Readonly<Record<NodeId, number>>;
 }

@@ -2,8 +2,8 @@
  * The hot messages, between a submitter and a worker: task pushes and their replies, in binary, many in a frame. Nothing
  * here allocates per field; values inside are encoded values (serialization/), written and skipped as they are.
  *
- *   submitter -> worker   define  assign  pushTasks  pushCalls  returned  credits  stopItems  itemsReturned
- *   worker -> submitter   items  replies  handBack
+ *   submitter -> worker   define  assign  pushTasks  pushCalls  returned  cancel  credits  stopItems  itemsReturned
+ *   worker -> submitter   items  replies  handBack  retired
  *
  * Order matters and is kept: `define` comes before the first push that uses its index, and a generator's items before its
  * reply. Items are in push_items.ts.
@@ -34,6 +34,10 @@ export const PushType = {
   stopItems: 41,
   /** Items whose refs are now held by the submitter. */
   itemsReturned: 42,
+  /** A CancelOrder: see readCancel. Repeated until the tasks are gone. */
+  cancel: 44,
+  /** The worker takes no more tasks (maxCalls). Sequence numbers of those that it has not started. */
+  retired: 45,
 } as const;
 
 /** What a lease's tasks may use, for runtimeContext(). In resource units. */
@@ -48,6 +52,8 @@ export interface FunctionDefinition {
   readonly hash: string;
   readonly kind: "function" | "class";
   readonly name: string;
+  /** Runs of this function after which the worker process ends; absent: no limit. */
+  readonly maxCalls?: number;
 }
 
 /** How one argument or result travels. */
@@ -141,6 +147,8 @@ export const ReplyStatus = {
   results: 2,
   /** As `error`; the worker cannot start the task at all (code or arguments missing): system failures, not the user's. */
   systemError: 3,
+  /** It was cancelled: it did not run, or user code ended for that reason. No bytes: the submitter words the error. */
+  cancelled: 4,
 } as const;
 
 /** One result in the long form. */
@@ -232,6 +240,25 @@ export function readSequences(reader: ByteReader): number[] {
   const sequences: number[] = [];
   for (let i = 0; i < count; i++) sequences.push(reader.varint());
   return sequences;
+}
+
+/** Tasks of one submitter that are to end. */
+export interface CancelOrder {
+  /** End the worker with what it runs. Plain tasks only. */
+  readonly force: boolean;
+  /** What these tasks have submitted is cancelled too. */
+  readonly recursive: boolean;
+  readonly sequences: readonly number[];
+}
+
+export function writeCancel(writer: ByteWriter, { force, recursive, sequences }: CancelOrder): void {
+  writer.u8((force ? 1 : 0) | (recursive ? 2 : 0));
+  writeSequences(writer, sequences);
+}
+
+export function readCancel(reader: ByteReader): CancelOrder {
+  const flags = reader.u8();
+  return { force: (flags & 1) !== 0, recursive: (flags & 2) !== 0, sequences: readSequences(reader) };
 }
 
 /** A count of things that take at least a byte each: never more than bytes are left. */

@@ -7,6 +7,7 @@ export { init, isInitialized, shutdown } from "./init.ts";
 export type { WebInitOptions } from "./options.ts";
 export { remote } from "./remote.ts";
 export { asCompleted, get, mapTasks, put, release, wait } from "../api/objects.ts";
+export { cancel } from "../api/cancel.ts";
 export { getActor, kill, ready } from "../api/actors.ts";
 export { registerClass } from "./classes.ts";
 export {
@@ -19,6 +20,7 @@ export {
   listTasks,
   listWorkers,
   nodes,
+  why,
 } from "../api/state.ts";
 export {
   ActorDiedError,
@@ -50,6 +52,7 @@ export type {
   ActorHandle,
   ActorMethod,
   ActorOptions,
+  CancelOptions,
   Cluster,
   ErrorClass,
   GetOptions,

@@ -16,7 +16,7 @@ const mobula = (runtime: Runtime, args: readonly string[], env: Record<string, s
 describe("wrong usage exits with 1 and one line", () => {
   writeFileSync(join(folder, "empty"), "");
   const cases: [args: string[], error: string | RegExp][] = [
-    [["frob"], 'Unknown command "frob"; known: start, stop, status, drain, trace, ls, help'],
+    [["frob"], 'Unknown command "frob"; known: start, stop, status, drain, trace, why, ls, help'],
     [["status", "--jsn"], /^status: unknown option --jsn; known: --json --address /],
     [["status", "extra"], 'status: unexpected argument "extra"'],
     [["status", "--address", "nowhere"], 'address "nowhere" is not HOST:PORT'],

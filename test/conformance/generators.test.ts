@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   ActorDiedError,
+  cancel,
   get,
   type HandleOf,
   kill,
@@ -13,6 +14,7 @@ import {
   type RemoteFunction,
   runtimeContext,
   shutdown,
+  TaskCancelledError,
   TaskError,
   wait,
   WorkerCrashedError,
@@ -388,4 +390,20 @@ test("GEN-14 a method that throws is not repeated because of maxTaskRetries", as
   expect(items[1]).toBeInstanceOf(TaskError);
   expect(items.length).toBe(2);
   expect(await get(tally.read.remote())).toBe(2);
+});
+
+describe("CANCEL-19 a stream that is cancelled after its first item", () => {
+  for (const backpressure of [{}, { generatorBackpressure: 1 }]) {
+    test(`raises that next, then ends (${JSON.stringify(backpressure)})`, async () => {
+      const tally = Tally.remote();
+      const stream = tell.options(backpressure).remote(tally, 1_000_000);
+      expect(await get((await stream.next()).value!)).toBe(0);
+      await cancel(stream);
+      const items = await allOf(stream);
+      expect(items.at(-1)).toBeInstanceOf(TaskCancelledError);
+      expect(items.slice(0, -1)).toEqual(items.slice(0, -1).map((_, index) => index + 1));
+      expect(await rejection(get(stream.completed()))).toBeInstanceOf(TaskCancelledError);
+      expect(await get(tally.take.remote())).toContain("finally");
+    });
+  }
 });

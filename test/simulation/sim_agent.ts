@@ -249,6 +249,7 @@ export class SimAgent {
       objectStoreBytes: 1e9,
       objects: this.store.table.reports(),
       actors: this.actors.statuses(),
+      bundles: this.scheduler.bundles.reports(),
       drivers: [...this.drivers.values()].flatMap(({ id, jobId }) =>
         jobId === null ? [] : [{ driverId: id, jobId }]
       ),
@@ -274,6 +275,7 @@ export class SimAgent {
       queueLength,
       queueWaitMs,
       waitingActors: this.actors.waiting(),
+      bundles: this.scheduler.bundles.loads(),
       bandwidth: {},
     };
     const isPaused = this.host.pausedUntilMs > loop.nowMs;
@@ -296,6 +298,12 @@ export class SimAgent {
         return this.store.delete(order.params.ids);
       case "jobEnded":
         return this.#jobEnded(order.params.jobId);
+      case "prepareBundles":
+        return this.step({ type: "bundlesPrepare", ...order.params });
+      case "commitBundles":
+        return this.step({ type: "bundlesCommit", ...order.params });
+      case "releaseBundles":
+        return this.step({ type: "bundlesRelease", ...order.params });
       case "shutdown":
         return this.config.onFenced(this);
       case "message":
@@ -388,6 +396,10 @@ export class SimAgent {
       }
       case "setTimer":
         return loop.after(effect.atMs - loop.nowMs, () => this.step({ type: "timer" }));
+      case "bundlesPrepared":
+      case "bundlesCommitted":
+      case "bundlesAsked":
+        return void this.link.request({ ...effect, nodeId: this.nodeId }, () => undefined);
       case "assignJob":
       case "warn":
         return;
@@ -431,7 +443,7 @@ export class SimAgent {
       this.#picks.delete(key);
       if (answer.ok) return this.step({ type: "nodePicked", key, nodeId: answer.result["nodeId"] as NodeId });
       const { code, message } = answer;
-      this.step({ type: "pickFailed", key, fatal: code === "TaskUnschedulableError", code, message });
+      this.step({ type: "pickFailed", key, fatal: FINAL_CODES.has(code), code, message });
     };
     const question = { type: "pickNode", nodeId: this.nodeId, request, exclude, waitingAt } as const;
     const id = this.link.request(question, answered);
@@ -480,6 +492,9 @@ export class SimAgent {
     });
   }
 }
+
+/** What the head says about a request for good. */
+const FINAL_CODES: ReadonlySet<string> = new Set(["TaskUnschedulableError", "PlacementGroupRemovedError"]);
 
 function splitKey(key: string): { submitter: ProcessId; requestId: string } {
   const slash = key.indexOf("/");

@@ -10,7 +10,7 @@ import { Gcs } from "../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../../runtime/core/gcs/gcs_events.ts";
 import type { JobEvent } from "../../runtime/core/gcs/job_manager.ts";
 import type { NodeRecord } from "../../runtime/core/gcs/node_manager.ts";
-import type { Heartbeat, NodeMethods, NodeRegistration } from "../../runtime/protocol/messages.ts";
+import type { Heartbeat, NodeMethods, NodeOrder, NodeRegistration } from "../../runtime/protocol/messages.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { Channel, Host, Network } from "./network.ts";
 import { SimStore, type StoreEffect } from "./sim_store.ts";
@@ -37,12 +37,12 @@ export type FromHead =
   | { readonly kind: "result"; readonly id: number; readonly result: Readonly<Record<string, unknown>> }
   | { readonly kind: "error"; readonly id: number; readonly code: string; readonly message: string }
   | {
-    [M in keyof NodeMethods]: {
+    [M in NodeOrder]: {
       readonly kind: "order";
       readonly method: M;
       readonly params: NodeMethods[M]["params"];
     };
-  }[keyof NodeMethods];
+  }[NodeOrder];
 
 interface Outgoing {
   /** Leaves when so many writes are durable. */
@@ -218,6 +218,12 @@ export class SimHead {
         return this.#close(effect.connection, effect.fenced ? effect.reason : null);
       case "objectLost":
         return;
+      case "setTimer": {
+        const life = this.#life;
+        return this.#loop.after(effect.atMs - this.#loop.nowMs, () => {
+          if (life === this.#life) this.#step({ type: "timer" });
+        });
+      }
       default:
         this.store.write(effect satisfies StoreEffect);
     }

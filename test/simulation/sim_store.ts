@@ -18,6 +18,8 @@ export type StoreEffect = Extract<
       | "persistActor"
       | "persistName"
       | "forgetActor"
+      | "persistGroup"
+      | "forgetGroup"
       | "persistObjects";
   }
 >;
@@ -30,6 +32,7 @@ export class SimStore {
   readonly #nodes: Map<string, GcsRecords["nodes"][number]> = new Map();
   readonly #jobs: Map<string, GcsRecords["jobs"][number]> = new Map();
   readonly #actors: Map<string, GcsRecords["actors"][number]> = new Map();
+  readonly #groups: Map<string, GcsRecords["groups"][number]> = new Map();
   readonly #names: Map<string, string> = new Map();
   readonly #locations: Map<string, GcsRecords["objects"][number]> = new Map();
   #queue: StoreEffect[] = [];
@@ -74,6 +77,7 @@ export class SimStore {
       nodes: [...this.#nodes.values()],
       jobs: [...this.#jobs.values()],
       actors: [...this.#actors.values()],
+      groups: [...this.#groups.values()],
       objects: [...this.#locations.values()],
     };
   }
@@ -120,6 +124,12 @@ export class SimStore {
         break;
       case "forgetActor":
         this.#actors.delete(effect.actorId);
+        break;
+      case "persistGroup":
+        this.#groups.set(effect.record.spec.groupId, effect.record);
+        break;
+      case "forgetGroup":
+        this.#groups.delete(effect.groupId);
         break;
       case "persistName": {
         const key = `${effect.namespace}\n${effect.name}`;

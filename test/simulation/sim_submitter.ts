@@ -115,6 +115,7 @@ export class SimSubmitter {
         else task.freeRetries++;
       },
       unstarted: () => undefined,
+      dropped: (task) => this.#finish(task, false, null),
     }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 8, memoryRetries: MEMORY_RETRIES });
   }
 

@@ -2,7 +2,7 @@
  * What goes into the actor manager and what comes out: the shapes only.
  * @module
  */
-import type { ActorId, JobId, NodeId, ProcessId } from "../../common/ids.ts";
+import type { ActorId, GroupId, JobId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { ActorSpec, ActorStatus, ArgumentRef, DeathCause } from "../../common/task_spec.ts";
 
 /** An actor as it is persisted. Constructor arguments and error bytes are stored beside it, by actor id. */
@@ -83,6 +83,8 @@ export type ActorEvent =
   /** A node (re)joined and hosts these actors. */
   | { readonly type: "actorsReported"; readonly nodeId: NodeId; readonly actors: readonly ActorStatus[] }
   | { readonly type: "jobEnded"; readonly jobId: JobId }
+  /** The placement group that some run in is no more. */
+  | { readonly type: "groupRemoved"; readonly groupId: GroupId; readonly message: string }
   | { readonly type: "tick" };
 
 export type ActorEffect =

@@ -107,6 +107,9 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
       case "jobEnded":
         this.#jobEnded(nowMs, event, out);
         break;
+      case "groupRemoved":
+        this.#groupRemoved(nowMs, event, out);
+        break;
       case "tick":
         this.#tick(nowMs, out);
         break;
@@ -114,6 +117,11 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         event satisfies never;
     }
     return out;
+  }
+
+  /** When an actor that died repeatedly is placed again; null when nothing is delayed. */
+  placeAtMs(actorId: ActorId): number | null {
+    return this.#table.get(actorId)?.placeAtMs ?? null;
   }
 
   /** An actor's record, or null when it is not known (any more). */
@@ -383,6 +391,15 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         const message = `actor ${entry.spec.actorId}'s job ${event.jobId} ended`;
         this.#life.die(nowMs, entry, { code: "JOB_ENDED", message }, out);
       } else if (entry.workerId !== null) spared.add(entry.workerId);
+    }
+  }
+
+  #groupRemoved(nowMs: number, { groupId, message }: Event<"groupRemoved">, out: ActorEffect[]): void {
+    for (const entry of this.#table.living()) {
+      const { strategy, actorId } = entry.spec;
+      if (strategy.type !== "group" || strategy.groupId !== groupId) continue;
+      const text = `actor ${actorId}'s placement group ${groupId} was removed: ${message}`;
+      this.#life.die(nowMs, entry, { code: "PLACEMENT_GROUP_REMOVED", message: text }, out);
     }
   }
 

@@ -3,8 +3,9 @@
  * object directory, which answers one request per argument.
  * @module
  */
+import { assert } from "../../common/assert.ts";
 import type { ActorId, ObjectId } from "../../common/ids.ts";
-import type { ArgumentRef } from "../../common/task_spec.ts";
+import type { ActorStatus, ArgumentRef } from "../../common/task_spec.ts";
 
 /** No request of an agent's begins like this: the head's names have no blanks. */
 const PREFIX = "argument ";
@@ -47,8 +48,11 @@ export class ArgumentWaits {
     return open;
   }
 
-  actors(): ActorId[] {
-    return [...this.#byActor.keys()];
+  /** Throws unless every actor here waits for its arguments. */
+  check(statusOf: (actorId: ActorId) => ActorStatus | undefined): void {
+    for (const actorId of this.#byActor.keys()) {
+      assert(statusOf(actorId)?.state === "DEPENDENCIES_UNREADY", `${actorId} waits for its arguments`);
+    }
   }
 }
 

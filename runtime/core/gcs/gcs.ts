@@ -1,9 +1,10 @@
 /**
- * The GCS's decisions as one machine: the node, job and actor managers, the object directory and the global scheduler, and
- * who hears of what. The head feeds it the agents' requests and does what it says; the simulator does the same.
+ * The GCS's decisions as one machine: the node, job, actor and placement group managers, the object directory and the
+ * global scheduler, and who hears of what. The head feeds it the agents' requests and does what it says; the simulator does the same.
  *
  *   node manager --died--> scheduler, job manager, actor manager, directory     job manager --ended--> actors, objects
  *   actor manager --place--> scheduler --picked--> actor manager                actor manager --arguments--> directory
+ *   group manager --removed--> actor manager        work in a group --place--> group manager --picked--> actor manager
  *
  * It decides nothing that one of the machines could decide; it keeps only which request waits for which answer.
  *
@@ -11,23 +12,24 @@
  * when all writes that were queued before it are durable, the others at once. Two sends to one node keep their order.
  * @module
  */
-import { assert } from "../../common/assert.ts";
-import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
-import type { DeathCause } from "../../common/task_spec.ts";
-import type { Heartbeat, NodeMethods } from "../../protocol/messages.ts";
+import type { ActorId, NodeId } from "../../common/ids.ts";
+import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
 import { ActorManager } from "../actor/actor_manager.ts";
 import type { Core } from "../core.ts";
 import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
 import { ObjectDirectory } from "../object/object_directory.ts";
-import { GlobalScheduler, type SchedulerEffect, type SchedulerEvent } from "../scheduler/global_scheduler.ts";
-import { leasePickKey, pickRequestOf } from "../scheduler/pick_request.ts";
+import { GlobalScheduler } from "../scheduler/global_scheduler.ts";
+import { leasePickKey } from "../scheduler/pick_request.ts";
 import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
 import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords, Of } from "./gcs_events.ts";
-import { actorPick, actorPickKey, reply, replyCancelled, replyError, send } from "./gcs_replies.ts";
+import { relocations } from "./gcs_relocation.ts";
+import { groupEvent, nodeLoad } from "./gcs_groups.ts";
+import { GcsPlaces } from "./gcs_places.ts";
+import { broadcast, reply, replyError, send } from "./gcs_replies.ts";
 import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
-import { OpenPicks } from "./open_picks.ts";
-import { lostActors, lostJobs } from "./recovery.ts";
+import { PlacementGroupManager } from "./placement_group_manager.ts";
+import { lostActors, lostGroups, lostJobs, lostOwners } from "./recovery.ts";
 import { type NodeEffect, type NodeEvent, NodeManager } from "./node_manager.ts";
 
 /** A node that comes back hears of the jobs that ended in this time before. */
@@ -39,7 +41,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   readonly actors: ActorManager;
   readonly objects: ObjectDirectory;
   readonly scheduler: GlobalScheduler;
-  readonly #picks: OpenPicks = new OpenPicks();
+  readonly groups: PlacementGroupManager;
+  readonly #places: GcsPlaces;
   readonly #arguments: ArgumentWaits = new ArgumentWaits();
   /** The store's records have been compared with each other. */
   #recovered: boolean;
@@ -61,6 +64,13 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       this.scheduler.step(nowMs, { type: "nodeStateChanged", nodeId, state: "SUSPECT" });
       if (this.nodes.drainOf(nodeId) !== null) this.scheduler.step(nowMs, { type: "nodeDraining", nodeId });
     }
+    this.groups = new PlacementGroupManager(nowMs, () => this.scheduler.available(), restored?.groups);
+    this.#places = new GcsPlaces({
+      scheduler: this.scheduler,
+      groups: this.groups,
+      jobs: this.jobs,
+      actors: (atMs, event, out) => this.#stepActors(atMs, event, out),
+    });
     this.#recovered = restored === null;
   }
 
@@ -91,14 +101,24 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         reply(event.requestId, {}, true, out);
         break;
       case "pickNode":
-        this.#pickNode(nowMs, event, out);
+        this.#places.pickNode(nowMs, event, out);
         break;
-      case "cancelPick": {
-        const key = leasePickKey(event.submitter, event.leaseRequestId);
-        replyCancelled(this.#picks.takeTask(key), out);
-        this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
+      case "cancelPick":
+        this.#places.cancelTask(nowMs, leasePickKey(event.submitter, event.leaseRequestId), out);
         break;
-      }
+      case "createGroup":
+      case "getGroup":
+      case "removeGroup":
+      case "waitGroup":
+      case "timer":
+        this.#places.stepGroups(nowMs, groupEvent(event, this.jobs), out);
+        break;
+      case "bundlesPrepared":
+      case "bundlesCommitted":
+      case "bundlesAsked":
+        this.#places.stepGroups(nowMs, event, out);
+        reply(event.requestId, {}, false, out);
+        break;
       case "objectsReported":
         this.#stepObjects(nowMs, event, out);
         // At once: a node reports all that it holds to a head that restarted, so nothing depends on the store.
@@ -131,26 +151,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.actors.check();
     this.objects.check();
     this.scheduler.check();
-    for (const { actorId, incarnation } of this.#picks.actors()) {
-      const status = this.actors.record(actorId)?.status;
-      assert(
-        status?.incarnation === incarnation && status.state !== "DEAD",
-        `${actorId} is still to be placed`,
-      );
-    }
-    for (const actorId of this.#arguments.actors()) {
-      const state = this.actors.record(actorId)?.status.state;
-      assert(state === "DEPENDENCIES_UNREADY", `${actorId} waits for its arguments`);
-    }
-  }
-
-  #pickNode(nowMs: number, event: Of<GcsEvent, "pickNode">, out: GcsEffect[]): void {
-    const request = pickRequestOf(event.request, event.nodeId, event.exclude, event.waitingAt);
-    const { jobId, taskId } = event.request;
-    // Resent: the first one's answer has no taker.
-    replyCancelled(this.#picks.takeTask(request.key), out);
-    this.#picks.addTask(request.key, { requestId: event.requestId, asker: event.nodeId, jobId, taskId });
-    this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
+    this.groups.check();
+    const statusOf = (actorId: ActorId): ActorStatus | undefined => this.actors.record(actorId)?.status;
+    this.#places.check(statusOf);
+    this.#arguments.check(statusOf);
   }
 
   #workerExited(nowMs: number, event: Of<GcsEvent, "workerExited">, out: GcsEffect[]): void {
@@ -162,6 +166,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       { type: "ownerDied", owner: workerId, reason: `its owner ${workerId} died: ${cause.message}` },
       out,
     );
+    this.#places.stepGroups(nowMs, { type: "processExited", processId: workerId }, out);
     reply(event.requestId, {}, true, out);
   }
 
@@ -186,19 +191,17 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     this.#stepNodes(nowMs, { type: "tick" }, out);
     this.#stepActors(nowMs, { type: "tick" }, out);
     this.#stepObjects(nowMs, { type: "tick" }, out);
-    this.#stepScheduler(nowMs, { type: "tick" }, out);
+    this.#places.stepScheduler(nowMs, { type: "tick" }, out);
   }
 
   #recover(nowMs: number, out: GcsEffect[]): void {
     this.#recovered = true;
     for (const event of lostJobs(this.nodes, this.jobs)) this.#stepJobs(nowMs, event, out);
-    for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
-    const running = new Set<ProcessId>();
-    for (const { state, driverId } of this.jobs.jobs()) if (state === "RUNNING") running.add(driverId);
-    for (const { driverId: owner, message } of this.jobs.jobs()) {
-      if (running.has(owner)) continue;
-      this.#stepObjects(nowMs, { type: "ownerDied", owner, reason: `its job ended: ${message}` }, out);
+    for (const event of lostGroups(this.nodes, this.jobs, this.groups)) {
+      this.#places.stepGroups(nowMs, event, out);
     }
+    for (const event of lostActors(this.nodes, this.jobs, this.actors)) this.#stepActors(nowMs, event, out);
+    for (const event of lostOwners(this.jobs)) this.#stepObjects(nowMs, event, out);
   }
 
   #stepNodes(nowMs: number, event: NodeEvent, out: GcsEffect[]): void {
@@ -219,18 +222,25 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         replyError(effect.requestId, effect, false, out);
         break;
       case "heartbeatAccepted":
-        this.#stepScheduler(nowMs, effect, out);
-        this.#relocate(nowMs, effect.heartbeat, out);
+        this.#places.stepScheduler(nowMs, effect, out);
+        for (const actor of relocations(effect.heartbeat, this.actors, this)) {
+          this.#stepActors(nowMs, { type: "relocateActor", ...actor }, out);
+        }
+        this.#places.stepGroups(nowMs, nodeLoad(effect.heartbeat), out);
         break;
-      case "nodeStateChanged":
-        this.#stepScheduler(nowMs, effect, out);
+      case "nodeStateChanged": {
+        this.#places.stepScheduler(nowMs, effect, out);
+        const type = effect.state === "SUSPECT" ? "nodeSuspected" : "nodeJoined";
+        this.#places.stepGroups(nowMs, { type, nodeId: effect.nodeId }, out);
         break;
+      }
       case "nodeDied": {
         const { nodeId, reason } = effect;
-        this.#picks.dropAsker(nodeId);
+        this.#places.nodeDied(nodeId);
         // The scheduler first: what is placed again below must not go there.
-        this.#stepScheduler(nowMs, { type: "nodeDied", nodeId, reason }, out);
+        this.#places.stepScheduler(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepJobs(nowMs, { type: "nodeDied", nodeId, reason }, out);
+        this.#places.stepGroups(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepActors(nowMs, { type: "nodeDied", nodeId, reason }, out);
         this.#stepObjects(nowMs, { type: "nodeDied", nodeId, reason }, out);
         break;
@@ -247,7 +257,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         replyError(effect.requestId, effect, false, out);
         break;
       case "publishNodes":
-        this.#broadcast("nodesChanged", { nodes: this.nodes.rows() }, false, out);
+        broadcast(this.nodes, "nodesChanged", { nodes: this.nodes.rows() }, false, out);
         break;
       default:
         effect satisfies never;
@@ -268,17 +278,23 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     reply(requestId, { nodes: this.nodes.rows(), endedJobs: [...endedJobs], endedActors }, true, out);
     // Orders come after the answer; nothing that they say is persisted later than what the answer promises.
     out.push(...follow);
-    this.#stepScheduler(nowMs, { type: "nodeJoined", nodeId, resources, labels }, out);
-    this.#stepScheduler(nowMs, { type: "nodeStateChanged", nodeId, state: "ALIVE" }, out);
+    this.#places.stepScheduler(nowMs, { type: "nodeJoined", nodeId, resources, labels }, out);
+    this.#places.stepScheduler(nowMs, { type: "nodeStateChanged", nodeId, state: "ALIVE" }, out);
+    this.#places.stepGroups(
+      nowMs,
+      { type: "bundlesReported", nodeId, bundles: registration.bundles ?? [] },
+      out,
+    );
   }
 
   /** No more work goes there, and what has not begun there goes elsewhere. */
   #drain(nowMs: number, effect: Of<NodeEffect, "nodeDraining">, out: GcsEffect[]): void {
     const { nodeId, remainingMs, reason } = effect;
-    this.#stepScheduler(nowMs, { type: "nodeDraining", nodeId }, out);
+    this.#places.stepScheduler(nowMs, { type: "nodeDraining", nodeId }, out);
     send(nodeId, "drain", { remainingMs, reason }, true, out);
-    for (const { spec: { actorId }, status } of this.actors.records()) {
-      if (status.nodeId !== nodeId || status.state === "ALIVE") continue;
+    for (const { spec: { actorId, strategy }, status } of this.actors.records()) {
+      // One in a bundle has no other place.
+      if (status.nodeId !== nodeId || status.state === "ALIVE" || strategy.type === "group") continue;
       this.#stepActors(nowMs, { type: "relocateActor", actorId, incarnation: status.incarnation }, out);
     }
   }
@@ -296,17 +312,6 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     return leases === 0 ? null : `${leases} ${leases === 1 ? "lease is" : "leases are"} held there`;
   }
 
-  /** Actors that were told to start on a node and wait there for resources, while another node could start them now. */
-  #relocate(nowMs: number, heartbeat: Heartbeat, out: GcsEffect[]): void {
-    for (const { actorId, incarnation } of heartbeat.waitingActors ?? []) {
-      const record = this.actors.record(actorId);
-      // The heartbeat is older than what happened to the actor meanwhile.
-      if (record?.status.nodeId !== heartbeat.nodeId || record.status.incarnation !== incarnation) continue;
-      if (!this.scheduler.betterElsewhere(actorPick(record.spec, incarnation), heartbeat.nodeId)) continue;
-      this.#stepActors(nowMs, { type: "relocateActor", actorId, incarnation }, out);
-    }
-  }
-
   #stepJobs(nowMs: number, event: JobEvent, out: GcsEffect[]): void {
     for (const effect of this.jobs.step(nowMs, event)) this.#jobEffect(nowMs, effect, out);
   }
@@ -322,9 +327,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "jobEnded": {
         const { jobId, driverId, reason } = effect;
-        for (const pick of this.#picks.takeJob(jobId)) replyCancelled(pick, out);
-        this.#stepScheduler(nowMs, { type: "jobEnded", jobId }, out);
+        this.#places.jobEnded(jobId, out);
+        this.#places.stepScheduler(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepActors(nowMs, { type: "jobEnded", jobId }, out);
+        this.#places.stepGroups(nowMs, { type: "jobEnded", jobId }, out);
         this.#stepObjects(
           nowMs,
           { type: "ownerDied", owner: driverId, reason: `its job ended: ${reason}` },
@@ -333,7 +339,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         if (!this.jobs.jobs().some((job) => job.state === "RUNNING")) {
           this.#stepObjects(nowMs, { type: "lastJobEnded" }, out);
         }
-        this.#broadcast("jobEnded", { jobId }, true, out);
+        broadcast(this.nodes, "jobEnded", { jobId }, true, out);
         break;
       }
       default:
@@ -367,19 +373,12 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "cancelDependencies":
         this.#cancelDependencies(nowMs, effect.actorId, out);
         break;
-      case "placeActor": {
-        const { spec, incarnation } = effect;
-        const request = actorPick(spec, incarnation);
-        this.#picks.addActor(request.key, { actorId: spec.actorId, incarnation });
-        this.#stepScheduler(nowMs, { type: "requestPick", request }, out);
+      case "placeActor":
+        this.#places.placeActor(nowMs, effect.spec, effect.incarnation, out);
         break;
-      }
-      case "cancelPlacement": {
-        const key = actorPickKey(effect.actorId, effect.incarnation);
-        this.#picks.takeActor(key);
-        this.#stepScheduler(nowMs, { type: "cancelPick", key }, out);
+      case "cancelPlacement":
+        this.#places.cancelActor(nowMs, effect.actorId, effect.incarnation, out);
         break;
-      }
       case "startActor": {
         const { nodeId, spec, incarnation, restarted } = effect;
         send(nodeId, "startActor", { spec, incarnation, restarted }, true, out);
@@ -451,45 +450,5 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       this.#stepActors(nowMs, { type: "dependenciesFailed", actorId, message: problem }, out);
     } else if (complete) this.#stepActors(nowMs, { type: "dependenciesReady", actorId }, out);
     return true;
-  }
-
-  #stepScheduler(nowMs: number, event: SchedulerEvent, out: GcsEffect[]): void {
-    for (const effect of this.scheduler.step(nowMs, event)) this.#schedulerEffect(nowMs, effect, out);
-  }
-
-  #schedulerEffect(nowMs: number, effect: SchedulerEffect, out: GcsEffect[]): void {
-    if (effect.type === "warnInfeasible") {
-      const { jobId, text } = effect;
-      const job = this.jobs.job(jobId);
-      if (job !== null) send(job.nodeId, "message", { jobId, level: "warning", text }, false, out);
-      return;
-    }
-    const actor = this.#picks.takeActor(effect.key);
-    if (actor !== undefined) {
-      const event: ActorEvent = effect.type === "picked"
-        ? { type: "actorPlaced", ...actor, nodeId: effect.nodeId }
-        : { type: "actorUnschedulable", ...actor, message: effect.message };
-      return this.#stepActors(nowMs, event, out);
-    }
-    const pick = this.#picks.takeTask(effect.key);
-    assert(pick !== undefined, `${effect.key} was asked for`);
-    const { requestId, taskId } = pick;
-    if (effect.type === "pickFailed") {
-      return replyError(requestId, { code: "TaskUnschedulableError", message: effect.message }, false, out);
-    }
-    const where = { nodeId: null, processId: null, atMs: nowMs, detail: effect.detail };
-    const steps = [{ taskId, journey: "submit", step: 4, name: "globalPick", ...where }];
-    reply(requestId, { nodeId: effect.nodeId, steps }, false, out);
-  }
-
-  #broadcast<M extends keyof NodeMethods>(
-    method: M,
-    params: NodeMethods[M]["params"],
-    afterCommit: boolean,
-    out: GcsEffect[],
-  ): void {
-    for (const nodeId of this.nodes.members()) {
-      if (this.nodes.connectionOf(nodeId) !== null) send(nodeId, method, params, afterCommit, out);
-    }
   }
 }

@@ -8,9 +8,10 @@
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
-import type { HeadMethods, NodeMethods, ObjectReport } from "../../protocol/messages.ts";
+import type { HeadMethods, NodeMethods, NodeOrder, ObjectReport } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "../actor/actor_events.ts";
 import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
+import type { GroupEffect, GroupEvent, GroupRecord } from "./group_events.ts";
 import type { JobEffect, JobEvent, JobRecord } from "./job_manager.ts";
 import type { NodeEffect, NodeEvent, NodeRecord } from "./node_manager.ts";
 
@@ -21,6 +22,14 @@ export type ActorRequest =
   | Omit<Of<ActorEvent, "createActor">, "refused">
   | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor">
   | (Of<ActorEvent, "actorOutOfScope" | "actorStarted"> & { readonly requestId: string });
+
+/** What agents ask the placement group manager; a node's word about its bundles is answered at once. */
+export type GroupRequest =
+  | Omit<Of<GroupEvent, "createGroup">, "refused" | "endsWithOwner">
+  | Of<GroupEvent, "getGroup" | "removeGroup" | "waitGroup">
+  | (Of<GroupEvent, "bundlesPrepared" | "bundlesCommitted" | "bundlesAsked"> & {
+    readonly requestId: string;
+  });
 
 export type GcsEvent =
   /** Answered with HeadMethods.registerNode's result, or refused. */
@@ -44,11 +53,14 @@ export type GcsEvent =
   | Of<DirectoryEvent, "locateObject" | "cancelLocate" | "objectsMadeAt">
   | (Of<DirectoryEvent, "freeObjects"> & { readonly requestId: string })
   | ActorRequest
+  | GroupRequest
+  /** At the time that `setTimer` said. */
+  | Of<GroupEvent, "timer">
   | ({ readonly type: "workerExited"; readonly requestId: string } & HeadMethods["workerExited"]["params"]);
 
 /** A message to a node's agent. When the node has no connection it is dropped: registering again makes up for it. */
 export type SendEffect = {
-  [M in keyof NodeMethods]: {
+  [M in NodeOrder]: {
     readonly type: "send";
     readonly nodeId: NodeId;
     readonly method: M;
@@ -56,12 +68,13 @@ export type SendEffect = {
     /** Not before everything that was persisted by earlier effects is durable. */
     readonly afterCommit: boolean;
   };
-}[keyof NodeMethods];
+}[NodeOrder];
 
 export type GcsEffect =
   | Of<NodeEffect, "persistNode" | "forgetNode" | "closeConnection">
   | Of<JobEffect, "persistJob" | "forgetJob">
   | Of<ActorEffect, "persistActor" | "persistName" | "forgetActor">
+  | Of<GroupEffect, "persistGroup" | "forgetGroup" | "setTimer">
   /** Written behind; nothing waits for it. */
   | Of<DirectoryEffect, "persistObjects">
   /** For the log: the last copy is gone. */
@@ -94,5 +107,6 @@ export interface GcsRecords {
   readonly nodes: readonly NodeRecord[];
   readonly jobs: readonly JobRecord[];
   readonly actors: readonly ActorRecord[];
+  readonly groups: readonly GroupRecord[];
   readonly objects: readonly { readonly nodeId: NodeId; readonly object: ObjectReport }[];
 }

@@ -5,11 +5,13 @@
 import type { ActorId, NodeId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
 import type { ActorSpec } from "../../common/task_spec.ts";
-import type { NodeMethods } from "../../protocol/messages.ts";
+import type { NodeMethods, NodeOrder } from "../../protocol/messages.ts";
 import type { PickRequest } from "../scheduler/pick_request.ts";
+import type { NodeManager } from "./node_manager.ts";
+import type { TaskPick } from "./open_picks.ts";
 import type { GcsEffect, SendEffect } from "./gcs_events.ts";
 
-export function send<M extends keyof NodeMethods>(
+export function send<M extends NodeOrder>(
   nodeId: NodeId,
   method: M,
   params: NodeMethods[M]["params"],
@@ -18,6 +20,19 @@ export function send<M extends keyof NodeMethods>(
 ): void {
   // The union is distributed over the methods; the compiler cannot see that M is one of them.
   out.push({ type: "send", nodeId, method, params, afterCommit } as SendEffect);
+}
+
+/** To every node that can be reached now. */
+export function broadcast<M extends NodeOrder>(
+  nodes: NodeManager,
+  method: M,
+  params: NodeMethods[M]["params"],
+  afterCommit: boolean,
+  out: GcsEffect[],
+): void {
+  for (const nodeId of nodes.members()) {
+    if (nodes.connectionOf(nodeId) !== null) send(nodeId, method, params, afterCommit, out);
+  }
 }
 
 export function reply(
@@ -49,16 +64,29 @@ export function replyCancelled(open: { readonly requestId: string } | undefined,
   );
 }
 
+/** The node for a lease request, with the step for its trace. */
+export function replyPicked(
+  nowMs: number,
+  { requestId, taskId }: TaskPick,
+  { nodeId, detail }: { readonly nodeId: NodeId; readonly detail: string },
+  out: GcsEffect[],
+): void {
+  const where = { nodeId: null, processId: null, atMs: nowMs, detail };
+  const steps = [{ taskId, journey: "submit", step: 4, name: "globalPick", ...where }];
+  reply(requestId, { nodeId, steps }, false, out);
+}
+
 /** The placement of one incarnation of an actor. */
 export function actorPick(spec: ActorSpec, incarnation: number): PickRequest {
-  const { actorId, jobId, className, placementResources, strategy, args } = spec;
+  const { actorId, jobId, className, placementResources, resources, strategy, args } = spec;
   return {
     key: actorPickKey(actorId, incarnation),
     kind: "actor",
     asker: null,
     jobId,
     name: className,
-    resources: placementResources,
+    // In a bundle it needs no more than it holds: the bundle has been placed already.
+    resources: strategy.type === "group" ? resources : placementResources,
     strategy,
     ...labelWishesOf(spec),
     args,

@@ -39,7 +39,7 @@ export const DEAD_NODES_KEPT: number = 1_000;
 export const NODES_MAX: number = 10_000;
 
 /** What a node says of itself, without what it holds. */
-export type NodeFacts = Omit<NodeRegistration, "objects" | "actors" | "drivers">;
+export type NodeFacts = Omit<NodeRegistration, "objects" | "actors" | "drivers" | "bundles">;
 
 /** A node as it is persisted. */
 export interface NodeRecord {
@@ -288,7 +288,8 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
         reason: "the agent connected again",
       });
     }
-    const { objects: _objects, actors: _actors, drivers: _drivers, ...facts } = registration;
+    const { objects: _objects, actors: _actors, drivers: _drivers, bundles: _bundles, ...facts } =
+      registration;
     const entry: NodeEntry = {
       facts,
       state: "ALIVE",

@@ -2,7 +2,9 @@
  * Who asked the global scheduler for a place: agents' requests and actors, by the scheduler's keys.
  * @module
  */
+import { assert } from "../../common/assert.ts";
 import type { ActorId, JobId, NodeId, TaskId } from "../../common/ids.ts";
+import type { ActorStatus } from "../../common/task_spec.ts";
 
 export interface TaskPick {
   readonly requestId: string;
@@ -53,7 +55,12 @@ export class OpenPicks {
     return picks.map(([, pick]) => pick);
   }
 
-  actors(): ActorPick[] {
-    return [...this.#actors.values()];
+  /** Throws unless every actor here is still to be placed. */
+  check(statusOf: (actorId: ActorId) => ActorStatus | undefined): void {
+    for (const { actorId, incarnation } of this.#actors.values()) {
+      const status = statusOf(actorId);
+      const waits = status?.incarnation === incarnation && status.state !== "DEAD";
+      assert(waits, `${actorId} is still to be placed`);
+    }
   }
 }

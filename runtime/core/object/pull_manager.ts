@@ -45,6 +45,11 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     this.#admission = new Admission(room);
   }
 
+  /** An object on its way here, for people. */
+  pull(id: ObjectId): Readonly<Pull> | undefined {
+    return this.#pulls.get(id);
+  }
+
   get pullCount(): number {
     return this.#pulls.size;
   }

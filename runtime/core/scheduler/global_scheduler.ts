@@ -38,6 +38,7 @@ import {
   HOLDERS_MAX,
   NO_ROOM,
   type NodeCost,
+  type NodeView,
   obstacle,
   shortfall,
 } from "./scheduling_policy.ts";
@@ -153,6 +154,21 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
         event satisfies never;
     }
     return out;
+  }
+
+  /** Nodes that take new work now, in order of joining. */
+  available(): NodeView[] {
+    const views: NodeView[] = [];
+    for (const { state, draining, view } of this.#nodes.all()) {
+      if (state === "ALIVE" && !draining) views.push(view);
+    }
+    return views;
+  }
+
+  /** A node will hold this, for what was placed by others. */
+  assign(nowMs: number, nodeId: NodeId, resources: ResourceSet): void {
+    const node = this.#nodes.get(nodeId);
+    if (node !== undefined) this.#nodes.assign(nowMs, node, resources);
   }
 
   /** Waiting requests by name and shape, with the reason. */

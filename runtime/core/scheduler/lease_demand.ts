@@ -4,6 +4,7 @@
  */
 import { unmetLabels } from "../../common/labels.ts";
 import { describeResources, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
+import type { GroupStrategy } from "../../common/task_spec.ts";
 import type { DemandRow } from "../../protocol/messages.ts";
 import type { PendingRequest } from "./lease_queue.ts";
 import { groupOf } from "./lease_table.ts";
@@ -54,7 +55,7 @@ export function demandRows(pending: Iterable<PendingRequest>, view: DemandView):
 
 /** One sentence: why this request has no worker yet. */
 export function reasonOf(entry: PendingRequest, view: DemandView): string {
-  const { resources, labelSelector, runtimeEnv, args } = entry.request;
+  const { resources, labelSelector, runtimeEnv, args, strategy } = entry.request;
   const failure = view.failureOf(runtimeEnv.hash);
   switch (entry.phase) {
     case "pulling":
@@ -69,10 +70,14 @@ export function reasonOf(entry: PendingRequest, view: DemandView): string {
       if (failure !== undefined) {
         return `Worker processes do not start (${failure.failures} times so far): ${failure.message}`;
       }
+      if (strategy.type === "group") {
+        return `Waits for ${describeResources(resources)} in ${describeBundle(strategy)}.`;
+      }
       return `Waits for ${shortage(resources, view)} (${view.leases} leases held).`;
     case "deciding":
       break;
   }
+  if (strategy.type === "group") return `Waits for the node of ${describeBundle(strategy)}.`;
   if (view.draining) return "This node is draining; another node is looked for.";
   const unmet = unmetLabels(view.labels, labelSelector);
   if (unmet.length > 0) return `This node does not fit (${unmet.join(", ")}); another node is looked for.`;
@@ -83,6 +88,10 @@ export function reasonOf(entry: PendingRequest, view: DemandView): string {
       "another node is looked for.";
   }
   return "The global scheduler is choosing a node.";
+}
+
+function describeBundle({ bundleIndex, groupId }: GroupStrategy): string {
+  return `${bundleIndex < 0 ? "a bundle" : `bundle ${bundleIndex}`} of placement group ${groupId}`;
 }
 
 /** `CPU 1 (0 of 4 free)` for each resource that is short. */

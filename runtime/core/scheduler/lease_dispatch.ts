@@ -47,6 +47,8 @@ export class LeaseDispatch {
   /** Give out what is free: one request for each job in turn, until no job can have more. */
   dispatch(): void {
     const { queue } = this.#state;
+    // A worker that came up is for those that wait for it.
+    this.serveWaiting();
     if (queue.size > 0) {
       const heldBack: HeldBack = new Map();
       for (const entry of this.#starved.all()) this.#place(entry, heldBack);
@@ -81,7 +83,7 @@ export class LeaseDispatch {
 
   /** Ask for leases back on behalf of those who still wait. */
   reclaim(): void {
-    const { queue, leases, resources, pending, nowMs } = this.#state;
+    const { queue, leases, pending, nowMs } = this.#state;
     if (queue.size === 0 || leases.size === 0) return;
     let pendingGroups: Set<string> | null = null;
     const hasPending = (group: string): boolean => {
@@ -90,9 +92,10 @@ export class LeaseDispatch {
     };
     const isIdle = (submitter: ProcessId): boolean => this.#state.pool.get(submitter)?.state === "idle";
     for (const entry of this.#reclaimFor()) {
-      const lacking = resources.lacking(entry.request.resources);
+      const pools = this.#state.poolsOf(entry.request);
+      const lacking = pools[0]?.lacking(entry.request.resources) ?? [];
       if (lacking.length === 0) continue;
-      const view = { hasPending, isIdle, starved: this.#starved.has(entry) };
+      const view = { hasPending, isIdle, starved: this.#starved.has(entry), pools };
       const { lease, retryMs } = leases.chooseReclaim(nowMs, entry, lacking, view);
       if (lease !== null) this.#askBack(lease, groupOf(entry.request));
       else if (retryMs !== null) this.#state.wakeAt(retryMs);
@@ -119,8 +122,10 @@ export class LeaseDispatch {
   /** Take resources for a request; false when it must go on waiting. */
   #place(entry: PendingRequest, heldBack: HeldBack): boolean {
     const state = this.#state;
-    const { resources, runtimeEnv, jobId, depth } = entry.request;
-    for (const [name, from] of heldBack) if (depth <= from && name in resources) return false;
+    const { resources, runtimeEnv, jobId, depth, strategy } = entry.request;
+    // What is held back is the node's; a bundle's users are few.
+    const ofNode = strategy.type !== "group";
+    if (ofNode) { for (const [name, from] of heldBack) if (depth <= from && name in resources) return false; }
     const needsStart = state.pool.find(runtimeEnv.hash, jobId) === null;
     if (needsStart && this.#starts.backingOff(runtimeEnv.hash)) return false;
     const excess = needsStart ? this.#excessOf(entry) : 0;
@@ -133,13 +138,13 @@ export class LeaseDispatch {
     }
     if (!entry.argumentsReady) {
       // Resources are free, the arguments small or here: it stays, and takes them when its arguments are pinned.
-      if (!state.fitsUnpromised(resources)) return false;
+      if (!state.fitsUnpromised(entry.request)) return false;
       state.commit(entry);
       return true;
     }
-    const allocation = state.resources.acquire(resources);
+    const allocation = state.acquire(entry.request);
     if (allocation === null) {
-      if (this.#overtaken(entry)) {
+      if (ofNode && this.#overtaken(entry)) {
         for (const name of state.resources.lacking(resources)) {
           heldBack.set(name, Math.max(depth, heldBack.get(name) ?? 0));
         }
@@ -219,8 +224,11 @@ export class LeaseDispatch {
     }
     const attainable: Record<string, number> = { ...this.#state.resources.total };
     for (const lease of this.#state.leases.all()) {
-      if (lease.request.kind === "actor") addResources(attainable, lease.allocation.resources, -1);
+      const { pool, resources } = lease.allocation;
+      const forLife = lease.request.kind === "actor" && pool === this.#state.resources;
+      if (forLife) addResources(attainable, resources, -1);
     }
+    addResources(attainable, this.#state.bundles.taken, -1);
     return fits(attainable as ResourceSet, entry.request.resources);
   }
 }

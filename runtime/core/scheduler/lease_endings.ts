@@ -27,8 +27,8 @@ export class LeaseEndings {
     this.#router = router;
   }
 
-  /** A lease ends: its worker is idle again, or ends with it. Late and repeated ones find no lease. */
-  returned(leaseId: string, discardWorker: boolean): void {
+  /** A lease ends: its worker is idle again, or ends with it or later. Late and repeated ones find no lease. */
+  returned(leaseId: string, discardWorker: boolean, retired: boolean): void {
     const state = this.#state;
     const lease = state.leases.get(leaseId);
     if (lease === undefined || lease.ending) return;
@@ -37,6 +37,7 @@ export class LeaseEndings {
     }
     const worker = state.pool.get(lease.workerId)!;
     this.#release(lease);
+    if (retired) return state.pool.retire(worker);
     state.pool.giveBack(state.nowMs, worker);
     if (this.#endedJobs.has(lease.request.jobId)) {
       this.#starts.stop(worker, false, "Its job ended.", "JOB_ENDED");
@@ -90,8 +91,12 @@ export class LeaseEndings {
     for (const lease of [...state.leases.all()]) {
       if (ofDriver(lease.request)) this.#discard(lease, "JOB_ENDED", `Its job ${jobId} ended.`);
     }
-    for (const worker of state.pool.idleOf(jobId)) {
-      this.#starts.stop(worker, false, `Its job ${jobId} ended.`, "JOB_ENDED");
+    const message = `Its job ${jobId} ended.`;
+    for (const worker of state.pool.idleOf(jobId)) this.#starts.stop(worker, false, message, "JOB_ENDED");
+    // Nobody uses any more what kept them.
+    const cause: DeathCause = { code: "JOB_ENDED", message };
+    for (const { workerId } of state.pool.retiredOf(jobId)) {
+      state.emit({ type: "stopWorker", workerId, force: false, cause });
     }
   }
 
@@ -123,6 +128,16 @@ export class LeaseEndings {
     }
   }
 
+  /** What it ran in is taken away: its submitter hears of it, its resources are free when the process is gone. */
+  evicted(lease: HeldLease, cause: DeathCause): void {
+    if (lease.ending) return;
+    const { leaseId, workerId, request: { submitter, submitterNode, kind } } = lease;
+    this.#discard(lease, cause.code, cause.message);
+    if (kind === "task") {
+      this.#state.emit({ type: "leaseLost", leaseId, workerId, submitter, submitterNode, cause });
+    }
+  }
+
   /** Nobody wants its answer; the answer ends the question all the same. */
   #cancel(entry: PendingRequest): void {
     this.#state.remove(entry);
@@ -141,7 +156,7 @@ export class LeaseEndings {
   /** Give back all that a lease held. */
   #release(lease: HeldLease): void {
     this.#state.leases.remove(lease);
-    this.#state.resources.release(lease.allocation);
+    lease.allocation.pool.release(lease.allocation);
     if (lease.request.args.length > 0) this.#state.emit({ type: "releaseArguments", key: lease.key });
   }
 }

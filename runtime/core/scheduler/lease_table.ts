@@ -8,7 +8,7 @@ import type { JobId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import type { PendingRequest } from "./lease_queue.ts";
 import type { LeaseOrigin } from "./local_scheduler_types.ts";
-import type { Allocation } from "./node_resources.ts";
+import type { Allocation, NodeResources } from "./node_resources.ts";
 
 /** A lease is kept at least this long before it is asked back, so that two classes do not trade one worker per task. */
 export const LEASE_QUANTUM_MS: number = 2;
@@ -64,6 +64,8 @@ export interface ReclaimView {
   readonly isIdle: (submitter: ProcessId) => boolean;
   /** Deeper work would never let it have anything, so that it has to give way this time. */
   readonly starved: boolean;
+  /** What the waiting request draws from: leases that draw from others are of no use to it. */
+  readonly pools: readonly NodeResources[];
 }
 
 export class LeaseTable {
@@ -142,7 +144,9 @@ export class LeaseTable {
     let retryMs: number | null = null;
     let outstanding = 0;
     for (const lease of this.#held.values()) {
-      if (lease.request.kind === "actor" || lease.ending) continue;
+      if (lease.request.kind === "actor" || lease.ending || !view.pools.includes(lease.allocation.pool)) {
+        continue;
+      }
       const asked = lease.askedBackMs !== null && nowMs < lease.askedBackMs + RECLAIM_AGAIN_MS;
       if (asked && lease.askedBackFor === group) {
         const nextMs = lease.askedBackMs! + RECLAIM_GAP_MS;

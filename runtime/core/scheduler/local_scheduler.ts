@@ -32,8 +32,11 @@
 import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { ResourceSet } from "../../common/resources.ts";
 import type { DeathCause, LeaseRequest } from "../../common/task_spec.ts";
+import type { LeaseFacts } from "../../common/why_facts.ts";
 import type { DemandRow } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
+import { type BundleOrder, BundleOrders } from "./bundle_orders.ts";
+import type { BundleTable } from "./bundle_table.ts";
 import { demandRows, type DemandView, reasonOf } from "./lease_demand.ts";
 import { LeaseDispatch } from "./lease_dispatch.ts";
 import { LeaseEndings } from "./lease_endings.ts";
@@ -51,6 +54,9 @@ import { REOFFER_MS, RequestRouter } from "./request_router.ts";
 import { SchedulerState } from "./scheduler_state.ts";
 import { WorkerStarts } from "./worker_starts.ts";
 
+/** What a request needs besides resources. */
+type LeaseNeeds = Pick<LeaseRequest, "args" | "runtimeEnv">;
+
 /** See the module's header. */
 export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerEffect> {
   readonly #state: SchedulerState;
@@ -58,6 +64,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   readonly #starts: WorkerStarts;
   readonly #dispatch: LeaseDispatch;
   readonly #endings: LeaseEndings;
+  readonly #bundles: BundleOrders;
 
   constructor(config: LocalSchedulerConfig) {
     this.#state = new SchedulerState(config);
@@ -65,6 +72,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     this.#starts = new WorkerStarts(this.#state);
     this.#dispatch = new LeaseDispatch(this.#state, this.#starts);
     this.#endings = new LeaseEndings(this.#state, this.#starts, this.#router);
+    this.#bundles = new BundleOrders(this.#state, this.#endings, this.#router);
   }
 
   /** Units free now; CPU may be below zero while resumed tasks oversubscribe. */
@@ -100,16 +108,24 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       if (entry !== null) fresh.push(entry);
       offerDue ||= event.type === "timer" || event.type === "peersChanged";
     }
+    state.bundles.settle();
     this.#dispatch.dispatch();
+    for (const entry of fresh) if (state.pending.has(entry.key)) this.#starts.refuseQuarantined(entry);
     for (const entry of fresh) if (state.pending.has(entry.key)) this.#router.offer(entry);
     if (offerDue) this.#router.offerDue();
     this.#starts.startMissing();
     this.#dispatch.reclaim();
     this.#starts.reap();
+    this.#bundles.askUnheard();
     const dueMs = this.#router.nextDueMs();
     if (dueMs !== null) state.wakeAt(dueMs);
     state.setTimer();
     return state.effects;
+  }
+
+  /** Bundles of placement groups that this node holds, for registrations and heartbeats. */
+  get bundles(): Pick<BundleTable, "reports" | "loads" | "changes"> {
+    return this.#state.bundles;
   }
 
   /** What waits here and why, for heartbeats and people. */
@@ -121,6 +137,18 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   reason(submitter: ProcessId, requestId: string): string | null {
     const entry = this.#state.pending.get(requestKey(submitter, requestId));
     return entry === undefined ? null : reasonOf(entry, this.#view());
+  }
+
+  /** A request of this node, for people; null when none of that name waits. */
+  explain(
+    submitter: ProcessId,
+    requestId: string,
+  ): (Omit<LeaseFacts, "pulls" | "preparing">) & LeaseNeeds | null {
+    const entry = this.#state.pending.get(requestKey(submitter, requestId));
+    if (entry === undefined) return null;
+    const { phase, sinceMs, forwardedTo, request: { args, runtimeEnv } } = entry;
+    const reason = reasonOf(entry, this.#view());
+    return { nodeId: this.#state.config.nodeId, phase, sinceMs, reason, forwardedTo, args, runtimeEnv };
   }
 
   /** Whether anything here should come to its end before the node leaves: work, or what others still use of it. */
@@ -195,6 +223,11 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         if (event.direction === "outgoing") this.#endings.outgoingLost(event.nodeId);
         else this.#endings.incomingLost(event.nodeId);
         return null;
+      case "bundlesPrepare":
+      case "bundlesCommit":
+      case "bundlesRelease":
+        this.#bundles.apply(event satisfies BundleOrder);
+        return null;
       case "drain":
         return this.#drain();
       case "prestart":
@@ -221,7 +254,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       case "backlogChanged":
         return this.#backlogChanged(event);
       case "leaseReturned":
-        return this.#endings.returned(event.leaseId, event.discardWorker);
+        return this.#endings.returned(event.leaseId, event.discardWorker, event.retired === true);
       case "remoteLeaseReturned":
         this.#state.leases.remote.delete(event.leaseId);
         return;
@@ -233,7 +266,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   }
 
   #applyWorkerEvent(event: WorkerEvent): void {
-    const { pool, leases, resources } = this.#state;
+    const { pool, leases } = this.#state;
     switch (event.type) {
       case "workerReady": {
         const worker = pool.ready(this.#state.nowMs, event.startId, event.workerId);
@@ -243,8 +276,8 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         return this.#state.emit({ type: "stopWorker", workerId: event.workerId, force: true, cause });
       }
       case "workerStartFailed": {
-        const env = pool.startFailed(event.startId);
-        if (env !== null) this.#starts.failed(env, event.message, event.final === true);
+        const start = pool.startFailed(event.startId);
+        if (start !== null) this.#starts.failed(start, event.message, event.final === true);
         return;
       }
       case "workerExited":
@@ -254,8 +287,9 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         const lease = leases.ofWorker(event.workerId);
         // Late: the lease is over, and with it what was lent.
         if (lease === undefined) return;
-        if (event.type === "workerBlocked") resources.lendCpu(lease.allocation);
-        else resources.takeCpu(lease.allocation);
+        const { allocation } = lease;
+        if (event.type === "workerBlocked") allocation.pool.lendCpu(allocation);
+        else allocation.pool.takeCpu(allocation);
         return;
       }
       case "workerOwns": {

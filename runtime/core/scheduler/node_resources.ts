@@ -1,6 +1,6 @@
 /**
- * The resources of one node: what there is, what is free, and which GPU indices are whose. Not a queue: it only says
- * yes or no. CPUs of a blocked task may be lent and taken back at once, so that free CPUs can go below zero for a
+ * The resources of one node, or of a bundle on it: what there is, what is free, and which GPU indices are whose. Not a
+ * queue: it only says yes or no. CPUs of a blocked task may be lent and taken back at once, so that free CPUs can go below zero for a
  * moment (design, section 3: a task that resumes may oversubscribe and never queues).
  * @module
  */
@@ -9,6 +9,8 @@ import { addResources, fits, RESOURCE_UNIT, type ResourceSet } from "../../commo
 
 /** What one lease holds. Made and changed by {@link NodeResources} only. */
 export interface Allocation {
+  /** What it was taken from and goes back to: the node's own, or a bundle's. */
+  readonly pool: NodeResources;
   readonly resources: ResourceSet;
   /** GPU index -> units held of it. */
   readonly gpus: ReadonlyMap<number, number>;
@@ -20,20 +22,32 @@ export class NodeResources {
   readonly total: ResourceSet;
   /** Units free now; a negative amount of CPU is oversubscription by resumed tasks. */
   readonly available: Record<string, number>;
-  /** Free units of each GPU, by index. */
+  /** Free units of each GPU, by the node's index. */
   readonly #gpuFree: number[] = [];
   /** All and only allocations that were acquired and not released. */
   readonly #held: Set<Allocation> = new Set();
 
-  constructor(total: ResourceSet) {
+  /** `gpuShares`: of a part of a node, the shares that it has of which indices; default: all from 0. */
+  constructor(total: ResourceSet, gpuShares: ReadonlyMap<number, number> | null = null) {
     this.total = { ...total };
     this.available = { ...total };
+    if (gpuShares !== null) {
+      for (let index = 0; index <= Math.max(-1, ...gpuShares.keys()); index++) {
+        this.#gpuFree.push(gpuShares.get(index) ?? 0);
+      }
+      return;
+    }
     let gpus = total["GPU"] ?? 0;
     // A node may be given half a GPU: the last index then has only that share.
     while (gpus > 0) {
       this.#gpuFree.push(Math.min(gpus, RESOURCE_UNIT));
       gpus -= RESOURCE_UNIT;
     }
+  }
+
+  /** Whether nobody holds anything. */
+  get isIdle(): boolean {
+    return this.#held.size === 0;
   }
 
   /** Whether an idle node could hold it. */
@@ -53,7 +67,7 @@ export class NodeResources {
     if (gpus === null) return null;
     for (const [index, units] of gpus) this.#gpuFree[index]! -= units;
     addResources(this.available, request, -1);
-    const allocation: Allocation = { resources: request, gpus, cpuLent: false };
+    const allocation: Allocation = { pool: this, resources: request, gpus, cpuLent: false };
     this.#held.add(allocation);
     return allocation;
   }

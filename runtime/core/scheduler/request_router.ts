@@ -34,7 +34,9 @@ export class RequestRouter {
   admit(entry: PendingRequest): void {
     const state = this.#state;
     const { request } = entry;
-    const feasible = state.feasible(request) && !state.draining;
+    // What a bundle is for was decided before: it has no other place while the node lives.
+    const isOpen = !state.draining || request.strategy.type === "group";
+    const feasible = state.feasible(request) && isOpen;
     if (entry.origin !== "own") {
       if (feasible) return state.commit(entry);
       return state.reject(entry, "TaskUnschedulableError", `Cannot run it at ${this.#misfit(entry)}`, true);
@@ -47,7 +49,10 @@ export class RequestRouter {
       return state.reject(entry, "TaskUnschedulableError", why, false);
     }
     if (!feasible || !state.preferred(request)) return this.#decide(entry);
-    if (state.peers.size > 0) {
+    if (request.strategy.type === "group") {
+      // Its bundle is here; of several it may have any, perhaps one that is elsewhere.
+      if (request.strategy.bundleIndex >= 0) return state.commit(entry);
+    } else if (state.peers.size > 0) {
       if (request.strategy.type === "spread") return this.#decide(entry);
       if (entry.missingBytes === null || entry.missingBytes > SMALL_MISSING_BYTES) return this.#decide(entry);
     }
@@ -109,7 +114,8 @@ export class RequestRouter {
     entry.phase = "deciding";
     entry.exclude = [from];
     this.#backOff(entry);
-    entry.nextPickMs = this.#state.nowMs;
+    // A bundle has one node: asking again at once would bring the same answer.
+    if (entry.request.strategy.type !== "group") entry.nextPickMs = this.#state.nowMs;
     this.admit(entry);
     if (this.#state.pending.has(entry.key)) this.offer(entry);
   }
@@ -130,6 +136,7 @@ export class RequestRouter {
       if (strategy.type === "nodeAffinity") {
         if (!strategy.soft || state.nowMs - entry.sinceMs < FORWARDED_MS) return false;
       }
+      if (strategy.type === "group" && strategy.bundleIndex >= 0 && entry.phase === "queued") return false;
     }
     return state.picks < PICKS_MAX;
   }
@@ -176,6 +183,10 @@ export class RequestRouter {
     if (draining) return `${config.nodeId}: it is draining`;
     const unmet = unmetLabels(config.labels, entry.request.labelSelector);
     if (unmet.length > 0) return `${config.nodeId}: ${unmet.join(", ")}`;
+    const { strategy } = entry.request;
+    if (strategy.type === "group") {
+      return `${config.nodeId}: it holds no such bundle of placement group ${strategy.groupId}`;
+    }
     const needs = describeResources(entry.request.resources);
     return `${config.nodeId}: it needs ${needs}, the node has ${describeResources(resources.total)}`;
   }

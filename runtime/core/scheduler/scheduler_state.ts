@@ -7,12 +7,13 @@ import { assert } from "../../common/assert.ts";
 import { WORKER_IDLE_MS } from "../../common/config.ts";
 import type { NodeId } from "../../common/ids.ts";
 import { matchesLabels, selectorsOf } from "../../common/labels.ts";
-import { addResources, fits, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
+import { addResources, fits, RESOURCE_UNIT } from "../../common/resources.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import { LeaseQueue, type PendingRequest } from "./lease_queue.ts";
 import { LeaseTable } from "./lease_table.ts";
 import type { LocalSchedulerConfig, LocalSchedulerEffect } from "./local_scheduler_types.ts";
-import { NodeResources } from "./node_resources.ts";
+import { BundleTable } from "./bundle_table.ts";
+import { type Allocation, NodeResources } from "./node_resources.ts";
 import { WorkerPool } from "./worker_pool.ts";
 
 /** Requests waiting at once, unless configured. */
@@ -23,6 +24,8 @@ const WORKERS_MAX = 512;
 export class SchedulerState {
   readonly config: LocalSchedulerConfig;
   readonly resources: NodeResources;
+  /** Parts of the resources that belong to placement groups. */
+  readonly bundles: BundleTable;
   readonly pool: WorkerPool;
   /** All and only requests in phase "queued". */
   readonly queue: LeaseQueue = new LeaseQueue();
@@ -40,6 +43,7 @@ export class SchedulerState {
   effects: LocalSchedulerEffect[] = [];
   /** Resources of requests that are decided to run here and hold none yet, so that not every newcomer thinks it fits. */
   readonly #promised: Record<string, number> = {};
+  readonly #nodePools: readonly NodeResources[];
   /** The earliest time at which something is to be done, and the timer that is set. */
   #wakeMs: number | null = null;
   #timerMs: number | null = null;
@@ -47,6 +51,8 @@ export class SchedulerState {
   constructor(config: LocalSchedulerConfig) {
     this.config = config;
     this.resources = new NodeResources(config.resources);
+    this.#nodePools = [this.resources];
+    this.bundles = new BundleTable(this.resources);
     const cpus = Math.floor((config.resources["CPU"] ?? 0) / RESOURCE_UNIT);
     this.pool = new WorkerPool({
       idleKept: config.idleWorkersKept ?? Math.max(1, cpus),
@@ -64,9 +70,14 @@ export class SchedulerState {
     this.effects.push(effect);
   }
 
+  /** What a request draws from: the node's own, or bundles of its group; none where the group has none here. */
+  poolsOf({ strategy }: LeaseRequest): readonly NodeResources[] {
+    return strategy.type === "group" ? this.bundles.pools(strategy) : this.#nodePools;
+  }
+
   /** Whether this node, idle, could run it, if need be by a fallback of its label selector. */
   feasible(request: LeaseRequest): boolean {
-    return this.resources.feasible(request.resources) &&
+    return this.poolsOf(request).some((pool) => pool.feasible(request.resources)) &&
       selectorsOf(request).some((selector) => matchesLabels(this.config.labels, selector));
   }
 
@@ -76,20 +87,31 @@ export class SchedulerState {
   }
 
   /** Whether it would fit beside everything that is decided to run here. */
-  fitsUnpromised(request: ResourceSet): boolean {
-    for (const name in request) {
-      if ((this.resources.available[name] ?? 0) - (this.#promised[name] ?? 0) < request[name]!) return false;
+  fitsUnpromised(request: LeaseRequest): boolean {
+    const { resources, strategy } = request;
+    // A bundle has few users, and what is promised of it is not counted: its work may have to wait after all.
+    if (strategy.type === "group") return this.poolsOf(request).some((pool) => pool.fitsNow(resources));
+    for (const name in resources) {
+      if ((this.resources.available[name] ?? 0) - (this.#promised[name] ?? 0) < resources[name]!) {
+        return false;
+      }
     }
-    return fits(this.resources.available, request);
+    return fits(this.resources.available, resources);
+  }
+
+  /** Take what it needs, or null when that is not free. */
+  acquire(request: LeaseRequest): Allocation | null {
+    for (const pool of this.poolsOf(request)) {
+      const allocation = pool.acquire(request.resources);
+      if (allocation !== null) return allocation;
+    }
+    return null;
   }
 
   /** It runs here; first its arguments come here, if it has any. */
   commit(entry: PendingRequest): void {
     this.endPick(entry);
-    if (!entry.committed) {
-      entry.committed = true;
-      addResources(this.#promised, entry.request.resources, 1);
-    }
+    this.#promise(entry);
     if (entry.argumentsReady) return this.enqueue(entry);
     this.dequeue(entry);
     entry.phase = "pulling";
@@ -119,11 +141,10 @@ export class SchedulerState {
   /** The reverse: no worker comes up, so others may use the resources meanwhile. */
   unhold(entry: PendingRequest): void {
     assert(entry.allocation !== null, `${entry.key} holds resources`);
-    this.resources.release(entry.allocation);
+    entry.allocation.pool.release(entry.allocation);
     entry.allocation = null;
     this.awaitingWorker.delete(entry);
-    entry.committed = true;
-    addResources(this.#promised, entry.request.resources, 1);
+    this.#promise(entry);
     this.enqueue(entry);
   }
 
@@ -136,7 +157,7 @@ export class SchedulerState {
     }
     this.dequeue(entry);
     this.#uncommit(entry);
-    if (entry.allocation !== null) this.resources.release(entry.allocation);
+    entry.allocation?.pool.release(entry.allocation);
     entry.allocation = null;
     this.awaitingWorker.delete(entry);
     entry.phase = "deciding";
@@ -209,6 +230,7 @@ export class SchedulerState {
 
   check(): void {
     this.resources.check();
+    this.bundles.check();
     this.pool.check();
     this.queue.check();
     this.leases.check();
@@ -228,7 +250,7 @@ export class SchedulerState {
       assert((entry.phase === "forwarded") === (entry.forwardedTo !== null), `${key} is forwarded somewhere`);
       assert(entry.origin === "own" || entry.phase !== "forwarded", `${key} was spilled once and stays`);
       assert(entry.origin === "own" || !entry.picking, `${key} is not offered again`);
-      if (entry.committed) addResources(promised, entry.request.resources, 1);
+      if (entry.committed && isOfNode(entry)) addResources(promised, entry.request.resources, 1);
       assert(this.leases.ofKey(key) === undefined, `${key} has no lease yet`);
     }
     assert(queued === this.queue.size, "every queued request is pending");
@@ -248,9 +270,20 @@ export class SchedulerState {
     if (entry.phase === "queued" && this.queue.has(entry)) this.queue.remove(entry);
   }
 
+  #promise(entry: PendingRequest): void {
+    if (entry.committed) return;
+    entry.committed = true;
+    if (isOfNode(entry)) addResources(this.#promised, entry.request.resources, 1);
+  }
+
   #uncommit(entry: PendingRequest): void {
     if (!entry.committed) return;
     entry.committed = false;
-    addResources(this.#promised, entry.request.resources, -1);
+    if (isOfNode(entry)) addResources(this.#promised, entry.request.resources, -1);
   }
+}
+
+/** Whether it draws from the node itself, not from a placement group's bundle. */
+function isOfNode({ request }: PendingRequest): boolean {
+  return request.strategy.type !== "group";
 }

@@ -167,12 +167,14 @@ export function describeDemand(demand: Demand): string {
     Object.entries(selector ?? {}).map(([key, value]) => `${key}=${value}`).join(", ")
   );
   const resources = describeResources(demand.resources);
-  return selectors.join("") === "" ? resources : `${resources} and ${selectors.join(" or ")}`;
+  if (selectors.join("") === "") return resources;
+  const labels = selectors.join(" or ");
+  return Object.keys(demand.resources).length === 0 ? labels : `${resources} and ${labels}`;
 }
 
-/** Bytes for people: `1.2 GB`, `64 MB`, `5 KB`. */
+/** Bytes for people: `1.2 GB`, `64 MB`, `5 KB`, `12 bytes`. */
 export function describeBytes(bytes: number): string {
   if (bytes >= 1e9) return `${Math.round(bytes / 1e8) / 10} GB`;
   if (bytes >= 1e6) return `${Math.round(bytes / 1e6)} MB`;
-  return `${Math.ceil(bytes / 1e3)} KB`;
+  return bytes >= 1e3 ? `${Math.ceil(bytes / 1e3)} KB` : `${bytes} bytes`;
 }

@@ -32,6 +32,8 @@ export interface PoolWorker {
   idleSinceMs: number;
   /** It owns live refs or actors: never reaped. */
   owns: boolean;
+  /** It ends by itself, and is "stopping" until then. */
+  retired: boolean;
 }
 
 export interface WorkerPoolLimits {
@@ -41,8 +43,13 @@ export interface WorkerPoolLimits {
   readonly idleMs: number;
 }
 
-interface StartingWorker {
+/** A start that takes longer may hang: nobody counts on it, and it is in nobody's way. */
+export const SLOW_START_MS: number = 3_000;
+
+export interface StartingWorker {
   readonly env: RuntimeEnvSpec;
+  readonly sinceMs: number;
+  slow: boolean;
 }
 
 export class WorkerPool {
@@ -53,6 +60,8 @@ export class WorkerPool {
   readonly #idle: Set<PoolWorker> = new Set();
   /** Starts without an outcome yet. */
   readonly #starting: Map<number, StartingWorker> = new Map();
+  /** Of those: the slow ones. */
+  #slowCount: number = 0;
   #startSequence: number = 0;
 
   constructor(limits: WorkerPoolLimits) {
@@ -80,11 +89,49 @@ export class WorkerPool {
     return this.#workers.values();
   }
 
-  /** How many starts are under way for an environment. */
+  /** How many starts are under way for an environment, without slow ones. */
   startingFor(envHash: string): number {
     let count = 0;
-    for (const start of this.#starting.values()) if (start.env.hash === envHash) count++;
+    for (const start of this.#starting.values()) if (start.env.hash === envHash && !start.slow) count++;
     return count;
+  }
+
+  /** Whether a start of the environment takes long. */
+  isSlow(envHash: string): boolean {
+    for (const start of this.#starting.values()) if (start.slow && start.env.hash === envHash) return true;
+    return false;
+  }
+
+  /** Whether a worker of the environment lives. */
+  has(envHash: string): boolean {
+    for (const worker of this.#workers.values()) {
+      if (worker.envHash === envHash && worker.state !== "stopping") return true;
+    }
+    return false;
+  }
+
+  /** Whether the environment may have one more start: as long as none of it has come up, it has half of the places. */
+  mayStart(envHash: string): boolean {
+    if (envHash === "" || this.has(envHash)) return true;
+    return this.startingFor(envHash) < Math.max(1, this.#limits.startingMax >> 1);
+  }
+
+  /** Starts that have become slow; their environments. */
+  noteSlow(nowMs: number): Set<string> {
+    const slow = new Set<string>();
+    for (const start of this.#starting.values()) {
+      if (start.slow || nowMs < start.sinceMs + SLOW_START_MS) continue;
+      start.slow = true;
+      this.#slowCount++;
+      slow.add(start.env.hash);
+    }
+    return slow;
+  }
+
+  /** When `noteSlow` may next have an answer; null when nothing starts. */
+  nextSlowMs(): number | null {
+    for (const { slow, sinceMs } of this.#starting.values()) if (!slow) return sinceMs + SLOW_START_MS;
+    return null;
   }
 
   /** Idle workers of an environment that belong to no job yet. */
@@ -96,16 +143,16 @@ export class WorkerPool {
 
   /** Whether as many processes are coming up as may at once. */
   get startsFull(): boolean {
-    return this.#starting.size >= this.#limits.startingMax;
+    return this.#starting.size - this.#slowCount >= this.#limits.startingMax;
   }
   /** Whether the node has as many worker processes as it may. */
   get full(): boolean {
     return this.size >= this.#limits.workersMax;
   }
 
-  start(env: RuntimeEnvSpec): number {
+  start(nowMs: number, env: RuntimeEnvSpec): number {
     const startId = ++this.#startSequence;
-    this.#starting.set(startId, { env });
+    this.#starting.set(startId, { env, sinceMs: nowMs, slow: false });
     return startId;
   }
 
@@ -113,7 +160,7 @@ export class WorkerPool {
   ready(nowMs: number, startId: number, workerId: ProcessId): PoolWorker | null {
     const start = this.#starting.get(startId);
     if (start === undefined || this.#workers.has(workerId)) return null;
-    this.#starting.delete(startId);
+    this.#drop(startId, start);
     const worker: PoolWorker = {
       workerId,
       envHash: start.env.hash,
@@ -122,16 +169,23 @@ export class WorkerPool {
       leaseId: null,
       idleSinceMs: nowMs,
       owns: false,
+      retired: false,
     };
     this.#workers.set(workerId, worker);
     this.#idle.add(worker);
     return worker;
   }
 
-  startFailed(startId: number): RuntimeEnvSpec | null {
+  startFailed(startId: number): StartingWorker | null {
     const start = this.#starting.get(startId);
+    if (start === undefined) return null;
+    this.#drop(startId, start);
+    return start;
+  }
+
+  #drop(startId: number, start: StartingWorker): void {
     this.#starting.delete(startId);
-    return start?.env ?? null;
+    if (start.slow) this.#slowCount--;
   }
 
   /** An idle worker for a grant: one of the job if there is one, else one that belongs to no job. */
@@ -168,6 +222,18 @@ export class WorkerPool {
   stop(worker: PoolWorker): void {
     this.#idle.delete(worker);
     worker.state = "stopping";
+  }
+
+  /** It takes no more work and ends by itself (maxCalls), when nobody uses what it owns. Its lease is over. */
+  retire(worker: PoolWorker): void {
+    this.stop(worker);
+    worker.leaseId = null;
+    worker.retired = true;
+  }
+
+  /** Retired workers of a job. */
+  retiredOf(jobId: JobId): PoolWorker[] {
+    return [...this.#workers.values()].filter((worker) => worker.retired && worker.jobId === jobId);
   }
 
   exited(workerId: ProcessId): PoolWorker | null {
@@ -217,7 +283,9 @@ export class WorkerPool {
   }
 
   check(): void {
-    assert(this.#starting.size <= this.#limits.startingMax, "no more starts at once than allowed");
+    const slow = [...this.#starting.values()].filter((start) => start.slow).length;
+    assert(slow === this.#slowCount, "slow starts are counted");
+    assert(this.#starting.size - slow <= this.#limits.startingMax, "no more starts at once than allowed");
     for (const worker of this.#workers.values()) {
       assert((worker.state === "idle") === this.#idle.has(worker), "the idle set is the idle workers");
       if (worker.state === "idle") assert(worker.leaseId === null, "an idle worker has no lease");

@@ -1,32 +1,21 @@
 /**
  * When worker processes start and end: only for resources that are already held (and a few ahead of need), with
- * backoff after failures, the idle ones ended after a while. Part of the local scheduler.
+ * backoff after failures, the idle ones ended after a while. An environment that fails or hangs blocks no other: what waits for
+ * it gives its resources back, and it never has all places for starts. Part of the local scheduler.
  * @module
  */
 import type { PendingRequest } from "./lease_queue.ts";
-import type { PoolWorker } from "./worker_pool.ts";
+import type { ProcessId } from "../../common/ids.ts";
+import { type StartFailure, StartFailures } from "./start_failures.ts";
+import { type PoolWorker, SLOW_START_MS, type StartingWorker } from "./worker_pool.ts";
 import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { SchedulerState } from "./scheduler_state.ts";
 
-const BACKOFF_MS = 100;
-const BACKOFF_MS_MAX = 10_000;
-/** A runtime environment of the user's own that failed this often in a row fails its requests. */
-const ENV_FAILURES_MAX = 5;
-/** Environments whose failures are remembered. */
-const ENVS_MAX = 1_000;
-
 export const PLAIN_ENV: RuntimeEnvSpec = { hash: "" };
-
-interface StartFailures {
-  readonly failures: number;
-  readonly untilMs: number;
-  readonly message: string;
-}
 
 export class WorkerStarts {
   readonly #state: SchedulerState;
-  /** Environments whose last start failed. */
-  readonly #failures: Map<string, StartFailures> = new Map();
+  readonly #failures: StartFailures = new StartFailures();
   /** Plain workers to have before anybody asks. */
   #ahead: number = 0;
 
@@ -34,18 +23,30 @@ export class WorkerStarts {
     this.#state = state;
   }
 
-  failureOf(envHash: string): StartFailures | undefined {
-    return this.#failures.get(envHash);
+  failureOf(envHash: string): StartFailure | undefined {
+    return this.#failures.of(envHash);
   }
 
   /** Whether workers of the environment must not be started at present. */
   backingOff(envHash: string): boolean {
-    const failure = this.#failures.get(envHash);
+    const { pool, nowMs, awaitingWorker } = this.#state;
+    // One that has never come up and takes long may hang: others of it wait for its outcome, and hold nothing meanwhile.
+    if (pool.isSlow(envHash) && !pool.has(envHash)) return true;
+    const failure = this.#failures.of(envHash);
     if (failure === undefined) return false;
-    if (this.#state.nowMs < failure.untilMs) return true;
+    if (nowMs < failure.untilMs) return true;
     // One request tries again; the others wait for its outcome.
-    return this.#state.pool.startingFor(envHash) > 0 ||
-      [...this.#state.awaitingWorker].some((entry) => entry.request.runtimeEnv.hash === envHash);
+    return pool.startingFor(envHash) > 0 ||
+      [...awaitingWorker].some((entry) => entry.request.runtimeEnv.hash === envHash);
+  }
+
+  /** A request that came while its environment is quarantined fails at once, unless a worker that lives may serve it. */
+  refuseQuarantined(entry: PendingRequest): void {
+    const { pool, nowMs } = this.#state;
+    const { hash } = entry.request.runtimeEnv;
+    const failure = this.#failures.quarantine(nowMs, hash);
+    if (failure === null || pool.has(hash) || pool.startingFor(hash) > 0) return;
+    if (entry.phase === "queued" || entry.phase === "pulling") this.#refuse(entry, failure);
   }
 
   /** Start ahead of need, and keep one more plain worker idle for the next actor. */
@@ -63,12 +64,13 @@ export class WorkerStarts {
   startMissing(): void {
     const { awaitingWorker, pool } = this.#state;
     if (awaitingWorker.size === 0) return;
+    this.#releaseSlow();
     const wanted = new Map<string, number>();
     for (const entry of awaitingWorker) {
       const { runtimeEnv, jobId } = entry.request;
       const rank = (wanted.get(runtimeEnv.hash) ?? 0) + 1;
       wanted.set(runtimeEnv.hash, rank);
-      if (rank <= pool.startingFor(runtimeEnv.hash)) continue;
+      if (rank <= pool.startingFor(runtimeEnv.hash) || !pool.mayStart(runtimeEnv.hash)) continue;
       if (pool.startsFull) return;
       // At the hard limit one worker makes room at a time: its place is free when it has exited.
       const victim = pool.full && pool.stoppingCount > 0 ? null : pool.makeRoom(runtimeEnv.hash, jobId);
@@ -78,10 +80,30 @@ export class WorkerStarts {
     }
   }
 
-  /** Ends workers that nobody has needed for a while. */
+  /** Starts that take long may hang: what waits for them holds nothing meanwhile, and their place is free for others. */
+  #releaseSlow(): void {
+    const { pool, nowMs, awaitingWorker } = this.#state;
+    for (const hash of pool.noteSlow(nowMs)) {
+      if (pool.has(hash)) continue;
+      for (const entry of [...awaitingWorker]) {
+        if (entry.request.runtimeEnv.hash !== hash) continue;
+        this.#state.unhold(entry);
+        // What came free is given out in a step of its own.
+        this.#state.wakeAt(nowMs);
+      }
+    }
+    const next = pool.nextSlowMs();
+    if (next !== null) this.#state.wakeAt(next);
+  }
+
+  /** Ends workers that nobody has needed for a while. What one of them has submitted would end with it: it stays. */
   reap(): void {
-    for (const worker of this.#state.pool.reapable(this.#state.nowMs)) {
-      this.stop(worker, false, "It was idle.");
+    const { pool, nowMs } = this.#state;
+    let submitters: Set<ProcessId> | null = null;
+    for (const worker of pool.reapable(nowMs)) {
+      submitters ??= this.#submitters();
+      if (submitters.has(worker.workerId)) worker.idleSinceMs = nowMs;
+      else this.stop(worker, false, "It was idle.");
     }
     const next = this.#state.pool.nextReapMs();
     if (next !== null) this.#state.wakeAt(next);
@@ -94,36 +116,51 @@ export class WorkerStarts {
     this.#state.emit({ type: "stopWorker", workerId: worker.workerId, force, cause });
   }
 
-  succeeded(envHash: string): void {
-    this.#failures.delete(envHash);
+  /** Processes with work under way. */
+  #submitters(): Set<ProcessId> {
+    const { pending, leases } = this.#state;
+    const submitters = new Set<ProcessId>();
+    for (const { request } of pending.values()) submitters.add(request.submitter);
+    for (const { request } of leases.all()) submitters.add(request.submitter);
+    for (const { submitter } of leases.remote.values()) submitters.add(submitter);
+    return submitters;
   }
 
-  failed(env: RuntimeEnvSpec, message: string, final: boolean): void {
-    const { nowMs, awaitingWorker, pending } = this.#state;
-    const before = this.#failures.get(env.hash)?.failures ?? 0;
-    // To be tried again, should somebody ask for it later, but nobody waits for that.
-    const failures = final && env.hash !== "" ? Math.max(before + 1, ENV_FAILURES_MAX) : before + 1;
-    const delayMs = Math.min(BACKOFF_MS * 2 ** before, BACKOFF_MS_MAX);
-    if (this.#failures.size >= ENVS_MAX) this.#failures.delete(this.#failures.keys().next().value!);
-    this.#failures.set(env.hash, { failures, untilMs: nowMs + delayMs, message });
+  succeeded(envHash: string): void {
+    this.#failures.succeeded(envHash);
+  }
+
+  failed({ env, sinceMs }: StartingWorker, message: string, final: boolean): void {
+    const { nowMs, awaitingWorker, pending, pool } = this.#state;
     const sameEnv = (entry: PendingRequest): boolean => entry.request.runtimeEnv.hash === env.hash;
     const affected = [...awaitingWorker].filter(sameEnv);
     for (const entry of affected) this.#state.unhold(entry);
-    const text = `A worker process did not start (${failures} in a row): ${message}`;
+    const failure = this.#failures.failed(nowMs, env, sinceMs, message, final);
+    if (failure === null) return;
+    // A worker that lives may serve them yet.
+    if (failure.quarantined && !pool.has(env.hash)) {
+      for (const entry of [...pending.values()].filter(sameEnv)) {
+        if (entry.phase !== "forwarded") this.#refuse(entry, failure);
+      }
+      return;
+    }
     // Once when it begins, and now and then while it lasts.
-    if (failures === 1 || failures % 10 === 0) {
-      this.#state.emit({ type: "warn", jobId: affected[0]?.request.jobId ?? null, text });
-    }
-    if (env.hash === "" || failures < ENV_FAILURES_MAX) return;
-    for (const entry of [...pending.values()].filter(sameEnv)) {
-      if (entry.phase === "forwarded") continue;
-      this.#state.reject(
-        entry,
-        "RuntimeEnvSetupError",
-        `Cannot set up its runtime environment: ${message}`,
-        false,
-      );
-    }
+    const { failures } = failure;
+    if (failures !== 1 && failures % 10 !== 0) return;
+    const text = `A worker process did not start (${failures} in a row): ${message}`;
+    this.#state.emit({ type: "warn", jobId: affected[0]?.request.jobId ?? null, text });
+  }
+
+  #refuse(entry: PendingRequest, { failures, untilMs, message }: StartFailure): void {
+    const { nowMs, config } = this.#state;
+    const isPlain = entry.request.runtimeEnv.hash === "";
+    const what = isPlain
+      ? `No worker process starts on ${config.nodeId}`
+      : "Cannot set up its runtime environment";
+    const seconds = Math.ceil((untilMs - nowMs) / 1_000);
+    const again = failures === 1 ? "" : ` (${failures} failures in a row, the next try is in ${seconds} s)`;
+    const code = isPlain ? "WorkerCrashedError" : "RuntimeEnvSetupError";
+    this.#state.reject(entry, code, `${what}${again}: ${message}`, false);
   }
 
   #startAhead(count: number): void {
@@ -136,7 +173,9 @@ export class WorkerStarts {
   }
 
   #start(env: RuntimeEnvSpec): void {
-    const startId = this.#state.pool.start(env);
+    const { pool, nowMs } = this.#state;
+    const startId = pool.start(nowMs, env);
+    this.#state.wakeAt(nowMs + SLOW_START_MS);
     this.#state.emit({ type: "startWorker", startId, runtimeEnv: env });
   }
 }

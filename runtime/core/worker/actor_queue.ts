@@ -15,6 +15,8 @@
  *   3 completed().
  *   4 The incarnation ended, or the connection to it was replaced, and the call may be retried: back to the front, in order.
  *   5 It may not: "may or may not have run" (ActorUnavailable) when the actor comes back, ActorDied when it does not.
+ *
+ * A cancelled call never goes back to waiting. Whoever cancels a waiting one settles it and says withdrawn().
  * @module
  */
 import { Deque } from "../../common/deque.ts";
@@ -34,6 +36,8 @@ export interface QueuedCall {
   ready: boolean;
   /** -1 without end. */
   retriesLeft: number;
+  /** For good: see cancellation.ts. */
+  readonly cancelled: boolean;
 }
 
 export interface ActorQueueEffects<C extends QueuedCall> {
@@ -59,6 +63,8 @@ export class ActorQueue<C extends QueuedCall> {
   #link: LinkState = "none";
   /** The incarnation that the link is for. */
   #incarnation = 0;
+  /** Waiting calls that were cancelled: they leave with the next pump. */
+  #withdrawn = 0;
 
   constructor(effects: ActorQueueEffects<C>, options: { ordered: boolean }) {
     this.#effects = effects;
@@ -70,10 +76,28 @@ export class ActorQueue<C extends QueuedCall> {
   }
   /** Calls without an answer. */
   get pending(): number {
-    return this.#waiting.length + this.#inFlight.size;
+    return this.#waiting.length - this.#withdrawn + this.#inFlight.size;
   }
   get inFlight(): ReadonlyMap<number, C> {
     return this.#inFlight;
+  }
+
+  /** Where a call stands, for people; null when it is done or unknown. `ahead`: calls before it that are sent too, or that
+   *  wait too. `holdsBack`: the first that waits, when that is another one whose arguments are not ready. */
+  find(sequence: number): { call: C; isSent: boolean; ahead: number; holdsBack: C | null } | null {
+    const sent = this.#inFlight.get(sequence);
+    if (sent !== undefined) {
+      const ahead = [...this.#inFlight.keys()].indexOf(sequence);
+      return { call: sent, isSent: true, ahead, holdsBack: null };
+    }
+    const first = this.#waiting.peek();
+    const holdsBack = this.#ordered && first?.ready === false && first.sequence !== sequence ? first : null;
+    let ahead = 0;
+    for (const call of this.#waiting) {
+      if (call.sequence === sequence) return { call, isSent: false, ahead, holdsBack };
+      ahead++;
+    }
+    return null;
   }
 
   submit(call: C): void {
@@ -83,6 +107,7 @@ export class ActorQueue<C extends QueuedCall> {
 
   /** Let go what may leave; once per tick, after any number of the other calls. */
   pump(): void {
+    if (this.#withdrawn > 0) this.#sweep();
     if (this.#link !== "connected") return;
     const batch: C[] = [];
     while (this.#waiting.peek()?.ready && this.#hasRoom) this.#leave(this.#waiting.shift()!, batch);
@@ -123,14 +148,25 @@ export class ActorQueue<C extends QueuedCall> {
   }
 
   /** Remove a call that has not left. False when it is in flight or done. */
-  cancelQueued(call: C): boolean {
+  remove(call: C): boolean {
     return this.#waiting.removeWhere((other) => other === call).length > 0;
+  }
+
+  /** A call that waits here was cancelled: it leaves with the next pump. */
+  withdrawn(): void {
+    this.#withdrawn++;
+  }
+
+  #sweep(): void {
+    this.#withdrawn = 0;
+    this.#waiting.removeWhere((call) => call.cancelled);
   }
 
   /** The GCS's word on the actor. Old news (a lower incarnation, or anything after DEAD) is ignored. */
   updated(status: ActorStatus): void {
     const known = this.#status;
     if (known !== null && (known.state === "DEAD" || status.incarnation < known.incarnation)) return;
+    if (this.#withdrawn > 0) this.#sweep();
     this.#status = status;
     if (status.state === "ALIVE") {
       if (this.#link !== "none" && this.#incarnation === status.incarnation) {
@@ -199,7 +235,7 @@ export class ActorQueue<C extends QueuedCall> {
     const calls = this.#takeInFlight();
     for (let i = calls.length - 1; i >= 0; i--) {
       const call = calls[i]!;
-      if (call.retriesLeft === 0) continue;
+      if (call.retriesLeft === 0 || call.cancelled) continue;
       if (call.retriesLeft > 0) call.retriesLeft--;
       this.#effects.retried(call);
       this.#waiting.unshift(call);

@@ -41,6 +41,10 @@ export class DelayedRetries<T> {
     return this.#dueMs.delete(task);
   }
 
+  entries(): Iterable<readonly [T, number]> {
+    return this.#dueMs;
+  }
+
   /** When the first one is due; null when none waits. */
   get nextMs(): number | null {
     let next: number | null = null;

@@ -9,14 +9,18 @@
  *                      ^              |
  *                      +------4-------+
  *
- *   1 submit(): into the queue of its class; leases are requested for the work that the queue holds.
+ *   1 submit(): into the queue of its class; leases are requested for the work that the queue holds. pushNow(): an idle
+ *     worker gets its first task without waiting for the end of the submitter's tick.
  *   2 A lease has room: the worker is expected to be done with what it has within PIPELINE_US. Only functions that have
  *     measured short share a worker's pipeline; a task whose run time is unknown, or that must not be repeated
  *     (`exclusive`), goes alone.
  *   3 completed().
- *   4 handedBack(), workerUnreached(): not started, costs nothing. workerLost(): of a task that was alone there it costs a
- *     retry; of several nobody knows which one ran, so all go alone from now on and the culprit shows itself. A kill for low
- *     memory has a budget of its own (limits.memoryRetries), and the retry waits: delayed_retries.ts.
+ *   4 handedBack(), retired(), workerUnreached(): not started, costs nothing. workerLost(): of a task that was alone there it
+ *     costs a retry; of several nobody knows which one ran, so all go alone from now on and the culprit shows itself. A kill
+ *     for low memory has a budget of its own (limits.memoryRetries), and the retry waits: delayed_retries.ts.
+ *
+ * A cancelled task that comes back is dropped (effects.dropped); of those that wait, whoever cancels one settles it and says
+ * withdrawn(), and it leaves its queue with the next pump: taking out a million one by one would take for ever.
  *
  * A task with stored arguments has a class of its own: its lease request carries the arguments, so that the scheduler can
  * choose the node by where they are and pin them before the grant.
@@ -25,6 +29,7 @@
 import { Deque } from "../../common/deque.ts";
 import type { DeathCause, Grant } from "../../common/task_spec.ts";
 import { DelayedRetries, hasRetry, memoryRetryDelayMs, useRetry } from "./delayed_retries.ts";
+import { checkSubmitter, isArgumentKey } from "./task_submitter_check.ts";
 import type {
   ClassQueue,
   Lease,
@@ -60,12 +65,14 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** All and only held leases. */
   readonly #leases = new Map<string, Lease<T>>();
   /** Tasks with stored arguments that wait for a free request slot. */
-  readonly #gated: Deque<T> = new Deque();
-  readonly #delayed: DelayedRetries<T> = new DelayedRetries();
+  readonly gated: Deque<T> = new Deque();
+  readonly delayed: DelayedRetries<T> = new DelayedRetries();
   #argumentRequests = 0;
   #nextRequest = 1;
   /** Classes that changed since the last pump. */
   readonly #dirty = new Set<ClassQueue<T>>();
+  /** Those with cancelled tasks among the waiting ones. */
+  readonly #unswept = new Set<ClassQueue<T>>();
 
   constructor(effects: SubmitterEffects<T>, limits: SubmitterLimits) {
     this.#effects = effects;
@@ -82,10 +89,28 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** Queue a task whose arguments are ready. Nothing is sent before pump(). */
   submit(task: T): void {
     if (task.storedArgs.length > 0 && this.#argumentRequests >= this.#limits.argumentRequests) {
-      this.#gated.push(task);
+      this.gated.push(task);
       return;
     }
     this.#enqueue(task, false);
+  }
+
+  /**
+   * Push a task at once to a worker of its class that is held and has nothing to do, so that it runs while the submitter's
+   * tick goes on. Answers the lease, or null when there is none: then it is not queued either. Of short tasks only the first
+   * one of a tick goes so: the others share their workers' pipelines, and cost least together.
+   */
+  pushNow(nowMs: number, task: T, isFirst: boolean): Lease<T> | null {
+    if (task.storedArgs.length > 0 || (!isFirst && expected(task) < PIPELINE_US)) return null;
+    const queue = this.#queues.get(task.shape.key);
+    if (queue === undefined || queue.waiting.length > 0) return null;
+    for (const lease of queue.leases) {
+      if (lease.inFlight.size > 0 || lease.reclaimed || lease.blocked) continue;
+      this.#assign(lease, task, nowMs);
+      this.#effects.push(lease, [task]);
+      return lease;
+    }
+    return null;
   }
 
   /** Whether some tasks wait without an open request: pump() should be called again after STALL_MS. */
@@ -121,6 +146,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
 
   /** Push what fits and ask for what is missing: once per tick, after any number of the other calls. */
   pump(nowMs: number): void {
+    if (this.#unswept.size > 0) this.#sweep();
     for (const queue of this.#dirty) {
       this.#fill(queue, nowMs);
       this.#request(queue, nowMs);
@@ -139,6 +165,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
       loadUs: 0,
       loadBytes: 0,
       reclaimed: false,
+      retired: false,
       blocked: false,
       idleSinceMs: nowMs,
       progressMs: nowMs,
@@ -156,7 +183,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
     const queue = this.#requests.get(requestId);
     if (queue === undefined) return []; // Crossed its cancellation.
     this.#closeRequest(requestId, queue);
-    const tasks = [...queue.waiting];
+    const tasks = [...queue.waiting].filter((task) => !task.cancelled);
     queue.waiting.clear();
     this.#dirty.add(queue);
     return tasks;
@@ -180,14 +207,34 @@ export class TaskSubmitter<T extends SubmittedTask> {
     const lease = this.#leases.get(leaseId);
     if (lease === undefined) return;
     lease.blocked = true;
+    this.#takeBack(lease, sequences, nowMs);
+    if (lease.inFlight.size === 0) lease.blocked = false;
+  }
+
+  /** A worker has run as often as it may: these tasks it has not started, and no more may go there. */
+  retired(nowMs: number, leaseId: string, sequences: readonly number[]): void {
+    const lease = this.#leases.get(leaseId);
+    if (lease === undefined) return;
+    this.#takeBack(lease, sequences, nowMs);
+    lease.retired = true;
+    lease.reclaimed = true;
+  }
+
+  #takeBack(lease: Lease<T>, sequences: readonly number[], nowMs: number): void {
     for (let i = sequences.length - 1; i >= 0; i--) {
       const task = lease.inFlight.get(sequences[i]!);
       if (task === undefined) continue;
       this.#land(lease, task, nowMs);
-      this.#effects.unstarted(task);
-      this.#enqueue(task, true);
+      this.#unstarted(task);
     }
-    if (lease.inFlight.size === 0) lease.blocked = false;
+    this.#dirty.add(lease.queue);
+  }
+
+  /** It comes back unstarted: to the front of its queue. */
+  #unstarted(task: T): void {
+    this.#effects.unstarted(task);
+    if (task.cancelled) this.#effects.dropped(task);
+    else this.#enqueue(task, true);
   }
 
   /** No connection to the worker came about: what was to be pushed never left. */
@@ -195,10 +242,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
     const lease = this.#leases.get(leaseId);
     if (lease === undefined) return;
     if (++lease.queue.unreached > UNREACHED_MAX) return this.workerLost(nowMs, leaseId);
-    for (const task of this.#giveUp(lease, nowMs)) {
-      this.#effects.unstarted(task);
-      this.#enqueue(task, true);
-    }
+    for (const task of this.#giveUp(lease, nowMs)) this.#unstarted(task);
   }
 
   /** The worker is gone, for this reason where it is known. Tasks it had are retried while they may be. */
@@ -217,15 +261,15 @@ export class TaskSubmitter<T extends SubmittedTask> {
       if (inDoubt) task.exclusive = true;
       else useRetry(task, cause);
       this.#effects.retried(task, !inDoubt, cause);
-      if (lowMemory) this.#delayed.add(task, nowMs + memoryRetryDelayMs(task.memoryKills));
+      if (lowMemory) this.delayed.add(task, nowMs + memoryRetryDelayMs(task.memoryKills));
       else this.#enqueue(task, true);
     }
   }
 
   /** Queue the delayed retries that are due. Returns when to call again, or null when none waits. */
   queueDelayed(nowMs: number): number | null {
-    for (const task of this.#delayed.takeDue(nowMs)) this.submit(task);
-    return this.#delayed.nextMs;
+    for (const task of this.delayed.takeDue(nowMs)) this.submit(task);
+    return this.delayed.nextMs;
   }
 
   /** The lease is gone; answers what was in flight, the last one first, as it goes back to the front of its queue. */
@@ -249,17 +293,20 @@ export class TaskSubmitter<T extends SubmittedTask> {
     this.#dirty.add(lease.queue);
   }
 
-  /** Remove a task that has not been pushed. False when it is in flight or unknown. */
-  cancelQueued(task: T): boolean {
-    if (this.#delayed.remove(task)) return true;
-    const gated = this.#gated.removeWhere((other) => other === task);
-    if (gated.length > 0) return true;
+  /** A task that waits here was cancelled: it leaves with the next pump. */
+  withdrawn(task: T): void {
+    if (this.delayed.remove(task)) return;
+    // No class of its own yet: it is passed over when its turn comes.
     const queue = this.#queues.get(this.#keyOf(task));
-    if (queue === undefined || queue.waiting.removeWhere((other) => other === task).length === 0) {
-      return false;
+    if (queue !== undefined) this.#unswept.add(queue);
+  }
+
+  #sweep(): void {
+    for (const queue of this.#unswept) {
+      queue.waiting.removeWhere((task) => task.cancelled);
+      this.#dirty.add(queue);
     }
-    this.#dirty.add(queue);
-    return true;
+    this.#unswept.clear();
   }
 
   /** Give back leases that have been idle for long. Returns when to look again, or null when nothing is idle. */
@@ -276,53 +323,30 @@ export class TaskSubmitter<T extends SubmittedTask> {
 
   /** The job ends: leases go back. Answers every task that was not done. */
   close(): T[] {
-    const tasks = [...this.#gated, ...this.#delayed.takeAll()];
-    for (const queue of this.#queues.values()) for (const task of queue.waiting) tasks.push(task);
+    const waiting = [...this.gated, ...this.delayed.takeAll()];
+    for (const queue of this.#queues.values()) for (const task of queue.waiting) waiting.push(task);
+    const tasks = waiting.filter((task) => !task.cancelled);
     for (const lease of this.#leases.values()) for (const task of lease.inFlight.values()) tasks.push(task);
     for (const requestId of this.#requests.keys()) this.#effects.cancelLease(requestId);
     for (const lease of this.#leases.values()) this.#effects.returnLease(lease);
     this.#requests.clear();
     this.#leases.clear();
     this.#queues.clear();
-    this.#gated.clear();
+    this.gated.clear();
     this.#argumentRequests = 0;
     this.#dirty.clear();
+    this.#unswept.clear();
     return tasks;
   }
 
   /** Throw when an invariant is broken. */
   check(): void {
-    let argumentRequests = 0;
-    for (const [requestId, queue] of this.#requests) {
-      if (!queue.requests.has(requestId)) throw new Error(`request ${requestId} is unknown to its class`);
-      if (isArgumentKey(queue.key)) argumentRequests++;
-    }
-    if (argumentRequests > this.#limits.argumentRequests) {
-      throw new Error("more argument requests than allowed");
-    }
-    for (const lease of this.#leases.values()) {
-      if (!lease.queue.leases.has(lease)) {
-        throw new Error(`lease ${lease.grant.leaseId} is unknown to its class`);
-      }
-      let load = 0;
-      let bytes = 0;
-      let exclusive = 0;
-      for (const task of lease.inFlight.values()) {
-        load += task.expectedUs;
-        bytes += task.bytes;
-        if (task.exclusive) exclusive++;
-      }
-      if (Math.abs(load - lease.loadUs) > 1) {
-        throw new Error(`load is ${lease.loadUs}, its tasks sum to ${load}`);
-      }
-      if (bytes !== lease.loadBytes) throw new Error(`${bytes} bytes in flight, counted ${lease.loadBytes}`);
-      if (exclusive > 0 && lease.inFlight.size > 1) throw new Error("an exclusive task shares its worker");
-    }
-    for (const queue of this.#queues.values()) {
-      if (queue.requests.size > this.#limits.requestsPerClass) {
-        throw new Error("too many requests for one class");
-      }
-    }
+    checkSubmitter({
+      queues: this.#queues,
+      requests: this.#requests,
+      leases: this.#leases,
+      limits: this.#limits,
+    });
   }
 
   #keyOf(task: T): string {
@@ -366,17 +390,21 @@ export class TaskSubmitter<T extends SubmittedTask> {
       const batch: T[] = [];
       while (batch.length < share && this.#hasRoom(lease, queue.waiting.peek()!)) {
         const task = queue.waiting.shift()!;
-        task.expectedUs = expected(task);
-        if (lease.inFlight.size === 0) lease.progressMs = nowMs;
-        lease.inFlight.set(task.sequence, task);
-        lease.loadUs += task.expectedUs;
-        lease.loadBytes += task.bytes;
+        this.#assign(lease, task, nowMs);
         batch.push(task);
         if (queue.waiting.length === 0) break;
       }
       if (batch.length > 0) this.#effects.push(lease, batch);
       else if (lease.inFlight.size === 0) lease.idleSinceMs = nowMs;
     }
+  }
+
+  #assign(lease: Lease<T>, task: T, nowMs: number): void {
+    task.expectedUs = expected(task);
+    if (lease.inFlight.size === 0) lease.progressMs = nowMs;
+    lease.inFlight.set(task.sequence, task);
+    lease.loadUs += task.expectedUs;
+    lease.loadBytes += task.bytes;
   }
 
   #hasRoom(lease: Lease<T>, task: T): boolean {
@@ -452,7 +480,8 @@ export class TaskSubmitter<T extends SubmittedTask> {
     }
     if (!this.#queues.delete(queue.key)) return;
     this.#argumentRequests--;
-    const next = this.#gated.shift();
+    let next = this.gated.shift();
+    while (next?.cancelled) next = this.gated.shift();
     if (next !== undefined) this.#enqueue(next, false);
   }
 }
@@ -467,8 +496,4 @@ function average(estimateUs: number, runUs: number): number {
 /** Expected run time of a task, in microseconds. */
 function expected(task: SubmittedTask): number {
   return task.timing.estimateUs === 0 ? UNKNOWN_US : task.timing.estimateUs;
-}
-
-function isArgumentKey(key: string): boolean {
-  return key.includes("#");
 }

@@ -38,6 +38,7 @@ export interface SubmittedTask {
   readonly maxRetries: number;
   /** How often it was killed for low memory. */
   memoryKills: number;
+  /** For good: see cancellation.ts. */
   cancelled: boolean;
   /** What its run was expected to take when it was pushed, in microseconds: what its lease's load counts. */
   expectedUs: number;
@@ -55,6 +56,8 @@ export interface Lease<T extends SubmittedTask> {
   loadBytes: number;
   /** Give it back when what is in flight is done. */
   reclaimed: boolean;
+  /** Its worker ends when it can (maxCalls): nobody may have it again. */
+  retired: boolean;
   /** Its task waits in get or wait: nothing more goes there until it has answered. */
   blocked: boolean;
   idleSinceMs: number;
@@ -89,6 +92,8 @@ export interface SubmitterEffects<T extends SubmittedTask> {
   retried(task: T, ran: boolean, cause: DeathCause | null): void;
   /** It was pushed and is back in its queue: it surely was not started. */
   unstarted(task: T): void;
+  /** After unstarted(): it was cancelled meanwhile, so that it never runs. */
+  dropped(task: T): void;
 }
 
 export interface SubmitterLimits {

@@ -12,7 +12,6 @@ import {
   RuntimeEnvSetupError,
 } from "../../common/errors.ts";
 import { setClassNames, userClassNames } from "../../common/error_matching.ts";
-import { type ActorId, type NodeId, type TaskId, taskId } from "../../common/ids.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue } from "../../core/worker/actor_queue.ts";
@@ -20,27 +19,15 @@ import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
-import { type ItemCall, itemsOption, unreadError } from "./item_calls.ts";
-import { type ItemReceiver, receiveItems } from "./item_receiver.ts";
+import type { HandleInfo } from "./handle_info.ts";
+import { type ItemCall, itemsOption } from "./item_calls.ts";
+import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
+import type { AskHow } from "./work.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
-
-/** What a handle is, wherever it goes. */
-export interface HandleInfo {
-  readonly actorId: ActorId;
-  readonly home: NodeId;
-  readonly className: string;
-  readonly methods: Readonly<Record<string, MethodInfo>>;
-  /** One order per caller: maxConcurrency is 1. */
-  readonly ordered: boolean;
-  readonly maxTaskRetries: number;
-  readonly maxPendingCalls: number;
-  /** Its handles are counted: the last one gone ends it. False for named actors. */
-  readonly counted: boolean;
-}
 
 const PUSH_FRAME_BYTES = 1024 * 1024;
 /** How often a lost connection asks whether the actor is really gone. */
@@ -99,8 +86,17 @@ export class ActorClient implements WorkerLinkObserver {
     return this.isCreating || this.#queue.pending > 0 || this.#watchers.size > 0;
   }
 
+  get calls(): ActorQueue<OwnCall> {
+    return this.#queue;
+  }
+
   /** Submit a call; answers its refs or stream at once. */
-  call(method: string, options: MethodInfo, values: readonly unknown[]): ItemCall["given"] {
+  call(
+    method: string,
+    options: MethodInfo,
+    values: readonly unknown[],
+    signal: AbortSignal | null,
+  ): ItemCall["given"] {
     const { info } = this;
     if (info.maxPendingCalls >= 0 && this.#queue.pending >= info.maxPendingCalls) {
       throw new PendingCallsLimitExceededError(
@@ -112,27 +108,18 @@ export class ActorClient implements WorkerLinkObserver {
     const { name } = called.stats;
     const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
-    const items = itemsOption(options.streams, options);
-    const opened = items === null ? null : core.itemCalls.open(core, sequence, name, items);
-    const returns = opened === null
-      ? core.objects.newReturns(sequence, options.numReturns ?? 1, name)
-      : [opened.receiver.ended];
-    const call = new OwnCall(sequence, called, options, args, returns, core.currentTask(), core.nowMs());
+    const opened = core.itemCalls.open(core, sequence, name, itemsOption(options.streams, options));
+    const returns = opened?.returns ?? core.objects.newReturns(sequence, options.numReturns ?? 1, name);
+    const parent = core.currentTask();
+    const call = new OwnCall(sequence, called, options, args, returns, parent, core.nowMs());
     call.retriesLeft = options.maxTaskRetries ?? info.maxTaskRetries;
-    if (opened !== null) opened.receiver.onStop = () => this.#stopItems(call);
+    for (const entry of returns) entry.maker = call;
+    if (parent !== null) parent.adopt(call);
+    if (signal !== null) this.#join(signal, call);
     core.recorder.touch();
     if (core.namesPending) core.afterNames(() => this.#submit(call));
     else this.#submit(call);
     return opened?.given ?? core.objects.refsOf(returns);
-  }
-
-  /** Nobody reads a generator's items any more: it does not start, or returns at its next yield, and is not tried again. */
-  #stopItems(call: OwnCall): void {
-    call.retriesLeft = 0;
-    if (!this.#queue.cancelQueued(call)) return this.#itemsOf(call)?.sendStop();
-    const error = unreadError(call.method.stats.name, taskId(this.#core.identity.self, call.sequence));
-    this.#fail(call, this.#core.objects.encodeError(error));
-    this.#schedulePump();
   }
 
   /** The GCS's word on the actor. `errorValue`: its constructor's error. */
@@ -187,22 +174,32 @@ export class ActorClient implements WorkerLinkObserver {
   // ---- calls -------------------------------------------------------------------------------------------------------------
 
   #submit(call: OwnCall): void {
+    if (call.ended) return; // It was cancelled while it waited for names, or before.
     const { args } = call;
     if (args.isReady) this.#ready(call);
     else {
       call.enter("pendingArgs");
       args.whenReady((failed) => {
-        if (call.stage === "none") return; // It ended before they were known.
+        if (call.ended) return; // It ended before they were known.
         if (failed === null) this.#ready(call);
-        else if (this.#queue.cancelQueued(call)) {
-          this.#fail(call, this.#core.argumentError(failed, call.method.stats.name, this.#idOf(call)));
+        else if (this.#queue.remove(call)) {
+          this.#fail(call, this.#core.argumentError(failed, call.method.stats.name, call.id));
         }
         this.#schedulePump();
       });
     }
     this.#queue.submit(call);
     if (this.#queue.pending === 1) this.#registry.busyChanged(this);
-    this.#schedulePump();
+    if (this.#queue.inFlight.size > 0 || this.#pumpScheduled) this.#schedulePump();
+    else this.#pumpNow();
+  }
+
+  /** An idle actor begins at once: the tick of this process may be long, if user code computes. */
+  #pumpNow(): void {
+    this.#queue.pump();
+    if (this.#queue.inFlight.size === 0) return;
+    this.#core.link.flush(); // Refs that go with it are known first.
+    this.#link?.flush();
   }
 
   #ready(call: OwnCall): void {
@@ -232,8 +229,8 @@ export class ActorClient implements WorkerLinkObserver {
       call.pushedMs = nowMs;
       call.enter("submitted");
       const { sequence, attempt, depth } = call;
-      const items = this.#itemsOf(call)?.pushed(link, attempt) ?? null;
       const target = call.method.name;
+      const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
       const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items };
       writePush(writer, head, call.args.block());
       for (const argument of call.args.resolved) {
@@ -259,40 +256,72 @@ export class ActorClient implements WorkerLinkObserver {
   }
 
   items(link: WorkerLink, header: Uint8Array): void {
-    if (link !== this.#link) return; // Of an incarnation that was given up.
-    receiveItems(header, link.nodeId, (sequence) => {
-      const call = this.#queue.inFlight.get(sequence);
-      return call === undefined ? null : this.#itemsOf(call);
-    });
-  }
-
-  /** Null for what is no generator. */
-  #itemsOf(call: OwnCall): ItemReceiver | null {
-    return call.options.streams === true ? this.#core.itemCalls.of(call.sequence) : null;
+    this.#core.itemCalls.received(link, header);
   }
 
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
-    const { retryExceptions = false } = call.options;
-    if (reply.error !== null && retryExceptions !== false && call.retriesLeft !== 0) {
-      if (this.#core.isRetried(reply.error, retryExceptions)) {
-        if (call.retriesLeft > 0) call.retriesLeft--;
-        this.#recordRow(call, "FAILED", reply, null);
-        this.#queue.requeue(call);
-        return false;
-      }
+    if (reply.isCancelled) {
+      this.#failCancelled(call, reply);
+      return false;
     }
-    call.enter("none");
+    if (reply.error !== null && this.#retriesError(call, reply)) {
+      if (call.retriesLeft > 0) call.retriesLeft--;
+      this.#recordRow(call, "FAILED", reply, null);
+      this.#queue.requeue(call);
+      return false;
+    }
     stats.runMs += reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
     this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
-    call.args.release();
+    this.#end(call);
     return holds;
   }
 
+  #retriesError(call: OwnCall, { error, isSystemError }: Reply): boolean {
+    const { retryExceptions = false } = call.options;
+    if (call.retriesLeft === 0 || call.cancelled) return false;
+    if (isSystemError) return this.#core.isTransient(error!);
+    return retryExceptions !== false && this.#core.isRetried(error!, retryExceptions);
+  }
+
+  #end(call: OwnCall): void {
+    call.enter("ended");
+    if (call.signal !== null) this.#core.cancels.leave(call.signal, call);
+    call.args.release();
+  }
+
   handedBack(): void {}
+
+  // ---- cancellation ------------------------------------------------------------------------------------------------------
+
+  #join(signal: AbortSignal, call: OwnCall): void {
+    if (signal.aborted) return this.#failCancelled(call, null);
+    call.signal = signal;
+    this.#core.cancels.join(signal, call);
+  }
+
+  /** End a call that has not left. False when the actor has it. */
+  withdraw(call: OwnCall): boolean {
+    if (this.#queue.inFlight.get(call.sequence) === call) return false;
+    if (call.stage !== "none") {
+      this.#queue.withdrawn();
+      this.#schedulePump();
+    }
+    this.#failCancelled(call, null);
+    return true;
+  }
+
+  ask(call: OwnCall, how: AskHow): void {
+    if (this.#queue.inFlight.get(call.sequence) === call) this.#link?.cancel(call.sequence, how);
+  }
+
+  #failCancelled(call: OwnCall, reply: Reply | null): void {
+    for (const entry of call.returns) entry.cancelled = true;
+    this.#fail(call, this.#core.objects.encodeError(cancelledError(call.name, call.id)), reply);
+  }
 
   // ---- connection ----------------------------------------------------------------------------------------------------------
 
@@ -336,6 +365,7 @@ export class ActorClient implements WorkerLinkObserver {
   // ---- ends ----------------------------------------------------------------------------------------------------------------
 
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
+    if (call.cancelled) return this.#failCancelled(call, null);
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
       `${this.#describe()} was lost while ${call.method.name} was under way; the call may or may not have run` +
         (cause === null ? "" : `: ${cause.message}`),
@@ -344,12 +374,11 @@ export class ActorClient implements WorkerLinkObserver {
     this.#fail(call, this.#core.objects.encodeError(error));
   }
 
-  #fail(call: OwnCall, encoded: Uint8Array): void {
-    call.enter("none");
+  #fail(call: OwnCall, encoded: Uint8Array, reply: Reply | null = null): void {
     call.method.stats.failed++;
-    this.#recordRow(call, "FAILED", null, encoded);
+    this.#recordRow(call, "FAILED", reply, encoded);
     for (const entry of call.returns) this.#core.objects.settleError(entry, encoded);
-    call.args.release();
+    this.#end(call);
     this.#settleBusy();
   }
 
@@ -395,13 +424,9 @@ export class ActorClient implements WorkerLinkObserver {
     let method = this.#methods.get(name);
     if (method === undefined) {
       const stats = this.#core.recorder.stats(`${this.info.className}.${name}`, "ACTOR_TASK");
-      this.#methods.set(name, method = { name, stats });
+      this.#methods.set(name, method = { name, stats, client: this, owner: this.#core.identity.self });
     }
     return method;
-  }
-
-  #idOf(call: OwnCall): TaskId {
-    return taskId(this.#core.identity.self, call.sequence);
   }
 
   #recordRow(
@@ -412,11 +437,11 @@ export class ActorClient implements WorkerLinkObserver {
   ): void {
     const { recorder } = this.#core;
     recorder.touch();
-    if (state === "FINISHED" && !recorder.wantsRow) return;
+    if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    const resultBytes = this.#itemsOf(call)?.bytes ?? reply?.bytes ?? 0;
-    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, resultBytes, error));
+    const bytes = this.#core.itemCalls.bytesOf(call.sequence) ?? reply?.bytes ?? 0;
+    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, bytes, error));
   }
 
   #row(
@@ -428,7 +453,7 @@ export class ActorClient implements WorkerLinkObserver {
     error: TaskRow["error"],
   ): TaskRow {
     return {
-      taskId: this.#idOf(call),
+      taskId: call.id,
       attempt: call.attempt,
       jobId: this.#core.identity.jobId,
       name: call.method.stats.name,

@@ -65,22 +65,25 @@ export class ActorMethod {
   readonly #handle: ActorHandle;
   readonly #name: string;
   readonly #info: MethodInfo;
+  readonly #signal: AbortSignal | null;
 
-  constructor(handle: ActorHandle, name: string, info: MethodInfo) {
+  constructor(handle: ActorHandle, name: string, info: MethodInfo, signal: AbortSignal | null = null) {
     this.#handle = handle;
     this.#name = name;
     this.#info = info;
+    this.#signal = signal;
   }
 
   remote(...args: unknown[]): unknown {
-    const given = clientOf(this.#handle, this.#name).call(this.#name, this.#info, args);
+    const given = clientOf(this.#handle, this.#name).call(this.#name, this.#info, args, this.#signal);
     return refsOf(given, this.#info.numReturns);
   }
 
   options(options: MethodOptions): ActorMethod {
     checkMethodOptions(options);
     checkBackpressure(this.#name, this.#info, options);
-    return new ActorMethod(this.#handle, this.#name, { ...this.#info, ...methodInfo(options) });
+    const info = { ...this.#info, ...methodInfo(options) };
+    return new ActorMethod(this.#handle, this.#name, info, options.signal ?? this.#signal);
   }
 }
 

@@ -8,7 +8,8 @@ import { resourcesOf, strategyOf } from "../../common/options.ts";
 import { runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus, RuntimeEnvSpec } from "../../common/task_spec.ts";
-import { ActorClient, type ActorRegistry, type HandleInfo } from "./actor_client.ts";
+import type { CallFacts, CallStage } from "../../common/why_facts.ts";
+import { ActorClient, type ActorRegistry } from "./actor_client.ts";
 import {
   type ActorHandle,
   checkBackpressure,
@@ -20,7 +21,9 @@ import {
 import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
+import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
+import type { HandleInfo } from "./handle_info.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
@@ -42,6 +45,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   readonly #busy = new Set<ActorClient>();
   /** Arguments of actors that this process created and that may be constructed again. */
   readonly #creationArgs = new WeakMap<ActorClient, CallArguments>();
+  readonly #createdMs = new WeakMap<ActorClient, number>();
   readonly #ended = new WeakSet<ActorClient>();
   /** By the client that holds it: collected together. */
   readonly #uses = new WeakMap<ActorClient, ActorUse>();
@@ -56,8 +60,33 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     core.recorder.addSource(this);
   }
 
+  /** Whether calls are under way, or actors being made. */
+  get isBusy(): boolean {
+    return this.#busy.size > 0;
+  }
+
   get namesPending(): boolean {
     return this.#naming > 0;
+  }
+
+  /** Where a call to an actor stands that is not done; null when there is none of that number. */
+  explainCall(sequence: number): CallFacts | null {
+    for (const client of this.#busy) {
+      const facts = explainCall(sequence, client.info, client.calls);
+      if (facts !== null) return facts;
+    }
+    return null;
+  }
+
+  /** Where the creation of an actor stands that this process has not been answered; null for any other one. */
+  explainCreation(actorId: ActorId): CallFacts | null {
+    for (const client of this.#busy) {
+      if (client.info.actorId !== actorId || !client.isCreating) continue;
+      const args = this.#creationArgs.get(client)!;
+      const stage: CallStage = args.isReady ? { at: "head" } : { at: "arguments", missing: missingOf(args) };
+      return { name: client.info.className, submittedMs: this.#createdMs.get(client)!, attempt: 0, stage };
+    }
+    return null;
   }
 
   afterNames(run: () => void): void {
@@ -100,6 +129,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     };
     const client = this.#newClient(info);
     this.#creationArgs.set(client, args);
+    this.#createdMs.set(client, core.nowMs());
     const handle = makeHandle(client, this);
     if (isNamed) this.#naming++;
     client.isCreating = true;

@@ -23,6 +23,7 @@ export class AgentLink {
   #failed: Error | null = null;
   #changes: RefChange[] = [];
   #changed = 0;
+  #owned = 0;
   #scheduled = false;
   /** Holds made, and how many of them their homes have confirmed. */
   #holds = 0;
@@ -62,10 +63,17 @@ export class AgentLink {
     return this.#changed;
   }
 
+  /** Objects and actors that this process owns and that are counted: it would leave them without an owner. */
+  get owned(): number {
+    return this.#owned;
+  }
+
   reference(change: RefChange): void {
     this.#changes.push(change);
     this.#changed++;
     if (change.op === "hold") this.#holds++;
+    else if (change.op === "own") this.#owned++;
+    else if (change.op === "disown") this.#owned--;
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => this.#flush());
@@ -114,6 +122,12 @@ export class AgentLink {
     const holds = this.#holds;
     await this.request("flushReferences", {});
     this.#confirmedHolds = Math.max(this.#confirmedHolds, holds);
+  }
+
+  /** Write what waits now, not at the end of the tick. */
+  flush(): void {
+    this.#flush();
+    this.#rpc?.connection.flush();
   }
 
   close(): void {

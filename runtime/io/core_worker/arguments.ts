@@ -22,6 +22,9 @@ const INLINE_SUM_BYTES_MAX = 8 * 1024 * 1024;
 /** Shared scratch: a call's arguments are encoded in one go. */
 const scratch = new ByteWriter();
 
+/** An empty sink for the next call: most calls have no refs, and make no garbage then. */
+let spareSink: RefSink | null = null;
+
 /** The arguments of one call, whatever they are. */
 export interface CallArguments {
   /** Stored arguments, once ready. */
@@ -46,11 +49,15 @@ export function encodeArguments(
   name: string,
 ): CallArguments {
   if (values.length === 0) return NONE;
-  const sink: RefSink = { refs: [], held: [] };
+  const sink = spareSink ?? { refs: [], held: [] };
+  spareSink = null; // An encoding may run user code (a codec's), which may call.
   try {
     const inline = encodeInline(core, values, name, sink);
     if (inline !== null) {
-      if (sink.held.length === 0) return new PlainArguments(inline);
+      if (sink.held.length === 0) {
+        if (sink.refs.length === 0) spareSink = sink;
+        return new PlainArguments(inline);
+      }
       return new ArgumentList(core, null, inline, sink.held);
     }
     abandon(sink.held);

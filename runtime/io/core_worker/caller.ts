@@ -8,9 +8,11 @@ import type { Hello } from "../../protocol/messages.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import {
   type Assignment,
+  type CancelOrder,
   type FunctionDefinition,
   type PushHead,
   PushType,
+  readCancel,
   readPush,
   readSequences,
   writeSequences,
@@ -21,16 +23,16 @@ import { loadFunction } from "../function_loader.ts";
 import type { Connection } from "../transport/connection.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import type { Held } from "./actor_uses.ts";
-import type { WorkItem } from "./executor.ts";
 import { ItemOutlet } from "./item_outlet.ts";
+import type { Callable, WorkItem } from "./work_item.ts";
 import type { ObjectManager } from "./objects.ts";
-
-// deno-lint-ignore no-explicit-any -- user code: any arguments, any result
-type Callable = (...args: any[]) => unknown;
 
 /** A function that a caller defined here; loaded when it is first called. */
 export class LoadedFunction {
   readonly name: string;
+  readonly hash: string;
+  /** Runs after which the worker ends; 0: no limit. */
+  readonly maxCalls: number;
   /** Null until it is loaded. */
   callable: Callable | null = null;
   readonly #core: CoreWorker;
@@ -43,6 +45,8 @@ export class LoadedFunction {
     this.#definition = definition;
     this.#sections = sections.map((section) => section.slice());
     this.name = definition.name;
+    this.hash = definition.hash;
+    this.maxCalls = definition.maxCalls ?? 0;
   }
 
   load(): Promise<Callable> {
@@ -79,6 +83,12 @@ export async function loadCode(
 /** Functions that one connection may define. */
 const FUNCTIONS_MAX = 100_000;
 
+/** Who runs what a caller pushes. */
+export interface PushReceiver {
+  receive(items: readonly WorkItem[]): void;
+  cancel(caller: Caller, order: CancelOrder): void;
+}
+
 /** See the module's header. */
 export class Caller {
   readonly id: ProcessId;
@@ -96,15 +106,15 @@ export class Caller {
   readonly #outlets = new Map<number, ItemOutlet>();
   /** By sequence, or by itemKey. */
   readonly #lent = new Map<number | string, { entries: readonly Held[]; objects: ObjectManager }>();
-  readonly #receive: (items: WorkItem[]) => void;
+  readonly #receiver: PushReceiver;
 
-  constructor(core: CoreWorker, connection: Connection, hello: Hello, receive: (items: WorkItem[]) => void) {
+  constructor(core: CoreWorker, connection: Connection, hello: Hello, receiver: PushReceiver) {
     if (hello.nodeId === undefined) throw new ProtocolError("a push connection must name its node");
     this.id = hello.id as ProcessId;
     this.node = hello.nodeId;
     this.#core = core;
     this.#connection = connection;
-    this.#receive = receive;
+    this.#receiver = receiver;
   }
 
   /** One frame of the push connection. */
@@ -116,9 +126,11 @@ export class Caller {
         this.assigned = JSON.parse(new TextDecoder().decode(header)) as Assignment;
         return;
       case PushType.pushTasks:
-        return this.#receive(this.#readItems(header, false));
+        return this.#receiver.receive(this.#readItems(header, false));
       case PushType.pushCalls:
-        return this.#receive(this.#readItems(header, true));
+        return this.#receiver.receive(this.#readItems(header, true));
+      case PushType.cancel:
+        return this.#cancel(readCancel(new ByteReader(header)));
       case PushType.returned:
         for (const sequence of readSequences(new ByteReader(header))) this.#release(sequence);
         return;
@@ -138,6 +150,12 @@ export class Caller {
     }
   }
 
+  /** A generator ends at its next yield, also from where it stands. */
+  #cancel(order: CancelOrder): void {
+    for (const sequence of order.sequences) this.#outlets.get(sequence)?.stop();
+    this.#receiver.cancel(this, order);
+  }
+
   sendReplies(): void {
     if (this.items.position > 0) {
       this.#connection.send(PushType.items, this.items.bytes());
@@ -153,16 +171,17 @@ export class Caller {
     if (!this.#connection.writable) await this.#connection.drained().catch(() => undefined);
   }
 
-  /** A generator has ended. */
-  ended(sequence: number): void {
-    this.#outlets.delete(sequence);
+  /** A task has its reply: a generator takes no credits any more. */
+  answered(sequence: number): void {
+    if (this.#outlets.size > 0) this.#outlets.delete(sequence);
   }
 
-  handBack(sequences: readonly number[]): void {
+  /** Tasks that were not started. `retired`: no more are taken. */
+  handBack(sequences: readonly number[], retired: boolean): void {
     for (const sequence of sequences) this.#outlets.delete(sequence);
     const writer = new ByteWriter();
     writeSequences(writer, sequences);
-    this.#connection.send(PushType.handBack, writer.bytes());
+    this.#connection.send(retired ? PushType.retired : PushType.handBack, writer.bytes());
   }
 
   /** Refs in the results of this task are on their way: keep them until the caller says that it counts them. */
@@ -179,6 +198,11 @@ export class Caller {
     if (!this.#connection.isOpen) return; // Nobody will say it.
     for (const entry of entries) entry.count++;
     this.#lent.set(key, { entries, objects });
+  }
+
+  /** Whether refs in results wait for the caller to count them. */
+  get isLending(): boolean {
+    return this.#lent.size > 0;
   }
 
   /** The connection is over. Generators end: nobody reads them. */
@@ -214,7 +238,7 @@ export class Caller {
       const method = isCall ? head.target as string : "";
       const outlet = head.items === null ? null : new ItemOutlet(head.items, attempt);
       if (outlet !== null) this.#outlets.set(sequence, outlet);
-      const work = {
+      items.push({
         caller: this,
         sequence,
         attempt,
@@ -224,8 +248,10 @@ export class Caller {
         method,
         args,
         items: outlet,
-      };
-      items.push(work);
+        context: null,
+        cancelled: false,
+        answered: false,
+      });
     }
     return items;
   }

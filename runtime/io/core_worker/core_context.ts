@@ -16,6 +16,8 @@ import type { PushChannel } from "./push_channel.ts";
 import type { TaskRecorder } from "./recorder.ts";
 import type { ValueCodec } from "./value_codec.ts";
 import type { WorkerLink } from "./worker_link.ts";
+import type { CancelManager } from "./cancels.ts";
+import type { Work } from "./work.ts";
 import type { FolderAccess } from "./core_host.ts";
 
 /** The task or call that user code runs in right now. */
@@ -23,6 +25,8 @@ export interface CurrentTask {
   readonly taskId: TaskId;
   /** How many tasks that may be blocked stand above what it submits: one more for a task, none for an actor. */
   readonly childDepth: number;
+  /** It submitted this: cancelled with it. */
+  adopt(work: Work): void;
 }
 
 /** Where a worker can be reached: a grant, or an actor's status. */
@@ -57,8 +61,7 @@ export interface CoreContext {
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
   readonly itemCalls: ItemCalls;
-  /** Streams that tasks or an actor opened here and that have not ended. */
-  readonly openStreams: Set<{ leave(): void }>;
+  readonly cancels: CancelManager;
   /** Milliseconds since the epoch, monotonic within the process. */
   nowMs(): number;
   currentTask(): CurrentTask | null;
@@ -71,6 +74,8 @@ export interface CoreContext {
   acknowledgeReturned(link: WorkerLink, sequences: readonly number[]): void;
   /** Whether an error may be retried under this option. */
   isRetried(error: Uint8Array, retryExceptions: boolean | readonly string[]): boolean;
+  /** Whether a failure before a task began may be another one's luck. */
+  isTransient(error: Uint8Array): boolean;
   workerFate(address: WorkerAddress): Promise<DeathCause>;
   /** The error of a call that cannot run because an argument failed. */
   argumentError(failed: Entry, name: string, task: TaskId): Uint8Array;

@@ -8,15 +8,16 @@
  * Calls may be submitted while it is connecting: messages wait in the link.
  * @module
  */
-import { MobulaError, TaskError } from "../../common/errors.ts";
+import { isErrorCode, MobulaError, NodeDiedError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
-import { type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
+import { type ActorId, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
 import { resourcesOf, strategyOf } from "../../common/options.ts";
 import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import { sha256Hex } from "../../common/sha256.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { CallFacts } from "../../common/why_facts.ts";
 import type { CoreMethods, MessageLevel } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
@@ -25,10 +26,12 @@ import type { Handlers } from "../transport/rpc.ts";
 import { AgentLink, type AgentRpc } from "./agent_link.ts";
 import { ActorManager } from "./actors.ts";
 import { ActorUses } from "./actor_uses.ts";
+import { CancelManager } from "./cancels.ts";
 import { exceptionNames } from "./actor_handle.ts";
 import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
 import { type CoreHost, type FolderAccess, NO_FOLDERS, randomHex } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
+import { sequenceOf } from "./explain.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
 import { ItemCalls, itemsOption } from "./item_calls.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
@@ -67,6 +70,14 @@ export interface CoreWorkerOptions {
   readonly onMessage?: (level: MessageLevel, text: string) => void;
 }
 
+/** By name, as they arrive from a worker. */
+const TRANSPORT_ERRORS: ReadonlySet<string> = new Set([
+  "ConnectError",
+  "ConnectionClosedError",
+  "OverloadError",
+  "RequestTimeoutError",
+]);
+
 const NOT_BLOCKING: BlockingObserver = { enter: () => () => {} };
 
 /** See the module's header. */
@@ -79,13 +90,13 @@ export class CoreWorker implements CoreContext {
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
   readonly objects: ObjectManager;
+  readonly cancels: CancelManager;
   readonly tasks: TaskManager;
   readonly actors: ActorManager;
   readonly connected: Promise<void>;
   readonly store: StoreAccess;
   readonly workingDirs: FolderAccess;
   readonly itemCalls: ItemCalls = new ItemCalls();
-  readonly openStreams: Set<{ leave(): void }> = new Set();
   readonly #relays: RelayTable;
   readonly #options: CoreWorkerOptions;
   readonly #connect = Promise.withResolvers<void>();
@@ -132,6 +143,7 @@ export class CoreWorker implements CoreContext {
       recorder: this.recorder,
       blocking: options.blocking ?? NOT_BLOCKING,
     });
+    this.cancels = new CancelManager(this);
     this.tasks = new TaskManager(this);
     this.actors = new ActorManager(this, {
       randomHex,
@@ -147,12 +159,24 @@ export class CoreWorker implements CoreContext {
       reclaimLease: ({ leaseId }) => this.tasks.reclaim(leaseId),
       leaseLost: ({ leaseId, cause }) => this.tasks.leaseLost(leaseId, cause),
       actorStatus: ({ status }, sections) => this.actors.updated(status, sections[0]?.slice() ?? null),
+      cancelTask: (params) => this.cancels.routed(params),
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
+      explain: ({ id }) => ({ call: this.explain(id) }),
       message: ({ level, text }) => this.#options.onMessage?.(level, text),
       // From a turn of its own: what lies on the stack of this one counts as used.
       collectGarbage: () => void setTimeout(this.#options.host.collectGarbage, 0),
     };
+  }
+
+  /** Where a task or a creation of this process stands; null when it is none of them. */
+  explain(id: string): CallFacts | null {
+    if (id.startsWith("a-")) return this.actors.explainCreation(id as ActorId);
+    const sequence = sequenceOf(id as TaskId, this.identity.self);
+    if (sequence === null) return null;
+    const facts = this.tasks.explain(sequence) ?? this.actors.explainCall(sequence);
+    if (facts !== null || sequence >= this.#sequence) return facts;
+    return { name: "", submittedMs: 0, attempt: 0, stage: { at: "ended" } };
   }
 
   /** The link to the agent is there and the identity is set. */
@@ -183,6 +207,7 @@ export class CoreWorker implements CoreContext {
   close(reason: Error): void {
     if (this.#closed !== null) return;
     this.#closed = reason;
+    this.cancels.close();
     this.tasks.close(reason);
     this.actors.close(reason);
     this.#relays.closeAll(reason);
@@ -237,6 +262,14 @@ export class CoreWorker implements CoreContext {
     if (typeof thrown !== "object" || thrown === null) return false;
     const names = userClassNames(thrown);
     return retryExceptions.some((name) => names.includes(name));
+  }
+
+  isTransient(error: Uint8Array): boolean {
+    const thrown = this.#readError(error);
+    // What is lost, refused or malformed stays so; code that could not be reached may be within reach the next time.
+    if (thrown instanceof NodeDiedError) return true;
+    if (thrown instanceof MobulaError) return !isErrorCode(thrown.code);
+    return thrown instanceof Error && TRANSPORT_ERRORS.has(thrown.name);
   }
 
   async workerFate({ workerId, nodeId }: WorkerAddress): Promise<DeathCause> {
@@ -332,7 +365,7 @@ export class CoreWorker implements CoreContext {
     const record = code.recordIn(this);
     return {
       // The name travels with the definition.
-      record: options.name === undefined ? record : record.named(options.name),
+      record: record.variant(options.name ?? record.name, options.maxCalls ?? (options.numGpus ? 1 : 0)),
       shape: { key, resources, strategy, ...labels, runtimeEnv },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,
@@ -341,6 +374,8 @@ export class CoreWorker implements CoreContext {
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),
       items: itemsOption(code.definition.streams, options),
+      signal: options.signal ?? null,
+      manager: this.tasks,
     };
   }
 

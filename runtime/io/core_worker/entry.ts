@@ -15,6 +15,7 @@
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import { returnId, taskId } from "../../common/ids.ts";
 import type { Held } from "./actor_uses.ts";
+import type { Work } from "./work.ts";
 
 export type EntryState = "pending" | "value" | "bytes" | "stored" | "error" | "remote";
 
@@ -42,11 +43,12 @@ interface Rare {
 
 const REGISTERED = 1;
 const RELEASED = 2;
+const CANCELLED = 4;
 
 /** See the module's header. */
 export class Entry {
   state: EntryState;
-  /** A primitive (value), encoded bytes (bytes, error), or null. */
+  /** A primitive (value), encoded bytes (bytes, error), what makes it (pending results, see maker), or null. */
   payload: unknown = null;
   /** Size in the store, or of the encoded bytes. */
   bytes = 0;
@@ -122,6 +124,22 @@ export class Entry {
   }
   set released(is: boolean) {
     this.#flags = is ? this.#flags | RELEASED : this.#flags & ~RELEASED;
+  }
+
+  /** The task or call that makes it, while it is pending; null for what was put. */
+  get maker(): Work | null {
+    return this.state === "pending" ? this.payload as Work | null : null;
+  }
+  set maker(work: Work) {
+    this.payload = work;
+  }
+
+  /** Its owner cancelled it, for good: should it be lost, it is not made again. */
+  get cancelled(): boolean {
+    return (this.#flags & CANCELLED) !== 0;
+  }
+  set cancelled(is: boolean) {
+    this.#flags = is ? this.#flags | CANCELLED : this.#flags & ~CANCELLED;
   }
 
   /** Refs and handles inside the value, held as long as it. */

@@ -4,37 +4,40 @@
  * next wait.
  *
  *   received --1--> queued --2--> running --3--> replied
- *                     \--4--> handed back
+ *                     \--4--> handed back, cancelled
  *
  *   1 With its caller's function, whose code came ahead of it.
  *   2 Arguments are read (stored ones fetched), then user code is called.
  *   3 The result is inline, or in the store; an error is a result too.
- *   4 The running task waits in get or wait: what was not started goes back to its submitter.
+ *   4 The running task waits in get or wait, or the worker has run as often as it may (maxCalls): what was not started goes
+ *     back to its submitter. Cancelled tasks are answered without running (what runs: running_cancels.ts).
  * @module
  */
 import { taskErrorOf } from "../../common/errors.ts";
 import { isLoadFailure } from "../code_bundle/bundle_loader.ts";
 import { useUserStacks } from "../code_bundle/bundle_stacks.ts";
 import { Deque } from "../../common/deque.ts";
-import { returnId, type TaskId, taskId } from "../../common/ids.ts";
+import { returnId } from "../../common/ids.ts";
 import {
-  type Assignment,
+  type CancelOrder,
   type ReplyHead,
   type ReplyResult,
   ReplyStatus,
   ValueKind,
 } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
-import { readArguments, type ReceivedArgument } from "./arguments.ts";
-import type { Caller, LoadedFunction } from "./caller.ts";
+import { readArguments } from "./arguments.ts";
+import type { Caller } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { abandon, type Held } from "./actor_uses.ts";
-import { type ExecutionContext, lazyContext, type TaskContext } from "./execution_context.ts";
-import type { ItemOutlet } from "./item_outlet.ts";
+import type { ExecutionContext, TaskContext } from "./execution_context.ts";
+import { isThenable, ItemInputs, resultValues } from "./item_inputs.ts";
 import { ItemRunner } from "./item_runner.ts";
 import type { BlockingObserver } from "./objects.ts";
 import { ReplyBatch } from "./reply_batch.ts";
-import { epochMs, isThenable, resultValues } from "./task_results.ts";
+import { RunLimits } from "./run_limits.ts";
+import { RunningCancels } from "./running_cancels.ts";
+import type { Callable, HostedActor, WorkItem } from "./work_item.ts";
 import type { VisibleDevices } from "./visible_devices.ts";
 import { type Encoded, isInline, type RefSink } from "./value_codec.ts";
 
@@ -46,34 +49,11 @@ const TURN_MS = 5;
 /** Tasks behind one that has been waiting for this long go back to their submitters. */
 const HAND_BACK_MS = 10;
 
+/** Decoding arguments for longer gives the event loop a turn before user code runs: to hear that it was cancelled. */
+const SLOW_DECODE_MS = 10;
+
 const NOTHING = (): void => {};
-
-/** One pushed task or call. */
-export interface WorkItem {
-  readonly caller: Caller;
-  readonly sequence: number;
-  readonly attempt: number;
-  readonly numReturns: number;
-  readonly depth: number;
-  /** A task's function, or null for an actor call. */
-  readonly target: LoadedFunction | null;
-  readonly method: string;
-  readonly args: Uint8Array;
-  /** Null for what is no generator. */
-  readonly items: ItemOutlet | null;
-}
-
-/** The actor that this worker hosts. */
-export interface HostedActor {
-  readonly instance: Record<string, unknown>;
-  readonly className: string;
-  readonly methods: Readonly<Record<string, unknown>>;
-  readonly maxConcurrency: number;
-  readonly assigned: Assignment;
-}
-
-// deno-lint-ignore no-explicit-any -- user code: any arguments, any result
-type Callable = (...args: any[]) => unknown;
+const NO_BYTES = new Uint8Array(0);
 
 /** See the module's header. */
 export class Executor implements BlockingObserver {
@@ -84,7 +64,14 @@ export class Executor implements BlockingObserver {
   readonly #scratch = new ByteWriter();
   readonly #replies = new ReplyBatch();
   readonly #items: ItemRunner;
-  #actor: HostedActor | null = null;
+  readonly inputs: ItemInputs;
+  /** Told once that it has run some function as often as it may, and takes no more. */
+  onRetired: () => void = NOTHING;
+  #hasRetired = false;
+  readonly #cancels: RunningCancels;
+  readonly #limits = new RunLimits();
+  /** When the event loop last had a turn. */
+  #turnMs = 0;
   #running = 0;
   #draining = false;
   #blocked = 0;
@@ -94,25 +81,39 @@ export class Executor implements BlockingObserver {
   #handBackTimer: ReturnType<typeof setTimeout> | null = null;
   #whenIdle: (() => void)[] = [];
 
-  constructor(core: CoreWorker, context: ExecutionContext, devices: VisibleDevices | null) {
+  /** `exit` ends this process. */
+  constructor(
+    core: CoreWorker,
+    context: ExecutionContext,
+    devices: VisibleDevices | null,
+    exit: () => void,
+  ) {
     this.#core = core;
     this.#context = context;
     this.#devices = devices;
     this.#items = new ItemRunner(core, context, this.#replies, () => this.enter());
+    this.inputs = new ItemInputs(core);
+    this.#cancels = new RunningCancels({ core, context, exit, answer: (item) => this.#answerEarly(item) });
   }
 
   get actor(): HostedActor | null {
-    return this.#actor;
+    return this.inputs.actor;
   }
 
   /** From now on this worker is this actor. */
   host(actor: HostedActor): void {
-    this.#actor = actor;
+    this.inputs.actor = actor;
     if (actor.maxConcurrency > 1) this.#context.interleave();
   }
 
+  /** It has run some function as often as it may (maxCalls): it takes no more, and ends when it can. */
+  get isRetired(): boolean {
+    return this.#limits.isReached;
+  }
+
   receive(items: readonly WorkItem[]): void {
-    if (this.#blocked > 0 && this.#actor === null) return this.#handBack(items);
+    if (this.isRetired) return this.#handBack(items);
+    if (this.#blocked > 0 && this.inputs.actor === null) return this.#handBack(items);
     for (const item of items) this.#queue.push(item);
     if (!this.#draining) void this.#drain();
     else if (this.#isBehind) this.#handBackSoon();
@@ -122,6 +123,18 @@ export class Executor implements BlockingObserver {
   forget(caller: Caller): void {
     this.#queue.removeWhere((item) => item.caller === caller);
     this.#replies.forget(caller);
+  }
+
+  /** A caller wants these to end. Those that are not known have ended, or were handed back. */
+  cancel(caller: Caller, order: CancelOrder): void {
+    const sequences = new Set(order.sequences);
+    const unstarted = this.#queue.removeWhere((item) =>
+      item.caller === caller && sequences.has(item.sequence)
+    );
+    const head = { startMs: Date.now(), runUs: 0, status: ReplyStatus.cancelled };
+    for (const { sequence } of unstarted) this.#replies.add(caller, { sequence, ...head }, NO_BYTES);
+    this.#cancels.cancel(caller, sequences, order);
+    this.flush();
   }
 
   get isIdle(): boolean {
@@ -139,7 +152,7 @@ export class Executor implements BlockingObserver {
   /** User code waits for an object. A task lends its CPU meanwhile; an actor keeps what it holds. Answers how it ends. */
   enter(): () => void {
     const context = this.#context.current;
-    if (context === null || this.#actor !== null) return NOTHING;
+    if (context === null || this.inputs.actor !== null) return NOTHING;
     if (++this.#blocked === 1) {
       this.flush();
       // After the lease requests of what it waits for, which leave in a microtask that is queued already: the CPU that it
@@ -181,7 +194,7 @@ export class Executor implements BlockingObserver {
     if (this.#currentCaller !== null && !byCaller.has(this.#currentCaller)) {
       byCaller.set(this.#currentCaller, []);
     }
-    for (const [caller, sequences] of byCaller) caller.handBack(sequences);
+    for (const [caller, sequences] of byCaller) caller.handBack(sequences, this.isRetired);
   }
 
   #currentCaller: Caller | null = null;
@@ -195,8 +208,8 @@ export class Executor implements BlockingObserver {
 
   async #drain(): Promise<void> {
     this.#draining = true;
-    const limit = this.#actor?.maxConcurrency ?? 1;
-    let turnMs = performance.now();
+    const limit = this.inputs.actor?.maxConcurrency ?? 1;
+    this.#turnMs = performance.now();
     while (this.#queue.length > 0) {
       if (this.#running >= limit) {
         // The call that ends next goes on draining.
@@ -210,17 +223,17 @@ export class Executor implements BlockingObserver {
         this.flush();
         if (limit === 1) {
           await this.#handingBack(waiting);
-          turnMs = performance.now();
+          this.#turnMs = performance.now();
         } else {
           void waiting.then(() => {
             if (!this.#draining) void this.#drain();
           });
         }
       }
-      if (performance.now() - turnMs > TURN_MS) {
+      if (performance.now() - this.#turnMs > TURN_MS) {
         this.flush();
         await new Promise((resolve) => setImmediate(resolve));
-        turnMs = performance.now();
+        this.#turnMs = performance.now();
       }
     }
     this.#draining = false;
@@ -232,7 +245,7 @@ export class Executor implements BlockingObserver {
 
   /** What waits behind a task that takes its time may run elsewhere. */
   async #handingBack(waiting: Promise<void>): Promise<void> {
-    if (this.#actor !== null) return await waiting;
+    if (this.inputs.actor !== null) return await waiting;
     this.#isBehind = true;
     if (this.#queue.length > 0) this.#handBackSoon();
     await waiting;
@@ -252,8 +265,8 @@ export class Executor implements BlockingObserver {
 
   /** Run an item as far as it goes without waiting: null when it is done, else its end. */
   #begin(item: WorkItem): Promise<void> | null {
-    if (this.#devices !== null) this.#devices.show(this.#assignedTo(item).gpuIds);
-    const code = this.#callableOf(item);
+    if (this.#devices !== null) this.#devices.show(this.inputs.assignedTo(item).gpuIds);
+    const code = this.inputs.callableOf(item);
     if (code === null) return this.#runSlowly(item);
     let values: unknown[];
     try {
@@ -273,27 +286,48 @@ export class Executor implements BlockingObserver {
   async #runSlowly(item: WorkItem): Promise<void> {
     let code: Callable;
     let values: unknown[];
+    this.#cancels.begin(item);
     try {
-      code = await this.#loadCallable(item);
-      values = await this.#loadArguments(item);
+      code = await this.inputs.loadCallable(item);
+      this.#turnMs = performance.now();
+      values = await this.inputs.loadArguments(item);
     } catch (error) {
+      this.#cancels.end(item);
+      if (item.cancelled) return await this.#answerCancelled(item, performance.now()) ?? undefined;
       if (isLoadFailure(error)) return await this.#failed(item, error, performance.now()) ?? undefined;
-      await this.#fail(item, error, { startMs: Date.now(), runUs: 0, status: ReplyStatus.systemError });
-      return;
+      const head = { startMs: Date.now(), runUs: 0, status: ReplyStatus.systemError };
+      return await this.#answer(item, head, this.#core.codec.encodeError(error)) ?? undefined;
     }
-    const waiting = this.#call(item, code, values);
+    return await this.#callIfWanted(item, code, values);
+  }
+
+  /** After a turn of the event loop, unless it was cancelled meanwhile. */
+  async #callIfWanted(item: WorkItem, code: Callable, values: unknown[]): Promise<void> {
+    this.#cancels.begin(item);
+    if (performance.now() - this.#turnMs > SLOW_DECODE_MS) {
+      // Two: what came in is read between them.
+      for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#cancels.end(item);
+    this.#turnMs = performance.now();
+    const waiting = item.cancelled
+      ? this.#answerCancelled(item, performance.now())
+      : this.#call(item, code, values);
     if (waiting !== null) await waiting;
   }
 
   #call(item: WorkItem, code: Callable, values: unknown[]): Promise<void> | null {
-    const context = this.#contextOf(item);
     const startMs = performance.now();
+    if (startMs - this.#turnMs > TURN_MS + SLOW_DECODE_MS) return this.#callIfWanted(item, code, values);
+    const context = this.inputs.contextOf(item);
+    if (item.target !== null && item.target.maxCalls > 0) this.#limits.started(item.target);
+    item.context = context;
     let result: unknown;
     let isAsync: boolean;
     try {
       this.#currentCaller = item.caller;
       result = this.#context.run(context, () => code(...values));
-      if (item.items !== null) return this.#generate(item, context, result, startMs);
+      if (item.items !== null) return this.#settle(item, this.#items.run(item, context, result), startMs);
       isAsync = isThenable(result); // Runs user code where `then` is a getter.
     } catch (error) {
       return this.#failed(item, error, startMs);
@@ -302,25 +336,26 @@ export class Executor implements BlockingObserver {
     return this.#finish(item, result, startMs);
   }
 
-  /** A generator: it runs while its items are asked for, and gives nothing else. */
-  #generate(item: WorkItem, context: TaskContext, made: unknown, startMs: number): Promise<void> {
-    const ended = this.#items.run(item, context, made);
-    return this.#settle(item, ended.finally(() => item.caller.ended(item.sequence)), startMs);
-  }
-
   async #settle(item: WorkItem, promise: PromiseLike<unknown>, startMs: number): Promise<void> {
     let result: unknown;
+    this.#cancels.begin(item);
     try {
       result = await promise;
     } catch (error) {
+      this.#cancels.end(item);
       return await this.#failed(item, error, startMs) ?? undefined;
     }
+    this.#cancels.end(item);
     const waiting = this.#finish(item, result, startMs);
     if (waiting !== null) await waiting;
   }
 
   /** Reply with a result. Null when it went out; else its end. */
   #finish(item: WorkItem, result: unknown, startMs: number): Promise<void> | null {
+    // What a cancelled call of an actor gives is nobody's, and a cancelled generator has not come to its end.
+    if (item.cancelled && (item.target === null || item.items !== null)) {
+      return this.#answerCancelled(item, startMs);
+    }
     const runUs = Math.round((performance.now() - startMs) * 1000);
     if (item.numReturns !== 1 || this.#core.link.hasUnconfirmedHolds) {
       return this.#finishSlowly(item, result, startMs, runUs);
@@ -376,21 +411,22 @@ export class Executor implements BlockingObserver {
   }
 
   #store(item: WorkItem, index: number, encoded: Encoded): Promise<number> {
-    return this.#core.store.write(returnId(this.#taskIdOf(item), index), encoded, {
+    return this.#core.store.write(returnId(this.inputs.taskIdOf(item), index), encoded, {
       home: item.caller.node,
       owner: item.caller.id,
       isError: false,
       contains: encoded.refs,
-      producer: this.#nameOf(item),
+      producer: this.inputs.nameOf(item),
     });
   }
 
   /** Reply with what user code threw. Null when it went out; else its end. */
   #failed(item: WorkItem, thrown: unknown, startMs: number): Promise<void> | null {
+    if (this.#cancels.isCancellation(item, thrown)) return this.#answerCancelled(item, startMs);
     const runUs = Math.round((performance.now() - startMs) * 1000);
     const fields = {
-      taskName: this.#nameOf(item),
-      taskId: this.#taskIdOf(item),
+      taskName: this.inputs.nameOf(item),
+      taskId: this.inputs.taskIdOf(item),
       nodeId: this.#core.identity.node,
       attempt: item.attempt,
     };
@@ -401,15 +437,20 @@ export class Executor implements BlockingObserver {
     } catch {
       error = taskErrorOf(new Error("what it threw cannot be read"), fields); // A getter that throws, for one.
     }
-    return this.#fail(item, error, { startMs: epochMs(startMs), runUs, status: ReplyStatus.error });
+    const head = { startMs: epochMs(startMs), runUs, status: ReplyStatus.error };
+    return this.#answer(item, head, this.#core.codec.encodeError(error));
+  }
+
+  #answerCancelled(item: WorkItem, startMs: number): Promise<void> | null {
+    const runUs = Math.round((performance.now() - startMs) * 1000);
+    return this.#answer(item, { startMs: epochMs(startMs), runUs, status: ReplyStatus.cancelled }, NO_BYTES);
   }
 
   /** A task that failed may have taken over refs too: their lender must not hear of its end before they are counted. */
-  #fail(item: WorkItem, error: unknown, head: Omit<ReplyHead, "sequence">): Promise<void> | null {
+  #answer(item: WorkItem, head: Omit<ReplyHead, "sequence">, bytes: Uint8Array): Promise<void> | null {
     const reply = (): void => {
       const { sequence, caller } = item;
-      if (item.items !== null) caller.ended(sequence);
-      this.#replies.add(caller, { sequence, ...head }, this.#core.codec.encodeError(error));
+      if (!item.answered) this.#replies.add(caller, { sequence, ...head }, bytes);
       this.#done();
     };
     const { link } = this.#core;
@@ -418,11 +459,21 @@ export class Executor implements BlockingObserver {
     return null;
   }
 
+  /** It was cancelled, and goes on all the same: its caller need not wait for it. */
+  #answerEarly(item: WorkItem): void {
+    item.answered = true;
+    const { sequence, caller } = item;
+    const head = { sequence, startMs: Date.now(), runUs: 0, status: ReplyStatus.cancelled };
+    this.#replies.add(caller, head, NO_BYTES);
+    this.flush();
+  }
+
   #done(): void {
     this.#running--;
     if (this.#blocked > 0) this.#unblock(this.#context.current!);
+    if (this.#limits.isReached) this.#retire();
     this.#currentCaller = null;
-    if (this.#core.openStreams.size > 0) this.#leaveStreams();
+    if (this.inputs.actor === null) this.#core.itemCalls.leaveStreams();
     this.#context.leave();
     if (this.#running === 0 && this.#queue.length === 0) {
       this.flush();
@@ -430,68 +481,17 @@ export class Executor implements BlockingObserver {
     } else if (!this.#draining) void this.#drain();
   }
 
-  /** What a task opened and did not read to its end ends with it. An actor may go on reading in its next call. */
-  #leaveStreams(): void {
-    if (this.#actor === null) { for (const stream of [...this.#core.openStreams]) stream.leave(); }
+  /** What was not started runs elsewhere; results leave first. */
+  #retire(): void {
+    this.flush();
+    if (!this.#hasRetired) this.onRetired();
+    this.#hasRetired = true;
+    const unstarted = [...this.#queue];
+    this.#queue.clear();
+    this.#handBack(unstarted);
   }
+}
 
-  // ---- code and arguments ----------------------------------------------------------------------------------------------------
-
-  #callableOf(item: WorkItem): Callable | null {
-    if (item.target !== null) return item.target.callable;
-    const actor = this.#actor;
-    if (actor === null || !Object.hasOwn(actor.methods, item.method)) return null;
-    return (...values) => (actor.instance[item.method] as Callable).apply(actor.instance, values);
-  }
-
-  async #loadCallable(item: WorkItem): Promise<Callable> {
-    if (item.target !== null) return await item.target.load();
-    const code = this.#callableOf(item);
-    if (code !== null) return code;
-    throw new TypeError(`${this.#actor?.className ?? "This worker"} has no method ${item.method}`);
-  }
-
-  async #loadArguments(item: WorkItem): Promise<unknown[]> {
-    for (;;) {
-      try {
-        return await this.resolveArguments(readArguments(this.#core, item.args));
-      } catch (error) {
-        if (!await this.#core.codec.recover(error)) throw error;
-      }
-    }
-  }
-
-  /** Values of arguments, stored ones fetched together. */
-  async resolveArguments(received: readonly ReceivedArgument[]): Promise<unknown[]> {
-    const requests = new Set<string>();
-    return await Promise.all(received.map(async (argument) => {
-      if ("value" in argument) return argument.value;
-      const stored = await this.#core.objects.fetch(argument, "argument", requests);
-      if (stored.isError) throw this.#core.codec.decodeError(stored.body);
-      return this.#core.codec.decode(stored.body, stored.buffers);
-    }));
-  }
-
-  #contextOf(item: WorkItem): TaskContext {
-    return lazyContext(
-      () => this.#taskIdOf(item),
-      this.#nameOf(item),
-      item.attempt,
-      // An actor never lends its CPUs: what it submits is no descendant of a blocked task unless its caller is.
-      this.#actor === null ? item.depth + 1 : item.depth,
-      this.#assignedTo(item),
-    );
-  }
-
-  #assignedTo(item: WorkItem): Assignment {
-    return this.#actor?.assigned ?? item.caller.assigned;
-  }
-
-  #taskIdOf(item: WorkItem): TaskId {
-    return taskId(item.caller.id, item.sequence);
-  }
-
-  #nameOf(item: WorkItem): string {
-    return item.target?.name ?? `${this.#actor?.className}.${item.method}`;
-  }
+function epochMs(atMs: number): number {
+  return performance.timeOrigin + atMs;
 }

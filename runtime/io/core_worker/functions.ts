@@ -18,6 +18,8 @@ export class FunctionRecord {
   readonly timing: { estimateUs: number };
   /** The record that it is another name of. */
   readonly base: FunctionRecord | null;
+  /** Runs after which a worker ends; 0: no limit. */
+  readonly maxCalls: number;
   /** When this process sent it to the function table, until a task's trace has told it. */
   exportedMs: number | null = null;
   #sections: Uint8Array[] | null = null;
@@ -29,11 +31,13 @@ export class FunctionRecord {
       name: string;
       source: string;
       captures: Uint8Array | null;
+      maxCalls?: number;
     },
     base: FunctionRecord | null = null,
   ) {
     this.base = base;
     this.timing = base?.timing ?? { estimateUs: 0 };
+    this.maxCalls = init.maxCalls ?? 0;
     this.hash = init.hash;
     this.kind = init.kind;
     this.name = init.name;
@@ -41,15 +45,16 @@ export class FunctionRecord {
     this.captures = init.captures;
   }
 
-  /** The same code under another name, for calls with the option `name`. */
-  named(name: string): FunctionRecord {
+  /** The same code under another name (calls with the option `name`) or with a limit of runs. */
+  variant(name: string, maxCalls: number): FunctionRecord {
+    if (name === this.name && maxCalls === this.maxCalls) return this;
     const { hash, kind, source, captures } = this;
-    return new FunctionRecord({ hash, kind, name, source, captures }, this);
+    return new FunctionRecord({ hash, kind, name, source, captures, maxCalls }, this);
   }
 
   /** What tells definitions apart on a connection: the same code may be made remote, or given a name, over and over. */
   get key(): string {
-    return `${this.hash} ${this.name}`;
+    return `${this.hash} ${this.maxCalls} ${this.name}`;
   }
 
   /** Source and captures as they travel. */

@@ -43,8 +43,6 @@ export abstract class ItemReceiver implements EntryWaiter {
   readonly ended: Entry;
   /** Of all items that came. */
   bytes = 0;
-  /** The call must not run any more, or only to its end; set by whoever submits it. */
-  onStop: () => void = () => {};
   protected readonly init: ItemCallInit;
   protected readonly reader: ItemReader<Item>;
   #attempt = 0;
@@ -78,15 +76,16 @@ export abstract class ItemReceiver implements EntryWaiter {
     this.#attempt = attempt;
     const request = { backpressure, limit, ...this.reader.begin(attempt) };
     // The reader left while the call was on its way back from a worker that did not start it. Behind its push.
-    if (this.isStopped) queueMicrotask(() => this.sendStop());
+    if (this.isStopped) queueMicrotask(() => this.#sendStop());
     return request;
   }
 
-  /** One item of the present worker. Throws for what no worker would send. */
-  report(report: ItemReport, node: NodeId): void {
+  /** One item of a worker. Throws for what no worker would send. */
+  report(report: ItemReport, link: WorkerLink): void {
     const { attempt, index, contains } = report;
+    if (link !== this.#link) return; // Of a worker that was given up.
     if (attempt !== this.#attempt || index < this.reader.received) return this.#acknowledge(report);
-    const item = this.#itemOf(report, node);
+    const item = this.#itemOf(report, link.nodeId);
     const arrival = this.reader.report(attempt, index, item);
     this.bytes += report.bytes?.length ?? report.size;
     if (contains.length > 0) this.#acknowledge(report);
@@ -107,10 +106,14 @@ export abstract class ItemReceiver implements EntryWaiter {
   leave(): void {
     if (this.isStopped) return;
     for (const item of this.reader.leave()) this.drop(item);
-    if (this.ended.isPending) this.onStop();
+    const work = this.ended.maker;
+    if (work === null) return;
+    // It does not start, or returns at its next yield, and is not tried again.
+    work.retriesLeft = 0;
+    if (!work.withdraw()) this.#sendStop();
   }
 
-  sendStop(): void {
+  #sendStop(): void {
     const writer = new ByteWriter(16);
     writeSequences(writer, [this.init.sequence]);
     this.#link?.send(PushType.stopItems, writer.bytes());
@@ -173,10 +176,10 @@ function inlineBytes(item: Item): number {
   return item.state === "stored" ? 0 : item.bytes;
 }
 
-/** Pass the items of one frame on. `receiverOf`: null for a call that was given up, whose items are late. */
+/** Pass the items of one frame on. `receiverOf`: null for a call that has ended, whose items are late. */
 export function receiveItems(
+  link: WorkerLink,
   header: Uint8Array,
-  node: NodeId,
   receiverOf: (sequence: number) => ItemReceiver | null,
 ): void {
   // Unread items are views of it.
@@ -191,7 +194,7 @@ export function receiveItems(
       ({ sequence } = report);
       receiver = receiverOf(sequence);
     }
-    receiver?.report(report, node);
+    receiver?.report(report, link);
   }
   receiver?.tell();
 }

@@ -13,7 +13,7 @@ import { returnId, taskId } from "../../common/ids.ts";
 import { type ItemReport, newItemReport } from "../../protocol/push_items.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { CoreWorker } from "./core_worker.ts";
-import type { WorkItem } from "./executor.ts";
+import type { WorkItem } from "./work_item.ts";
 import type { ExecutionContext, TaskContext } from "./execution_context.ts";
 import type { ReplyBatch } from "./reply_batch.ts";
 import { abandon } from "./actor_uses.ts";

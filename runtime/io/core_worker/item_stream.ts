@@ -35,7 +35,6 @@ export class ItemStream extends ItemReceiver {
   constructor(init: ItemCallInit) {
     super(init);
     this.ended.count++;
-    if (init.core.currentTask() !== null) init.core.openStreams.add(this);
   }
 
   /** The user let go of it. Once. */
@@ -119,7 +118,6 @@ export class ItemStream extends ItemReceiver {
   }
 
   override leave(): void {
-    this.init.core.openStreams.delete(this);
     this.#failure = null;
     this.#finished = true;
     super.leave();
@@ -137,7 +135,6 @@ export class ItemStream extends ItemReceiver {
 
   protected finished(error: Uint8Array | null): void {
     this.#finished = true;
-    this.init.core.openStreams.delete(this);
     if (!this.isStopped) this.#failure = error;
     this.#serve();
   }

@@ -100,6 +100,11 @@ export class ObjectManager implements EntryTable {
     return entry;
   }
 
+  /** The entry of an object whose ref has left this process or came from elsewhere, if it is in use here. */
+  find(id: ObjectId): Entry | undefined {
+    return this.#known.get(id)?.deref();
+  }
+
   /** A ref leaves this process: its home must count it, and its value must be where others can find it. */
   lend(entry: Entry): RefTarget {
     if (entry.home === "") throw new MobulaError("await init() before a ref is passed inside a value");

@@ -2,10 +2,13 @@
  * One call to an actor, from its submission until its results are settled.
  * @module
  */
+import { type ProcessId, type TaskId, taskId } from "../../common/ids.ts";
+import type { ActorClient } from "./actor_client.ts";
 import type { CallArguments } from "./arguments.ts";
 import type { CurrentTask } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import type { FunctionStats } from "./recorder.ts";
+import type { AskHow, Work } from "./work.ts";
 
 /** Defaults of one method, as they travel with a handle. */
 export interface MethodInfo {
@@ -22,16 +25,27 @@ export interface MethodInfo {
 export interface CalledMethod {
   readonly name: string;
   readonly stats: FunctionStats;
+  readonly client: ActorClient;
+  /** The process that calls. */
+  readonly owner: ProcessId;
 }
 
-/** Which counter has a call; none before and after. */
-type Stage = "none" | "pendingArgs" | "pendingNode" | "submitted";
+/** Which counter has a call; none: the actor's queue does not have it yet. */
+type Stage = "none" | "pendingArgs" | "pendingNode" | "submitted" | "ended";
+
+/** What few calls have. */
+interface Rare {
+  attempt: number;
+  cancelled: boolean;
+  signal: AbortSignal | null;
+  signalIndex: number;
+}
 
 /**
  * See the module's header. There may be millions: at most 12 fields (112 bytes in JavaScriptCore; the next size is 160). What
- * few calls have belongs into a table beside them, by sequence.
+ * few calls have goes into `Rare`.
  */
-export class OwnCall {
+export class OwnCall implements Work {
   readonly sequence: number;
   readonly method: CalledMethod;
   readonly options: MethodInfo;
@@ -43,9 +57,9 @@ export class OwnCall {
   /** Its arguments are known. */
   ready = false;
   retriesLeft = 0;
-  attempt = 0;
   pushedMs = 0;
   stage: Stage = "none";
+  #rare: Rare | null = null;
 
   constructor(
     sequence: number,
@@ -72,10 +86,60 @@ export class OwnCall {
     return this.parent?.childDepth ?? 0;
   }
 
+  get id(): TaskId {
+    return taskId(this.method.owner, this.sequence);
+  }
+  get name(): string {
+    return this.method.stats.name;
+  }
+  get isCall(): boolean {
+    return true;
+  }
+  get ended(): boolean {
+    return this.stage === "ended";
+  }
+
+  /** How often it was tried before. */
+  get attempt(): number {
+    return this.#rare === null ? 0 : this.#rare.attempt;
+  }
+  set attempt(attempt: number) {
+    this.#rarely().attempt = attempt;
+  }
+  get cancelled(): boolean {
+    return this.#rare !== null && this.#rare.cancelled;
+  }
+  set cancelled(cancelled: boolean) {
+    this.#rarely().cancelled = cancelled;
+  }
+  /** Aborting it cancels the call. */
+  get signal(): AbortSignal | null {
+    return this.#rare === null ? null : this.#rare.signal;
+  }
+  set signal(signal: AbortSignal | null) {
+    this.#rarely().signal = signal;
+  }
+  get signalIndex(): number {
+    return this.#rare === null ? -1 : this.#rare.signalIndex;
+  }
+  set signalIndex(index: number) {
+    this.#rarely().signalIndex = index;
+  }
+  #rarely(): Rare {
+    return this.#rare ??= { attempt: 0, cancelled: false, signal: null, signalIndex: -1 };
+  }
+
+  withdraw(): boolean {
+    return this.method.client.withdraw(this);
+  }
+  ask(how: AskHow): void {
+    this.method.client.ask(this, how);
+  }
+
   enter(stage: Stage): void {
     const { stats } = this.method;
-    if (this.stage !== "none") stats[this.stage]--;
-    if (stage !== "none") stats[stage]++;
+    if (this.stage !== "none" && this.stage !== "ended") stats[this.stage]--;
+    if (stage !== "none" && stage !== "ended") stats[stage]++;
     this.stage = stage;
   }
 }

@@ -11,6 +11,8 @@ import type { Entry } from "./entry.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { ItemsOption } from "./item_calls.ts";
 import type { FunctionStats } from "./recorder.ts";
+import type { TaskManager } from "./tasks.ts";
+import type { AskHow, Work } from "./work.ts";
 
 /** A remote function's options, resolved once and shared by its calls. */
 export interface CallShape {
@@ -25,6 +27,9 @@ export interface CallShape {
   readonly retryExceptions: boolean | readonly string[];
   /** Null for what is no generator. */
   readonly items: ItemsOption | null;
+  /** Aborting it cancels the calls. */
+  readonly signal: AbortSignal | null;
+  readonly manager: TaskManager;
 }
 
 /** How a task was pushed; shared by the tasks of one batch. */
@@ -39,13 +44,17 @@ interface Rare {
   /** How often it was killed for low memory. */
   memoryKills: number;
   cancelled: boolean;
+  signalIndex: number;
 }
+
+/** Held back: for its arguments or for names, so that only its manager has it. Ended: its outcome is decided. */
+type Stage = "heldBack" | "open" | "ended";
 
 /**
  * One submitted task, from remote() until its results are settled. There may be millions: at most 12 fields (112 bytes in
  * JavaScriptCore; the next size is 160). What few tasks have goes into `Rare`.
  */
-export class OwnTask {
+export class OwnTask implements Work {
   readonly sequence: number;
   readonly call: CallShape;
   readonly args: CallArguments;
@@ -58,6 +67,7 @@ export class OwnTask {
   expectedUs = 0;
   /** Its last push, or null. */
   pushed: Pushed | null = null;
+  stage: Stage = "open";
   #rare: Rare | null = null;
 
   constructor(
@@ -100,8 +110,30 @@ export class OwnTask {
   set cancelled(cancelled: boolean) {
     this.#rarely().cancelled = cancelled;
   }
+  get signalIndex(): number {
+    return this.#rare === null ? -1 : this.#rare.signalIndex;
+  }
+  set signalIndex(index: number) {
+    this.#rarely().signalIndex = index;
+  }
   #rarely(): Rare {
-    return this.#rare ??= { attempt: 0, memoryKills: 0, cancelled: false };
+    return this.#rare ??= { attempt: 0, memoryKills: 0, cancelled: false, signalIndex: -1 };
+  }
+
+  get ended(): boolean {
+    return this.stage === "ended";
+  }
+  get name(): string {
+    return this.call.name;
+  }
+  get isCall(): boolean {
+    return false;
+  }
+  withdraw(): boolean {
+    return this.call.manager.cancels.withdraw(this);
+  }
+  ask(how: AskHow): void {
+    this.call.manager.cancels.ask(this, how);
   }
 
   get depth(): number {

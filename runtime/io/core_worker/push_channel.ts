@@ -12,6 +12,8 @@ import type { AgentLink } from "./agent_link.ts";
 export interface PushChannel {
   /** False when the channel is over. */
   send(type: number, header: Uint8Array | string, sections?: readonly Uint8Array[]): boolean;
+  /** Write what was sent now, not at the end of the tick. */
+  flush(): void;
   close(): void;
   set onFrame(handler: FrameHandler | null);
   set onClose(handler: ((error: Error | null) => void) | null);
@@ -102,6 +104,11 @@ class Relay implements PushChannel {
       this.#link.notify("closeRelay", { relayId: this.#relayId });
       this.ended(error as Error);
     }
+  }
+
+  flush(): void {
+    this.#flush();
+    this.#link.flush();
   }
 
   close(): void {

@@ -102,6 +102,13 @@ export class TaskRecorder {
     return false;
   }
 
+  /** The same for a failed one: a million may be cancelled at once. */
+  get wantsFailedRow(): boolean {
+    if (this.#urgentRows.length < PENDING_MAX) return true;
+    this.#dropped++;
+    return false;
+  }
+
   row(row: TaskRow): void {
     if (row.state !== "FAILED") this.#rows.push(row);
     else if (this.#urgentRows.length < PENDING_MAX) this.#urgentRows.push(row);

@@ -76,6 +76,9 @@ export class RemoteFunction {
         "Option captures belongs to remote(fn, { captures }): they are part of the function",
       );
     }
+    if (options.maxCalls !== undefined) {
+      throw new TypeError("Option maxCalls belongs to remote(fn, { maxCalls }): it is part of the function");
+    }
     return new RemoteFunction(this.code, { ...this.givenOptions, ...options });
   }
 }

@@ -25,6 +25,10 @@ export interface Reply {
   readonly runUs: number;
   readonly value: Uint8Array | null;
   readonly error: Uint8Array | null;
+  /** The error is the system's, from before user code began. */
+  readonly isSystemError: boolean;
+  /** There is neither value nor error: it was cancelled. */
+  readonly isCancelled: boolean;
   readonly results: readonly ReplyResult[] | null;
   /** Size of all results. */
   readonly bytes: number;
@@ -44,13 +48,27 @@ export function readReplies(header: Uint8Array): Reply[] {
       for (const result of results) {
         bytes += result.kind === ValueKind.inline ? result.bytes.length : result.size;
       }
-      replies.push({ sequence, startMs, runUs, value: null, error: null, results, bytes });
+      const flags = { isSystemError: false, isCancelled: false };
+      replies.push({ sequence, startMs, runUs, value: null, error: null, ...flags, results, bytes });
     } else {
       const block = reader.raw(reader.varint());
+      const isCancelled = head.status === ReplyStatus.cancelled;
       const isValue = head.status === ReplyStatus.value;
+      const isSystemError = head.status === ReplyStatus.systemError;
       const value = isValue ? block : null;
-      const error = isValue ? null : block;
-      replies.push({ sequence, startMs, runUs, value, error, results: null, bytes: block.length });
+      const error = isValue || isCancelled ? null : block;
+      const { length: bytes } = block;
+      replies.push({
+        sequence,
+        startMs,
+        runUs,
+        value,
+        error,
+        isSystemError,
+        isCancelled,
+        results: null,
+        bytes,
+      });
     }
   }
   return replies;

@@ -54,6 +54,7 @@ export class ReplyBatch {
   #begin(caller: Caller, head: Readonly<ReplyHead>): ByteWriter {
     if (this.#callers.size === 0) this.#firstMs = performance.now();
     this.#callers.add(caller);
+    caller.answered(head.sequence);
     writeReplyHead(caller.replies, head);
     return caller.replies;
   }

@@ -29,17 +29,12 @@ export class TaskHistory implements RunningSource {
   ended(task: OwnTask, state: "FINISHED" | "FAILED", reply: Reply | null, encoded: Uint8Array | null): void {
     const { recorder } = this.#core;
     recorder.touch();
-    if (state === "FINISHED" && !recorder.wantsRow) return;
+    if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const startMs = reply === null ? null : reply.startMs;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    const resultBytes = this.#itemBytes(task) ?? reply?.bytes ?? 0;
+    const resultBytes = this.#core.itemCalls.bytesOf(task.sequence) ?? reply?.bytes ?? 0;
     recorder.row(this.#row(task, state, { startMs, endMs, resultBytes, error }));
-  }
-
-  /** Of a generator. */
-  #itemBytes(task: OwnTask): number | undefined {
-    return task.call.items === null ? undefined : this.#core.itemCalls.of(task.sequence)?.bytes;
   }
 
   running(): Map<FunctionStats, number> {

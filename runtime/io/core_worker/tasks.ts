@@ -5,8 +5,8 @@
  */
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { PendingCallsLimitExceededError } from "../../common/errors.ts";
-import { labelWishesOf } from "../../common/labels.ts";
-import type { DeathCause, Grant, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { CallFacts } from "../../common/why_facts.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { PushType, readSequences, writePush } from "../../protocol/push.ts";
@@ -15,10 +15,12 @@ import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
-import { type ItemCall, unreadError } from "./item_calls.ts";
-import { type ItemReceiver, receiveItems } from "./item_receiver.ts";
+import { ARGUMENT_REQUESTS, explainTask } from "./explain.ts";
+import { leaseRequestOf, traceRequest } from "./lease_requests.ts";
+import type { ItemCall } from "./item_calls.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
+import { TaskCancels } from "./task_cancels.ts";
 import { TaskHistory } from "./task_history.ts";
 import { Timer } from "./timers.ts";
 import { lostError, WorkerFates } from "./worker_fates.ts";
@@ -34,11 +36,18 @@ export class TaskManager implements WorkerLinkObserver {
   readonly #core: CoreContext;
   readonly #submitter: TaskSubmitter<OwnTask>;
   readonly #history: TaskHistory;
+  readonly cancels: TaskCancels;
   readonly #links = new Map<string, { link: WorkerLink; lease: Lease<OwnTask> | null }>();
   readonly #writer = new ByteWriter();
+  readonly items = (link: WorkerLink, header: Uint8Array): void =>
+    this.#core.itemCalls.received(link, header);
   readonly #pendingMax: number;
+  /** Those whose arguments are not known. */
+  readonly #unready = new Set<OwnTask>();
   #pending = 0;
   #pumpScheduled = false;
+  /** A task of this tick could not go at once: do not look again for each of a million. */
+  #noneIdle = false;
   readonly #fates = new WorkerFates();
   #idleTimer: Timer | null = null;
   #delayTimer: Timer | null = null;
@@ -72,17 +81,33 @@ export class TaskManager implements WorkerLinkObserver {
         task.call.stats.submitted--;
         task.call.stats.pendingNode++;
       },
+      dropped: (task) => {
+        task.call.stats.pendingNode--;
+        this.cancels.fail(task, null);
+      },
     }, {
       requestsPerClass: LEASES_PENDING_PER_CLASS,
       leaseIdleMs: LEASE_IDLE_MS,
       memoryRetries: taskOomRetries(),
-      argumentRequests: 64,
+      argumentRequests: ARGUMENT_REQUESTS,
     });
     this.#history = new TaskHistory(core, this.#submitter);
+    this.cancels = new TaskCancels(core, {
+      submitter: this.#submitter,
+      linkOf: (lease) => this.#links.get(lease.grant.workerId)?.link ?? null,
+      endWorker: (link, lease) => this.#endWorker(link, lease),
+      schedulePump: () => this.#schedulePump(),
+      fail: (task, encoded, reply) => this.#fail(task, encoded, reply),
+    });
   }
 
   get pending(): number {
     return this.#pending;
+  }
+
+  /** Where a task stands that is not done; null when there is none of that number. */
+  explain(sequence: number): CallFacts | null {
+    return explainTask(sequence, this.#unready, this.#submitter);
   }
 
   /** Submit one call; answers its refs or stream at once. */
@@ -95,21 +120,28 @@ export class TaskManager implements WorkerLinkObserver {
     }
     const core = this.#core;
     const sequence = core.nextSequence();
+    if (call.signal?.aborted) return this.cancels.refuse(call, sequence);
     const args = encodeArguments(core, values, call.name);
-    const opened = call.items === null ? null : core.itemCalls.open(core, sequence, call.name, call.items);
-    const returns = opened === null
-      ? core.objects.newReturns(sequence, call.numReturns, call.name)
-      : [opened.receiver.ended];
-    const task = new OwnTask(sequence, call, args, returns, core.currentTask(), core.nowMs());
-    if (opened !== null) opened.receiver.onStop = () => this.#stopItems(task);
+    const opened = core.itemCalls.open(core, sequence, call.name, call.items);
+    const returns = opened?.returns ?? core.objects.newReturns(sequence, call.numReturns, call.name);
+    const parent = core.currentTask();
+    const task = new OwnTask(sequence, call, args, returns, parent, core.nowMs());
+    for (const entry of returns) entry.maker = task;
+    if (parent !== null) parent.adopt(task);
+    if (call.signal !== null) core.cancels.join(call.signal, task);
     this.#pending++;
     core.recorder.touch();
     if (args.isReady && !core.namesPending) this.#enqueue(task);
     else {
       call.stats.pendingArgs++;
+      this.#unready.add(task);
+      task.stage = "heldBack";
       core.afterNames(() =>
         args.whenReady((failed) => {
+          this.#unready.delete(task);
+          if (task.ended) return; // It was cancelled before they were known.
           call.stats.pendingArgs--;
+          task.stage = "open";
           if (failed !== null) this.#failArgument(task, failed);
           else this.#enqueue(task);
         })
@@ -118,33 +150,24 @@ export class TaskManager implements WorkerLinkObserver {
     return opened?.given ?? core.objects.refsOf(returns);
   }
 
-  /** Nobody reads a generator's items any more: it does not start, or returns at its next yield, and is not tried again. */
-  #stopItems(task: OwnTask): void {
-    task.retriesLeft = 0;
-    if (!this.#submitter.cancelQueued(task)) return this.#itemsOf(task)?.sendStop();
-    task.call.stats.pendingNode--;
-    this.#failUnread(task);
-    this.#schedulePump();
-  }
-
-  #failUnread(task: OwnTask): void {
-    this.#fail(task, this.#core.objects.encodeError(unreadError(task.call.name, task.id)));
-  }
-
-  /** Null for what is no generator. */
-  #itemsOf(task: OwnTask): ItemReceiver | null {
-    return task.call.items === null ? null : this.#core.itemCalls.of(task.sequence);
-  }
-
   #enqueue(task: OwnTask): void {
     if (this.#closed !== null) return this.#fail(task, this.#core.objects.encodeError(this.#closed));
-    if (this.#itemsOf(task)?.isStopped) return this.#failUnread(task);
     task.call.stats.pendingNode++;
     for (const argument of task.args.resolved) {
       this.#core.recorder.edge(argument.producer, task.call.name, argument.bytes);
     }
-    this.#submitter.submit(task);
+    if (this.#noneIdle || !this.#pushNow(task)) this.#submitter.submit(task);
     this.#schedulePump();
+  }
+
+  /** What an idle worker can begin with must not wait for the end of the tick: that may be long, if user code computes. */
+  #pushNow(task: OwnTask): boolean {
+    const lease = this.#submitter.pushNow(this.#core.nowMs(), task, !this.#pumpScheduled);
+    this.#noneIdle = lease === null;
+    if (lease === null) return false;
+    this.#core.link.flush(); // Refs that go with it are known first.
+    this.#links.get(lease.grant.workerId)!.link.flush();
+    return true;
   }
 
   #schedulePump(): void {
@@ -157,6 +180,7 @@ export class TaskManager implements WorkerLinkObserver {
   }
 
   #pump(): void {
+    this.#noneIdle = false;
     this.#submitter.pump(this.#core.nowMs());
     if (this.#idleTimer === null && this.#needsTicks()) this.#armIdleTimer(LEASE_IDLE_MS);
     if (this.#stallTimer === null && this.#submitter.isWaiting) this.#armStallTimer();
@@ -222,37 +246,8 @@ export class TaskManager implements WorkerLinkObserver {
     } catch (error) {
       return this.#rejected(requestId, error);
     }
-    const request: LeaseRequest = {
-      requestId,
-      kind: "task",
-      jobId: core.identity.jobId,
-      submitter: core.identity.self,
-      submitterNode: core.identity.node,
-      taskId: first.id,
-      name: first.call.name,
-      classKey: shape.key,
-      resources: shape.resources,
-      strategy: shape.strategy,
-      ...labelWishesOf(shape),
-      runtimeEnv,
-      args: first.storedArgs,
-      backlog,
-      depth: first.depth,
-      ...(first.call.maxRetries === 0 && { retriable: false }),
-    };
-    const { record } = first.call;
-    if (record.exportedMs !== null) {
-      const detail = `${record.name} goes to the function table as ${record.hash}`;
-      core.recorder.step(first.id, "submit", 1, "export", detail, record.exportedMs);
-      record.exportedMs = null;
-    }
-    core.recorder.step(
-      first.id,
-      "submit",
-      2,
-      "leaseRequest",
-      `${first.call.name}: asks its local scheduler, backlog ${backlog}`,
-    );
+    const request = leaseRequestOf(core, { requestId, queue, first, backlog, runtimeEnv });
+    traceRequest(core, first, backlog);
     try {
       const { result } = await core.link.request("requestLease", request);
       if ("grant" in result) this.#granted(requestId, result.grant);
@@ -291,7 +286,8 @@ export class TaskManager implements WorkerLinkObserver {
     const { leaseId, nodeId, workerId } = lease.grant;
     const held = this.#links.get(workerId);
     if (held?.lease === lease) held.lease = null;
-    this.#core.link.notify("returnLease", { leaseId, nodeId, workerId });
+    const retired = lease.retired ? { retired: true } : {};
+    this.#core.link.notify("returnLease", { leaseId, nodeId, workerId, ...retired });
   }
 
   reclaim(leaseId: string): void {
@@ -339,7 +335,9 @@ export class TaskManager implements WorkerLinkObserver {
         attempt: task.attempt,
         numReturns: task.returns.length,
         depth: task.depth,
-        items: this.#itemsOf(task)?.pushed(link, task.attempt) ?? null,
+        items: task.call.items === null
+          ? null
+          : this.#core.itemCalls.pushed(task.sequence, link, task.attempt),
       };
       writePush(writer, head, task.args.block());
     }
@@ -369,20 +367,15 @@ export class TaskManager implements WorkerLinkObserver {
     this.#pump();
   }
 
-  items(link: WorkerLink, header: Uint8Array): void {
-    const lease = this.#leaseOf(link);
-    if (lease === null) return; // Late: the lease was given up as lost.
-    receiveItems(header, link.nodeId, (sequence) => {
-      const task = lease.inFlight.get(sequence);
-      return task === undefined ? null : this.#itemsOf(task);
-    });
-  }
-
   /** True when the worker holds refs of the results until it is told that they are counted here. */
   #completed(task: OwnTask, reply: Reply, grant: Grant): boolean {
     const { stats } = task.call;
     stats.submitted--;
-    if (reply.error !== null && this.#retriesException(task, reply.error)) {
+    if (reply.isCancelled) {
+      this.cancels.fail(task, reply);
+      return false;
+    }
+    if (reply.error !== null && this.#retriesError(task, reply)) {
       this.#history.ended(task, "FAILED", reply, null);
       task.attempt++;
       if (task.retriesLeft > 0) task.retriesLeft--;
@@ -399,17 +392,21 @@ export class TaskManager implements WorkerLinkObserver {
     return holds;
   }
 
-  #retriesException(task: OwnTask, error: Uint8Array): boolean {
+  /** What user code threw is retried if the user said so, a failure before it always. */
+  #retriesError(task: OwnTask, { error, isSystemError }: Reply): boolean {
     const { retryExceptions } = task.call;
-    if (retryExceptions === false || task.retriesLeft === 0 || task.cancelled) return false;
-    return this.#core.isRetried(error, retryExceptions);
+    if (task.retriesLeft === 0 || task.cancelled) return false;
+    if (isSystemError) return this.#core.isTransient(error!);
+    return retryExceptions !== false && this.#core.isRetried(error!, retryExceptions);
   }
 
-  handedBack(link: WorkerLink, header: Uint8Array): void {
+  handedBack(link: WorkerLink, header: Uint8Array, retired: boolean): void {
     const lease = this.#leaseOf(link);
     if (lease === null) return;
     const sequences = readSequences(new ByteReader(header));
-    this.#submitter.handedBack(this.#core.nowMs(), lease.grant.leaseId, sequences);
+    const { leaseId } = lease.grant;
+    if (retired) this.#submitter.retired(this.#core.nowMs(), leaseId, sequences);
+    else this.#submitter.handedBack(this.#core.nowMs(), leaseId, sequences);
     this.#pump();
   }
 
@@ -433,6 +430,14 @@ export class TaskManager implements WorkerLinkObserver {
     );
   }
 
+  /** Its worker is to end, whatever it does. */
+  #endWorker(link: WorkerLink, { grant: { leaseId, nodeId, workerId } }: Lease<OwnTask>): void {
+    this.#links.delete(workerId);
+    link.close();
+    this.#core.link.notify("returnLease", { leaseId, nodeId, workerId, workerLost: true });
+    this.#lostWorker(link, leaseId, null);
+  }
+
   #lostWorker(link: WorkerLink, leaseId: string, cause: DeathCause | null): void {
     if (link.wasOpened) this.#submitter.workerLost(this.#core.nowMs(), leaseId, cause);
     else this.#submitter.workerUnreached(this.#core.nowMs(), leaseId);
@@ -443,6 +448,8 @@ export class TaskManager implements WorkerLinkObserver {
 
   async #failLost(task: OwnTask, grant: Grant, known: DeathCause | null): Promise<void> {
     task.call.stats.submitted--;
+    if (task.cancelled) return this.cancels.fail(task, null);
+    task.stage = "ended"; // It is too late to cancel it.
     const cause = known ?? await this.#core.workerFate(grant);
     const { name } = task.call;
     const attempts = `${task.attempt + 1} ${task.attempt === 0 ? "execution" : "executions"}`;
@@ -456,8 +463,8 @@ export class TaskManager implements WorkerLinkObserver {
     this.#fail(task, this.#core.argumentError(failed, task.call.name, task.id));
   }
 
-  #fail(task: OwnTask, encoded: Uint8Array): void {
-    this.#history.ended(task, "FAILED", null, encoded);
+  #fail(task: OwnTask, encoded: Uint8Array, reply: Reply | null = null): void {
+    this.#history.ended(task, "FAILED", reply, encoded);
     this.#settleFailed(task, encoded);
   }
 
@@ -469,6 +476,8 @@ export class TaskManager implements WorkerLinkObserver {
 
   #end(task: OwnTask): void {
     this.#pending--;
+    task.stage = "ended";
+    if (task.call.signal !== null) this.#core.cancels.leave(task.call.signal, task);
     task.args.release();
   }
 

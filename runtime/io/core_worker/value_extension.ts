@@ -8,7 +8,7 @@ import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { ActorOptions, TaskOptions } from "../../common/public_types.ts";
 import { packedFolder, runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { ValueExtension } from "../../protocol/serialization/mod.ts";
-import type { HandleInfo } from "./actor_client.ts";
+import type { HandleInfo } from "./handle_info.ts";
 import type { MethodInfo } from "./own_call.ts";
 import { clientOf, isActorHandle } from "./actor_handle.ts";
 import type { ActorManager } from "./actors.ts";
@@ -102,6 +102,11 @@ function decodeCode(data: CodeData): RemoteFunction | RemoteClass {
 /** Error classes do not travel; their names are matched instead, which `retryExceptions: true` cannot express. */
 function travelling(options: TaskOptions | ActorOptions, core: CoreWorker): TaskOptions | ActorOptions {
   const { captures: _captures, ...rest } = options as TaskOptions;
+  if (rest.signal !== undefined) {
+    throw new TypeError(
+      "a remote function with the option signal cannot travel: an AbortSignal is this process's own",
+    );
+  }
   const { folder } = runtimeEnvOf(undefined, rest.runtimeEnv);
   if (folder !== undefined) {
     // A path means nothing elsewhere.

@@ -15,6 +15,7 @@ export class GetBatch implements EntryWaiter {
   readonly #requests = new Set<string>();
   readonly #done = Promise.withResolvers<void>();
   #remaining = 0;
+  #isOver = false;
 
   constructor(objects: ObjectManager, entries: readonly Entry[], values: unknown[]) {
     this.#objects = objects;
@@ -43,15 +44,18 @@ export class GetBatch implements EntryWaiter {
   }
 
   entrySettled(entry: Entry, index: number): void {
+    // The first failure is the answer: to make an error of each of a million that failed together takes seconds.
+    if (this.#isOver) return;
     if (isElsewhere(entry)) return void this.#fetch(entry, index);
     try {
       this.#arrived(index, this.#objects.here(entry));
     } catch (error) {
-      this.#done.reject(error);
+      this.#fail(error);
     }
   }
 
   stop(): void {
+    this.#isOver = true;
     if (this.#remaining > 0) { for (const entry of this.#entries) entry.offSettled(this); }
     this.#objects.cancelRequests(this.#requests);
   }
@@ -60,8 +64,13 @@ export class GetBatch implements EntryWaiter {
     try {
       this.#arrived(index, await this.#objects.valueOf(entry, this.#requests));
     } catch (error) {
-      this.#done.reject(error);
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#isOver = true;
+    this.#done.reject(error);
   }
 
   #arrived(index: number, value: unknown): void {

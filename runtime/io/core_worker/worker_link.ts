@@ -4,9 +4,11 @@
  * @module
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";
-import { PushType } from "../../protocol/push.ts";
+import { PushType, writeCancel } from "../../protocol/push.ts";
+import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { PushChannel } from "./push_channel.ts";
 import type { FunctionRecord } from "./functions.ts";
+import type { AskHow } from "./work.ts";
 
 /** Definitions on one connection beyond which names that were given by options are not worth one each. */
 const NAMES_MAX = 1_000;
@@ -15,7 +17,8 @@ const NAMES_MAX = 1_000;
 export interface WorkerLinkObserver {
   replies(link: WorkerLink, header: Uint8Array): void;
   items(link: WorkerLink, header: Uint8Array): void;
-  handedBack(link: WorkerLink, header: Uint8Array): void;
+  /** Tasks that the worker has not started. `retired`: it takes no more of them. */
+  handedBack(link: WorkerLink, header: Uint8Array, retired: boolean): void;
   opened(link: WorkerLink): void;
   /** Once: it broke, or could not be opened. */
   lost(link: WorkerLink, error: Error | null): void;
@@ -32,6 +35,8 @@ export class WorkerLink {
   /** The same by record, for the way of every task. */
   readonly #indices = new WeakMap<FunctionRecord, number>();
   #lost = false;
+  /** What this tick cancels, by how: many calls share a frame, since the worker looks through its queue for each. */
+  readonly #cancels: { how: AskHow; sequences: number[] }[] = [];
 
   constructor(workerId: ProcessId, nodeId: NodeId, open: Promise<PushChannel>, observer: WorkerLinkObserver) {
     this.workerId = workerId;
@@ -59,11 +64,16 @@ export class WorkerLink {
 
   #define(record: FunctionRecord): number {
     // A name for every task: from here on they go by the function's own.
-    if (this.#defined.size >= NAMES_MAX && record.base !== null) return this.indexOf(record.base);
-    const { hash, kind, name } = record;
+    if (this.#defined.size >= NAMES_MAX && record.base !== null) {
+      const { base } = record;
+      const own = base.variant(base.name, record.maxCalls);
+      if (own.key !== record.key) return this.indexOf(own);
+    }
+    const { hash, kind, name, maxCalls } = record;
+    const limit = maxCalls === 0 ? {} : { maxCalls };
     const index = this.#defined.size;
     this.#defined.set(record.key, index);
-    this.send(PushType.define, JSON.stringify({ index, hash, kind, name }), record.sections());
+    this.send(PushType.define, JSON.stringify({ index, hash, kind, name, ...limit }), record.sections());
     return index;
   }
 
@@ -75,7 +85,32 @@ export class WorkerLink {
     }
   }
 
+  /** Ask the worker to end what was pushed to it. */
+  cancel(sequence: number, how: AskHow): void {
+    const known = this.#cancels.find((each) =>
+      each.how.force === how.force && each.how.recursive === how.recursive
+    );
+    if (known !== undefined) known.sequences.push(sequence);
+    else if (this.#cancels.push({ how, sequences: [sequence] }) === 1) {
+      queueMicrotask(() => this.#sendCancels());
+    }
+  }
+
+  #sendCancels(): void {
+    for (const { how, sequences } of this.#cancels.splice(0)) {
+      const writer = new ByteWriter();
+      writeCancel(writer, { ...how, sequences });
+      this.send(PushType.cancel, writer.bytes());
+    }
+  }
+
+  /** Write what was sent now, if the connection is open. */
+  flush(): void {
+    this.#channel?.flush();
+  }
+
   close(): void {
+    this.#sendCancels();
     this.#lost = true;
     this.#channel?.close();
   }
@@ -90,7 +125,8 @@ export class WorkerLink {
       channel.onFrame = (type, _flags, header) => {
         if (type === PushType.replies) this.#observer.replies(this, header);
         else if (type === PushType.items) this.#observer.items(this, header);
-        else if (type === PushType.handBack) this.#observer.handedBack(this, header);
+        else if (type === PushType.handBack) this.#observer.handedBack(this, header, false);
+        else if (type === PushType.retired) this.#observer.handedBack(this, header, true);
       };
     } catch (error) {
       // A relay delivers at once what had come already, and it was not to be understood.

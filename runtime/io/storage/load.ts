@@ -23,7 +23,7 @@ export async function loadStore(
   client: Client,
   take: (table: TableName, rows: Row[]) => Promise<void>,
 ): Promise<void> {
-  for (const table of ["nodes", "jobs", "names", "objects", "objectLocations"] as const) {
+  for (const table of ["nodes", "jobs", "names", "objects", "objectLocations", "placementGroups"] as const) {
     await eachPage(client, table, ROWS_PER_PAGE, (rows) => take(table, rows));
   }
   await eachPage(client, "functions", ROWS_PER_PAGE, (rows) => take("functions", rows), ["source"]);

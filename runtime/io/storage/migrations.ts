@@ -74,6 +74,16 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "nodes that are drained",
     statements: [`ALTER TABLE nodes ADD COLUMN drain TEXT`],
   },
+  {
+    version: 3,
+    name: "placement groups",
+    statements: [
+      `CREATE TABLE placement_groups (
+        group_id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL, spec TEXT NOT NULL,
+        ends_with_owner INTEGER NOT NULL, placements TEXT NOT NULL, created_ms INTEGER NOT NULL, ready_ms INTEGER,
+        ended_ms INTEGER) WITHOUT ROWID`,
+    ],
+  },
 ];
 
 /** The schema that this program reads and writes. */

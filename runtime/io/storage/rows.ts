@@ -164,6 +164,19 @@ export interface StoredFunctionCounts {
   readonly updatedMs: number;
 }
 
+/** A placement group. `spec` and `placements` are JSON. */
+export interface StoredGroup {
+  readonly groupId: string;
+  readonly state: string;
+  readonly message: string;
+  readonly spec: string;
+  readonly endsWithOwner: number;
+  readonly placements: string;
+  readonly createdMs: number;
+  readonly readyMs: number | null;
+  readonly endedMs: number | null;
+}
+
 /** Row types by table. */
 export interface Rows {
   nodes: StoredNode;
@@ -179,6 +192,7 @@ export interface Rows {
   tasks: StoredTask;
   traceSteps: StoredTraceStep;
   functionCounts: StoredFunctionCounts;
+  placementGroups: StoredGroup;
 }
 
 /** Primary keys by table. A removal may name the first part alone: it ends every row below it. */
@@ -196,6 +210,7 @@ export interface Keys {
   tasks: [taskId: string, attempt: number];
   traceSteps: [taskId: string, journey: string, step: number, name: string, atMs: number];
   functionCounts: [processId: string, name: string, type: string];
+  placementGroups: [groupId: string];
 }
 
 export type TableName = keyof Rows;
@@ -234,4 +249,6 @@ export interface LoadedStore {
   readonly kv: readonly StoredKv[];
   readonly objects: readonly StoredObject[];
   readonly objectLocations: readonly StoredLocation[];
+  /** Removed ones too, until the head forgets them. */
+  readonly placementGroups: readonly StoredGroup[];
 }

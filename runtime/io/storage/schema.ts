@@ -117,6 +117,21 @@ const names = sqliteTable("names", {
   actorId: text("actor_id").notNull(),
 }, (table) => [primaryKey({ columns: [table.namespace, table.name] })]);
 
+/** Placement groups: live ones, and removed ones until they are forgotten. */
+const placementGroups = sqliteTable("placement_groups", {
+  groupId: text("group_id").primaryKey(),
+  state: text("state").notNull(),
+  message: text("message").notNull(),
+  /** JSON: GroupSpec. */
+  spec: text("spec").notNull(),
+  endsWithOwner: integer("ends_with_owner").notNull(),
+  /** JSON: node ids, or null, by bundle index. */
+  placements: text("placements").notNull(),
+  createdMs: integer("created_ms").notNull(),
+  readyMs: integer("ready_ms"),
+  endedMs: integer("ended_ms"),
+});
+
 const kv = sqliteTable("kv", {
   key: text("key").primaryKey(),
   value: blob("value", { mode: "buffer" }).notNull(),
@@ -212,6 +227,7 @@ export const TABLES: Readonly<Record<TableName, SQLiteTable>> = {
   tasks,
   traceSteps,
   functionCounts,
+  placementGroups,
 };
 
 /** The store's own tables. */
@@ -233,6 +249,7 @@ type Inferred = {
   tasks: typeof tasks.$inferSelect;
   traceSteps: typeof traceSteps.$inferSelect;
   functionCounts: typeof functionCounts.$inferSelect;
+  placementGroups: typeof placementGroups.$inferSelect;
 };
 type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : never : never;
 type Plain<Row> = { [Column in keyof Row]: Row[Column] extends Uint8Array ? Uint8Array : Row[Column] };
@@ -252,5 +269,6 @@ const rowsAgree: {
   tasks: true,
   traceSteps: true,
   functionCounts: true,
+  placementGroups: true,
 };
 void rowsAgree;

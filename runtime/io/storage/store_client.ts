@@ -310,6 +310,7 @@ export class GcsStore {
       kv: rows.kv ?? [],
       objects: rows.objects ?? [],
       objectLocations: rows.objectLocations ?? [],
+      placementGroups: rows.placementGroups ?? [],
     };
     this.#settleOpen?.(null);
     this.#settleOpen = null;

@@ -22,6 +22,7 @@ import type {
   NodeRefChange,
   ObjectSourceBytes,
   ObjectStore,
+  PullsView,
   StoreHost,
   StoreUsage,
 } from "./store_host.ts";
@@ -408,8 +409,8 @@ export class LocalStore implements ObjectStore {
     };
   }
 
-  bandwidth(): Record<NodeId, number> {
-    return this.#pulls.bandwidth();
+  get pulls(): PullsView {
+    return this.#pulls;
   }
 
   close(): void {

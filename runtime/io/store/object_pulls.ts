@@ -5,6 +5,7 @@
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import { errorOfCode } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, workerId } from "../../common/ids.ts";
+import type { PullFacts } from "../../common/why_facts.ts";
 import type { PullRoom } from "../../core/object/pull_admission.ts";
 import { PullManager } from "../../core/object/pull_manager.ts";
 import type { PullEffect, PullEvent, PullPurpose, WantedObject } from "../../core/object/pull_types.ts";
@@ -83,6 +84,14 @@ export class ObjectPulls {
 
   get count(): number {
     return this.#manager.pullCount;
+  }
+
+  /** An object on its way here, for people; null when it is not. */
+  facts(id: ObjectId): PullFacts | null {
+    const pull = this.#manager.pull(id);
+    if (pull === undefined) return null;
+    const { state, bytes, from, lastError } = pull;
+    return { id, state, bytes, arrivedBytes: this.#incoming.get(id)?.received ?? 0, from, lastError };
   }
 
   bandwidth(): Record<NodeId, number> {

@@ -5,6 +5,7 @@
  */
 import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
+import type { PullFacts } from "../../common/why_facts.ts";
 import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
 
 /** A step of an object's way to its reader, for traces (the journey "get" of TraceStep). */
@@ -92,6 +93,14 @@ type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
 type Result<M extends keyof AgentMethods> = AgentMethods[M]["result"];
 type None = Record<string, never>;
 
+/** Objects on their way here. */
+export interface PullsView {
+  /** Measured bytes per second from each peer. */
+  bandwidth(): Record<NodeId, number>;
+  /** One of them, for people; null when it is not on its way. */
+  facts(id: ObjectId): PullFacts | null;
+}
+
 /** What the agent calls. `process` is the caller of the message; methods are those of AgentMethods. */
 export interface ObjectStore {
   createObject(process: ProcessId, params: Params<"createObject">): Promise<Result<"createObject">>;
@@ -130,8 +139,7 @@ export interface ObjectStore {
   /** Everything that this node holds, for (re)registration. */
   objects(): ObjectReport[];
   usage(): StoreUsage;
-  /** Measured bytes per second of pulls from each peer. */
-  bandwidth(): Record<NodeId, number>;
+  readonly pulls: PullsView;
 
   /** Brings a lease's arguments here, all or none, and pins them until releaseArguments of the same key. */
   pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void>;

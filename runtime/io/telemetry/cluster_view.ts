@@ -25,6 +25,7 @@ import { ActorRows, JobRows, NodeRows, WorkerRows } from "./cluster_rows.ts";
 import { GroupTable } from "./group_table.ts";
 import { listRows } from "./list_rows.ts";
 import { ObjectGroups } from "./object_groups.ts";
+import { PlacementGroupRows } from "./placement_group_rows.ts";
 import { RateRing } from "./rate_ring.ts";
 import { TaskCounts } from "./task_counts.ts";
 import { type KeptRow, TaskRows } from "./task_rows.ts";
@@ -59,6 +60,7 @@ export class ClusterView implements ClusterReader {
   readonly actors: ActorRows = new ActorRows();
   readonly jobs: JobRows = new JobRows();
   readonly workers: WorkerRows = new WorkerRows();
+  readonly placementGroups: PlacementGroupRows = new PlacementGroupRows();
   readonly counts: TaskCounts = new TaskCounts();
   readonly tasks: TaskRows;
   readonly objects: ObjectGroups;

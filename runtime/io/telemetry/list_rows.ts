@@ -7,6 +7,7 @@ import type { ListAnswer, ListQuery } from "../../../dashboard/api_types.ts";
 import type { ActorRows, JobRows, NodeRows, WorkerRows } from "./cluster_rows.ts";
 import { matches, parseFilters } from "./filters.ts";
 import type { ObjectGroups, TrackedObject } from "./object_groups.ts";
+import { placementGroupRow, type PlacementGroupRows } from "./placement_group_rows.ts";
 import type { TaskCounts } from "./task_counts.ts";
 import type { KeptRow, TaskRows } from "./task_rows.ts";
 
@@ -24,6 +25,7 @@ export interface ListSources {
   readonly counts: TaskCounts;
   readonly tasks: TaskRows;
   readonly objects: ObjectGroups;
+  readonly placementGroups: PlacementGroupRows;
 }
 
 /** One row in the making: its place in the order (higher is newer; key breaks ties), and how to make it. */
@@ -213,6 +215,31 @@ const KINDS: Record<string, Kind> = {
         row: () => ({ ...worker }),
       })),
     dropped: (view) => view.workers.dropped,
+  },
+  "placement-groups": {
+    columns: [
+      "placementGroupId",
+      "name",
+      "namespace",
+      "state",
+      "message",
+      "strategy",
+      "bundles",
+      "jobId",
+      "owner",
+      "detached",
+      "createdMs",
+      "readyMs",
+      "endedMs",
+    ],
+    detail: ["owner", "readyMs"],
+    entries: (view) =>
+      [...view.placementGroups.records()].map((record) => ({
+        order: record.createdMs,
+        key: record.spec.groupId,
+        row: () => ({ ...placementGroupRow(record) }),
+      })),
+    dropped: (view) => view.placementGroups.dropped,
   },
   jobs: {
     columns: [

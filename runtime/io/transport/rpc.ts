@@ -9,7 +9,7 @@
  * @module
  */
 import { FRAME_TYPE_RAW_MIN, type FrameHandler, FrameType } from "../../protocol/frames.ts";
-import type { Method } from "../../protocol/messages.ts";
+import type { Method } from "../../protocol/method.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionClosedError, OverloadError, RequestTimeoutError, toError } from "./transport_error.ts";

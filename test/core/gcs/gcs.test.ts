@@ -362,6 +362,7 @@ describe("a restarted head", () => {
     const records = {
       nodes,
       jobs: before.gcs.jobs.jobs(),
+      groups: [],
       actors: [
         ...before.gcs.actors.records(),
         {
@@ -414,6 +415,7 @@ describe("a restarted head", () => {
         startedMs: null,
         endedMs: null,
       }],
+      groups: [],
       objects: [],
     });
     bench.step({ type: "tick" });

@@ -701,6 +701,16 @@ describe("ends", () => {
   });
 });
 
+test("an idle worker whose children run is not ended: they would end with it", () => {
+  const scene = new Scene({ CPU: 1 }).workers(3);
+  const ended = (effects: readonly LocalSchedulerEffect[]): string[] =>
+    effects.flatMap((effect) => effect.type === "stopWorker" ? [effect.workerId] : []);
+  assert.deepEqual(grants(scene.request({ submitter: "w-1" as ProcessId })), ["w-1/r1 on w-3"]);
+  assert.deepEqual(ended(scene.tick(10_001)), []);
+  const later = [...scene.giveBack("l1"), ...scene.tick(10_001)];
+  assert.deepEqual(ended(later).sort(), ["w-1", "w-2"]);
+});
+
 describe("starts that fail", () => {
   test("are tried again later and later, with one warning; the resources are free meanwhile", () => {
     const scene = new Scene({ CPU: 2 });
@@ -727,8 +737,78 @@ describe("starts that fail", () => {
     }
     const effects = scene.send({ type: "workerStartFailed", startId: 5, message: "no such module" });
     assert.deepEqual(effects.map((effect) => effect.type === "reject" && [effect.code, effect.message]), [
-      ["RuntimeEnvSetupError", "Cannot set up its runtime environment: no such module"],
+      [
+        "RuntimeEnvSetupError",
+        "Cannot set up its runtime environment (5 failures in a row, the next try is in 10 s): no such module",
+      ],
     ]);
+  });
+
+  test("quarantine their environment: requests fail at once with the cause, until one tries again", () => {
+    const scene = new Scene({ CPU: 4 });
+    const bad = { runtimeEnv: { hash: "e" }, classKey: "e" };
+    scene.request(bad);
+    for (let startId = 1; startId <= 5; startId++) {
+      scene.send({ type: "workerStartFailed", startId, message: "no such module" });
+      if (startId < 5) scene.tick(10_000);
+    }
+    const [refused] = scene.request({ ...bad, requestId: "r2" });
+    assert.match(refused?.type === "reject" ? refused.message : "", /5 failures in a row.*no such module/);
+    // Nobody else is concerned.
+    assert.deepEqual(types(scene.request({ requestId: "r3" })), ["startWorker"]);
+    scene.send({ type: "workerReady", startId: 6, workerId: "w-6" as ProcessId });
+    scene.tick(10_000);
+    assert.deepEqual(types(scene.request({ ...bad, requestId: "r4" })), ["startWorker"]);
+    assert.deepEqual(types(scene.request({ ...bad, requestId: "r5" })), []);
+    const up = scene.send({ type: "workerReady", startId: 7, workerId: "w-7" as ProcessId });
+    assert.deepEqual(grants(up), ["d-1/r4 on w-7"]);
+  });
+
+  test("at the same time count once", () => {
+    const scene = new Scene({ CPU: 20 });
+    for (let n = 1; n <= 6; n++) scene.request({ requestId: `r${n}`, runtimeEnv: { hash: "e" } });
+    for (let startId = 1; startId <= 6; startId++) {
+      const effects = scene.send({ type: "workerStartFailed", startId, message: "no" });
+      assert.deepEqual(types(effects), startId === 1 ? ["warn"] : []);
+    }
+  });
+
+  test("that hang hold nothing after a while, and do not stand in others' way", () => {
+    const scene = new Scene({ CPU: 2 });
+    const slow = { runtimeEnv: { hash: "e" }, classKey: "e" };
+    scene.request(slow);
+    // As long as none of it has come up it has half of the places for starts.
+    assert.deepEqual(types(scene.request({ ...slow, requestId: "r2" })), []);
+    assert.deepEqual(scene.machine.available, { CPU: 0 });
+    scene.tick(3_000);
+    assert.deepEqual(scene.machine.available, { CPU: 20_000 });
+    assert.deepEqual(types(scene.request({ requestId: "r3" })), ["startWorker"]);
+    assert.deepEqual(types(scene.request({ requestId: "r4" })), ["startWorker"]);
+    const up = scene.send({ type: "workerReady", startId: 2, workerId: "w-2" as ProcessId });
+    assert.deepEqual(grants(up), ["d-1/r3 on w-2"]);
+    // It was only slow.
+    scene.send({ type: "workerReady", startId: 3, workerId: "w-3" as ProcessId });
+    scene.giveBack("l1");
+    const late = scene.send({ type: "workerReady", startId: 1, workerId: "w-1" as ProcessId });
+    assert.deepEqual(grants(late), ["d-1/r1 on w-1"]);
+  });
+
+  test("of the plain environment fail their requests too, in the end, unless a worker lives that may serve them", () => {
+    for (const workers of [0, 1]) {
+      const scene = new Scene({ CPU: 2 }).workers(workers);
+      // The one that lives is busy.
+      if (workers === 1) scene.request({ requestId: "r0" });
+      scene.request();
+      const effects: LocalSchedulerEffect[] = [];
+      for (let n = 1; n <= 9; n++) {
+        effects.push(
+          ...scene.send({ type: "workerStartFailed", startId: workers + n, message: "no memory" }),
+        );
+        effects.push(...scene.tick(10_000));
+      }
+      const rejected = effects.flatMap((effect) => effect.type === "reject" ? [effect.code] : []);
+      assert.deepEqual(rejected, workers === 0 ? ["WorkerCrashedError"] : []);
+    }
   });
 
   test("of a runtime environment that would fail again fail its requests at once, and later ones after one try", () => {

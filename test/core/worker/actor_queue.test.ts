@@ -49,7 +49,7 @@ function status(state: ActorState, incarnation: number): ActorStatus {
 }
 
 function call(sequence: number, retriesLeft = 0, ready = true, bytes = 10): QueuedCall {
-  return { sequence, retriesLeft, ready, bytes };
+  return { sequence, retriesLeft, ready, bytes, cancelled: false };
 }
 
 describe("actor queue", () => {

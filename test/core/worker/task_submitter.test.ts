@@ -40,6 +40,7 @@ function world(
       log.push(`retried ${task.sequence}`);
     },
     unstarted: (task) => log.push(`unstarted ${task.sequence}`),
+    dropped: (task) => log.push(`dropped ${task.sequence}`),
   }, { requestsPerClass: 4, leaseIdleMs: 500, argumentRequests: 2, memoryRetries: 2, ...limits });
   const take = (): string[] => {
     submitter.check();
@@ -120,6 +121,44 @@ describe("task submitter", () => {
     submitter.completed(1, "l2", 2, 10);
     submitter.pump(1);
     expect(take().filter((line) => line.startsWith("push"))).toEqual(["push l1 3,4,5,6", "push l2 7,8,9"]);
+  });
+
+  test("idle workers get their first tasks at once; further short ones share a push", () => {
+    const { submitter, take } = world({ requestsPerClass: 2 });
+    const timing = { estimateUs: 0 };
+    expect(submitter.pushNow(0, task(1, { timing }), true)).toBeNull(); // No worker yet, and nothing was queued.
+    submitter.pump(0);
+    expect(take()).toEqual([]);
+    submitter.submit(task(1, { timing }));
+    submitter.submit(task(2, { timing }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.granted(0, "r2", grant(2));
+    submitter.pump(0);
+    submitter.completed(1, "l1", 1, 50_000);
+    submitter.completed(1, "l2", 2, 50_000);
+    submitter.pump(1);
+    take();
+    // Long ones, each to a worker of its own; then none is idle.
+    expect(submitter.pushNow(2, task(3, { timing }), true)?.grant.leaseId).toBe("l1" as never);
+    expect(submitter.pushNow(2, task(4, { timing }), false)?.grant.leaseId).toBe("l2" as never);
+    expect(submitter.pushNow(2, task(5, { timing }), false)).toBeNull();
+    expect(take()).toEqual(["push l1 3", "push l2 4"]);
+    submitter.completed(3, "l1", 3, 10);
+    submitter.completed(3, "l2", 4, 10);
+    submitter.pump(3);
+    // Short ones: only the first of a tick; nothing overtakes what waits, and stored arguments want a lease of their own.
+    const short = { timing: { estimateUs: 10 } };
+    expect(submitter.pushNow(4, task(6, short), true)?.grant.leaseId).toBe("l1" as never);
+    expect(submitter.pushNow(4, task(7, short), false)).toBeNull();
+    const storedArgs = [{ id: "o" as never, home: "n" as never, bytes: 1 }];
+    expect(submitter.pushNow(4, task(8, { ...short, storedArgs }), true)).toBeNull();
+    submitter.submit(task(7, short));
+    expect(submitter.pushNow(4, task(9, short), true)).toBeNull();
+    submitter.reclaim("l2");
+    submitter.pump(4);
+    expect(submitter.pushNow(5, task(10, short), true)).toBeNull();
+    expect(take()).toEqual(["push l1 6", "return l2", "push l1 7"]);
   });
 
   test("large arguments fill a pipeline before its time is full", () => {
@@ -298,7 +337,8 @@ describe("task submitter", () => {
       submitter.pump(0);
       submitter.workerLost(0, `l${lease}`, LOW_MEMORY);
     }
-    expect(submitter.cancelQueued(tasks[0]!)).toBe(true);
+    tasks[0]!.cancelled = true;
+    submitter.withdrawn(tasks[0]!);
     expect(submitter.close()).toEqual([tasks[1]!]);
     expect(submitter.queueDelayed(1e6)).toBeNull();
   });
@@ -360,10 +400,69 @@ describe("task submitter", () => {
     const only = task(1);
     submitter.submit(only);
     submitter.pump(0);
-    expect(submitter.cancelQueued(only)).toBe(true);
+    only.cancelled = true;
+    submitter.withdrawn(only);
     submitter.pump(0);
     submitter.granted(1, "r1", grant(1));
     expect(take()).toEqual(["request r1 cpu1 for 1 of 1", "cancel r1", "return l1"]);
+  });
+
+  test("cancelled tasks leave their queue with the next pump, those in flight are dropped when they come back", () => {
+    const { submitter, take } = world({ requestsPerClass: 1 });
+    const timing = { estimateUs: 1 };
+    const tasks = [1, 2, 3, 4].map((sequence) => task(sequence, { timing }));
+    submitter.submit(tasks[0]!);
+    submitter.submit(tasks[1]!);
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    submitter.submit(tasks[2]!);
+    submitter.submit(tasks[3]!);
+    take();
+    for (const index of [1, 2]) tasks[index]!.cancelled = true;
+    submitter.withdrawn(tasks[2]!);
+    submitter.pump(1);
+    expect(take()).toEqual(["push l1 4"]);
+    submitter.handedBack(2, "l1", [2, 4]);
+    expect(take()).toEqual(["unstarted 4", "unstarted 2", "dropped 2"]);
+    tasks[0]!.cancelled = true;
+    submitter.workerLost(3, "l1");
+    submitter.pump(3);
+    expect(take()).toEqual(["lost 1", "request r2 cpu1 for 4 of 1"]);
+    expect(submitter.close()).toEqual([tasks[3]!]);
+  });
+
+  test("a cancelled task with stored arguments makes room for one that waits its turn", () => {
+    const { submitter, take } = world({ argumentRequests: 1 });
+    const storedArgs = [{ id: "o-1" as never, home: "n-1" as never, bytes: 1 }];
+    const tasks = [1, 2, 3].map((sequence) => task(sequence, { storedArgs }));
+    for (const each of tasks) submitter.submit(each);
+    submitter.pump(0);
+    expect(take()).toEqual(["request r1 cpu1#1 for 1 of 1"]);
+    for (const index of [0, 1]) {
+      tasks[index]!.cancelled = true;
+      submitter.withdrawn(tasks[index]!);
+    }
+    submitter.pump(1);
+    submitter.pump(1);
+    expect(take()).toEqual(["cancel r1", "request r2 cpu1#3 for 3 of 1"]);
+  });
+
+  test("a retired worker gives back what it has not started, gets nothing more, and its lease ends with what runs", () => {
+    const { submitter, take } = world({ requestsPerClass: 1 });
+    const timing = { estimateUs: 1 };
+    for (let i = 1; i <= 3; i++) submitter.submit(task(i, { timing }));
+    submitter.pump(0);
+    submitter.granted(0, "r1", grant(1));
+    submitter.pump(0);
+    take();
+    submitter.retired(1, "l1", [2, 3]);
+    submitter.pump(1);
+    expect(take()).toEqual(["unstarted 3", "unstarted 2", "request r2 cpu1 for 2 of 2"]);
+    expect(submitter.leases.get("l1")?.retired).toBe(true);
+    submitter.completed(2, "l1", 1, 50);
+    submitter.pump(2);
+    expect(take()).toEqual(["return l1"]);
   });
 
   test("a reclaimed lease goes back after what it runs", () => {
@@ -406,6 +505,7 @@ function runRandomWorld(prng: Prng): void {
     lost: end,
     retried: (each) => void each.attempt++,
     unstarted: () => undefined,
+    dropped: end,
   }, { requestsPerClass: 3, leaseIdleMs: 50, argumentRequests: 3, memoryRetries: 2 });
   const timings = [{ estimateUs: 0 }, { estimateUs: 10 }];
   const count = 1 + prng.below(30);
@@ -416,15 +516,15 @@ function runRandomWorld(prng: Prng): void {
     if (submitted < count && pick < 3) {
       const storedArgs = prng.below(4) === 0 ? [{ id: "o" as never, home: "n" as never, bytes: 1 }] : [];
       const retriesLeft = prng.below(4) - 1;
-      submitter.submit(
-        task(++submitted, {
-          timing: timings[prng.below(2)]!,
-          storedArgs,
-          retriesLeft,
-          maxRetries: retriesLeft,
-          exclusive: retriesLeft === 0,
-        }),
-      );
+      const next = task(++submitted, {
+        timing: timings[prng.below(2)]!,
+        storedArgs,
+        retriesLeft,
+        maxRetries: retriesLeft,
+        exclusive: retriesLeft === 0,
+      });
+      const isPushed = pick === 0 && submitter.pushNow(nowMs, next, prng.below(2) === 0) !== null;
+      if (!isPushed) submitter.submit(next);
     } else if (pick < 5 && open.size > 0) {
       const [requestId] = [...open.keys()];
       open.delete(requestId!);

@@ -25,15 +25,19 @@ describe("a worker link", () => {
     const base = record();
     expect(link.indexOf(base)).toBe(0);
     expect(link.indexOf(record())).toBe(0);
-    expect(link.indexOf(base.named("g"))).toBe(1);
-    expect(link.indexOf(base.named("g"))).toBe(1);
-    expect(base.named("g").timing).toBe(base.timing);
-    for (let task = 0; task < 5_000; task++) link.indexOf(base.named(`task ${task}`));
+    expect(link.indexOf(base.variant("g", 0))).toBe(1);
+    expect(link.indexOf(base.variant("g", 0))).toBe(1);
+    expect(base.variant("g", 0).timing).toBe(base.timing);
+    for (let task = 0; task < 5_000; task++) link.indexOf(base.variant(`task ${task}`, 0));
     // Past the limit a new name is the function's own.
-    expect(link.indexOf(base.named("one more"))).toBe(0);
+    expect(link.indexOf(base.variant("one more", 0))).toBe(0);
+    // A limit of runs is kept past it.
+    const limited = link.indexOf(base.variant("two more", 1));
+    expect(limited).toBe(1_000);
+    expect(link.indexOf(base.variant("three more", 1))).toBe(limited);
     link.send(PushType.assign, "{}");
     await last.promise;
-    expect(defined.length).toBe(1_000);
+    expect(defined.length).toBe(1_001);
     link.close();
   });
 });

@@ -101,7 +101,7 @@ test("an object of another node is transferred once for all who wait, and report
   expect(cluster.reports.get(id)!.get(other)).toMatchObject({ primary: false, bytes: place.size });
   expect(cluster.steps.filter(({ node }) => node === other).map(({ name }) => name))
     .toEqual(["lookup", "callback", "pull", "wake"]);
-  expect(b.bandwidth()[home]).toBeGreaterThan(0);
+  expect(b.pulls.bandwidth()[home]).toBeGreaterThan(0);
   expect(b.usage().pulls).toBe(0);
 });
 

@@ -2,7 +2,8 @@
  * What the two programs of the pairing test (peer_server.ts, peer_client.ts) share.
  * @module
  */
-import type { Hello, Method, Notification } from "../../../runtime/protocol/messages.ts";
+import type { Hello } from "../../../runtime/protocol/messages.ts";
+import type { Method, Notification } from "../../../runtime/protocol/method.ts";
 import type { TlsOptions } from "../../../runtime/io/transport/http2.ts";
 import { TEST_TLS } from "./tls_fixture.ts";
 

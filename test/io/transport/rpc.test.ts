@@ -3,7 +3,7 @@
  * @module
  */
 import { expect, test } from "bun:test";
-import type { Method, Notification } from "../../../runtime/protocol/messages.ts";
+import type { Method, Notification } from "../../../runtime/protocol/method.ts";
 import { FrameType } from "../../../runtime/protocol/frames.ts";
 import { NameTakenError } from "../../../runtime/common/errors.ts";
 import { ConnectionClosedError } from "../../../runtime/io/transport/transport_error.ts";

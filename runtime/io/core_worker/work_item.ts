@@ -1,0 +1,41 @@
+/**
+ * One pushed task or call as the worker that has it sees it, and the actor that a worker hosts.
+ * @module
+ */
+import type { Assignment } from "../../protocol/push.ts";
+import type { Caller, LoadedFunction } from "./caller.ts";
+import type { TaskContext } from "./execution_context.ts";
+import type { ItemOutlet } from "./item_outlet.ts";
+
+/** One pushed task or call. */
+export interface WorkItem {
+  readonly caller: Caller;
+  readonly sequence: number;
+  readonly attempt: number;
+  readonly numReturns: number;
+  readonly depth: number;
+  /** A task's function, or null for an actor call. */
+  readonly target: LoadedFunction | null;
+  readonly method: string;
+  readonly args: Uint8Array;
+  /** Null for what is no generator. */
+  readonly items: ItemOutlet | null;
+  /** From the moment that user code is called. */
+  context: TaskContext | null;
+  /** For good: see running_cancels.ts. */
+  cancelled: boolean;
+  /** Its caller has its answer, though user code goes on. */
+  answered: boolean;
+}
+
+/** The actor that this worker hosts. */
+export interface HostedActor {
+  readonly instance: Record<string, unknown>;
+  readonly className: string;
+  readonly methods: Readonly<Record<string, unknown>>;
+  readonly maxConcurrency: number;
+  readonly assigned: Assignment;
+}
+
+// deno-lint-ignore no-explicit-any -- user code: any arguments, any result
+export type Callable = (...args: any[]) => unknown;

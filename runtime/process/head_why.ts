@@ -1,0 +1,209 @@
+/**
+ * "Why is it not running?": collects, when somebody asks, what the head, the agents and the processes know of a task, an
+ * actor or an object, and has the sentence made (core/why/). Who does not answer in time is left out. It only looks.
+ * @module
+ */
+import type { ActorId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
+import { taskOfObject } from "../common/ids.ts";
+import type { CallFacts, LeaseFacts, MissingArgument } from "../common/why_facts.ts";
+import { actorPickKey } from "../core/gcs/gcs_replies.ts";
+import { leasePickKey } from "../core/scheduler/pick_request.ts";
+import { actorSentence, objectSentence } from "../core/why/actor_sentence.ts";
+import { rowSentence, taskSentence } from "../core/why/task_sentence.ts";
+import type { ArgumentFacts } from "../core/why/words.ts";
+import type { NodeMethods } from "../protocol/messages.ts";
+import type { HeadServices } from "./head_methods.ts";
+
+/** How long a node may take to answer, its processes included. */
+const NODE_ANSWER_MS = 2_000;
+/** A task waits for one that waits for one …: so many are told of in one sentence. */
+const MAKERS_TOLD = 2;
+/** Missing arguments that are looked up. */
+const ARGUMENTS_TOLD = 8;
+
+export class Why {
+  readonly #services: HeadServices;
+  readonly #nowMs: () => number;
+
+  constructor(services: HeadServices, nowMs: () => number) {
+    this.#services = services;
+    this.#nowMs = nowMs;
+  }
+
+  /** @throws {RangeError} for an id that is none, or that nobody knows. */
+  async explain(id: string): Promise<string> {
+    const sentence = await this.#sentence(id);
+    if (sentence !== null) return `${sentence}.`;
+    throw new RangeError(
+      `Nobody in the cluster knows ${
+        JSON.stringify(id.slice(0, 100))
+      }: it was never there, or is no longer remembered`,
+    );
+  }
+
+  #sentence(id: string): Promise<string | null> {
+    switch (id.slice(0, 2)) {
+      case "t-":
+        return this.#task(id as TaskId, MAKERS_TOLD);
+      case "a-":
+        return this.#actor(id as ActorId, MAKERS_TOLD);
+      case "o-":
+        return this.#object(id as ObjectId);
+      default:
+        throw new RangeError(
+          `why explains tasks (t-…), actors (a-…) and objects (o-…), not ${JSON.stringify(id.slice(0, 100))}`,
+        );
+    }
+  }
+
+  async #task(id: TaskId, makers: number): Promise<string | null> {
+    // The task that creates an actor has the actor's name; so may look the twelfth of a process.
+    const created = `a-${id.slice(2, -2)}` as ActorId;
+    if (id.endsWith("-c") && this.#services.gcs.actors.record(created) !== null) {
+      return await this.#actor(created, makers);
+    }
+    const owner = this.#processOf(id);
+    if (owner === null) return await this.#ended(id);
+    const { call, lease } = await this.#ask(owner.nodeId, "explainCall", { id, process: owner.processId }) ??
+      { call: null, lease: null };
+    if (call === null || call.stage.at === "ended") {
+      const ended = await this.#ended(id);
+      if (ended !== null || call === null) return ended;
+      return `${id} has ended; no row of it was kept`;
+    }
+    return await this.#pending(id, owner.processId, owner.nodeId, { call, lease }, makers);
+  }
+
+  async #pending(
+    id: TaskId,
+    owner: ProcessId,
+    node: NodeId,
+    { call, lease }: { call: CallFacts; lease: LeaseFacts | null },
+    makers: number,
+  ): Promise<string> {
+    const { stage } = call;
+    const requestId = stage.at === "queue" ? stage.requests[0] : undefined;
+    const cluster = requestId === undefined
+      ? null
+      : this.#services.gcs.scheduler.reason(leasePickKey(owner, requestId));
+    const remote = lease?.phase === "forwarded" && requestId !== undefined
+      ? (await this.#ask(lease.forwardedTo!, "explainLease", { submitter: owner, requestId }))?.lease ?? null
+      : null;
+    const missing = stage.at === "arguments"
+      ? stage.missing
+      : stage.at === "actor"
+      ? stage.behind?.missing ?? []
+      : [];
+    const actorId = stage.at === "actor" || stage.at === "actorWorker" ? stage.actorId : null;
+    return taskSentence({
+      id,
+      nowMs: this.#nowMs(),
+      owner,
+      node,
+      call,
+      lease,
+      remote,
+      cluster,
+      missing: await this.#arguments(missing, makers),
+      actor: actorId === null ? null : await this.#actor(actorId, makers),
+    });
+  }
+
+  /** What is known of a task that its process has done with: its newest row. */
+  async #ended(id: TaskId): Promise<string | null> {
+    const row = await this.#services.history.newestRow(id);
+    return row === null ? null : rowSentence(row, this.#nowMs());
+  }
+
+  async #actor(actorId: ActorId, makers: number): Promise<string | null> {
+    const { gcs, store } = this.#services;
+    const record = gcs.actors.record(actorId);
+    if (record === null) return await this.#creation(actorId, makers);
+    const { spec, status, createdMs, startedMs, endedMs } = record;
+    const { incarnation, nodeId, state } = status;
+    const placed = nodeId !== null && (state === "PENDING_CREATION" || state === "RESTARTING");
+    const lease = placed
+      ? (await this.#ask(nodeId, "explainLease", { actorId, incarnation }))?.lease ?? null
+      : null;
+    const waiting = state === "DEPENDENCIES_UNREADY"
+      ? spec.args.filter(({ id }) => gcs.objects.get(id) === null)
+      : [];
+    return actorSentence({
+      spec,
+      status,
+      nowMs: this.#nowMs(),
+      createdMs,
+      startedMs,
+      endedMs,
+      missing: await this.#arguments(waiting, makers),
+      placeAtMs: gcs.actors.placeAtMs(actorId),
+      cluster: gcs.scheduler.reason(actorPickKey(actorId, incarnation)),
+      lease,
+      storeWaiting: store.waitingFor,
+    });
+  }
+
+  /** An actor that the head has not heard of: one of the processes may be about to create it. */
+  async #creation(actorId: ActorId, makers: number): Promise<string | null> {
+    const { gcs } = this.#services;
+    const answers = await Promise.all(
+      gcs.nodes.members().map(async (nodeId) => {
+        const facts = await this.#ask(nodeId, "explainCall", { id: actorId, process: null });
+        return facts?.call === null || facts === null ? null : { nodeId, call: facts.call };
+      }),
+    );
+    const found = answers.find((answer) => answer !== null);
+    if (found === undefined || found === null) return null;
+    const { nodeId, call } = found;
+    // Of its own process nothing but the node is known.
+    const id = actorId as string as TaskId;
+    return await this.#pending(id, nodeId as string as ProcessId, nodeId, { call, lease: null }, makers);
+  }
+
+  async #object(id: ObjectId): Promise<string | null> {
+    const { nodes, bytes, maker } = await this.#argument({ id, home: "" as NodeId }, MAKERS_TOLD);
+    return nodes.length === 0 && maker === null ? null : objectSentence({ id, nodes, bytes, maker });
+  }
+
+  /** Those that are nowhere come first: they are what is waited for. */
+  async #arguments(missing: readonly MissingArgument[], makers: number): Promise<ArgumentFacts[]> {
+    const { objects } = this.#services.gcs;
+    const absent = missing.filter(({ id }) => objects.get(id) === null);
+    const told = absent.length > 0 ? absent : missing;
+    const facts = await Promise.all(told.slice(0, ARGUMENTS_TOLD).map((one) => this.#argument(one, makers)));
+    return [
+      ...facts,
+      ...told.slice(ARGUMENTS_TOLD).map(({ id }) => ({ id, nodes: [], bytes: 0, maker: null })),
+    ];
+  }
+
+  async #argument({ id }: MissingArgument, makers: number): Promise<ArgumentFacts> {
+    const entry = this.#services.gcs.objects.get(id);
+    if (entry !== null) return { id, nodes: [...entry.holders], bytes: entry.bytes, maker: null };
+    const task = taskOfObject(id);
+    const maker = task === null || makers === 0 ? null : await this.#task(task, makers - 1);
+    return { id, nodes: [], bytes: 0, maker };
+  }
+
+  /** The living process that submitted a task, by the task's id. */
+  #processOf(id: TaskId): { processId: ProcessId; nodeId: NodeId } | null {
+    const random = id.slice(2, id.lastIndexOf("-"));
+    const { gcs, view } = this.#services;
+    const worker = view.workers.rows.get(`w-${random}`);
+    if (worker !== undefined && worker.state !== "DEAD") {
+      return { processId: `w-${random}` as ProcessId, nodeId: worker.nodeId as NodeId };
+    }
+    const job = gcs.jobs.jobs().find(({ driverId, state }) =>
+      driverId === `d-${random}` && state === "RUNNING"
+    );
+    return job === undefined ? null : { processId: job.driverId, nodeId: job.nodeId };
+  }
+
+  #ask<M extends "explainCall" | "explainLease">(
+    nodeId: NodeId,
+    method: M,
+    params: NodeMethods[M]["params"],
+  ): Promise<NodeMethods[M]["result"] | null> {
+    return this.#services.nodes.ask(nodeId, method, params, NODE_ANSWER_MS);
+  }
+}

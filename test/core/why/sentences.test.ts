@@ -1,0 +1,313 @@
+/** "Why is it not running?": the sentence for every kind of facts. */
+import { describe, expect, test } from "bun:test";
+import type { ActorId, NodeId, ObjectId, ProcessId, TaskId } from "../../../runtime/common/ids.ts";
+import type { TaskRow } from "../../../runtime/common/task_event.ts";
+import type { ActorStatus } from "../../../runtime/common/task_spec.ts";
+import type { CallStage, LeaseFacts, PullFacts } from "../../../runtime/common/why_facts.ts";
+import { type ActorFacts, actorSentence, objectSentence } from "../../../runtime/core/why/actor_sentence.ts";
+import { rowSentence, type TaskFacts, taskSentence } from "../../../runtime/core/why/task_sentence.ts";
+import { actorSpec } from "../gcs/fixtures.ts";
+
+const NOW = 100_000;
+const N1 = "n-1" as NodeId;
+const N2 = "n-2" as NodeId;
+const W1 = "w-1" as ProcessId;
+const A1 = "a-1" as ActorId;
+const O1 = "o-1-1.0" as ObjectId;
+const ARGUMENT = { id: O1, nodes: [], bytes: 0, maker: null };
+
+function task(stage: CallStage, more: Partial<TaskFacts> & { attempt?: number } = {}): string {
+  const { attempt = 0, ...facts } = more;
+  return taskSentence({
+    id: "t-1-2",
+    nowMs: NOW,
+    owner: "d-1" as ProcessId,
+    node: N1,
+    call: { name: "work", submittedMs: NOW - 3_210, attempt, stage },
+    lease: null,
+    remote: null,
+    cluster: null,
+    missing: [],
+    actor: null,
+    ...facts,
+  });
+}
+
+function lease(changes: Partial<LeaseFacts> = {}): LeaseFacts {
+  return {
+    nodeId: N1,
+    phase: "queued",
+    sinceMs: NOW - 3_000,
+    reason: "Waits for CPU 1 (0 of 4 free) (4 leases held).",
+    forwardedTo: null,
+    pulls: [],
+    preparing: false,
+    ...changes,
+  };
+}
+
+function pull(changes: Partial<PullFacts> = {}): PullFacts {
+  const pulled = { state: "fetching", bytes: 64e6, arrivedBytes: 12e6, from: N2, lastError: "" } as const;
+  return { id: O1, ...pulled, ...changes };
+}
+
+const QUEUED = { at: "queue", ahead: 0, workers: 0, requests: ["r1"] } as const;
+const START = "t-1-2 (work) has waited 3.2 s";
+
+describe("a task in its process", () => {
+  test.each<[CallStage, Partial<TaskFacts>, string]>([
+    [
+      { at: "names" },
+      {},
+      `${START} for the commit of an actor's name that its process d-1 registers: what it submits later comes later`,
+    ],
+    [
+      { at: "arguments", missing: [] },
+      { missing: [{ ...ARGUMENT, maker: "t-1-1 (make) runs on worker w-1 of n-1 since 5.0 s" }] },
+      `${START} for argument o-1-1.0: t-1-1 (make) runs on worker w-1 of n-1 since 5.0 s`,
+    ],
+    [
+      { at: "arguments", missing: [] },
+      { missing: [{ ...ARGUMENT, nodes: [N2], bytes: 64e6 }, ARGUMENT] },
+      `${START} for argument o-1-1.0 (and 1 more), 64 MB at n-2`,
+    ],
+    [
+      { at: "arguments", missing: [] },
+      { missing: [ARGUMENT] },
+      `${START} for argument o-1-1.0, which no node has stored yet`,
+    ],
+    [{ at: "arguments", missing: [] }, {}, `${START} for its arguments, which are about to be known`],
+    [
+      { at: "gate", limit: 64, ahead: 7 },
+      {},
+      `${START}: 64 tasks with stored arguments of its process may ask for workers at once, and 7 wait before it`,
+    ],
+    [{ at: "delay", untilMs: NOW + 2_000 }, {}, "t-1-2 (work) is tried again in 2.0 s"],
+    [{ at: "head" }, {}, `${START} for the head, which has not answered its creation yet`],
+    [{ at: "ended" }, {}, "t-1-2 (work) has ended"],
+    [
+      { at: "worker", nodeId: N2, workerId: W1, sinceMs: NOW - 500, ahead: 0, blocked: false },
+      {},
+      "t-1-2 (work) runs on worker w-1 of n-2 since 500 ms",
+    ],
+    [
+      { at: "worker", nodeId: N2, workerId: W1, sinceMs: NOW - 600_000, ahead: 0, blocked: true },
+      {},
+      "t-1-2 (work) runs on worker w-1 of n-2 since 10 min; it waits in get or wait",
+    ],
+    [
+      { at: "worker", nodeId: N2, workerId: W1, sinceMs: NOW - 500, ahead: 2, blocked: false },
+      {},
+      "t-1-2 (work) was pushed to worker w-1 of n-2 500 ms ago and waits behind 2 tasks there",
+    ],
+  ])("%j %j", (stage, facts, sentence) => expect(task(stage, facts)).toBe(sentence));
+
+  test("says which attempt it is", () => {
+    expect(task({ at: "ended" }, { attempt: 2 })).toBe("t-1-2 (work, attempt 2) has ended");
+  });
+});
+
+describe("a task that waits for a worker", () => {
+  test.each<[string, CallStage, Partial<TaskFacts>]>([
+    ["; its request for one is on its way", QUEUED, {}],
+    [
+      ", behind 3 tasks of its kind, with 2 workers at work on them; no further worker is worth asking for",
+      { ...QUEUED, ahead: 3, workers: 2, requests: [] },
+      {},
+    ],
+    ["; n-1: waits for CPU 1 (0 of 4 free) (4 leases held)", QUEUED, { lease: lease() }],
+    [
+      "; no node has GPU 1; the nearest is n-2: it needs GPU 1 (has 0)",
+      QUEUED,
+      {
+        lease: lease({ phase: "deciding" }),
+        cluster: "no node has GPU 1; the nearest is n-2: it needs GPU 1 (has 0)",
+      },
+    ],
+    [
+      "; n-1: the global scheduler is choosing a node",
+      QUEUED,
+      { lease: lease({ phase: "deciding", reason: "The global scheduler is choosing a node." }) },
+    ],
+    [
+      "; it was passed on to n-2; there: n-2: waits for GPU 1 (0 of 2 free) (2 leases held)",
+      QUEUED,
+      {
+        lease: lease({ phase: "forwarded", forwardedTo: N2 }),
+        remote: lease({ nodeId: N2, reason: "Waits for GPU 1 (0 of 2 free) (2 leases held)." }),
+      },
+    ],
+    ["; it was passed on to n-2", QUEUED, { lease: lease({ phase: "forwarded", forwardedTo: N2 }) }],
+    [
+      "; n-1: a worker process is starting for it",
+      QUEUED,
+      { lease: lease({ phase: "starting", reason: "A worker process is starting for it." }) },
+    ],
+    [
+      "; n-1 fetches and unpacks its workingDir before a worker process can start",
+      QUEUED,
+      { lease: lease({ phase: "starting", preparing: true }) },
+    ],
+  ])("%s", (rest, stage, facts) => expect(task(stage, facts)).toBe(`${START} for a worker${rest}`));
+
+  test.each<[string, Partial<PullFacts>]>([
+    ["argument o-1-1.0 (64 MB), which n-1 pulls from n-2: 12 MB have arrived", {}],
+    ["room in the object store of n-1 for argument o-1-1.0 (64 MB)", { state: "reserving" }],
+    ["argument o-1-1.0, which no node has stored yet", { state: "locating", bytes: 0 }],
+    [
+      "argument o-1-1.0 (64 MB), which could not be pulled to n-1 and is tried again (the last try failed: reset)",
+      { state: "paused", lastError: "reset" },
+    ],
+  ])("whose argument is on its way: %s", (rest, changes) => {
+    const facts = { lease: lease({ phase: "pulling", pulls: [pull(changes)] }) };
+    expect(task(QUEUED, facts)).toBe(`${START} for a worker; n-1 waits for ${rest}`);
+  });
+});
+
+describe("a call", () => {
+  const actor = "a-1 (Counter) is alive on n-2, worker w-2 (pid 7) since 5.0 s";
+  test.each<[string, CallStage, Partial<TaskFacts>]>([
+    [`${START} for its actor; ${actor}`, { at: "actor", actorId: A1, ahead: 0, behind: null }, { actor }],
+    [
+      `${START} for its actor, behind 2 calls: calls leave in order, and t-1-1 waits for argument o-1-1.0, ` +
+      "which no node has stored yet",
+      { at: "actor", actorId: A1, ahead: 2, behind: { taskId: "t-1-1" as TaskId, missing: [] } },
+      { actor, missing: [ARGUMENT] },
+    ],
+    [
+      `t-1-2 (work) was sent to its actor 1.0 s ago and has no answer yet behind 1 other call of its process; ${actor}`,
+      { at: "actorWorker", actorId: A1, sinceMs: NOW - 1_000, ahead: 1 },
+      { actor },
+    ],
+    [
+      "t-1-2 (work) was sent to its actor 1.0 s ago and has no answer yet; a-1",
+      { at: "actorWorker", actorId: A1, sinceMs: NOW - 1_000, ahead: 0 },
+      {},
+    ],
+  ])("%s", (sentence, stage, facts) => expect(task(stage, facts)).toBe(sentence));
+});
+
+describe("a task that ended", () => {
+  const row: TaskRow = {
+    taskId: "t-1-2" as TaskId,
+    attempt: 0,
+    jobId: "j-1" as never,
+    name: "work",
+    type: "NORMAL_TASK",
+    state: "FINISHED",
+    parentTaskId: null,
+    actorId: null,
+    nodeId: N1,
+    workerId: W1,
+    submittedMs: NOW - 5_000,
+    pushedMs: NOW - 4_000,
+    startMs: NOW - 4_000,
+    endMs: NOW - 3_000,
+    args: [],
+    resultBytes: 12,
+    error: null,
+  };
+  test.each<[string, Partial<TaskRow>]>([
+    [
+      "t-1-2 (work) finished on worker w-1 of n-1 after running 1.0 s, 3.0 s ago, with 12 bytes of results",
+      {},
+    ],
+    [
+      "t-1-2 (work, attempt 1) failed on worker w-1 of n-1 after running 1.0 s, 3.0 s ago with TypeError: no",
+      { attempt: 1, state: "FAILED", error: { type: "TypeError", message: "no" } },
+    ],
+    [
+      "t-1-2 (work) failed without having run, 3.0 s ago with TaskUnschedulableError: nowhere",
+      {
+        state: "FAILED",
+        startMs: null,
+        nodeId: null,
+        workerId: null,
+        error: { type: "TaskUnschedulableError", message: "nowhere" },
+      },
+    ],
+    ["t-1-2 (work) was RUNNING on worker w-1 of n-1 when its process was last heard of", {
+      state: "RUNNING",
+    }],
+  ])("%s", (sentence, changes) => expect(rowSentence({ ...row, ...changes }, NOW)).toBe(sentence));
+});
+
+describe("an actor", () => {
+  const status: ActorStatus = {
+    actorId: A1,
+    state: "PENDING_CREATION",
+    incarnation: 1,
+    nodeId: null,
+    workerId: null,
+    socketPath: null,
+    pid: null,
+    restartsLeft: 0,
+    deathCause: null,
+  };
+  const facts: ActorFacts = {
+    spec: actorSpec(),
+    status,
+    nowMs: NOW,
+    createdMs: NOW - 2_000,
+    startedMs: null,
+    endedMs: null,
+    missing: [],
+    placeAtMs: null,
+    cluster: null,
+    lease: null,
+    storeWaiting: null,
+  };
+  const who = `${facts.spec.actorId} (Counter)`;
+  test.each<[string, Partial<ActorFacts>]>([
+    [`${who} is to be created: a node is being chosen`, {}],
+    [
+      `${who} is to be created: no node has GPU 1; the nearest is n-2: it needs GPU 1 (has 0)`,
+      { cluster: "no node has GPU 1; the nearest is n-2: it needs GPU 1 (has 0)" },
+    ],
+    [
+      `${who} is to be created: n-1: waits for CPU 1 (0 of 4 free) (4 leases held)`,
+      { status: { ...status, nodeId: N1 }, lease: lease() },
+    ],
+    [`${who} is to be created: its constructor runs on n-1`, { status: { ...status, nodeId: N1 } }],
+    [
+      `${who} is to be created: nothing leaves the head before it is committed, and the store takes no writes: disk full`,
+      { storeWaiting: "disk full" },
+    ],
+    [
+      `${who} restarts (2 more left): it died at once, and is placed again in 1.5 s`,
+      { status: { ...status, state: "RESTARTING", restartsLeft: 2 }, placeAtMs: NOW + 1_500 },
+    ],
+    [
+      `${who} restarts (without end): a node is being chosen`,
+      { status: { ...status, state: "RESTARTING", restartsLeft: -1 } },
+    ],
+    [
+      `${who} has waited 2.0 s for argument o-1-1.0, which no node has stored yet`,
+      { status: { ...status, state: "DEPENDENCIES_UNREADY" }, missing: [ARGUMENT] },
+    ],
+    [
+      `${facts.spec.actorId} (Counter "hits") is alive on n-2, worker w-1 (pid 7) since 5.0 s`,
+      {
+        spec: actorSpec({ name: "hits" }),
+        status: { ...status, state: "ALIVE", nodeId: N2, workerId: W1, pid: 7 },
+        startedMs: NOW - 5_000,
+      },
+    ],
+    [
+      `${who} is dead since 1.0 s (KILLED): it was killed`,
+      {
+        status: { ...status, state: "DEAD", deathCause: { code: "KILLED", message: "it was killed" } },
+        endedMs: NOW - 1_000,
+      },
+    ],
+  ])("%s", (sentence, changes) => expect(actorSentence({ ...facts, ...changes })).toBe(sentence));
+});
+
+test("an object", () => {
+  expect(objectSentence({ id: O1, nodes: [N1, N2], bytes: 64e6, maker: null })).toBe(
+    "o-1-1.0 is stored at n-1, n-2, 64 MB",
+  );
+  expect(objectSentence({ id: O1, nodes: [], bytes: 0, maker: "t-1-1 (make) has ended" })).toBe(
+    "o-1-1.0 is in no node's store: t-1-1 (make) has ended",
+  );
+});

@@ -1,0 +1,72 @@
+/** Workers that do not come up: their environment's tasks fail with the cause, and nobody else's wait for them. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { get, init, nodes, remote, RuntimeEnvSetupError, shutdown } from "mobula";
+import { watchLeftovers } from "../support/leftovers.ts";
+import { rejection } from "../support/processes.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const leftovers = watchLeftovers();
+const folder = mkdtempSync(join(tmpdir(), "mobula-starts-"));
+const preload = join(folder, "preload.mjs");
+
+beforeAll(async () => {
+  process.env.MOBULA_WORKER_START_TIMEOUT_MS = "4000";
+  await init({ numCpus: 2, dashboard: false, objectStoreBytes: 16 << 20 });
+  delete process.env.MOBULA_WORKER_START_TIMEOUT_MS;
+});
+afterAll(async () => {
+  await shutdown();
+  rmSync(folder, { recursive: true });
+  await leftovers.check();
+});
+
+const one = remote(() => 1);
+/** Node reads what runs first in every worker of this environment. */
+const preloaded = (name: string) =>
+  one.options({ runtimeEnv: { runtime: "node", env: { NODE_OPTIONS: `--import=${preload}`, NAME: name } } });
+
+test(
+  "workers that die at their start fail their tasks with the log's end; others go on; it comes back",
+  async () => {
+    writeFileSync(preload, 'throw new Error("this machine lacks libquux");');
+    const failing = preloaded("dies").remote();
+    const outcome = rejection(get(failing));
+    let others = 0;
+    while (await Promise.race([outcome.then(() => false), get(one.remote()).then(() => true)])) others++;
+    expect(others).toBeGreaterThan(10);
+    const error = await outcome;
+    expect(error).toBeInstanceOf(RuntimeEnvSetupError);
+    expect(error.message).toContain("this machine lacks libquux");
+    expect(error.message).toContain("5 failures in a row");
+    // At once, while it is in quarantine.
+    const startedMs = performance.now();
+    expect((await rejection(get(preloaded("dies").remote()))).message).toContain("libquux");
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    expect((await nodes()).every((node) => node.alive)).toBe(true);
+    writeFileSync(preload, "");
+    await waitFor(
+      "it is tried again",
+      () => get(preloaded("dies").remote()).catch(() => null),
+      20_000,
+    );
+  },
+  40_000,
+);
+
+test("workers that hang at their start are killed, and hold nothing that others could use", async () => {
+  writeFileSync(preload, "await new Promise(() => setInterval(() => {}, 1_000));");
+  // They would hold all CPUs.
+  const hanging = Array.from({ length: 4 }, () => preloaded("hangs").remote());
+  const outcomes = hanging.map((ref) => rejection(get(ref)));
+  let others = 0;
+  const all = Promise.race(outcomes).then(() => false);
+  while (await Promise.race([all, get(one.options({ numCpus: 2 }).remote()).then(() => true)])) others++;
+  expect(others).toBeGreaterThan(10);
+  for (const error of await Promise.all(outcomes)) {
+    expect(error).toBeInstanceOf(RuntimeEnvSetupError);
+    expect(error.message).toContain("not ready within 4 s");
+  }
+}, 60_000);

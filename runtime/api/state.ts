@@ -53,7 +53,7 @@ async function sum(of: (node: NodeRow) => Readonly<Record<string, number>>): Pro
 /** How long `why` waits for the head before it says what this process knows. */
 const HEAD_ANSWER_MS = 5_000;
 
-/** One sentence with the numbers: why this task (t-…), actor (a-…) or object (o-…) is where it is. RangeError for an id that
+/** One sentence with the numbers: why this task (t-…), actor (a-…), object (o-…) or placement group (g-…) is where it is. RangeError for an id that
  *  nobody in the cluster knows. While the head is away, only this process's own tasks can be explained. */
 export async function why(id: string): Promise<string> {
   if (typeof id !== "string") throw new TypeError(`why(id): id must be a string, is ${String(id)}`);

@@ -1,5 +1,5 @@
 /**
- * `mobula why ID`: one sentence with the numbers: why a task, an actor or an object is where it is.
+ * `mobula why ID`: one sentence with the numbers: why a task, an actor, an object or a placement group is where it is.
  * @module
  */
 import { withHead } from "./head_client.ts";

@@ -82,6 +82,17 @@ export interface LeaseRequest extends LabelWishes {
   readonly namespace?: string;
 }
 
+/** What an agent asks the head's global scheduler: a node for a lease request. */
+export interface PickParams {
+  readonly request: LeaseRequest;
+  /** Nodes that it must not be. */
+  readonly exclude: readonly NodeId[];
+  /** Free at the node that asks, now: it may have given out much since its heartbeat. */
+  readonly available?: ResourceSet | undefined;
+  /** Where it waits already: it moves only to a node that can start it at once. */
+  readonly waitingAt?: NodeId | undefined;
+}
+
 /** A granted lease, as the submitter sees it. */
 export interface Grant {
   readonly leaseId: string;

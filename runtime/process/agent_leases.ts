@@ -236,11 +236,15 @@ export class Leases {
     this.#settle(key, (waiter) => waiter.resolve({ grant }));
   }
 
-  #pickNode({ key, request, exclude, waitingAt }: EffectOf<"pickNode">): void {
+  #pickNode({ key, request, exclude, available, optional, waitingAt }: EffectOf<"pickNode">): void {
     const { head, tracer } = this.#parts;
+    if (optional && !head.isUp) {
+      const message = "The head is away.";
+      return this.step({ type: "pickFailed", key, fatal: false, code: "HeadUnavailable", message });
+    }
     this.#handedOver.add(key);
     this.#trace(request, 3, "handOver", this.scheduler.reason(request.submitter, request.requestId) ?? "");
-    head.request("pickNode", { request, exclude: [...exclude], waitingAt }).then(
+    head.request("pickNode", { request, exclude: [...exclude], available, waitingAt }).then(
       ({ result }) => {
         tracer.steps(result.steps);
         this.step({ type: "nodePicked", key, nodeId: result.nodeId });

@@ -127,8 +127,7 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
     },
     endJob: ({ jobId, reason, failed }) =>
       ask((requestId) => ({ type: "endJob", requestId, jobId, reason, failed })),
-    pickNode: ({ request, exclude, waitingAt }) =>
-      ask((requestId) => ({ type: "pickNode", requestId, nodeId, request, exclude, waitingAt })),
+    pickNode: (params) => ask((requestId) => ({ ...params, type: "pickNode", requestId, nodeId })),
     cancelPick: ({ submitter, requestId }) =>
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
     reportWorkers: ({ workers }) => view.applyWorkers(nodeId, workers),

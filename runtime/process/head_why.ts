@@ -3,14 +3,15 @@
  * actor or an object, and has the sentence made (core/why/). Who does not answer in time is left out. It only looks.
  * @module
  */
-import type { ActorId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
+import type { ActorId, GroupId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import { taskOfObject } from "../common/ids.ts";
 import type { CallFacts, LeaseFacts, MissingArgument } from "../common/why_facts.ts";
 import { actorPickKey } from "../core/gcs/gcs_replies.ts";
 import { leasePickKey } from "../core/scheduler/pick_request.ts";
 import { actorSentence, objectSentence } from "../core/why/actor_sentence.ts";
+import { groupSentence } from "../core/why/group_sentence.ts";
 import { rowSentence, taskSentence } from "../core/why/task_sentence.ts";
-import type { ArgumentFacts } from "../core/why/words.ts";
+import { type ArgumentFacts, clause } from "../core/why/words.ts";
 import type { NodeMethods } from "../protocol/messages.ts";
 import type { HeadServices } from "./head_methods.ts";
 
@@ -47,11 +48,15 @@ export class Why {
         return this.#task(id as TaskId, MAKERS_TOLD);
       case "a-":
         return this.#actor(id as ActorId, MAKERS_TOLD);
+      case "g-":
+        return Promise.resolve(this.#group(id as GroupId));
       case "o-":
         return this.#object(id as ObjectId);
       default:
         throw new RangeError(
-          `why explains tasks (t-…), actors (a-…) and objects (o-…), not ${JSON.stringify(id.slice(0, 100))}`,
+          `why explains tasks (t-…), actors (a-…), objects (o-…) and placement groups (g-…), not ${
+            JSON.stringify(id.slice(0, 100))
+          }`,
         );
     }
   }
@@ -83,9 +88,7 @@ export class Why {
   ): Promise<string> {
     const { stage } = call;
     const requestId = stage.at === "queue" ? stage.requests[0] : undefined;
-    const cluster = requestId === undefined
-      ? null
-      : this.#services.gcs.scheduler.reason(leasePickKey(owner, requestId));
+    const cluster = requestId === undefined ? null : this.#unplaced(leasePickKey(owner, requestId));
     const remote = lease?.phase === "forwarded" && requestId !== undefined
       ? (await this.#ask(lease.forwardedTo!, "explainLease", { submitter: owner, requestId }))?.lease ?? null
       : null;
@@ -107,6 +110,21 @@ export class Why {
       missing: await this.#arguments(missing, makers),
       actor: actorId === null ? null : await this.#actor(actorId, makers),
     });
+  }
+
+  /** Why the head has not picked a node for a request; null when it has, or was not asked. */
+  #unplaced(key: string): string | null {
+    const { scheduler, groups } = this.#services.gcs;
+    const inGroup = groups.reason(key);
+    return inGroup === null ? scheduler.reason(key) : clause(inGroup);
+  }
+
+  #group(groupId: GroupId): string | null {
+    const { gcs, store } = this.#services;
+    const record = gcs.groups.record(groupId);
+    if (record === null) return null;
+    const nodes = gcs.scheduler.available();
+    return groupSentence({ record, nodes, nowMs: this.#nowMs(), storeWaiting: store.waitingFor });
   }
 
   /** What is known of a task that its process has done with: its newest row. */
@@ -137,7 +155,7 @@ export class Why {
       endedMs,
       missing: await this.#arguments(waiting, makers),
       placeAtMs: gcs.actors.placeAtMs(actorId),
-      cluster: gcs.scheduler.reason(actorPickKey(actorId, incarnation)),
+      cluster: this.#unplaced(actorPickKey(actorId, incarnation)),
       lease,
       storeWaiting: store.waitingFor,
     });

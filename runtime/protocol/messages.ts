@@ -23,6 +23,7 @@ import type {
   DriverRuntime,
   Grant,
   LeaseRequest,
+  PickParams,
 } from "../common/task_spec.ts";
 import type {
   DemandRow,
@@ -308,7 +309,7 @@ export interface HeadMethods extends GroupHeadMethods {
   /** Which node should hold this lease? Waits while no node fits (infeasible demand is shown, one warning).
    *  `waitingAt`: it waits at that node already, which is the answer unless another one can start it at once. */
   readonly pickNode: Method<
-    { request: LeaseRequest; exclude: NodeId[]; waitingAt?: NodeId | undefined },
+    PickParams,
     { nodeId: NodeId; steps: TraceStep[] }
   >;
   readonly cancelPick: Notification<{ submitter: ProcessId; requestId: string }>;
@@ -412,7 +413,7 @@ export interface HeadMethods extends GroupHeadMethods {
       sessionDir: string;
     }
   >;
-  /** One sentence: why this task, actor or object is where it is. RangeError for what nobody knows. */
+  /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */
   readonly why: Method<{ id: string }, { sentence: string }>;
   /** A fresh one-time link that signs a browser in. */
   readonly dashboardLink: Method<Record<string, never>, { url: string | null }>;

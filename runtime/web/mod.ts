@@ -13,6 +13,8 @@ export { registerClass } from "./classes.ts";
 export {
   availableResources,
   clusterResources,
+  drainNode,
+  type DrainOptions,
   listActors,
   listJobs,
   listObjects,

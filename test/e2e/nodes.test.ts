@@ -91,23 +91,6 @@ describe("placement", () => {
     await waitFor("it is dead", other.isDead);
   });
 
-  test("SCHED-01 little work packs on the driver's node, more spreads over both", async () => {
-    // Held by what does not come free while a task waits for its gate.
-    const holdPlace = hold.options({ numCpus: 0, resources: { place: 1 } });
-    const count = async (tasks: number): Promise<Record<string, number>> => {
-      const gate = Signal.remote();
-      const refs = Array.from({ length: tasks }, () => holdPlace.remote(gate));
-      await waitFor(`${tasks} run`, async () => await get(gate.waiters.remote()) === tasks);
-      await get(gate.send.remote());
-      const counts: Record<string, number> = {};
-      for (const node of await get(refs)) counts[node] = (counts[node] ?? 0) + 1;
-      release(gate);
-      return counts;
-    };
-    expect(await count(2)).toEqual({ [here]: 2 });
-    expect(await count(8)).toEqual({ [here]: 4, [other.nodeId]: 4 });
-  });
-
   test("what only one node has decides; captures and classes get there too", async () => {
     const there = { resources: { only_there: 1 } };
     expect(await get(nodeOf.options(there).remote())).toBe(other.nodeId);

@@ -301,7 +301,7 @@ test("what nobody knows, and what is no id, is refused", async () => {
   expect(await names("a-0123456789abcdef")).toStartWith("RangeError: Nobody in the cluster knows");
   expect(await names("o-0123456789ab-7.0")).toStartWith("RangeError: Nobody in the cluster knows");
   expect(await names("sums")).toStartWith(
-    "RangeError: why explains tasks (t-…), actors (a-…) and objects (o-…)",
+    "RangeError: why explains tasks (t-…), actors (a-…), objects (o-…) and placement groups (g-…)",
   );
   expect(await names(7)).toBe("TypeError: why(id): id must be a string, is 7");
 });

@@ -438,14 +438,21 @@ export class SimAgent {
     this.#toSubmitter(request.submitter, (owner) => owner.rejected(request.requestId, code, message));
   }
 
-  #pick({ key, request, exclude, waitingAt }: EffectOf<"pickNode">): void {
+  #pick({ key, request, exclude, available, waitingAt }: EffectOf<"pickNode">): void {
     const answered = (answer: Answer): void => {
       this.#picks.delete(key);
       if (answer.ok) return this.step({ type: "nodePicked", key, nodeId: answer.result["nodeId"] as NodeId });
       const { code, message } = answer;
       this.step({ type: "pickFailed", key, fatal: FINAL_CODES.has(code), code, message });
     };
-    const question = { type: "pickNode", nodeId: this.nodeId, request, exclude, waitingAt } as const;
+    const question = {
+      type: "pickNode",
+      nodeId: this.nodeId,
+      request,
+      exclude,
+      available,
+      waitingAt,
+    } as const;
     const id = this.link.request(question, answered);
     this.#picks.set(key, id);
     // Like the real link's request timeout, but shorter than a simulation.

@@ -102,7 +102,8 @@ export class SimPeers {
 
   /** As far as the head has told. */
   isAlive(nodeId: NodeId): boolean {
-    return this.#nodes.some((row) => row.nodeId === nodeId && row.state !== "DEAD");
+    const row = rowsById(this.#nodes).get(nodeId);
+    return row !== undefined && row.state !== "DEAD";
   }
 
   /** Dropped when there is no connection: then the leases of its direction are void. */
@@ -124,7 +125,7 @@ export class SimPeers {
 
   /** The head told the cluster's nodes. Returns those that died. */
   setNodes(nodes: readonly NodeRow[]): NodeId[] {
-    const died = diedBetween(this.#nodes, nodes).filter((nodeId) => nodeId !== this.#agent.nodeId);
+    const died = changes(this.#nodes, nodes).filter((nodeId) => nodeId !== this.#agent.nodeId);
     this.#nodes = nodes;
     for (const nodeId of died) {
       this.#outgoing.get(nodeId)?.channel.close();
@@ -252,4 +253,32 @@ export class SimPeers {
         message satisfies never;
     }
   }
+}
+
+/** What one list of nodes leads to, for all agents that hear it: there may be a thousand. */
+interface ListNotes {
+  readonly byId: ReadonlyMap<NodeId, NodeRow>;
+  /** Who died since another list. */
+  readonly diedSince: WeakMap<readonly NodeRow[], NodeId[]>;
+}
+const notes: WeakMap<readonly NodeRow[], ListNotes> = new WeakMap();
+
+function notesOf(nodes: readonly NodeRow[]): ListNotes {
+  let known = notes.get(nodes);
+  if (known === undefined) {
+    known = { byId: new Map(nodes.map((row) => [row.nodeId, row])), diedSince: new WeakMap() };
+    notes.set(nodes, known);
+  }
+  return known;
+}
+
+function rowsById(nodes: readonly NodeRow[]): ReadonlyMap<NodeId, NodeRow> {
+  return notesOf(nodes).byId;
+}
+
+function changes(before: readonly NodeRow[], after: readonly NodeRow[]): NodeId[] {
+  const { diedSince } = notesOf(after);
+  let died = diedSince.get(before);
+  if (died === undefined) diedSince.set(before, died = diedBetween(before, after));
+  return died;
 }

@@ -106,6 +106,11 @@ export class SimSubmitter {
       push: (lease, tasks) => this.#push(lease, tasks),
       lost: (task, _lease, cause) => {
         world.tasks.lost(task, cause);
+        // An attempt may have stored a result before its reply was lost.
+        const { nodeId: home } = owner.agent;
+        const id = returnId(task.taskId, 0);
+        const changes = [{ op: "own", id, home, at: null }, { op: "disown", id, home }] as const;
+        this.#toAgent((agent) => agent.references(owner.id, changes));
         this.#finish(task, false, null);
       },
       retried: (task, ran, cause) => {

@@ -38,6 +38,16 @@ export interface RunOptions {
   readonly mode?: TraceMode;
   /** Only faults of these kinds (storm.ts), ten of them. */
   readonly kinds?: readonly number[];
+  /** How large it is, instead of a few nodes. */
+  readonly size?: ClusterSize;
+}
+
+export interface ClusterSize {
+  readonly nodes: number;
+  readonly drivers: number;
+  /** Tasks of each driver, without their children. */
+  readonly tasks: number;
+  readonly faults: number;
 }
 
 /** Runs one seed. Throws SimulationFailure, with the command that replays it, when a promise or an invariant is broken. */
@@ -55,26 +65,33 @@ export function runSimulation(seed: number, options: RunOptions = {}): RunResult
 function run(seed: number, options: RunOptions): RunResult {
   const world = new SimWorld(seed, options.mode ?? "short");
   const { work, loop, faults } = world;
-  const nodes = Array.from({ length: work.between(2, 5) }, (_, index) => nodeId(`${index + 1}`));
+  const { size } = options;
+  const nodes = Array.from(
+    { length: size?.nodes ?? work.between(2, 5) },
+    (_, index) => nodeId(`${index + 1}`),
+  );
   const storm = new Storm(world, nodes);
   checkRestarts(world);
   checkLeases(world);
   let steps = 0;
+  // A check looks at everything: the larger the cluster, the rarer.
+  const checkEvery = CHECK_EVERY * Math.ceil(nodes.length / 5);
   world.head.onStep = () => {
-    if (++steps % CHECK_EVERY !== 0) return;
+    if (++steps % checkEvery !== 0) return;
     world.head.gcs?.check();
     checkIncarnations(world);
   };
-  const drivers = work.between(1, 3);
+  const drivers = size?.drivers ?? work.between(1, 3);
   for (let index = 0; index < drivers; index++) {
     const home = work.pick(nodes);
-    const tasks = drawTasks(work, work.between(5, 30), 0, nodes);
+    const tasks = drawTasks(work, size?.tasks ?? work.between(5, 30), 0, nodes);
     const plan = { tasks, actors: work.below(5), leaves: work.chance(40) };
     startDriver(world, home, plan, 400 + work.below(6_000));
   }
   // Some seeds see much, some little: a calm run must be right too.
   const count = faults.pick([0, 1, 3, 6, 10, 15]);
-  storm.schedule(options.kinds === undefined ? count : 10, options.kinds ?? null);
+  const strikes = options.kinds === undefined ? size?.faults ?? count : 10;
+  storm.schedule(strikes, options.kinds ?? null);
   loop.runUntil(STORM_MS);
   // What is still on its way (reports, commits, stops, delayed restarts) arrives while it stays quiet.
   for (let quietMs = 0; quietMs < QUIET_MS; quietMs = isQuiet(world) ? quietMs + 500 : 0) {

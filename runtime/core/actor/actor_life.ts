@@ -21,14 +21,19 @@ export class ActorLife {
     this.#table = table;
   }
 
-  /** Asks for a place, now or after a delay; whatever the actor was told before is persisted first. */
-  place(nowMs: number, entry: ActorEntry, out: ActorEffect[]): void {
+  /**
+   * Asks for a place, now or after a delay; whatever the actor was told before is persisted first. `stops`: orders about the
+   * incarnation before this one, which leave when this one is durable. Else a restarted head would hear of an end that it
+   * knows no reason for, and take it for the actor's.
+   */
+  place(nowMs: number, entry: ActorEntry, out: ActorEffect[], stops: readonly ActorEffect[] = []): void {
     const tries = entry.failedStarts;
     if (tries >= 2) {
       entry.placeAtMs = nowMs + Math.min(START_DELAY_MAX_MS, START_DELAY_MS * 2 ** Math.min(10, tries - 2));
       this.timed.add(entry);
     }
     this.#table.persist(entry, out);
+    out.push(...stops);
     this.#table.publish(entry, out);
     if (tries < 2) out.push({ type: "placeActor", spec: entry.spec, incarnation: entry.incarnation });
   }
@@ -71,7 +76,8 @@ export class ActorLife {
     if (entry.ending !== null || (entry.restartsLeft === 0 && !preempted)) {
       return this.die(nowMs, entry, entry.ending ?? cause, out, options);
     }
-    if (options.stop) this.stop(entry, false, cause, out);
+    const stops: ActorEffect[] = [];
+    if (options.stop) this.stop(entry, false, cause, stops);
     this.found(entry);
     if (entry.state !== "ALIVE") entry.failedStarts++;
     if (entry.restartsLeft > 0 && !preempted) entry.restartsLeft--;
@@ -82,7 +88,7 @@ export class ActorLife {
       entry.socketPath =
       entry.pid =
         null;
-    this.place(nowMs, entry, out);
+    this.place(nowMs, entry, out, stops);
   }
 
   die(

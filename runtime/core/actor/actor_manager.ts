@@ -269,10 +269,12 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     if (entry === undefined || entry.incarnation !== event.incarnation || !isPending(entry)) return;
     if (event.type === "relocateActor") {
       if (entry.nodeId === null || entry.missingSinceMs !== null) return;
-      this.#life.stop(entry, false, { code: "KILLED", message: "another node can start it at once" }, out);
+      const stops: ActorEffect[] = [];
+      const message = "another node can start it at once";
+      this.#life.stop(entry, false, { code: "KILLED", message }, stops);
       entry.nodeId = null;
       entry.incarnation++;
-      return this.#life.place(nowMs, entry, out);
+      return this.#life.place(nowMs, entry, out, stops);
     }
     if (entry.nodeId !== null) return;
     if (event.type === "actorUnschedulable") {

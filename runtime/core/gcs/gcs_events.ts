@@ -7,7 +7,7 @@
  * @module
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";
-import type { LeaseRequest } from "../../common/task_spec.ts";
+import type { PickParams } from "../../common/task_spec.ts";
 import type { HeadMethods, NodeMethods, NodeOrder, ObjectReport } from "../../protocol/messages.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "../actor/actor_events.ts";
 import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
@@ -39,15 +39,12 @@ export type GcsEvent =
   | (Of<NodeEvent, "unregisterNode"> & { readonly requestId: string })
   | Of<JobEvent, "addJob">
   | (Of<JobEvent, "endJob"> & { readonly requestId: string })
-  | {
+  | (PickParams & {
     readonly type: "pickNode";
     readonly requestId: string;
     /** The agent that asks. */
     readonly nodeId: NodeId;
-    readonly request: LeaseRequest;
-    readonly exclude: readonly NodeId[];
-    readonly waitingAt?: NodeId | undefined;
-  }
+  })
   | { readonly type: "cancelPick"; readonly submitter: ProcessId; readonly leaseRequestId: string }
   | (Of<DirectoryEvent, "objectsReported"> & { readonly requestId: string })
   | Of<DirectoryEvent, "locateObject" | "cancelLocate" | "objectsMadeAt">

@@ -34,7 +34,8 @@ export class GcsPlaces {
 
   /** An agent asks for a lease request. */
   pickNode(nowMs: number, event: Of<GcsEvent, "pickNode">, out: GcsEffect[]): void {
-    const request = pickRequestOf(event.request, event.nodeId, event.exclude, event.waitingAt);
+    const { nodeId, exclude, waitingAt, available } = event;
+    const request = pickRequestOf(event.request, nodeId, exclude, waitingAt, available);
     const { jobId, taskId } = event.request;
     // Resent: the first one's answer has no taker.
     replyCancelled(this.#picks.takeTask(request.key), out);

@@ -84,18 +84,33 @@ export class GroupPicks {
     return free.length > 0 && !free.some(({ nodeId }) => nodeId === current);
   }
 
+  /** Why a request waits; null when none of that key does. */
+  reason(key: string): string | null {
+    const request = this.#waiting.get(key);
+    return request === undefined ? null : this.#reason(request);
+  }
+
   /** What waits here and why. */
   demand(): DemandRow[] {
     const rows = new Map<string, DemandRow>();
-    for (const { name, resources, strategy } of this.#waiting.values()) {
-      const { groupId } = strategy as GroupStrategy;
-      const key = `${name}/${groupId}`;
-      const entry = this.#table.get(groupId)!;
-      const why = entry.message === "" ? "" : `: ${entry.message}`;
-      const reason = `Waits for placement group ${groupId}, which is ${entry.state}${why}.`;
-      rows.set(key, { name, resources, count: (rows.get(key)?.count ?? 0) + 1, reason });
+    for (const request of this.#waiting.values()) {
+      const { name, resources } = request;
+      const key = `${name}/${strategyOf(request).groupId}`;
+      rows.set(key, {
+        name,
+        resources,
+        count: (rows.get(key)?.count ?? 0) + 1,
+        reason: this.#reason(request),
+      });
     }
     return [...rows.values()];
+  }
+
+  #reason(request: PickRequest): string {
+    const { groupId } = strategyOf(request);
+    const entry = this.#table.get(groupId)!;
+    const why = entry.message === "" ? "" : `: ${entry.message}`;
+    return `Waits for placement group ${groupId}, which is ${entry.state}${why}.`;
   }
 
   check(fail: (message: string) => never): void {

@@ -37,6 +37,8 @@ import type { Core } from "../core.ts";
 export const DEAD_NODES_KEPT: number = 1_000;
 /** Members at most; a registration above that is refused. */
 export const NODES_MAX: number = 10_000;
+/** In a larger cluster the list goes out once a tick, else a thousand nodes that join are a million lists. */
+export const NODES_TOLD_AT_ONCE: number = 32;
 
 /** What a node says of itself, without what it holds. */
 export type NodeFacts = Omit<NodeRegistration, "objects" | "actors" | "drivers" | "bundles">;
@@ -159,6 +161,8 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
   /** All and only dead entries, oldest first. */
   readonly #dead: Set<NodeId> = new Set();
   #lastTickMs: number | null = null;
+  /** Members or states changed since the list was published. */
+  #isOld: boolean = false;
 
   /** `restored`: the store's nodes after a restart of the head; the living ones have NODE_DEAD_AFTER_MS to come back. */
   constructor(nowMs: number = 0, restored: readonly NodeRecord[] = []) {
@@ -194,7 +198,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
         // Resent, or of an incarnation that is gone: nothing to do.
         if (node === undefined || node.state === "DEAD" || node.facts.epoch !== event.epoch) break;
         this.#die(nowMs, node, event.reason, out);
-        out.push({ type: "publishNodes" });
+        this.#publish(out);
         break;
       }
       case "drainNode":
@@ -309,7 +313,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
     out.push({ type: "nodeAccepted", requestId, connection, registration, rejoined });
     // It may not have heard of it, or the head that told it is gone.
     if (entry.drain !== null) out.push(draining(nowMs, entry, entry.drain));
-    out.push({ type: "publishNodes" });
+    this.#publish(out);
   }
 
   #refusal(
@@ -344,7 +348,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
       node.state = "ALIVE";
       node.stateMessage = "";
       out.push({ type: "nodeStateChanged", nodeId: heartbeat.nodeId, state: "ALIVE" });
-      out.push({ type: "publishNodes" });
+      this.#publish(out);
     }
     out.push({ type: "heartbeatAccepted", heartbeat });
   }
@@ -358,7 +362,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
     node.connection = null;
     node.closedMs = nowMs;
     this.#suspect(node, "its connection closed", out);
-    out.push({ type: "publishNodes" });
+    this.#publish(out);
   }
 
   #drain(nowMs: number, event: Extract<NodeEvent, { type: "drainNode" }>, out: NodeEffect[]): void {
@@ -381,8 +385,13 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
     node.drain = { reason, deadlineMs: nowMs + deadlineMs };
     out.push({ type: "persistNode", record: recordOf(node) });
     out.push(draining(nowMs, node, node.drain));
-    out.push({ type: "publishNodes" });
+    this.#publish(out);
     answer(true, `${nodeId} is being drained: ${reason}`);
+  }
+
+  #publish(out: NodeEffect[]): void {
+    if (this.#nodes.size - this.#dead.size > NODES_TOLD_AT_ONCE) this.#isOld = true;
+    else out.push({ type: "publishNodes" });
   }
 
   #suspect(node: NodeEntry, message: string, out: NodeEffect[]): void {
@@ -412,7 +421,10 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
         changed = true;
       }
     }
-    if (changed) out.push({ type: "publishNodes" });
+    if (changed) this.#publish(out);
+    if (!this.#isOld) return;
+    this.#isOld = false;
+    out.push({ type: "publishNodes" });
   }
 
   #die(nowMs: number, node: NodeEntry, reason: string, out: NodeEffect[]): void {

@@ -105,6 +105,11 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
     return [...rows, ...this.#picks.demand()];
   }
 
+  /** Why a request for a place inside a group waits; null when none of that key does. */
+  reason(key: string): string | null {
+    return this.#picks.reason(key);
+  }
+
   /** Whether work inside a group could start at once at another of its nodes, and not at this one. */
   betterElsewhere(request: PickRequest, current: NodeId): boolean {
     return this.#picks.betterElsewhere(request, current);

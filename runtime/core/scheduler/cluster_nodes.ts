@@ -7,7 +7,8 @@ import { assert } from "../../common/assert.ts";
 import type { NodeId } from "../../common/ids.ts";
 import { addResources, fits, type ResourceSet } from "../../common/resources.ts";
 import type { Heartbeat } from "../../protocol/messages.ts";
-import { type NodeView, usedShare } from "./scheduling_policy.ts";
+import type { PickRequest } from "./pick_request.ts";
+import type { NodeView } from "./scheduling_policy.ts";
 
 /** An assignment is in the node's own figures by the first heartbeat that comes this much later. */
 export const ASSIGNMENT_SETTLES_MS: number = 200;
@@ -94,6 +95,13 @@ export class ClusterNodes {
     this.membership++;
   }
 
+  /** The node that asks says what is free there: it may have given out much since its heartbeat. */
+  told(nowMs: number, { asker, askerAvailable }: PickRequest): void {
+    const heartbeat = asker === null ? undefined : this.#nodes.get(asker)?.heartbeat;
+    if (askerAvailable === undefined || heartbeat === undefined || heartbeat === null) return;
+    this.heartbeat(nowMs, { ...heartbeat, available: askerAvailable });
+  }
+
   heartbeat(nowMs: number, heartbeat: Heartbeat): void {
     const node = this.#nodes.get(heartbeat.nodeId);
     if (node === undefined) return;
@@ -115,7 +123,6 @@ export class ClusterNodes {
     const { view } = node;
     if (!fits(view.available, resources)) view.overflow++;
     addResources(view.available, resources, -1);
-    view.usedShare = usedShare(view);
     this.#changed(node);
   }
 
@@ -149,7 +156,6 @@ export class ClusterNodes {
       if (!fits(view.available, resources)) view.overflow++;
       addResources(view.available, resources, -1);
     }
-    view.usedShare = usedShare(view);
     node.view = view;
     this.#changed(node);
   }
@@ -169,7 +175,6 @@ function emptyView(nodeId: NodeId, total: ResourceSet, labels: Readonly<Record<s
     nodeId,
     total,
     available: { ...total },
-    usedShare: 0,
     labels,
     queueLength: 0,
     queueWaitMs: 0,

@@ -135,6 +135,7 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
         break;
       case "requestPick":
         this.#waiting.delete(event.request.key);
+        this.#nodes.told(nowMs, event.request);
         this.#decide(nowMs, event.request, nowMs, out);
         break;
       case "cancelPick":

@@ -30,6 +30,8 @@ export interface PendingRequest {
   missingBytes: number | null;
   /** The global scheduler has been asked and has not answered. */
   picking: boolean;
+  /** It could run here at once: the global scheduler may say otherwise, but is not waited for beyond this time. */
+  decideByMs: number | null;
   /** When to ask the global scheduler (again), and how long to wait after that. */
   nextPickMs: number;
   pickBackoffMs: number;

@@ -108,8 +108,10 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       if (entry !== null) fresh.push(entry);
       offerDue ||= event.type === "timer" || event.type === "peersChanged";
     }
+    if (offerDue) this.#router.stayDue();
     state.bundles.settle();
     this.#dispatch.dispatch();
+    state.settled();
     for (const entry of fresh) if (state.pending.has(entry.key)) this.#starts.refuseQuarantined(entry);
     for (const entry of fresh) if (state.pending.has(entry.key)) this.#router.offer(entry);
     if (offerDue) this.#router.offerDue();
@@ -383,10 +385,20 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
 
   #peersChanged(alive: readonly NodeId[]): null {
     const { peers, config } = this.#state;
-    const gone = [...peers].filter((nodeId) => !alive.includes(nodeId));
+    let others = 0;
+    let isSame = true;
+    for (const nodeId of alive) {
+      if (nodeId === config.nodeId) continue;
+      others++;
+      isSame &&= peers.has(nodeId);
+    }
+    // Most lists tell of states: in a large cluster they come often.
+    if (isSame && others === peers.size) return null;
+    const before = [...peers];
     peers.clear();
     for (const nodeId of alive) if (nodeId !== config.nodeId) peers.add(nodeId);
-    for (const nodeId of gone) {
+    for (const nodeId of before) {
+      if (peers.has(nodeId)) continue;
       this.#endings.outgoingLost(nodeId);
       this.#endings.incomingLost(nodeId);
     }
@@ -449,6 +461,7 @@ function newEntry(
     argumentsReady: request.args.length === 0,
     missingBytes,
     picking: false,
+    decideByMs: null,
     nextPickMs: nowMs,
     pickBackoffMs: REOFFER_MS,
     exclude: [],

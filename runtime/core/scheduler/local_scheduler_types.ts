@@ -173,6 +173,10 @@ export type LocalSchedulerEffect =
     readonly key: string;
     readonly request: LeaseRequest;
     readonly exclude: readonly NodeId[];
+    /** Free here, less what is decided: newer than any heartbeat. */
+    readonly available: ResourceSet;
+    /** It would run here at once: not worth waiting for a head that is away. */
+    readonly optional?: boolean;
     /** The node that it was passed on to and waits at: asked whether another one could start it at once. */
     readonly waitingAt?: NodeId;
   }

@@ -21,6 +21,8 @@ export interface PickRequest extends LabelWishes {
   readonly strategy: Strategy;
   readonly args: readonly ArgumentRef[];
   readonly exclude: readonly NodeId[];
+  /** Free at the node that asks, which knows it better than its last heartbeat said. */
+  readonly askerAvailable?: ResourceSet | undefined;
   /** It waits there already: moved only to a node that can start it at once. */
   readonly waitingAt?: NodeId | undefined;
 }
@@ -31,6 +33,7 @@ export function pickRequestOf(
   asker: NodeId,
   exclude: readonly NodeId[],
   waitingAt?: NodeId,
+  askerAvailable?: ResourceSet,
 ): PickRequest {
   const { jobId, kind, name, resources, strategy, args } = request;
   return {
@@ -45,6 +48,7 @@ export function pickRequestOf(
     args,
     exclude,
     waitingAt,
+    askerAvailable,
   };
 }
 

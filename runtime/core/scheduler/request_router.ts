@@ -20,11 +20,20 @@ const SMALL_MISSING_BYTES = 10 * INLINE_BYTES_MAX;
 const EXCLUDE_MS = 2_000;
 /** A request that has waited at a node for this long may move on: work that runs there may never end. */
 const FORWARDED_MS = 1_000;
+/** So long the global scheduler is waited for when the request could run here at once … */
+const OPTIONAL_MS = 50;
+/** … and so long it is not asked about such requests after it did not answer in time. */
+const SILENT_MS = 1_000;
 /** While anything waits, look this often for what is due. */
 const TICK_MS = 50;
 
 export class RequestRouter {
   readonly #state: SchedulerState;
+
+  /** What could run here at once and waits for the global scheduler's word; perhaps some that have it. */
+  readonly #optional: Set<PendingRequest> = new Set();
+  /** Until then the global scheduler is not asked about what could run here at once: it did not answer. */
+  #silentUntilMs: number = 0;
 
   constructor(state: SchedulerState) {
     this.#state = state;
@@ -56,7 +65,25 @@ export class RequestRouter {
       if (request.strategy.type === "spread") return this.#decide(entry);
       if (entry.missingBytes === null || entry.missingBytes > SMALL_MISSING_BYTES) return this.#decide(entry);
     }
+    if (this.#mayGoElsewhere(entry)) {
+      entry.decideByMs = state.nowMs + OPTIONAL_MS;
+      this.#optional.add(entry);
+      return this.#decide(entry);
+    }
     state.enqueue(entry);
+  }
+
+  /**
+   * Whether another node may be better for what would fit here: work packs on its own node up to half of it and spreads
+   * then (Ray's hybrid policy). Stored arguments that are here are reason enough to stay.
+   */
+  #mayGoElsewhere({ request }: PendingRequest): boolean {
+    const state = this.#state;
+    if (state.peers.size === 0 || request.strategy.type !== "hybrid") return false;
+    if (request.args.length > 0 || state.nowMs < this.#silentUntilMs) return false;
+    if (state.picks < PICKS_MAX && state.isPacked(request.resources)) return true;
+    state.arrived(request.resources);
+    return false;
   }
 
   /** Ask the global scheduler now, if that may help: for a new request that found nothing free. */
@@ -76,6 +103,27 @@ export class RequestRouter {
     }
   }
 
+  /** The global scheduler takes its time: what could run here does, and it is not waited for again for a while. */
+  stayDue(): void {
+    const { nowMs, pending } = this.#state;
+    for (const entry of this.#optional) {
+      if (entry.decideByMs !== null && nowMs < entry.decideByMs) continue;
+      this.#optional.delete(entry);
+      const waits = entry.decideByMs !== null && entry.phase === "deciding";
+      if (waits && pending.get(entry.key) === entry) this.#stay(entry);
+    }
+  }
+
+  #stay(entry: PendingRequest): void {
+    const state = this.#state;
+    entry.decideByMs = null;
+    if (entry.picking) this.#silentUntilMs = state.nowMs + SILENT_MS;
+    if (state.draining || !state.feasible(entry.request)) return;
+    state.endPick(entry);
+    this.#backOff(entry);
+    state.enqueue(entry);
+  }
+
   /** When `offerDue` should run next; null when nothing can become due. */
   nextDueMs(): number | null {
     const { pending, nowMs } = this.#state;
@@ -86,6 +134,7 @@ export class RequestRouter {
     const state = this.#state;
     state.pickAnswered(entry);
     entry.exclude = [];
+    entry.decideByMs = null;
     this.#backOff(entry);
     if (entry.forwardedTo !== null) {
       if (entry.forwardedTo === nodeId) return this.#rest(entry);
@@ -100,6 +149,7 @@ export class RequestRouter {
   /** The global scheduler could not be asked: what can run here does. */
   pickFailed(entry: PendingRequest): void {
     this.#state.pickAnswered(entry);
+    entry.decideByMs = null;
     this.#backOff(entry);
     const { strategy } = entry.request;
     const elsewhere = strategy.type === "nodeAffinity" && strategy.nodeId !== this.#state.config.nodeId;
@@ -155,6 +205,8 @@ export class RequestRouter {
       key: entry.key,
       request: { ...entry.request, backlog: entry.backlog },
       exclude,
+      available: state.unpromised(),
+      ...(entry.decideByMs === null ? {} : { optional: true }),
       ...(waitingAt === null ? {} : { waitingAt }),
     });
   }

@@ -7,13 +7,14 @@ import { assert } from "../../common/assert.ts";
 import { WORKER_IDLE_MS } from "../../common/config.ts";
 import type { NodeId } from "../../common/ids.ts";
 import { matchesLabels, selectorsOf } from "../../common/labels.ts";
-import { addResources, fits, RESOURCE_UNIT } from "../../common/resources.ts";
+import { addResources, fits, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
 import type { LeaseRequest } from "../../common/task_spec.ts";
 import { LeaseQueue, type PendingRequest } from "./lease_queue.ts";
 import { LeaseTable } from "./lease_table.ts";
 import type { LocalSchedulerConfig, LocalSchedulerEffect } from "./local_scheduler_types.ts";
 import { BundleTable } from "./bundle_table.ts";
 import { type Allocation, NodeResources } from "./node_resources.ts";
+import { PACKED_SHARE, usedShare } from "./scheduling_policy.ts";
 import { WorkerPool } from "./worker_pool.ts";
 
 /** Requests waiting at once, unless configured. */
@@ -44,6 +45,8 @@ export class SchedulerState {
   /** Resources of requests that are decided to run here and hold none yet, so that not every newcomer thinks it fits. */
   readonly #promised: Record<string, number> = {};
   readonly #nodePools: readonly NodeResources[];
+  /** What was queued in this step. */
+  #arriving: Record<string, number> = {};
   /** The earliest time at which something is to be done, and the timer that is set. */
   #wakeMs: number | null = null;
   #timerMs: number | null = null;
@@ -106,6 +109,31 @@ export class SchedulerState {
       if (allocation !== null) return allocation;
     }
     return null;
+  }
+
+  /** Whether it fits here, and so much is in use, or will be, that other nodes are as good for it (Ray's hybrid policy). */
+  isPacked(request: ResourceSet): boolean {
+    const available = this.unpromised();
+    return fits(available, request) &&
+      usedShare({ total: this.resources.total, available }, request) >= PACKED_SHARE;
+  }
+
+  /** What is free here, less what is decided; some of it may be negative. */
+  unpromised(): Record<string, number> {
+    const available: Record<string, number> = { ...this.resources.available };
+    addResources(available, this.#promised, -1);
+    addResources(available, this.#arriving, -1);
+    return available;
+  }
+
+  /** It was queued in this step and, it seems, gets what it asks for: the next one that came with it shall know. */
+  arrived(request: ResourceSet): void {
+    addResources(this.#arriving, request, 1);
+  }
+
+  /** What was queued in this step holds what it got, or waits. */
+  settled(): void {
+    this.#arriving = {};
   }
 
   /** It runs here; first its arguments come here, if it has any. */

@@ -36,8 +36,6 @@ export interface NodeView {
   readonly labels: Readonly<Record<string, string>>;
   /** Free by the last heartbeat, less what was assigned since; may be negative. */
   available: Record<string, number>;
-  /** What usedShare says of it. */
-  usedShare: number;
   queueLength: number;
   queueWaitMs: number;
   /** Requests assigned since the last heartbeat that did not fit what was free. */
@@ -50,7 +48,7 @@ export interface NodeView {
 export interface NodeCost {
   readonly nodeId: NodeId;
   readonly availableNow: boolean;
-  /** Of its scarcest resource, before this work, in 1/1000. */
+  /** See {@link usedShare}: before this work. */
   readonly usedShare: number;
   readonly queueMs: number;
   readonly moveBytes: number;
@@ -105,7 +103,8 @@ function queueMsOf(node: NodeView, resources: ResourceSet): number {
  *  it is in use; from NO_ROOM on the wait. */
 export function scoreOf(node: NodeView, resources: ResourceSet): number {
   if (!fits(node.available, resources)) return NO_ROOM + queueMsOf(node, resources);
-  return node.usedShare < PACKED_SHARE ? 0 : Math.min(node.usedShare, NO_ROOM - 1);
+  const used = usedShare(node, resources);
+  return used < PACKED_SHARE ? 0 : Math.min(used, NO_ROOM - 1);
 }
 
 /** What it would cost to run the demand on this (feasible) node. */
@@ -133,7 +132,7 @@ export function costOf(node: NodeView, demand: Demand, args: readonly ArgumentPl
   return {
     nodeId: node.nodeId,
     availableNow: fits(node.available, demand.resources),
-    usedShare: node.usedShare,
+    usedShare: usedShare(node, demand.resources),
     queueMs,
     moveBytes,
     bandwidth: slowest === Infinity ? BANDWIDTH_DEFAULT : slowest,
@@ -142,13 +141,20 @@ export function costOf(node: NodeView, demand: Demand, args: readonly ArgumentPl
   };
 }
 
-/** The share of its scarcest resource that is in use, in 1/1000: Ray's critical utilization, over all that the node has. */
-export function usedShare({ total, available }: Pick<NodeView, "total" | "available">): number {
-  let highest = 0;
-  for (const name in total) {
-    const has = total[name]!;
-    if (has > 0) highest = Math.max(highest, ((has - (available[name] ?? 0)) * 1_000) / has);
-  }
+/**
+ * The share of its scarcest resource that is in use, in 1/1000: Ray's critical utilization, over CPU, memory and what is
+ * asked for. An actor that holds the only GPU does not make a node full for work that needs none.
+ */
+export function usedShare(
+  { total, available }: Pick<NodeView, "total" | "available">,
+  resources: ResourceSet,
+): number {
+  const shareOf = (name: string): number => {
+    const has = total[name] ?? 0;
+    return has > 0 ? ((has - (available[name] ?? 0)) * 1_000) / has : 0;
+  };
+  let highest = Math.max(shareOf("CPU"), shareOf("memory"));
+  for (const name in resources) highest = Math.max(highest, shareOf(name));
   return Math.round(highest);
 }
 

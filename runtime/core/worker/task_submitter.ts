@@ -29,6 +29,7 @@
 import { Deque } from "../../common/deque.ts";
 import type { DeathCause, Grant } from "../../common/task_spec.ts";
 import { DelayedRetries, hasRetry, memoryRetryDelayMs, useRetry } from "./delayed_retries.ts";
+import { average, expected, PIPELINE_US, UNKNOWN_US } from "./expected_work.ts";
 import { checkSubmitter, isArgumentKey } from "./task_submitter_check.ts";
 import type {
   ClassQueue,
@@ -38,14 +39,12 @@ import type {
   SubmitterLimits,
 } from "./task_submitter_types.ts";
 
-/** Work that a leased worker should have in its pipeline, in microseconds of expected run time. */
-const PIPELINE_US = 2_000;
 /** Arguments in a worker's pipeline, at most; one task may always go. */
 const PIPELINE_BYTES = 8 * 1024 * 1024;
 /** Tasks in flight on one worker, at most. */
 const PIPELINE_TASKS_MAX = 1024;
-/** What a function is expected to take before it was measured: long enough to go alone. */
-const UNKNOWN_US = PIPELINE_US;
+/** Leases that are remembered as asked back too early. */
+const ASKED_EARLY_MAX = 1_000;
 /** Expected work per lease that is worth asking for another one. */
 const WORK_PER_LEASE_US = 2_000;
 
@@ -69,6 +68,8 @@ export class TaskSubmitter<T extends SubmittedTask> {
   readonly delayed: DelayedRetries<T> = new DelayedRetries();
   #argumentRequests = 0;
   #nextRequest = 1;
+  /** Leases that were asked back and that are not held: their grants may be on their way. */
+  readonly #askedEarly = new Set<string>();
   /** Classes that changed since the last pump. */
   readonly #dirty = new Set<ClassQueue<T>>();
   /** Those with cancelled tasks among the waiting ones. */
@@ -165,6 +166,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
       loadUs: 0,
       loadBytes: 0,
       reclaimed: false,
+      hasOneTurn: this.#askedEarly.delete(grant.leaseId),
       retired: false,
       blocked: false,
       idleSinceMs: nowMs,
@@ -288,7 +290,12 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** Others wait for workers: this lease goes back as soon as what is in flight is done. */
   reclaim(leaseId: string): void {
     const lease = this.#leases.get(leaseId);
-    if (lease === undefined) return;
+    if (lease === undefined) {
+      // Late, or its grant is still on its way: nobody would ask again soon.
+      if (this.#askedEarly.size >= ASKED_EARLY_MAX) this.#askedEarly.clear();
+      this.#askedEarly.add(leaseId);
+      return;
+    }
     lease.reclaimed = true;
     this.#dirty.add(lease.queue);
   }
@@ -378,7 +385,8 @@ export class TaskSubmitter<T extends SubmittedTask> {
   /** Push waiting tasks to leases with room, evenly, so that no worker gets all of a short burst. */
   #fill(queue: ClassQueue<T>, nowMs: number): void {
     for (const lease of queue.leases) {
-      if (lease.reclaimed && lease.inFlight.size === 0) this.#giveBack(lease);
+      const isOver = lease.reclaimed || (lease.hasOneTurn && queue.waiting.length === 0);
+      if (isOver && lease.inFlight.size === 0) this.#giveBack(lease);
     }
     let usable = 0;
     for (const lease of queue.leases) if (!lease.reclaimed && !lease.blocked) usable++;
@@ -394,6 +402,7 @@ export class TaskSubmitter<T extends SubmittedTask> {
         batch.push(task);
         if (queue.waiting.length === 0) break;
       }
+      if (lease.hasOneTurn) lease.reclaimed = true;
       if (batch.length > 0) this.#effects.push(lease, batch);
       else if (lease.inFlight.size === 0) lease.idleSinceMs = nowMs;
     }
@@ -487,13 +496,3 @@ export class TaskSubmitter<T extends SubmittedTask> {
 }
 
 const UNUSED = Object.freeze({ key: "", leases: new Set(), requests: new Set() });
-
-/** What one more run time makes of a moving average; never 0, which means unknown. */
-function average(estimateUs: number, runUs: number): number {
-  return Math.max(1, estimateUs * 0.8 + runUs * 0.2);
-}
-
-/** Expected run time of a task, in microseconds. */
-function expected(task: SubmittedTask): number {
-  return task.timing.estimateUs === 0 ? UNKNOWN_US : task.timing.estimateUs;
-}

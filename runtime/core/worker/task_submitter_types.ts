@@ -56,6 +56,8 @@ export interface Lease<T extends SubmittedTask> {
   loadBytes: number;
   /** Give it back when what is in flight is done. */
   reclaimed: boolean;
+  /** It was asked back before its grant came: it has one turn. */
+  hasOneTurn: boolean;
   /** Its worker ends when it can (maxCalls): nobody may have it again. */
   retired: boolean;
   /** Its task waits in get or wait: nothing more goes there until it has answered. */

@@ -187,6 +187,15 @@ export class ObjectManager implements EntryTable {
     this.#settled(entry);
   }
 
+  /** A pending entry's task failed without an answer: what it may have stored nevertheless is for nobody. */
+  giveUp(entry: Entry): void {
+    // One whose ref left is known to its home, which frees it, or its error, in the end.
+    if (entry.registered) return;
+    const { id, home } = entry;
+    this.link.reference({ op: "own", id, home, at: null });
+    this.link.reference({ op: "disown", id, home });
+  }
+
   encodeError(error: unknown): Uint8Array {
     return this.#codec.encodeError(error);
   }

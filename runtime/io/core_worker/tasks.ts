@@ -448,6 +448,8 @@ export class TaskManager implements WorkerLinkObserver {
 
   async #failLost(task: OwnTask, grant: Grant, known: DeathCause | null): Promise<void> {
     task.call.stats.submitted--;
+    // An attempt may have stored a result before its reply was lost.
+    for (const entry of task.returns) this.#core.objects.giveUp(entry);
     if (task.cancelled) return this.cancels.fail(task, null);
     task.stage = "ended"; // It is too late to cancel it.
     const cause = known ?? await this.#core.workerFate(grant);

@@ -178,7 +178,7 @@ describe("an actor's way to life", () => {
     bench.create();
     bench.place();
     const effects = bench.step({ type: "relocateActor", actorId: A1, incarnation: 1 });
-    expect(typesOf(effects)).toEqual(["stopActor", "persistActor", "placeActor"]);
+    expect(typesOf(effects)).toEqual(["persistActor", "stopActor", "placeActor"]);
     bench.place(N2, 2);
     // The first node had started it meanwhile: what runs there ends.
     expect(bench.started()).toMatchObject([{ type: "stopActor", nodeId: N1, incarnation: 1 }]);
@@ -241,6 +241,24 @@ describe("crashes and restarts", () => {
     expect(bench.status).toMatchObject({ state: "DEAD", incarnation: 2, deathCause: CRASH });
   });
 
+  test("the end of a drained node costs no restart, also when none is left; without any it is death", () => {
+    const cause: DeathCause = { code: "PREEMPTED", message: "its node was drained" };
+    const bench = new Bench().alive({ maxRestarts: 1 });
+    bench.exited({ cause });
+    expect(bench.status).toMatchObject({ state: "RESTARTING", incarnation: 2, restartsLeft: 1 });
+    bench.place(N2, 2);
+    bench.started({ incarnation: 2, nodeId: N2, workerId: "w-2" as ProcessId });
+    bench.exited({ incarnation: 2, processId: "w-2" as ProcessId });
+    expect(bench.status).toMatchObject({ state: "RESTARTING", restartsLeft: 0 });
+    bench.place(N2, 3);
+    bench.started({ incarnation: 3, nodeId: N2, workerId: "w-3" as ProcessId });
+    bench.exited({ incarnation: 3, processId: "w-3" as ProcessId, cause });
+    expect(bench.status).toMatchObject({ state: "RESTARTING", incarnation: 4, restartsLeft: 0 });
+    const mortal = new Bench().alive({ maxRestarts: 0 });
+    mortal.exited({ cause });
+    expect(mortal.status).toMatchObject({ state: "DEAD", deathCause: cause });
+  });
+
   test("an intended exit is death, whatever restarts are left", () => {
     const bench = new Bench().alive({ maxRestarts: -1 });
     bench.exited({ intended: true, cause: { code: "EXITED", message: "exitActor()" } });
@@ -263,9 +281,10 @@ describe("crashes and restarts", () => {
 
   test("kill with restart gives a fresh instance, without one it is death; both are answered, also twice", () => {
     const bench = new Bench().alive({ maxRestarts: 1 });
+    // The order to stop leaves when the restart is durable: a restarted head must know why its worker ended.
     expect(typesOf(bench.kill(false))).toEqual([
-      "stopActor",
       "persistActor",
+      "stopActor",
       "publishStatus",
       "placeActor",
       "killDone",
@@ -419,7 +438,7 @@ describe("a node that comes back, or a head", () => {
     const bench = restarted(ALIVE);
     expect(bench.step({ type: "actorsReported", nodeId: N1, actors: [] })).toEqual([]);
     expect(bench.after(MISSING_MS - 1)).toEqual([]);
-    expect(typesOf(bench.after(1))).toEqual(["stopActor", "persistActor", "placeActor"]);
+    expect(typesOf(bench.after(1))).toEqual(["persistActor", "stopActor", "placeActor"]);
     const told = restarted(ALIVE);
     told.step({ type: "actorsReported", nodeId: N1, actors: [] });
     told.exited({ intended: true, cause: { code: "EXITED", message: "exitActor()" } });

@@ -242,8 +242,8 @@ describe("placement", () => {
     const waitingActors = [{ actorId: A1, incarnation: 1 }];
     const busy = heartbeat({ available: { CPU: 0 }, waitingActors });
     expect(lines(bench.step({ type: "heartbeatReceived", heartbeat: busy }))).toEqual([
-      "stopActor to n-1 after commit",
       "persistActor",
+      "stopActor to n-1 after commit",
       "persistActor",
       "startActor to n-2 after commit",
     ]);

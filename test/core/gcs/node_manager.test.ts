@@ -12,6 +12,7 @@ import {
   type NodeEffect,
   type NodeEvent,
   NodeManager,
+  NODES_TOLD_AT_ONCE,
 } from "../../../runtime/core/gcs/node_manager.ts";
 import { heartbeat, N1, N2, registration, typesOf } from "./fixtures.ts";
 
@@ -303,4 +304,16 @@ describe("a clean leave", () => {
     }
     bench.machine.check();
   });
+});
+
+test("in a large cluster the list of nodes goes out once a tick", () => {
+  const bench = new Bench();
+  for (let index = 1; index <= NODES_TOLD_AT_ONCE; index++) {
+    expect(typesOf(bench.register({ nodeId: `n-${index}` as NodeId }, index))).toContain("publishNodes");
+  }
+  for (let index = NODES_TOLD_AT_ONCE + 1; index <= 100; index++) {
+    expect(typesOf(bench.register({ nodeId: `n-${index}` as NodeId }, index))).not.toContain("publishNodes");
+  }
+  expect(typesOf(bench.ticks(HEARTBEAT_INTERVAL_MS))).toEqual(["publishNodes"]);
+  expect(typesOf(bench.ticks(HEARTBEAT_INTERVAL_MS))).toEqual([]);
 });

@@ -39,7 +39,6 @@ export function view(nodeId: string, available: Readonly<Record<string, number>>
     nodeId: nodeId as NodeId,
     total: TOTAL,
     available: { ...available },
-    usedShare: 0,
     labels: {},
     queueLength: 0,
     queueWaitMs: 0,

@@ -175,11 +175,14 @@ describe("the default strategy", () => {
     expect([1, 2, 3].map(() => bench.picked({ asker: N3 }))).toEqual([N3, N3, N1]);
   });
 
-  test("the scarcest resource counts, whichever it is", () => {
+  test("the scarcest of CPU, memory and what is asked for counts; others may be used up", () => {
     const bench = new Bench();
-    bench.join(N1, { CPU: 4, disk: 2 });
-    bench.join(N2, { CPU: 4 });
-    bench.load(N1, { available: toUnits({ CPU: 4, disk: 1 }) });
+    bench.join(N1, { CPU: 4, memory: 2, disk: 2 });
+    bench.join(N2, { CPU: 4, memory: 2, disk: 2 });
+    bench.load(N1, { available: toUnits({ CPU: 4, memory: 2 }) });
+    expect(bench.picked({ asker: null })).toBe(N1);
+    expect(bench.picked({ asker: null, resources: toUnits({ disk: 1 }) })).toBe(N2);
+    bench.load(N1, { available: toUnits({ CPU: 4, memory: 1, disk: 2 }) });
     expect(bench.picked({ asker: null })).toBe(N2);
   });
 
@@ -259,6 +262,33 @@ describe("what cannot be placed now", () => {
       { type: "picked", nodeId: N3 },
     ]);
     expect(bench.machine.demand()).toEqual([]);
+  });
+
+  test("nobody looks again at requests that a node, a heartbeat or the clock does not help", () => {
+    let looked = 0;
+    const machine = new GlobalScheduler(() => {
+      looked++;
+      return null;
+    });
+    const step = (event: SchedulerEvent) => machine.step(1_000, event);
+    const join = (nodeId: NodeId, quantities: Record<string, number>) =>
+      step({ type: "nodeJoined", nodeId, resources: toUnits(quantities), labels: {} });
+    join(N1, { CPU: 2 });
+    const asked = { kind: "task", asker: N1, jobId: J1, name: "work", args: [BIG], exclude: [] } as const;
+    for (let index = 0; index < 1_000; index++) {
+      const resources = toUnits({ GPU: 1 + index % 2 });
+      const request: PickRequest = { ...asked, key: `k${index}`, resources, strategy: { type: "hybrid" } };
+      step({ type: "requestPick", request });
+    }
+    looked = 0;
+    join(N2, { CPU: 8 });
+    step({ type: "heartbeatAccepted", heartbeat: heartbeat({ nodeId: N2 }) });
+    step({ type: "tick" });
+    expect(looked).toBe(0);
+    expect(machine.demand().map(({ count }) => count)).toEqual([500, 500]);
+    // Half of them: the other shape is not looked at.
+    expect(join(N3, { GPU: 1 })).toHaveLength(500);
+    expect(looked).toBe(500);
   });
 
   test("an empty cluster says so", () => {

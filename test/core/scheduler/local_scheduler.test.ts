@@ -400,7 +400,7 @@ describe("other nodes", () => {
     scene.request();
     const request = leaseRequest({ requestId: "r2" });
     assert.deepEqual(scene.request({ requestId: "r2" }), [
-      { type: "pickNode", key: "d-1/r2", request, exclude: [] },
+      { type: "pickNode", key: "d-1/r2", request, exclude: [], available: { CPU: 0 } },
     ]);
     assert.deepEqual(scene.send({ type: "nodePicked", key: "d-1/r2", nodeId: HERE }), []);
     // Asked again while it waits, less and less often.
@@ -583,7 +583,7 @@ describe("other nodes", () => {
   });
 
   test("losing a peer voids leases in that direction only", () => {
-    const scene = new Scene({ CPU: 2 }).workers(2).peers(THERE);
+    const scene = new Scene({ CPU: 4 }).workers(2).peers(THERE);
     scene.request({ requestId: "p1", submitter: "d-far" as ProcessId, submitterNode: THERE }, "peer");
     scene.request();
     scene.request({ requestId: "r2" });

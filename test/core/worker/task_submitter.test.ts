@@ -327,6 +327,21 @@ describe("task submitter", () => {
     expect(lasting.retriesLeft).toBe(-1);
   });
 
+  test("the end of a drained node costs no retry, unless there is none at all", () => {
+    const { submitter, take } = world();
+    const cause: DeathCause = { code: "PREEMPTED", message: "drained" };
+    const spent = task(1, { retriesLeft: 0, maxRetries: 3, exclusive: true });
+    submitter.submit(spent);
+    submitter.submit(task(2, { retriesLeft: 0, maxRetries: 0, exclusive: true }));
+    submitter.pump(0);
+    for (const lease of [1, 2]) submitter.granted(0, `r${lease}`, grant(lease));
+    submitter.pump(0);
+    take();
+    for (const lease of [1, 2]) submitter.workerLost(1, `l${lease}`, cause);
+    expect(take()).toEqual(["retried 1", "lost 2: drained"]);
+    expect(submitter.queueDelayed(1)).toBeNull();
+  });
+
   test("a delayed retry can be cancelled, and is answered when the job ends", () => {
     const { submitter } = world();
     const tasks = [task(1), task(2)];
@@ -354,6 +369,38 @@ describe("task submitter", () => {
     submitter.workerUnreached(2, "l1");
     submitter.pump(2);
     expect(take()).toEqual(["unstarted 1", "request r2 cpu1 for 1 of 1"]);
+  });
+
+  test("a lease that is asked back before its grant comes has one turn", () => {
+    const { submitter, take } = world({ requestsPerClass: 1 });
+    for (let n = 1; n <= 3; n++) submitter.submit(task(n));
+    submitter.pump(0);
+    submitter.reclaim("l1");
+    submitter.granted(1, "r1", grant(1));
+    submitter.pump(1);
+    expect(take()).toEqual(["request r1 cpu1 for 1 of 3", "push l1 1", "request r2 cpu1 for 2 of 2"]);
+    submitter.completed(4, "l1", 1, 3_000);
+    submitter.pump(4);
+    expect(take()).toEqual(["return l1"]);
+  });
+
+  test("a lease that is asked back before its grant comes, and finds no task, goes back", () => {
+    const { submitter, take } = world();
+    const tasks = [task(1), task(2)];
+    for (const task of tasks) submitter.submit(task);
+    submitter.pump(0);
+    expect(take()).toEqual(["request r1 cpu1 for 1 of 2", "request r2 cpu1 for 1 of 2"]);
+    // The second one was cancelled, which its request does not know yet.
+    tasks[1]!.cancelled = true;
+    submitter.withdrawn(tasks[1]!);
+    submitter.reclaim("l2");
+    submitter.granted(1, "r1", grant(1));
+    submitter.granted(1, "r2", grant(2));
+    submitter.pump(1);
+    expect(take()).toEqual(["push l1 1"]);
+    submitter.completed(2, "l1", 1, 1_000);
+    submitter.pump(2);
+    expect(take()).toEqual(["return l2"]);
   });
 
   test("a task with stored arguments asks for a lease of its own, and only so many at once", () => {

@@ -11,13 +11,17 @@ import type { SimWorld } from "../sim_world.ts";
 
 /** Requests that held resources before, and only waited for a worker, may still be granted first. */
 const OVERTAKEN_MAX = 12;
+/** The same of shallower requests: those get their turn only when nothing deeper can take it. */
+const SHALLOWER_MAX = 5;
+/** A request whose submitter has no lease of its kind for this long may go before deeper ones. */
+const STARVED_MS = 100;
 
 /** Turns at one node. */
 export class TurnBook {
   readonly #world: SimWorld;
   readonly #agent: SimAgent;
   /** All and only requests without an answer here. */
-  readonly #waiting: Map<string, LeaseRequest> = new Map();
+  readonly #waiting: Map<string, { readonly request: LeaseRequest; readonly sinceMs: number }> = new Map();
   /** Class that waits -> class that was served -> how often in a row. */
   readonly #classes: Map<string, Map<string, number>> = new Map();
   /** Request that waits -> how many shallower ones were served meanwhile. */
@@ -30,7 +34,8 @@ export class TurnBook {
 
   requested(request: LeaseRequest): void {
     // Those with arguments take their turn when these are here.
-    if (request.kind === "task" && request.args.length === 0) this.#waiting.set(keyOf(request), request);
+    if (request.kind !== "task" || request.args.length > 0 || this.#waiting.has(keyOf(request))) return;
+    this.#waiting.set(keyOf(request), { request, sinceMs: this.#world.loop.nowMs });
   }
 
   /** It waits here no longer. */
@@ -40,11 +45,12 @@ export class TurnBook {
   }
 
   granted(served: LeaseRequest): void {
+    const starved = this.#isStarved(served);
     this.answered(keyOf(served));
     this.#classes.delete(lineOf(served));
     if (served.kind !== "task") return;
     const passed = new Set<string>();
-    for (const [key, request] of this.#waiting) {
+    for (const [key, { request }] of this.#waiting) {
       if (
         request.jobId !== served.jobId || request.depth < served.depth ||
         !fits(served.resources, request.resources)
@@ -55,16 +61,22 @@ export class TurnBook {
         continue;
       }
       if (request.depth > served.depth) {
-        if (this.#agent.scheduler.leasesLike(served) > 1) this.#passedByShallower(key, served);
+        if (!starved) this.#passedByShallower(key, served);
       } else if (request.classKey !== served.classKey) passed.add(lineOf(request));
     }
     for (const line of passed) this.#passedByClass(line, served);
   }
 
+  #isStarved(served: LeaseRequest): boolean {
+    const sinceMs = this.#waiting.get(keyOf(served))?.sinceMs ?? this.#world.loop.nowMs;
+    // The lease that it has just been granted is one.
+    return this.#agent.scheduler.leasesLike(served) <= 1 && this.#world.loop.nowMs - sinceMs >= STARVED_MS;
+  }
+
   #passedByShallower(key: string, served: LeaseRequest): void {
     const count = (this.#shallower.get(key) ?? 0) + 1;
     this.#shallower.set(key, count);
-    if (count <= OVERTAKEN_MAX) return;
+    if (count <= SHALLOWER_MAX) return;
     this.#world.fail(
       `${this.#agent.nodeId}: ${key} waits while ${count} shallower requests run before it: ` +
         `the last is ${keyOf(served)} of depth ${served.depth}`,

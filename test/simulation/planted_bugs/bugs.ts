@@ -113,15 +113,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "one restart too many",
     file: "actor/actor_life.ts",
-    text: "if (entry.restartsLeft > 0) entry.restartsLeft--;",
-    replacement: "if (entry.restartsLeft > 1) entry.restartsLeft--;",
+    text: "if (entry.restartsLeft > 0 && !preempted) entry.restartsLeft--;",
+    replacement: "if (entry.restartsLeft > 1 && !preempted) entry.restartsLeft--;",
     effect: "An actor with maxRestarts: 1 is restarted for ever.",
   },
   {
     name: "a retry costs nothing",
     file: "worker/delayed_retries.ts",
-    text: "else if (task.retriesLeft > 0) task.retriesLeft--;",
-    replacement: "else if (task.retriesLeft > 1) task.retriesLeft--;",
+    text: 'else if (cause?.code !== "PREEMPTED" && task.retriesLeft > 0) task.retriesLeft--;',
+    replacement: 'else if (cause?.code !== "PREEMPTED" && task.retriesLeft > 1) task.retriesLeft--;',
     effect: "A task that kills its worker runs again and again.",
   },
   {

@@ -48,6 +48,23 @@ const tell = remote(async function* tell(tally: TallyHandle, items: number) {
   }
 });
 
+/** Lets one of those who wait pass at a time. */
+const Turnstile = remote(
+  class Turnstile {
+    waiting: (() => void)[] = [];
+    async wait(): Promise<void> {
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    }
+    pass(): void {
+      this.waiting.shift()!();
+    }
+    waiters(): number {
+      return this.waiting.length;
+    }
+  },
+  { numCpus: 0, maxConcurrency: 10 },
+);
+
 async function allOf<T>(stream: ObjectRefStream<T>): Promise<(T | Error)[]> {
   const items: (T | Error)[] = [];
   for await (const ref of stream) {
@@ -63,8 +80,8 @@ async function stateOf(name: string): Promise<string[]> {
 }
 
 test("GEN-01 every item is a ref before the task has ended, then comes the end, and again the end", async () => {
-  const gate = Signal.remote();
-  const gated = remote(async function* (gate: SignalHandle) {
+  const gate = Turnstile.remote();
+  const gated = remote(async function* (gate: HandleOf<typeof Turnstile>) {
     for (let item = 0; item < 5; item++) {
       yield item;
       await get(gate.wait.remote());
@@ -78,7 +95,7 @@ test("GEN-01 every item is a ref before the task has ended, then comes the end, 
     expect(await get(ref!)).toBe(item);
     await waitFor("the generator stands at the gate", async () => await get(gate.waiters.remote()) === 1);
     expect((await wait([completed], { timeoutMs: 0 }))[0]).toEqual([]);
-    await get([gate.send.remote(), gate.close.remote()]);
+    await get(gate.pass.remote());
   }
   for (let more = 0; more < 2; more++) expect(await stream.next()).toEqual({ done: true, value: undefined });
   expect(await get(completed)).toBeUndefined();

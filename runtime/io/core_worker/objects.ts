@@ -266,16 +266,6 @@ export class ObjectManager implements EntryTable {
     return this.#blocking.enter();
   }
 
-  /** The same promise; user code waits for it. */
-  async during<T>(promise: Promise<T>): Promise<T> {
-    const leave = this.#blocking.enter();
-    try {
-      return await promise;
-    } finally {
-      leave();
-    }
-  }
-
   /** Tell once when a pending entry is settled; user code waits meanwhile. */
   whenSettled(entry: Entry, settled: () => void): void {
     const leave = this.#blocking.enter();

@@ -72,13 +72,15 @@ export class StreamValues<T> implements AsyncIterableIterator<T, undefined, void
     const ahead = this.#ahead?.entry === entry ? this.#ahead.value : null;
     this.#ahead = null;
     hold();
+    const resume = objects.beginWait();
     try {
-      const early = ahead === null ? FAILED : await objects.during(ahead.catch(() => FAILED));
+      const early = ahead === null ? FAILED : await ahead.catch(() => FAILED);
       const value = early === FAILED ? await objects.getOne(entry, undefined) : early;
       this.#lookAhead();
       return { done: false, value: value as T };
     } finally {
       letGo();
+      resume();
       objects.drop(entry);
     }
   }

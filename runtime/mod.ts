@@ -8,6 +8,7 @@ export { remote } from "./api/remote.ts";
 export { asCompleted, get, mapTasks, put, release, wait } from "./api/objects.ts";
 export { cancel } from "./api/cancel.ts";
 export { getActor, kill, ready } from "./api/actors.ts";
+export { getPlacementGroup, placementGroup, removePlacementGroup } from "./api/placement_groups.ts";
 export { runtimeContext } from "./api/context.ts";
 export { registerClass } from "./api/classes.ts";
 export {
@@ -19,6 +20,7 @@ export {
   listJobs,
   listObjects,
   type ListOptions,
+  listPlacementGroups,
   listTasks,
   listWorkers,
   nodes,
@@ -63,6 +65,8 @@ export type {
   MethodOptions,
   ObjectRef,
   ObjectRefStream,
+  PlacementGroup,
+  PlacementGroupOptions,
   RefOr,
   RemoteClass,
   RemoteFunction,

@@ -7,6 +7,7 @@ import { fromUnits } from "../common/resources.ts";
 import { infoOf } from "../io/core_worker/actors.ts";
 import { MobulaError } from "../common/errors.ts";
 import { currentCoreWorker } from "../io/core_worker/current.ts";
+import { PlacementGroup } from "../io/core_worker/placement_group.ts";
 import { neverAborted } from "../io/core_worker/never_aborted.ts";
 import { workerState } from "../io/core_worker/worker_state.ts";
 
@@ -40,6 +41,10 @@ export function runtimeContext(): RuntimeContext {
     actorName: actor?.spec.name ?? null,
     assignedResources: fromUnits(task?.assigned.resources ?? {}),
     gpuIds: [...task?.assigned.gpuIds ?? []],
+    get placementGroup() {
+      const info = task?.assigned.group?.info ?? actor?.spec.group;
+      return info === undefined ? null : new PlacementGroup(info) as RuntimeContext["placementGroup"];
+    },
     get signal() {
       return task?.signal ?? neverAborted();
     },

@@ -127,3 +127,6 @@ export async function listWorkers(options?: ListOptions): Promise<Record<string,
 export async function listJobs(options?: ListOptions): Promise<Record<string, unknown>[]> {
   return await list("jobs", options);
 }
+export async function listPlacementGroups(options?: ListOptions): Promise<Record<string, unknown>[]> {
+  return await list("placement-groups", options);
+}

@@ -1,12 +1,20 @@
 /**
- * `mobula ls KIND [FILTER…]`: rows of tasks, actors, objects, nodes, workers or jobs.
+ * `mobula ls KIND [FILTER…]`: rows of tasks, actors, objects, nodes, workers, jobs or placement groups.
  * @module
  */
 import { withHead } from "./head_client.ts";
 import { cell, dim, print, printJson, table } from "./print.ts";
 import { COMMON_FLAGS, type Flags, parseFlags, UsageError } from "./usage.ts";
 
-const KINDS: readonly string[] = ["tasks", "actors", "objects", "nodes", "workers", "jobs"];
+const KINDS: readonly string[] = [
+  "tasks",
+  "actors",
+  "objects",
+  "nodes",
+  "workers",
+  "jobs",
+  "placement-groups",
+];
 const FILTERS_MAX = 32;
 
 export const LS_FLAGS: Flags = {

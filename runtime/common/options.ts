@@ -4,6 +4,7 @@
  * @module
  */
 import { OBJECT_STORE_BYTES_MIN } from "./config.ts";
+import { groupInfoOf } from "./placement_group.ts";
 import { toUnits } from "./resources.ts";
 import type {
   ActorOptions,
@@ -93,14 +94,35 @@ const fallbacks: Check = (value, name) => {
   }
 };
 
+function groupStrategy(value: Record<string, unknown>, name: string): void {
+  known(value, name, ["placementGroup", "bundleIndex", "captureChildTasks"]);
+  const { placementGroup, bundleIndex = -1, captureChildTasks = false } = value;
+  const info = groupInfoOf(placementGroup);
+  if (info === null) wrongType(`${name}.placementGroup`, "a PlacementGroup", placementGroup);
+  boolean(captureChildTasks, `${name}.captureChildTasks`);
+  if (!Number.isInteger(bundleIndex)) wrongType(`${name}.bundleIndex`, "an integer", bundleIndex);
+  if ((bundleIndex as number) < -1 || (bundleIndex as number) >= info.bundles.length) {
+    throw new RangeError(
+      `Option ${name}.bundleIndex must be -1 (any bundle) or 0 to ${
+        info.bundles.length - 1
+      }, is ${bundleIndex}`,
+    );
+  }
+}
+
 const strategy: Check = (value, name) => {
   if (typeof value === "string") {
     if (value !== "DEFAULT" && value !== "SPREAD") {
-      throw new RangeError(`Option ${name} must be "DEFAULT", "SPREAD" or { nodeId }, is ${describe(value)}`);
+      throw new RangeError(
+        `Option ${name} must be "DEFAULT", "SPREAD", { nodeId } or { placementGroup }, is ${describe(value)}`,
+      );
     }
     return;
   }
   record(name, value);
+  if ("placementGroup" in value || "bundleIndex" in value || "captureChildTasks" in value) {
+    return groupStrategy(value, name);
+  }
   known(value, name, ["nodeId", "soft"]);
   text(value.nodeId, `${name}.nodeId`);
   if (value.soft !== undefined) boolean(value.soft, `${name}.soft`);
@@ -191,9 +213,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   "concurrencyGroups",
   "checkpointEvery",
   "isolation",
-  "placementGroup",
-  "bundleIndex",
-  "captureChildTasks",
 ]);
 
 function known(value: Record<string, unknown>, name: string, keys: readonly string[]): void {
@@ -263,10 +282,11 @@ export function resourcesOf(options: PlacedOptions, cpus: number): Record<string
   });
 }
 
-/** The scheduler's form of a strategy option. */
+/** The scheduler's form of a strategy option, but for placement groups (group_options.ts). */
 export function strategyOf(options: PlacedOptions): Strategy {
   const given = options.schedulingStrategy ?? "DEFAULT";
   if (given === "DEFAULT") return { type: "hybrid" };
   if (given === "SPREAD") return { type: "spread" };
+  if ("placementGroup" in given) throw new TypeError("a placement group's strategy is read by placementOf()");
   return { type: "nodeAffinity", nodeId: given.nodeId as NodeId, soft: given.soft ?? false };
 }

@@ -61,3 +61,18 @@ export interface BundleLoad {
   readonly index: number;
   readonly available: ResourceSet;
 }
+
+/** What work in a group is told of it; `capture`: what it submits itself joins the group, unless it says otherwise. */
+export interface AssignedGroup {
+  readonly info: GroupInfo;
+  readonly capture: boolean;
+}
+
+/** Where a PlacementGroup of the public API keeps what it stands for, also one of another copy of mobula. */
+export const GROUP: unique symbol = Symbol.for("mobula.placementGroup") as never;
+
+/** What a user's value stands for, when it is a placement group. */
+export function groupInfoOf(value: unknown): GroupInfo | null {
+  if (typeof value !== "object" || value === null) return null;
+  return (value as { readonly [GROUP]?: GroupInfo })[GROUP] ?? null;
+}

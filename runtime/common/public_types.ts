@@ -42,7 +42,32 @@ export type AnyClass = new (...args: any[]) => any;
 export type ErrorClass = abstract new (...args: any[]) => Error;
 
 /** Where work may run. Default: local first, then the node with the least expected wait. */
-export type SchedulingStrategy = "DEFAULT" | "SPREAD" | { nodeId: string; soft?: boolean };
+export type SchedulingStrategy =
+  | "DEFAULT"
+  | "SPREAD"
+  /** Inside a group: in this bundle, or in any of them (-1, the default). With captureChildTasks (default false), what it
+   *  submits itself goes there too, unless that has a strategy of its own; "DEFAULT" is one. */
+  | { placementGroup: PlacementGroup; bundleIndex?: number; captureChildTasks?: boolean }
+  | { nodeId: string; soft?: boolean };
+
+/** Bundles of resources that are reserved together. A value that may travel. */
+export interface PlacementGroup {
+  readonly id: string;
+  /** Resolves to the group when all bundles are reserved; fails with PlacementGroupRemovedError. */
+  ready(): ObjectRef<PlacementGroup>;
+  /** Whether all bundles are reserved within this time; rejects with PlacementGroupRemovedError. */
+  wait(timeoutMs: number): Promise<boolean>;
+}
+
+/** Options of `placementGroup`. */
+export interface PlacementGroupOptions {
+  /** PACK (default) and SPREAD are wishes: few nodes, many nodes. The STRICT ones wait: one node, distinct nodes. */
+  strategy?: "PACK" | "SPREAD" | "STRICT_PACK" | "STRICT_SPREAD";
+  /** Unique among live groups of the namespace. */
+  name?: string;
+  /** It outlives its creator and its job. */
+  lifetime?: "detached";
+}
 
 /** What a worker needs beside the code. */
 export interface RuntimeEnv {
@@ -268,6 +293,8 @@ export interface RuntimeContext {
   readonly actorName: string | null;
   readonly assignedResources: Record<string, number>;
   readonly gpuIds: number[];
+  /** The group that it runs in; null outside of one, and in a driver. */
+  readonly placementGroup: PlacementGroup | null;
   /** Aborted when this task or call is cancelled; its reason is the TaskCancelledError. In a driver it never is. */
   readonly signal: AbortSignal;
   /** Whether this actor was constructed again after a crash. */

@@ -7,7 +7,7 @@
 import { AuthenticationError } from "../common/errors.ts";
 import { type ObjectId, type ProcessId, type TaskId, taskId, taskOfObject } from "../common/ids.ts";
 import { restrictedPrefix, whyNotNarrower } from "../common/runtime_env.ts";
-import type { ActorSpec, LeaseRequest, RuntimeEnvSpec } from "../common/task_spec.ts";
+import type { ActorSpec, LeaseRequest, RuntimeEnvSpec, Strategy } from "../common/task_spec.ts";
 import type { RefChange, RefTarget } from "../protocol/messages.ts";
 import type { RefVisitor } from "./value_refs.ts";
 
@@ -111,6 +111,12 @@ export class Sandbox {
     if (request.jobId !== jobId) this.#refuse(`lease for the job ${request.jobId}`);
     if (request.kind !== "task") this.#refuse("lease for an actor");
     for (const { id } of request.args) this.use(id);
+    this.#group(request.strategy);
+  }
+
+  /** Only into a placement group that it was given. */
+  #group(strategy: Strategy): void {
+    if (strategy.type === "group") this.use(strategy.groupId);
   }
 
   actor(spec: ActorSpec, getIfExists: boolean, jobId: string | null): void {
@@ -118,6 +124,7 @@ export class Sandbox {
     if (spec.jobId !== jobId || spec.owner !== this.#self) this.#refuse("make an actor for somebody else");
     if (spec.detached || spec.name !== "" || getIfExists) this.#refuse("name an actor or detach it");
     for (const { id } of spec.args) this.use(id);
+    this.#group(spec.strategy);
     if (this.#known.has(spec.actorId)) this.#refuse(`make ${spec.actorId}, which exists`);
     this.#ownActors.add(spec.actorId);
   }

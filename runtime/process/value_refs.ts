@@ -41,6 +41,7 @@ export function visitValue(
       if (tag === "ref") visitor.ref(textOf((data as unknown[])?.[0]));
       else if (tag === "actor") visitor.ref(textOf((data as { actorId?: unknown })?.actorId));
       else if (tag === "code") visitor.code(textOf((data as { hash?: unknown })?.hash));
+      else if (tag === "group") visitor.ref(textOf((data as { groupId?: unknown })?.groupId));
       else throw new ProtocolError(`a value of unknown kind ${JSON.stringify(tag)}`);
       return null;
     },

@@ -12,6 +12,7 @@ import { creationTaskId, type JobId, type NodeId, type ProcessId } from "../comm
 import { WorkerRetirement } from "../io/core_worker/worker_retirement.ts";
 import type { ActorSpec, RuntimeEnvSpec } from "../common/task_spec.ts";
 import type { AgentMethods, CoreMethods, Hello } from "../protocol/messages.ts";
+import type { Assignment } from "../protocol/push.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
 import { Reply, Rpc } from "../io/transport/rpc.ts";
@@ -172,7 +173,13 @@ export class Worker {
     this.#state.actor = { spec, restarted };
     this.#devices?.show(gpuIds);
     const taskId = creationTaskId(spec.actorId);
-    const assigned = { resources: spec.resources, gpuIds };
+    const { group: info, strategy } = spec;
+    const capture = strategy.type === "group" && strategy.capture;
+    const assigned: Assignment = {
+      resources: spec.resources,
+      gpuIds,
+      ...(info === undefined ? {} : { group: { info, capture } }),
+    };
     const context = new TaskContext(() => taskId, `new ${spec.className}`, incarnation - 1, 0, assigned);
     try {
       const instance = await this.#construct(spec, args.slice(), context);

@@ -10,6 +10,7 @@
  * @module
  */
 import type { NodeId, ObjectId } from "../common/ids.ts";
+import type { AssignedGroup } from "../common/placement_group.ts";
 import type { ByteReader, ByteWriter } from "./serialization/mod.ts";
 import { ProtocolError } from "./protocol_error.ts";
 
@@ -44,6 +45,8 @@ export const PushType = {
 export interface Assignment {
   readonly resources: Readonly<Record<string, number>>;
   readonly gpuIds: readonly number[];
+  /** The placement group that they run in; absent outside of one. */
+  readonly group?: AssignedGroup;
 }
 
 /** Code that rides with the first push: `index` is its name on this connection. */

@@ -9,6 +9,7 @@ export { remote } from "./remote.ts";
 export { asCompleted, get, mapTasks, put, release, wait } from "../api/objects.ts";
 export { cancel } from "../api/cancel.ts";
 export { getActor, kill, ready } from "../api/actors.ts";
+export { getPlacementGroup, placementGroup, removePlacementGroup } from "../api/placement_groups.ts";
 export { registerClass } from "./classes.ts";
 export {
   availableResources,
@@ -19,6 +20,7 @@ export {
   listJobs,
   listObjects,
   type ListOptions,
+  listPlacementGroups,
   listTasks,
   listWorkers,
   nodes,
@@ -62,6 +64,8 @@ export type {
   MethodOptions,
   ObjectRef,
   ObjectRefStream,
+  PlacementGroup,
+  PlacementGroupOptions,
   RefOr,
   RemoteClass,
   RemoteFunction,

@@ -20,7 +20,7 @@ import { Signal, type SignalHandle, Tally, type TallyHandle } from "../support/a
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
-import { startCases } from "./cases.ts";
+import { addNode, startCases } from "./cases.ts";
 
 const leftovers = watchLeftovers();
 
@@ -190,6 +190,7 @@ test("CANCEL-07 force is not for actors' calls", async () => {
 test("CANCEL-08 an async method sees its signal and cleans up; 50 rounds", async () => {
   const room = Room.options({ maxConcurrency: 8 }).remote();
   const gate = Signal.remote();
+  expect(await get(double.remote(1))).toBe(2); // A worker is there: clean-up must not wait for one to start.
   for (let round = 0; round < 50; round++) {
     const call = room.until.remote(gate);
     await waitersAt(gate, 1);
@@ -294,6 +295,26 @@ test("CANCEL-14 a cancelled parent gives back its slots and its children's", asy
   const all = remote(() => "all", { numCpus: 4 });
   expect(await get(all.remote(), { timeoutMs: 20_000 })).toBe("all");
 });
+
+test("CANCEL-16 a result that was cancelled too late is not made again when its node is lost", async () => {
+  const tally = Tally.remote();
+  await ready(tally); // On the node that stays.
+  const node = await addNode({ numCpus: 1, resources: { other: 1 } });
+  const big = remote(async (tally: TallyHandle) => {
+    await get(tally.add.remote());
+    return new Uint8Array(1_000_000);
+  }, { resources: { other: 1 }, maxRetries: 3 });
+  const ref = big.remote(tally);
+  await wait([ref], { fetchLocal: false });
+  await cancel(ref);
+  await node.kill();
+  await waitFor("its node is dead", () => node.isDead());
+  const size = remote((bytes: Uint8Array) => bytes.length);
+  for (const lost of [size.remote(ref), ref]) {
+    expect((await cancelledOf(lost)).taskId).toBe(taskOf(ref));
+  }
+  expect(await get(tally.read.remote())).toBe(1);
+}, 60_000);
 
 for (const count of [200, 5_000]) {
   test(`CANCEL-17 random ones of ${count} tasks are cancelled, all others return`, async () => {

@@ -55,7 +55,12 @@ export class GroupReservations {
     if (placement === null) {
       if (refusedBy.size === 0) this.#warn(entry, out);
       refusedBy.clear();
-      return this.#pause(nowMs, entry, `no placement for ${describeGroup(entry)} now`);
+      const message = `no placement for ${describeGroup(entry)} now`;
+      const isNews = entry.message !== message;
+      this.#pause(nowMs, entry, message);
+      // For people: once, not with each try.
+      if (isNews) this.#table.persist(entry, out);
+      return;
     }
     entry.attempt = Math.max(entry.attempt + 1, Math.floor(nowMs));
     entry.round = { attempt: entry.attempt, committing: false, nodes: new Map() };

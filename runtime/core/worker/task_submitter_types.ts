@@ -4,6 +4,7 @@
  */
 import type { Deque } from "../../common/deque.ts";
 import type { LabelWishes } from "../../common/labels.ts";
+import type { AssignedGroup } from "../../common/placement_group.ts";
 import type { ResourceSet } from "../../common/resources.ts";
 import type { RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import type { ArgumentRef, DeathCause, Grant, Strategy } from "../../common/task_spec.ts";
@@ -14,6 +15,8 @@ export interface SchedulingShape extends LabelWishes {
   readonly resources: ResourceSet;
   readonly strategy: Strategy;
   readonly runtimeEnv: RuntimeEnvRequest;
+  /** The placement group of a group strategy, as its workers are told. */
+  readonly group?: AssignedGroup;
 }
 
 /** Run-time estimate of one function in this process; shared by all of its tasks. */

@@ -7,7 +7,6 @@ import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
 import {
   ActorDiedError,
   ActorUnavailableError,
-  ActorUnschedulableError,
   PendingCallsLimitExceededError,
   RuntimeEnvSetupError,
 } from "../../common/errors.ts";
@@ -24,6 +23,7 @@ import { type ItemCall, itemsOption } from "./item_calls.ts";
 import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
+import { deadActorError } from "./worker_fates.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
 import type { AskHow } from "./work.ts";
@@ -398,9 +398,7 @@ export class ActorClient implements WorkerLinkObserver {
       actorInitFailed: cause?.code === "CREATION_FAILED",
       preempted: cause?.code === "PREEMPTED",
     };
-    return cause?.code === "UNSCHEDULABLE"
-      ? new ActorUnschedulableError(message, fields)
-      : new ActorDiedError(message, fields);
+    return deadActorError(cause, message, fields);
   }
 
   /** Its constructor threw: also an instance of the user's class. */

@@ -4,7 +4,8 @@
  */
 import { type ActorId, actorId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
-import { resourcesOf, strategyOf } from "../../common/options.ts";
+import { type Placement, placementOf } from "../../common/group_options.ts";
+import { resourcesOf } from "../../common/options.ts";
 import { runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus, RuntimeEnvSpec } from "../../common/task_spec.ts";
@@ -104,6 +105,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     const core = this.#core;
     const { givenOptions: options, code } = remoteClass;
     const { name: className } = code.definition;
+    const placement = placementOf(className, options, 0, core.inheritedGroup);
     const args = encodeArguments(core, values, `new ${className}`);
     const methods: Record<string, MethodInfo> = {};
     for (const [method, info] of Object.entries(code.definition.methods)) {
@@ -134,7 +136,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     if (isNamed) this.#naming++;
     client.isCreating = true;
     this.busyChanged(client);
-    const created = this.#create(client, remoteClass, args).finally(() => {
+    const created = this.#create(client, remoteClass, { args, placement }).finally(() => {
       if (isNamed) this.#named();
       client.isCreating = false;
       this.busyChanged(client);
@@ -143,7 +145,11 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     return handle;
   }
 
-  async #create(client: ActorClient, remoteClass: RemoteClass, args: CallArguments): Promise<void> {
+  async #create(
+    client: ActorClient,
+    remoteClass: RemoteClass,
+    { args, placement }: { readonly args: CallArguments; readonly placement: Placement },
+  ): Promise<void> {
     const core = this.#core;
     try {
       await core.connected;
@@ -163,7 +169,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       await core.functions.export(record);
       const env = runtimeEnvOf(core.runtimeEnv, remoteClass.givenOptions.runtimeEnv);
       const runtimeEnv = await core.workingDirs.resolve(env);
-      const spec = this.#specOf(client, remoteClass, record, args, runtimeEnv);
+      const spec = this.#specOf(client, remoteClass, { record, args, runtimeEnv, placement });
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
@@ -192,9 +198,12 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #specOf(
     client: ActorClient,
     remoteClass: RemoteClass,
-    record: FunctionRecord,
-    args: CallArguments,
-    runtimeEnv: RuntimeEnvSpec,
+    { record, args, runtimeEnv, placement }: {
+      readonly record: FunctionRecord;
+      readonly args: CallArguments;
+      readonly runtimeEnv: RuntimeEnvSpec;
+      readonly placement: Placement;
+    },
   ): ActorSpec {
     const { givenOptions: options } = remoteClass;
     const { identity } = this.#core;
@@ -213,9 +222,10 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       maxTaskRetries: info.maxTaskRetries,
       maxConcurrency: options.maxConcurrency ?? 1,
       maxPendingCalls: info.maxPendingCalls,
-      resources: resourcesOf(options, 0),
+      resources: placement.resources,
       placementResources: resourcesOf(options, 1),
-      strategy: strategyOf(options),
+      strategy: placement.strategy,
+      ...(placement.group && { group: placement.group.info }),
       ...labelWishesOf(options),
       runtimeEnv,
       args: args.stored,

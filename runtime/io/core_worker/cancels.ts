@@ -3,7 +3,7 @@
  * task that is cancelled here. What is done about each target is decided in core/worker/cancellation.ts.
  * @module
  */
-import { TaskCancelledError } from "../../common/errors.ts";
+import { ObjectLostError, TaskCancelledError } from "../../common/errors.ts";
 import { type TaskId, taskOfObject } from "../../common/ids.ts";
 import { Cancellations, type CancelRequest } from "../../core/worker/cancellation.ts";
 import type { AgentMethods } from "../../protocol/messages.ts";
@@ -104,10 +104,22 @@ export class CancelManager {
   }
 }
 
+/** Why an object cannot be had. One that was cancelled, if too late to stop it, is not made again when it is lost. */
+export function lossOf(entry: Entry, error: unknown): unknown {
+  const task = taskOfObject(entry.id);
+  return entry.cancelled && task !== null && error instanceof ObjectLostError
+    ? cancelledError(entry.producer, task)
+    : error;
+}
+
 /** What a cancelled task's refs reject with. */
 export function cancelledError(name: string, taskId: TaskId): TaskCancelledError {
-  const error = new TaskCancelledError(`${name} (${taskId}) was cancelled`, { taskId });
-  // Where it is made says nothing to anybody, and takes most of the time that cancelling a task does.
-  error.stack = `${error.name}: ${error.message}`;
-  return error;
+  // Where it is made says nothing to anybody, and would take most of the time that cancelling a task does.
+  const limit = Error.stackTraceLimit;
+  Reflect.set(Error, "stackTraceLimit", 0); // Not an assignment: Error may be frozen.
+  try {
+    return new TaskCancelledError(`${name} (${taskId}) was cancelled`, { taskId });
+  } finally {
+    Reflect.set(Error, "stackTraceLimit", limit);
+  }
 }

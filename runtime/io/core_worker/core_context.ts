@@ -6,6 +6,8 @@
 import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
 import type { RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
+import type { AssignedGroup } from "../../common/placement_group.ts";
+import type { Assignment } from "../../protocol/push.ts";
 import type { ActorUses } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Entry } from "./entry.ts";
@@ -25,6 +27,8 @@ export interface CurrentTask {
   readonly taskId: TaskId;
   /** How many tasks that may be blocked stand above what it submits: one more for a task, none for an actor. */
   readonly childDepth: number;
+  /** What it may use. */
+  readonly assigned: Assignment;
   /** It submitted this: cancelled with it. */
   adopt(work: Work): void;
 }
@@ -65,6 +69,8 @@ export interface CoreContext {
   /** Milliseconds since the epoch, monotonic within the process. */
   nowMs(): number;
   currentTask(): CurrentTask | null;
+  /** The placement group of the task that user code runs in, when it captures what that submits. */
+  readonly inheritedGroup: AssignedGroup | null;
   openWorker(address: WorkerAddress): Promise<PushChannel>;
   nextSequence(): number;
   /** Runs now, or when the names that this process is registering are committed. */

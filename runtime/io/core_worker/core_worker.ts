@@ -12,7 +12,8 @@ import { isErrorCode, MobulaError, NodeDiedError, TaskError } from "../../common
 import { userClassNames } from "../../common/error_matching.ts";
 import { type ActorId, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
-import { resourcesOf, strategyOf } from "../../common/options.ts";
+import { placementOf } from "../../common/group_options.ts";
+import type { AssignedGroup } from "../../common/placement_group.ts";
 import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import { sha256Hex } from "../../common/sha256.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
@@ -37,6 +38,7 @@ import { ItemCalls, itemsOption } from "./item_calls.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
 import { registeredCodecs } from "./class_codecs.ts";
 import { type BlockingObserver, ObjectManager } from "./objects.ts";
+import { PlacementGroups } from "./placement_group.ts";
 import { type PushChannel, RelayTable } from "./push_channel.ts";
 import { TaskRecorder } from "./recorder.ts";
 import type { RemoteClass, RemoteCode, RemoteFunction } from "./remote_function.ts";
@@ -93,6 +95,7 @@ export class CoreWorker implements CoreContext {
   readonly cancels: CancelManager;
   readonly tasks: TaskManager;
   readonly actors: ActorManager;
+  readonly groups: PlacementGroups = new PlacementGroups(this);
   readonly connected: Promise<void>;
   readonly store: StoreAccess;
   readonly workingDirs: FolderAccess;
@@ -230,6 +233,11 @@ export class CoreWorker implements CoreContext {
     return this.#options.currentTask?.() ?? null;
   }
 
+  get inheritedGroup(): AssignedGroup | null {
+    const group = this.#options.currentTask?.()?.assigned.group;
+    return group?.capture === true ? group : null;
+  }
+
   get namesPending(): boolean {
     return this.actors.namesPending;
   }
@@ -347,11 +355,11 @@ export class CoreWorker implements CoreContext {
     this.functions.exportCodec(hash, name, source).catch(() => undefined); // A lost agent is found out elsewhere.
   }
 
-  /** A remote function's options, resolved for this cluster. */
-  callShape(remote: RemoteFunction): CallShape {
+  /** A remote function's options, resolved for this cluster. Throws as placementOf. */
+  callShape(remote: RemoteFunction, inherited: AssignedGroup | null): CallShape {
     const { givenOptions: options, code } = remote;
-    const resources = resourcesOf(options, 1);
-    const strategy = strategyOf(options);
+    const name = options.name ?? code.definition.name;
+    const { resources, strategy, group } = placementOf(name, options, 1, inherited);
     const runtimeEnv = runtimeEnvOf(this.runtimeEnv, options.runtimeEnv);
     const labels = labelWishesOf(options);
     const maxRetries = options.maxRetries ?? taskMaxRetries();
@@ -361,12 +369,11 @@ export class CoreWorker implements CoreContext {
       "#",
       "%23",
     );
-    const name = options.name ?? code.definition.name;
     const record = code.recordIn(this);
     return {
       // The name travels with the definition.
       record: record.variant(options.name ?? record.name, options.maxCalls ?? (options.numGpus ? 1 : 0)),
-      shape: { key, resources, strategy, ...labels, runtimeEnv },
+      shape: { key, resources, strategy, ...labels, runtimeEnv, ...(group && { group }) },
       stats: this.recorder.stats(name, "NORMAL_TASK"),
       name,
       owner: this.identity.self,

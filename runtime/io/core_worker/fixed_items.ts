@@ -3,7 +3,7 @@
  * value of those that are left; so is a RangeError when it ends too early. Items beyond n are the worker's to complain of.
  * @module
  */
-import type { Entry } from "./entry.ts";
+import { Entry } from "./entry.ts";
 import { type ItemCallInit, ItemReceiver } from "./item_receiver.ts";
 import type { ObjectRef } from "./object_ref.ts";
 
@@ -18,7 +18,7 @@ export class FixedItems extends ItemReceiver {
     const { objects } = init.core;
     const given: ObjectRef<unknown>[] = [];
     for (let index = 0; index < init.limit; index++) {
-      const entry = objects.newReturn(init.sequence, index + 1, init.name);
+      const entry = Entry.ofReturn(init.core.identity, init.sequence, index + 1, init.name);
       this.#entries.push(entry);
       given.push(objects.refOf(entry));
     }

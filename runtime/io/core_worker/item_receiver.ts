@@ -19,7 +19,7 @@ import {
 } from "../../protocol/push_items.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { CoreContext } from "./core_context.ts";
-import type { Entry, EntryWaiter } from "./entry.ts";
+import { Entry, type EntryWaiter } from "./entry.ts";
 import { holdReplyRef } from "./replies.ts";
 import type { WorkerLink } from "./worker_link.ts";
 
@@ -51,7 +51,7 @@ export abstract class ItemReceiver implements EntryWaiter {
   constructor(init: ItemCallInit) {
     this.init = init;
     this.reader = new ItemReader<Item>(init.backpressure, inlineBytes);
-    this.ended = init.core.objects.newReturn(init.sequence, 0, init.name);
+    this.ended = Entry.ofReturn(init.core.identity, init.sequence, 0, init.name);
     this.ended.count++;
     this.ended.onSettled(this);
   }
@@ -146,7 +146,7 @@ export abstract class ItemReceiver implements EntryWaiter {
   /** The pending entry that an item settles. */
   protected entryOf(index: number): Entry {
     const { core, sequence, name } = this.init;
-    return core.objects.newReturn(sequence, index + 1, name);
+    return Entry.ofReturn(core.identity, sequence, index + 1, name);
   }
 
   /** Its worker holds the item's refs until they are counted here; of an item that is not wanted, nothing is. */

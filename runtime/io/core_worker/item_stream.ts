@@ -7,7 +7,7 @@
  * @module
  */
 import { Deque } from "../../common/deque.ts";
-import type { Entry } from "./entry.ts";
+import { Entry } from "./entry.ts";
 import { type Item, type ItemCallInit, ItemReceiver } from "./item_receiver.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { hold, letGo } from "./process_hold.ts";
@@ -111,7 +111,7 @@ export class ItemStream extends ItemReceiver {
   next(): Entry {
     if (this.#next === null) {
       const { core, sequence, name } = this.init;
-      this.#next = core.objects.newReturn(sequence, this.reader.received, name);
+      this.#next = Entry.ofReturn(core.identity, sequence, this.reader.received, name);
       if (this.reader.unread > 0 || this.#finished) this.#settleNext();
     }
     return this.#next;

@@ -14,6 +14,7 @@ import { ActorUse, type Held } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
+import { lossOf } from "./cancels.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
 import type { ObjectTarget, StoreAccess, StoredBytes } from "./store_access.ts";
 import type { TaskRecorder } from "./recorder.ts";
@@ -141,11 +142,6 @@ export class ObjectManager implements EntryTable {
   }
 
   // ---- results of own tasks --------------------------------------------------------------------------------------------
-
-  /** An entry for one result of this process's task `sequence`. */
-  newReturn(sequence: number, index: number, producer: string): Entry {
-    return Entry.ofReturn(this.#identity, sequence, index, producer);
-  }
 
   /** Entries for the results of this process's task `sequence`. */
   newReturns(sequence: number, count: number, producer: string): Entry[] {
@@ -277,6 +273,16 @@ export class ObjectManager implements EntryTable {
     });
   }
 
+  /** The same for what is no object: user code waits for it. */
+  async blocking<T>(promise: Promise<T>): Promise<T> {
+    const leave = this.#blocking.enter();
+    try {
+      return await promise;
+    } finally {
+      leave();
+    }
+  }
+
   async getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown> {
     if (entry.state === "value") return entry.payload;
     return (await this.getMany([entry], options))[0];
@@ -372,7 +378,9 @@ export class ObjectManager implements EntryTable {
   /** The value of an entry that is settled, wherever it is. */
   async valueOf(entry: Entry, requests: Set<string>): Promise<unknown> {
     if (entry.state !== "stored" && entry.state !== "remote") return this.here(entry);
-    const stored = await this.fetch(targetOf(entry), "get", requests);
+    const stored = await this.fetch(targetOf(entry), "get", requests).catch((error) => {
+      throw lossOf(entry, error);
+    });
     if (entry.state === "remote" && stored.size <= INLINE_BYTES_MAX) this.#keepSmall(entry, stored);
     if (stored.isError) throw this.#codec.decodeError(stored.body);
     return this.#codec.decode(stored.body, stored.buffers);

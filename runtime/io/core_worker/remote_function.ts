@@ -11,6 +11,7 @@ import { refsOf } from "./actor_handle.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { requireCoreWorker } from "./current.ts";
 import type { FunctionRecord } from "./functions.ts";
+import type { AssignedGroup } from "../../common/placement_group.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { CallShape } from "./own_task.ts";
 
@@ -51,7 +52,8 @@ export class RemoteCode {
 export class RemoteFunction {
   readonly code: RemoteCode;
   readonly givenOptions: TaskOptions;
-  #shape: { core: CoreWorker; call: CallShape } | null = null;
+  /** For the last core and the last group that captured it. */
+  #shape: { core: CoreWorker; inherited: AssignedGroup | null; call: CallShape } | null = null;
 
   constructor(code: RemoteCode, options: TaskOptions) {
     const { name, streams } = code.definition;
@@ -64,7 +66,10 @@ export class RemoteFunction {
 
   remote(...args: unknown[]): unknown {
     const core = requireCoreWorker();
-    if (this.#shape?.core !== core) this.#shape = { core, call: core.callShape(this) };
+    const inherited = core.inheritedGroup;
+    if (this.#shape?.core !== core || this.#shape.inherited !== inherited) {
+      this.#shape = { core, inherited, call: core.callShape(this, inherited) };
+    }
     const { call } = this.#shape;
     return refsOf(core.tasks.submit(call, args), call.numReturns);
   }

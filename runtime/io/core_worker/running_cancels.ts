@@ -20,7 +20,7 @@ import type { ExecutionContext } from "./execution_context.ts";
 import type { WorkItem } from "./work_item.ts";
 
 /** A cancelled call that goes on for longer is answered without waiting for its end. */
-export const ABANDON_MS = 1_000;
+export const ABANDON_MS = 3_000;
 /** What force still lets out of the process: replies, and orders to the workers of children. */
 const FORCE_EXIT_MS = 20;
 

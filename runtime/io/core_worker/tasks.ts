@@ -9,10 +9,11 @@ import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.t
 import type { CallFacts } from "../../common/why_facts.ts";
 import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
-import { PushType, readSequences, writePush } from "../../protocol/push.ts";
+import { type Assignment, PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { encodeArguments } from "./arguments.ts";
+import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import { ARGUMENT_REQUESTS, explainTask } from "./explain.ts";
@@ -23,7 +24,7 @@ import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskCancels } from "./task_cancels.ts";
 import { TaskHistory } from "./task_history.ts";
 import { Timer } from "./timers.ts";
-import { lostError, WorkerFates } from "./worker_fates.ts";
+import { lostError, lostMessage, WorkerFates } from "./worker_fates.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** How long a dead worker's connection may take to end by itself. */
@@ -261,7 +262,9 @@ export class TaskManager implements WorkerLinkObserver {
     const encoded = this.#core.objects.encodeError(error);
     for (const task of this.#submitter.rejected(requestId)) {
       task.call.stats.pendingNode--;
-      this.#fail(task, encoded);
+      const cancelled = task.args.resolved.find((entry) => entry.cancelled);
+      const reason = cancelled === undefined ? error : lossOf(cancelled, error);
+      this.#fail(task, reason === error ? encoded : this.#core.objects.encodeError(reason));
     }
     this.#schedulePump();
   }
@@ -279,7 +282,9 @@ export class TaskManager implements WorkerLinkObserver {
     const current = this.#links.get(grant.workerId)!;
     current.lease = lease;
     const { resources, gpuIds } = grant;
-    current.link.send(PushType.assign, JSON.stringify({ resources, gpuIds }));
+    const { group } = lease.queue.shape;
+    const assignment: Assignment = { resources, gpuIds, ...(group && { group }) };
+    current.link.send(PushType.assign, JSON.stringify(assignment));
   }
 
   #returnLease(lease: Lease<OwnTask>): void {
@@ -453,11 +458,7 @@ export class TaskManager implements WorkerLinkObserver {
     if (task.cancelled) return this.cancels.fail(task, null);
     task.stage = "ended"; // It is too late to cancel it.
     const cause = known ?? await this.#core.workerFate(grant);
-    const { name } = task.call;
-    const attempts = `${task.attempt + 1} ${task.attempt === 0 ? "execution" : "executions"}`;
-    const message =
-      `${name} (${task.id}) died or was killed while executing, after ${attempts}: ${cause.message}`;
-    this.#fail(task, this.#core.objects.encodeError(lostError(cause, message)));
+    this.#fail(task, this.#core.objects.encodeError(lostError(cause, lostMessage(task, cause))));
   }
 
   /** An argument failed: the task fails without running, for the argument's reason. */
@@ -491,9 +492,7 @@ export class TaskManager implements WorkerLinkObserver {
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
     this.#fates.clear();
-    this.#delayTimer?.clear();
-    this.#idleTimer?.clear();
-    this.#stallTimer?.clear();
+    for (const timer of [this.#delayTimer, this.#idleTimer, this.#stallTimer]) timer?.clear();
     // There may be a million, and nobody is left who would take their rows.
     for (const task of tasks) this.#settleFailed(task, encoded);
   }

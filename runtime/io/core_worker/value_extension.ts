@@ -1,11 +1,12 @@
 /**
- * What travels inside values beside data: refs, actor handles and remote functions. Encoding one counts it at its home;
+ * What travels inside values beside data: refs, actor handles, remote functions and placement groups. Encoding one counts it at its home;
  * decoding one makes the receiver a holder.
  * @module
  */
 import { MobulaError } from "../../common/errors.ts";
 import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { ActorOptions, TaskOptions } from "../../common/public_types.ts";
+import { type GroupInfo, groupInfoOf } from "../../common/placement_group.ts";
 import { packedFolder, runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { ValueExtension } from "../../protocol/serialization/mod.ts";
 import type { HandleInfo } from "./handle_info.ts";
@@ -14,6 +15,7 @@ import { clientOf, isActorHandle } from "./actor_handle.ts";
 import type { ActorManager } from "./actors.ts";
 import { isObjectRef } from "./object_ref.ts";
 import type { ObjectManager } from "./objects.ts";
+import { PlacementGroup } from "./placement_group.ts";
 import { RemoteClass, RemoteCode, RemoteFunction } from "./remote_function.ts";
 import type { ValueCodec } from "./value_codec.ts";
 import type { CoreWorker } from "./core_worker.ts";
@@ -66,6 +68,8 @@ export function valueExtension(
         }
         return { tag: "actor", data: info };
       }
+      const group = groupInfoOf(value);
+      if (group !== null) return { tag: "group", data: group };
       if (value instanceof RemoteFunction || value instanceof RemoteClass) {
         if (core.isRestricted) {
           throw new TypeError(
@@ -86,6 +90,7 @@ export function valueExtension(
       }
       if (tag === "actor") return actors.handleOf(data as HandleInfo);
       if (tag === "code") return decodeCode(data as CodeData);
+      if (tag === "group") return new PlacementGroup(data as GroupInfo);
       throw new TypeError(`a value of unknown kind ${JSON.stringify(tag)}`);
     },
   };

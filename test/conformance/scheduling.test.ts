@@ -15,6 +15,8 @@ import {
   TaskUnschedulableError,
   wait,
 } from "mobula";
+import { currentDriver } from "../../runtime/api/init.ts";
+import type { HeadMethods } from "../../runtime/protocol/messages.ts";
 import { Signal } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
@@ -67,6 +69,16 @@ async function bigThere(): Promise<ObjectRef<Uint8Array>> {
   return ref;
 }
 
+/** What the trace says of the global scheduler's choice. */
+async function pickOf(ref: ObjectRef<unknown>): Promise<string> {
+  const taskId = `t${ref.id.slice(1, ref.id.lastIndexOf("."))}`;
+  return await waitFor("the step in the trace", async () => {
+    const asked = await currentDriver()!.core.link.request("head", { method: "trace", params: { taskId } });
+    const { steps } = asked.result as HeadMethods["trace"]["result"];
+    return steps.find((step) => step.name === "globalPick")?.detail;
+  });
+}
+
 describe("locality", () => {
   const whereIs = remote(async (data: Uint8Array) =>
     [(await import("mobula")).runtimeContext().nodeId, data.length] as const
@@ -78,6 +90,16 @@ describe("locality", () => {
     expect(await get(whereIs.options({ schedulingStrategy: { nodeId: here } }).remote(data))).toEqual(
       [here, 4 << 20],
     );
+    // From now on the head knows how fast it came.
+    const numbers = new RegExp(
+      `^${other.nodeId}: free \\(\\d+ % used\\) = 0 ms; ` +
+        `${here}: free \\(\\d+ % used\\) \\+ move 4 MB / [\\d.]+ [KMG]B/s = \\d+ ms$`,
+    );
+    await waitFor("a choice by measured bandwidth, with its numbers", async () => {
+      const near = whereIs.remote(await bigThere());
+      expect(await get(near)).toEqual([other.nodeId, 4 << 20]);
+      return numbers.test(await pickOf(near));
+    });
   });
 
   test("SCHED-05 SPREAD overrides it: two dependents run on two nodes", async () => {

@@ -8,7 +8,6 @@ import {
   MobulaError,
   type ObjectRef,
   put,
-  ready,
   remote,
   runtimeContext,
   shutdown,
@@ -16,7 +15,7 @@ import {
   wait,
   WorkerCrashedError,
 } from "mobula";
-import { Signal, Tally, type TallyHandle } from "../support/actors.ts";
+import { Signal, type SignalHandle, Tally, type TallyHandle } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -31,10 +30,23 @@ afterAll(async () => {
   await leftovers.check();
 });
 
+const usesLater = remote(async () => {
+  const { get } = await import("mobula");
+  return [helperOfLater(), await get(taskOfLater.remote())];
+});
+function helperOfLater(): number {
+  return 1;
+}
+const taskOfLater = remote(() => 2);
+
 describe("a task", () => {
   const echo = remote((...values: unknown[]) => values);
 
-  test("TASK-01 gets what helpers and tasks inside it give", async () => {
+  test("TASK-01 uses helpers and tasks that are declared after it", async () => {
+    expect(await get(usesLater.remote())).toEqual([1, 2]);
+  });
+
+  test("gets what helpers and tasks inside it give", async () => {
     const outer = remote(async (x: number) => {
       const { get, remote } = await import("mobula");
       const twice = (n: number): number => 2 * n;
@@ -62,9 +74,9 @@ describe("a task", () => {
       remote(Function(`return function same() { return ${constant}; }`)() as () => number);
     for (let constant = 0; constant < 5; constant++) {
       const same = make(constant);
-      for (let call = 0; call < 100; call++) refs.push(same.remote());
+      for (let call = 0; call < 200; call++) refs.push(same.remote());
     }
-    const expected = Array.from({ length: 500 }, (_, index) => Math.floor(index / 100));
+    const expected = Array.from({ length: 1_000 }, (_, index) => Math.floor(index / 200));
     expect(await get(refs)).toEqual(expected);
   });
 
@@ -205,6 +217,7 @@ describe("an error", () => {
     expect(error).toBeInstanceOf(Error);
     expect(error).not.toBeInstanceOf(TypeError);
     expect(error.field).toBe("name");
+    expect(error.name).toBe("TaskError(NameError)");
     expect(error.message).toContain("name is bad: größer als 世界 🙂");
     expect(error.taskName).toBe("failing");
     expect(error.taskId).toMatch(/^t-/);
@@ -264,12 +277,30 @@ describe("an error", () => {
     expect(error.message).toContain("result.a[1].callback");
   });
 
-  test("TASK-13 is thrown by get as soon as it is known", async () => {
-    const signal = Signal.remote();
-    await ready(signal);
-    const error = await rejection(get([signal.wait.remote(), failing.remote("first")]));
-    expect(error).toBeInstanceOf(ValidationError);
-    await get(signal.send.remote());
+  test("TASK-13 is thrown by get as soon as it is known, while another call of the same actor waits", async () => {
+    const gate = Signal.remote();
+    const Two = remote(
+      class Two {
+        bad(): never {
+          throw new RangeError("first");
+        }
+        async slow(gate: SignalHandle): Promise<string> {
+          const { get } = await import("mobula");
+          await get(gate.wait.remote());
+          return "later";
+        }
+      },
+      { maxConcurrency: 2 },
+    );
+    const two = Two.remote();
+    const slow = two.slow.remote(gate);
+    await waitFor("the slow one waits", async () => await get(gate.waiters.remote()) === 1);
+    const bad = two.bad.remote();
+    expect(await rejection(get([bad, slow]))).toBeInstanceOf(RangeError);
+    expect(await rejection(get([slow, bad]))).toBeInstanceOf(RangeError);
+    expect(await wait([slow], { timeoutMs: 0 })).toEqual([[], [slow]]);
+    await get(gate.send.remote());
+    expect(await get(slow)).toBe("later");
   });
 });
 

@@ -313,6 +313,19 @@ test("a worker may ask; a restricted one may not", async () => {
   expect((await rejection(get(restricted.remote(taskOf(first))))).message).toContain("ask the head for why");
 });
 
+test("while the head does not answer, a process explains its own tasks", async () => {
+  const head = currentDriver()!.local!.head.process;
+  head.kill("SIGSTOP");
+  try {
+    const sentence = await why(taskOf(first));
+    expect(sentence).toContain("(hold) runs on worker");
+    expect(sentence).toEndWith("; the head does not answer.");
+  } finally {
+    head.kill("SIGCONT");
+  }
+  await says(taskOf(first), `${taskOf(first)} (hold) runs on worker w-… of ${here} since …wait.`);
+}, 20_000);
+
 test("mobula why prints the sentence", async () => {
   const { address, token } = currentDriver()!.local!;
   const printed: string[] = [];

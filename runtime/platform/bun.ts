@@ -9,6 +9,7 @@ import {
   C_LIBRARIES,
   isAddress,
   MADV_POPULATE_WRITE,
+  MADV_REMOVE,
   MAP_PRIVATE,
   MAP_SHARED,
   MS_ASYNC,
@@ -136,6 +137,7 @@ function memoryCalls(library: string): MemoryCalls {
     // Asks for nothing; fails where nothing is mapped.
     isMapped: (address) => symbols.msync(address, 1, MS_ASYNC) === 0,
     populate: (address, length) => symbols.madvise(address, length, MADV_POPULATE_WRITE) === 0,
+    drop: (address, length) => symbols.madvise(address, length, MADV_REMOVE) === 0,
     view: (address, length) => toArrayBuffer(address, 0, length),
     // JavaScriptCore calls deallocator(bytes, context) from its collector: munmap itself, with the length as its context.
     buffer: (address, length) => toArrayBuffer(address, 0, length, length, symbols.munmap.ptr),

@@ -13,6 +13,8 @@ export const MAP_PRIVATE: number = 2;
 export const MS_ASYNC: number = 1;
 /** Linux 5.14; elsewhere the call fails, and writers use pwrite. It fails, instead of killing, on a full file system. */
 export const MADV_POPULATE_WRITE: number = 23;
+/** Gives the pages of a shared mapping back, in its file too (tmpfs and most others). Linux. */
+export const MADV_REMOVE: number = 9;
 
 /** prctl(PR_SET_PDEATHSIG, SIGKILL), of Linux. */
 export const PR_SET_PDEATHSIG: number = 1;

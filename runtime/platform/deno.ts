@@ -11,6 +11,7 @@ import {
   C_LIBRARIES,
   isAddress,
   MADV_POPULATE_WRITE,
+  MADV_REMOVE,
   MAP_PRIVATE,
   MAP_SHARED,
   MS_ASYNC,
@@ -133,6 +134,7 @@ function memoryCalls(library: string): MemoryCalls {
     unmap: (address, length) => void symbols.munmap(address, length),
     isMapped: (address) => symbols.msync(address, 1, MS_ASYNC) === 0,
     populate: (address, length) => symbols.madvise(address, length, MADV_POPULATE_WRITE) === 0,
+    drop: (address, length) => symbols.madvise(address, length, MADV_REMOVE) === 0,
     view: viewOf,
     // V8's buffers over foreign memory have no deallocator in Deno, so a transferred one would outlive its mapping: Deno
     // sets a detach key on marked buffers, and every kind of transfer throws a TypeError (a slice can be transferred).

@@ -23,6 +23,8 @@ export interface MemoryCalls {
   isMapped(address: number): boolean;
   /** Makes every page of a shared range exist and present in the page table; false when the file system is full. */
   populate(address: number, length: number): boolean;
+  /** Gives a shared range's pages back, also those of the file; false where that cannot be done. */
+  drop(address: number, length: number): boolean;
   /** A buffer that knows nothing of its memory's life. */
   view(address: number, length: number): ArrayBuffer;
   /** A buffer for user code. With `unmapsItself` it unmaps its memory when that is released, however often it was
@@ -91,6 +93,7 @@ export class Mappings {
     let mapped = true;
     return {
       populate: (offset, bytes) => mapped && this.#calls.populate(address + offset, bytes),
+      drop: (offset, bytes) => mapped && this.#calls.drop(address + offset, bytes),
       view: (offset, bytes) => new Uint8Array(this.#calls.view(address + offset, bytes)),
       unmap: () => {
         if (mapped) this.#calls.unmap(address, length);

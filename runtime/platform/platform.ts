@@ -49,6 +49,8 @@ export interface SharedRegion {
    * not be written through a view then, because a page that cannot be provided kills the process (SIGBUS).
    */
   populate(offset: number, length: number): boolean;
+  /** Gives the pages of a range back to the kernel: it reads as zeros, and takes no memory. False where that cannot be done. */
+  drop(offset: number, length: number): boolean;
   /** A view of a populated range. It dangles after unmap: never hand it out. */
   view(offset: number, length: number): Uint8Array;
   /** Idempotent. */

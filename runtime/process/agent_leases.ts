@@ -166,6 +166,8 @@ export class Leases {
         return this.#tellPeer(effect);
       case "pullArguments":
         return this.#pull(effect);
+      case "argumentsLent":
+        return store.argumentsLent(effect.key);
       case "releaseArguments":
         return store.releaseArguments(effect.key);
       case "startWorker":

@@ -39,6 +39,7 @@ import type { NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
+import type { GrantedRange, ObjectPlace } from "./object_place.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
 export type CodeKind = "function" | "class" | "codec" | "folder";
@@ -72,13 +73,6 @@ export interface Welcome {
 }
 
 // ---- where bytes are ------------------------------------------------------------------------------------------------
-
-/** Where a process finds a stored object's bytes (layout: object_layout.ts). The object is pinned for the process that
- *  was told, until it sends `unpin`. "inline": the bytes are section 0. "remote": read with readObject. */
-export type ObjectPlace =
-  | { readonly type: "shm"; readonly path: string; readonly offset: number; readonly size: number }
-  | { readonly type: "inline" }
-  | { readonly type: "remote"; readonly size: number };
 
 /** What counts as a reference, and where it is counted: an object or an actor, at its home node's agent. */
 export interface RefTarget {
@@ -147,7 +141,7 @@ export interface AgentMethods {
   readonly blocked: Notification<{ taskId: TaskId; blocked: boolean }>;
 
   /** Reserve room for a stored object (size = layout size). Waits for room; ObjectStoreFullError when there is none. */
-  readonly createObject: Method<{ id: ObjectId; size: number }, { path: string; offset: number }>;
+  readonly createObject: Method<{ id: ObjectId; size: number }, GrantedRange>;
   /** The bytes are complete: publish. `contains`: refs inside the value, held as long as the object lives. `owner`: who
    *  counts it. Answered when contained refs are held at their homes. Idempotent. */
   readonly sealObject: Method<
@@ -489,10 +483,12 @@ export interface PeerMethods {
 export type {
   ArgumentRef,
   DemandRow,
+  GrantedRange,
   Heartbeat,
   NodeDrain,
   NodeRegistration,
   NodeRow,
+  ObjectPlace,
   ObjectReport,
   WorkerReport,
 };

@@ -8,6 +8,7 @@ import { runProgram, RUNTIMES } from "../support/run_program.ts";
 
 const QUICKSTART = "examples/quickstart.ts";
 const WORDCOUNT = "examples/wordcount.ts";
+const SORT = "examples/sort.ts";
 const EXPECTED = `1 + 2 = 3
 (1 + 2) + 10 = 13
 increments: [1,2]
@@ -88,6 +89,11 @@ for (const runtime of ["deno", "node"]) {
 
 test("without an address the quickstart brings its own cluster, and prints the same", async () => {
   expect(await runProgram("bun", QUICKSTART)).toBe(EXPECTED);
+});
+
+test("the sort through stores that hold half of it is in order and complete", async () => {
+  const out = await runProgram("bun", SORT, { args: ["--mb", "100", "--chunk-mb", "8", "--store-mb", "17"] });
+  expect(out).toMatch(/^13000000 numbers, 104 MB in 13 chunks: in order, all of them and no others/);
 });
 
 test("a folder that is not there is a clear failure", async () => {

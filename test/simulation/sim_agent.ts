@@ -371,6 +371,8 @@ export class SimAgent {
       }
       case "pullArguments":
         return this.#pull(effect);
+      case "argumentsLent":
+        return this.store.argumentsLent(effect.key);
       case "releaseArguments":
         return this.store.releaseArguments(effect.key);
       case "startWorker":

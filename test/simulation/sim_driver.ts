@@ -7,6 +7,7 @@ import { toUnits } from "../../runtime/common/resources.ts";
 import type { ActorSpec, ActorStatus, ArgumentRef } from "../../runtime/common/task_spec.ts";
 import type { TaskPlan } from "./plan.ts";
 import type { SimAgent } from "./sim_agent.ts";
+import { SimGroups } from "./sim_groups.ts";
 import { SimSubmitter } from "./sim_submitter.ts";
 import type { ActorBook, SimWorld } from "./sim_world.ts";
 
@@ -28,6 +29,7 @@ export class SimDriver {
   state: "running" | "done" | "left" | "killed" | "lost" | "ended" = "running";
   jobId: JobId | null = null;
   submitter: SimSubmitter | null = null;
+  readonly groups: SimGroups;
   /** The last word about each actor that it watches. */
   readonly statuses: Map<string, ActorStatus> = new Map();
   readonly #world: SimWorld;
@@ -37,6 +39,7 @@ export class SimDriver {
 
   constructor(world: SimWorld, agent: SimAgent, plan: DriverPlan) {
     this.#world = world;
+    this.groups = new SimGroups(world, this);
     this.agent = agent;
     this.plan = plan;
     this.id = driverId(world.randomId());
@@ -61,7 +64,8 @@ export class SimDriver {
 
   /** Nothing is left to wait for: tasks have outcomes, calls have answers. */
   get isSettled(): boolean {
-    return !this.isAlive || (this.state === "done" && this.#openCalls === 0);
+    const open = this.#openCalls + this.groups.openCount;
+    return !this.isAlive || (this.state === "done" && open === 0);
   }
 
   /** kill -9. */
@@ -120,7 +124,16 @@ export class SimDriver {
     for (let index = 0; index < this.plan.actors; index++) {
       this.#later(work.between(500, 15_000), () => this.#disturbActor());
     }
-    this.submitter.run(this.plan.tasks, () => this.#tasksDone());
+    for (let index = work.below(3); index > 0; index--) {
+      this.#later(work.below(5_000), () => this.groups.create());
+    }
+    this.submitter.run(this.plan.tasks, () => this.#plannedDone());
+  }
+
+  /** Then work for its placement groups, should there be any. */
+  #plannedDone(): void {
+    if (!this.isAlive) return;
+    this.submitter!.run(this.groups.plans(), () => this.#tasksDone());
   }
 
   #tasksDone(): void {

@@ -19,6 +19,8 @@ import type { ObjectReport } from "../../runtime/protocol/messages.ts";
 
 /** The holder of objects that are being pulled. */
 const PULLS = "pulls";
+/** Of the capacity: what arguments may hold, as in the real store. */
+const ARGUMENTS_SHARE = 0.7;
 /** Bytes that a disk, or a stream between nodes, moves in a millisecond. */
 const BYTES_PER_MS = 1_000_000;
 
@@ -77,6 +79,8 @@ export class SimObjects {
     this.pulls = new PullManager({
       bytes: () => this.table.roomBytes,
       evictableBytes: (id) => this.table.evictableBytes(id),
+      bytesOf: (id) => this.table.get(id)?.size ?? 0,
+      argumentBytes: Math.floor(world.storeBytes * ARGUMENTS_SHARE),
     });
     this.references = new SimReferences(world, agent, (ids) => this.delete(ids));
     this.reports = new SimReports(world, agent);
@@ -116,7 +120,11 @@ export class SimObjects {
     const lease = leaseKey(key);
     if (this.#waiters.delete(lease)) this.step({ type: "cancelled", key: lease });
     this.#table({ type: "holderDied", holder: lease });
-    this.step({ type: "roomChanged" });
+    this.step({ type: "released", key: lease });
+  }
+
+  argumentsLent(key: string): void {
+    this.step({ type: "released", key: leaseKey(key) });
   }
 
   /** Another node reads the object; null when it is not here. `read` is called when that may have taken its time. */
@@ -324,6 +332,7 @@ export class SimObjects {
       case "setTimer":
         return this.#later(effect.atMs, () => this.#table({ type: "timer" }));
       case "deleteSpill":
+      case "dropPages":
       case "collectGarbage":
         return;
       default:

@@ -4,6 +4,7 @@
  */
 import { nodeId } from "../../runtime/common/ids.ts";
 import { checkActorsTrue, checkIncarnations, checkRestarts } from "./checkers/actors.ts";
+import { checkGroupsGone, checkGroupsWhole } from "./checkers/groups.ts";
 import { checkLeases, checkLeasesReturned } from "./checkers/leases.ts";
 import { describeUnrest, isQuiet } from "./checkers/liveness.ts";
 import { checkDirectory } from "./checkers/objects.ts";
@@ -80,6 +81,7 @@ function run(seed: number, options: RunOptions): RunResult {
     if (++steps % checkEvery !== 0) return;
     world.head.gcs?.check();
     checkIncarnations(world);
+    checkGroupsWhole(world);
   };
   const drivers = size?.drivers ?? work.between(1, 3);
   for (let index = 0; index < drivers; index++) {
@@ -104,6 +106,7 @@ function run(seed: number, options: RunOptions): RunResult {
   checkIncarnations(world);
   checkLeasesReturned(world);
   checkActorsTrue(world);
+  checkGroupsGone(world);
   checkDirectory(world);
   checkNothingLeft(world);
   const outcomes = world.drivers.flatMap((driver) => driver.isAlive ? driver.submitter?.outcomes ?? [] : []);

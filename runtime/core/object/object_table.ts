@@ -26,13 +26,14 @@ import type { ObjectId } from "../../common/ids.ts";
 import { OBJECT_STORE_FULL_GRACE_MS } from "../../common/config.ts";
 import type { ObjectReport } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
+import { type Creation, creationKey, granted } from "./creation.ts";
 import { CreatorLine, CREATORS_WAITING_MAX, type Waiting } from "./creator_line.ts";
 import { fullMessage, tooLargeMessage } from "./full_store.ts";
 import { IdleSet } from "./idle_set.ts";
 import type { Holder, StoredEntry, TableEffect, TableEvent } from "./object_table_types.ts";
 import { type Pinned, PinTable } from "./pin_table.ts";
 import { type Spillable, Spills } from "./spills.ts";
-import { StoreMemory, type Taken } from "./store_memory.ts";
+import { type Allocated, StoreMemory, type Taken } from "./store_memory.ts";
 
 /** From this share of the capacity on, objects are spilled before anybody has to wait for it (as in Ray). */
 const SPILL_SHARE = 0.8;
@@ -44,13 +45,6 @@ interface Entry extends StoredEntry, Pinned, Spillable {
   resident: boolean;
   disk: StoredEntry["disk"];
   report: ObjectReport;
-}
-
-interface Creation {
-  readonly holder: Holder;
-  readonly id: ObjectId;
-  readonly offset: number | null;
-  readonly size: number;
 }
 
 export class ObjectTable implements Core<TableEvent, TableEffect> {
@@ -74,11 +68,13 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     options: {
       readonly capacity: number;
       readonly granuleBytes: number;
+      /** Addresses of the pool; default: the capacity (RangeAllocator). */
+      readonly span?: number;
       readonly graceMs?: number;
       readonly spillBatchBytes?: number;
     },
   ) {
-    this.#memory = new StoreMemory(options.capacity, options.granuleBytes);
+    this.#memory = new StoreMemory(options.capacity, options.granuleBytes, options.span ?? options.capacity);
     this.#line = new CreatorLine(options.graceMs ?? OBJECT_STORE_FULL_GRACE_MS);
     const { spillBatchBytes } = options;
     this.#spills = spillBatchBytes === undefined
@@ -247,7 +243,7 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     const existing = this.#creating.get(creationKey(holder, id));
     if (existing === undefined) return false;
     if (existing.size === size && (existing.offset === null) === inline) {
-      effects.push({ type: "granted", requestId, id, offset: existing.offset });
+      effects.push(granted(requestId, existing));
       return true;
     }
     this.#creating.delete(creationKey(holder, id));
@@ -262,32 +258,35 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
         this.#line.shift();
         continue;
       }
-      const offset = this.#allocate(nowMs, first, effects);
-      if (offset === undefined) {
+      const allocated = this.#allocate(nowMs, first, effects);
+      if (allocated === null) {
         this.#spillFor(nowMs, first, effects);
         // What is being written will be room.
         if (nowMs < this.#line.deadlineMs(first) || (this.#spills?.writingBytes ?? 0) > 0) break;
         effects.push({ type: "createFailed", requestId: first.requestId, ...this.#fullness(first) });
       } else {
-        const { requestId, holder, id, size } = first;
-        this.#creating.set(creationKey(holder, id), { holder, id, offset, size });
-        effects.push({ type: "granted", requestId, id, offset });
+        const { holder, id, size } = first;
+        const { offset, isCold, dropped } = allocated;
+        const creation = { holder, id, size, offset, isCold };
+        this.#creating.set(creationKey(holder, id), creation);
+        for (const [from, bytes] of dropped) effects.push({ type: "dropPages", offset: from, bytes });
+        effects.push(granted(first.requestId, creation));
       }
       this.#line.shift();
     }
     this.#line.wait(nowMs, this.#spills?.retryMs ?? Infinity, effects);
   }
 
-  /** An offset, null for an inline object, undefined when there is no room. */
-  #allocate(nowMs: number, wanted: Waiting, effects: TableEffect[]): number | null | undefined {
+  /** Null when there is no room. */
+  #allocate(nowMs: number, wanted: Waiting, effects: TableEffect[]): Allocated | null {
     const { size, inline } = wanted;
     // Evicting helps nobody when it cannot be enough.
-    if (this.#freeableBytes < this.#takenBy(wanted)) return undefined;
+    if (this.#freeableBytes < this.#takenBy(wanted)) return null;
     for (;;) {
-      const offset = this.#memory.allocate(size, inline);
-      if (offset !== undefined) return offset;
+      const allocated = this.#memory.allocate(size, inline);
+      if (allocated !== null) return allocated;
       const [victim] = this.#evictable;
-      if (victim === undefined) return undefined;
+      if (victim === undefined) return null;
       if (victim.disk === null) this.#delete(nowMs, victim.id, true, effects);
       else this.#unload(nowMs, victim, effects);
     }
@@ -492,8 +491,4 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
     this.#spills?.check(entries, (entry) => this.#isIdle(entry) && !isSafe(entry));
     this.#line.check();
   }
-}
-
-function creationKey(holder: Holder, id: ObjectId): string {
-  return `${holder} ${id}`;
 }

@@ -56,13 +56,16 @@ export type TableEvent =
   | { readonly type: "timer" };
 
 export type TableEffect =
-  /** `offset` is null for an inline object. */
+  /** `offset` is null for an inline object. `isCold`: the range's pages were dropped since it was last used. */
   | {
     readonly type: "granted";
     readonly requestId: string;
     readonly id: ObjectId;
     readonly offset: number | null;
+    readonly isCold?: boolean;
   }
+  /** Give the pages of this range, which nobody uses, back to the kernel, before the next grant is acted on. */
+  | { readonly type: "dropPages"; readonly offset: number; readonly bytes: number }
   /** `code`: ObjectStoreFullError or OutOfDiskError. */
   | {
     readonly type: "createFailed";

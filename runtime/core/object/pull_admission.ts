@@ -11,11 +11,14 @@
  *     at a time, instead of a part of every lease's until nothing moves.
  *   8 All of it is here. From its admission on, a bundle pins what is here, so that nothing of it is evicted again.
  *   9 A bundle of a more urgent purpose needs its room: transfers stop, pins go.
+ *
+ * Arguments that are here count against the share of memory that arguments may hold until their lease lets go of them.
  * @module
  */
 import { assert } from "../../common/assert.ts";
 import type { ObjectId } from "../../common/ids.ts";
-import { type Bundle, isLocated, missingBytes, type Pull, URGENCY } from "./pull_state.ts";
+import { ArgumentQuota, type Sizes } from "./argument_quota.ts";
+import { type Bundle, isLocated, missingBytes, type Pull, storeBytes, URGENCY } from "./pull_state.ts";
 import type { PullEffect } from "./pull_types.ts";
 
 /** What the manager must know of the store. */
@@ -24,6 +27,10 @@ export interface PullRoom {
   bytes(): number;
   /** Bytes of an object if it could be evicted now, else 0. */
   evictableBytes(id: ObjectId): number;
+  /** Bytes of an object that is here, else 0. */
+  bytesOf(id: ObjectId): number;
+  /** What arguments of tasks may hold together. */
+  readonly argumentBytes: number;
 }
 
 /** What admission does to pulls. */
@@ -31,6 +38,8 @@ export interface AdmissionActions {
   reserve(pull: Pull, effects: PullEffect[]): void;
   /** Stops the pull unless another admitted bundle wants it. */
   setBack(pull: Pull, effects: PullEffect[]): void;
+  /** It was admitted and misses nothing. */
+  finish(bundle: Bundle, effects: PullEffect[]): void;
 }
 
 export class Admission {
@@ -43,8 +52,11 @@ export class Admission {
   /** All and only bundles that pin, but not now: what they have here may be evicted. */
   readonly #unpinned = new Set<Bundle>();
 
+  readonly #quota: ArgumentQuota;
+
   constructor(room: PullRoom) {
     this.#room = room;
+    this.#quota = new ArgumentQuota(room.argumentBytes);
   }
 
   get unpinned(): Iterable<Bundle> {
@@ -53,6 +65,11 @@ export class Admission {
 
   add(bundle: Bundle): void {
     if (bundle.pins) this.#unpinned.add(bundle);
+  }
+
+  /** The lease lets go of its arguments. */
+  release(key: string): void {
+    this.#quota.release(key);
   }
 
   forget(bundle: Bundle): void {
@@ -78,12 +95,16 @@ export class Admission {
       URGENCY[a.purpose] - URGENCY[b.purpose] || a.sequence - b.sequence
     );
     const reserves: PullEffect[] = [];
+    const complete: Bundle[] = [];
     // Objects that are here and will be pinned: the store counts them as evictable until it performs these effects.
     let pinningBytes = 0;
     let blocked = false;
+    let argumentsBlocked = false;
     for (const bundle of waiting) {
       const need = (): number => missingBytes(bundle) + this.#evictableBytes(bundle);
       const room = (): number => this.#room.bytes() - this.promisedBytes - pinningBytes;
+      const sizes = bundle.purpose === "argument" && bundle.pins ? this.#sizesOf(bundle) : null;
+      if (sizes !== null && (argumentsBlocked ||= !this.#quota.fits(sizes))) continue;
       // What takes no room never waits behind what does.
       if (blocked && need() > 0) continue;
       while (need() > room() && this.#setBackFor(bundle, effects, actions));
@@ -91,6 +112,8 @@ export class Admission {
       if (blocked && need() > 0) continue;
       pinningBytes += this.#evictableBytes(bundle);
       bundle.admitted = true;
+      if (sizes !== null) this.#quota.take(bundle.key, sizes);
+      if (bundle.missing.size === 0) complete.push(bundle);
       this.#candidates.delete(bundle);
       this.#unpinned.delete(bundle);
       this.#admitted.add(bundle);
@@ -101,6 +124,14 @@ export class Admission {
     }
     // Last, because they evict: not what was pinned a moment ago.
     effects.push(...reserves);
+    for (const bundle of complete) actions.finish(bundle, effects);
+  }
+
+  #sizesOf(bundle: Bundle): Sizes {
+    const sizes = new Map<ObjectId, number>();
+    for (const id of bundle.here.keys()) sizes.set(id, this.#room.bytesOf(id));
+    for (const pull of bundle.missing.values()) sizes.set(pull.id, storeBytes(pull));
+    return sizes;
   }
 
   /** Of what it has here, the bytes that could be evicted as long as it does not pin them. */
@@ -122,6 +153,7 @@ export class Admission {
     }
     if (victim === null) return false;
     victim.admitted = false;
+    this.#quota.release(victim.key);
     this.#admitted.delete(victim);
     if (victim.pins) {
       unpinAll(victim, effects);
@@ -144,14 +176,15 @@ export class Admission {
         `${bundle.key} may be admitted exactly if all it misses is located`,
       );
     }
+    this.#quota.check();
     assert(
-      this.#candidates.size === 0 || this.#admitted.size > 0,
+      this.#candidates.size === 0 || this.#admitted.size > 0 || this.#quota.isUsed,
       "nobody waits for room while nobody has any",
     );
   }
 }
 
-export function pinAll(bundle: Bundle, effects: PullEffect[]): void {
+function pinAll(bundle: Bundle, effects: PullEffect[]): void {
   for (const id of bundle.here.keys()) effects.push({ type: "pin", key: bundle.key, id });
 }
 

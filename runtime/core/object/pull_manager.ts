@@ -20,7 +20,7 @@ import { assert } from "../../common/assert.ts";
 import { PULL_RETRY_MS, PULL_ROUNDS_MAX } from "../../common/config.ts";
 import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { Core } from "../core.ts";
-import { Admission, pinAll, type PullRoom, unpinAll } from "./pull_admission.ts";
+import { Admission, type PullRoom, unpinAll } from "./pull_admission.ts";
 import {
   type Bundle,
   holdsRoom,
@@ -63,6 +63,9 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       case "cancelled":
         this.#end(event.key, effects);
         break;
+      case "released":
+        this.#admission.release(event.key);
+        break;
       case "located":
         this.#located(nowMs, event, effects);
         break;
@@ -102,6 +105,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     this.#admission.admit(effects, {
       reserve: (pull, out) => this.#reserve(pull, out),
       setBack: (pull, out) => this.#setBackIfUnneeded(pull, out),
+      finish: (bundle, out) => this.#finish(bundle, out),
     });
     return effects;
   }
@@ -124,10 +128,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       if (event.local.has(id)) bundle.here.set(id, home);
       else this.#miss(bundle, { id, home, at }, effects);
     }
-    if (bundle.missing.size === 0) {
-      this.#finish(bundle, effects);
-      return;
-    }
+    if (bundle.missing.size === 0 && !bundle.pins) return this.#finish(bundle, effects);
     this.#admission.noteLocated(bundle);
     if (bundle.fetch) return;
     for (const pull of [...bundle.missing.values()]) {
@@ -283,11 +284,13 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     bundle.here.set(pull.id, pull.home);
     if (bundle.admitted && bundle.pins) effects.push({ type: "pin", key: bundle.key, id: pull.id });
     if (pull.wantedBy.size === 0) this.#stop(pull, effects);
-    if (bundle.missing.size === 0) this.#finish(bundle, effects);
+    if (bundle.missing.size > 0) return;
+    // What it misses came for others, before it was its turn to pin anything.
+    if (bundle.pins && !bundle.admitted) this.#admission.noteLocated(bundle);
+    else this.#finish(bundle, effects);
   }
 
   #finish(bundle: Bundle, effects: PullEffect[]): void {
-    if (bundle.pins && !bundle.admitted) pinAll(bundle, effects);
     this.#forget(bundle);
     effects.push({ type: "ready", key: bundle.key });
   }
@@ -297,6 +300,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     const bundle = this.#bundles.get(key);
     if (bundle === undefined) return; // Ready or failed before.
     this.#forget(bundle);
+    this.#admission.release(key);
     if (bundle.pins && bundle.admitted) unpinAll(bundle, effects);
     for (const pull of bundle.missing.values()) {
       pull.wantedBy.delete(bundle);
@@ -372,7 +376,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   check(): void {
     let promised = 0;
     for (const bundle of this.#bundles.values()) {
-      assert(bundle.missing.size > 0, `${bundle.key} waits for something`);
+      assert(bundle.missing.size > 0 || bundle.pins, `${bundle.key} waits for something`);
       for (const pull of bundle.missing.values()) {
         assert(pull.wantedBy.has(bundle), `${pull.id} knows that ${bundle.key} wants it`);
         assert(this.#pulls.get(pull.id) === pull, `${pull.id} is being pulled`);

@@ -28,6 +28,8 @@ export type PullEvent =
     readonly objects: readonly WantedObject[];
     readonly local: ReadonlySet<ObjectId>;
   }
+  /** What was pinned under this key no longer counts against what arguments may hold. */
+  | { readonly type: "released"; readonly key: string }
   /** Nobody waits under this key any more. */
   | { readonly type: "cancelled"; readonly key: string }
   /** Holders, the best first; this node itself for an object that was spilled to its disk. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from "../../common/assert.ts";
-import { RangeAllocator } from "./range_allocator.ts";
+import { type Range, RangeAllocator } from "./range_allocator.ts";
 
 /** One object's memory. */
 export interface Taken {
@@ -13,12 +13,17 @@ export interface Taken {
   readonly size: number;
 }
 
+/** What a new object got; for one in the agent's memory without an offset. */
+export type Allocated = Omit<Range, "offset"> & { readonly offset: number | null };
+const INLINE: Allocated = { offset: null, isCold: false, dropped: [] };
+
 export class StoreMemory {
   readonly #ranges: RangeAllocator;
   #inlineBytes = 0;
 
-  constructor(capacity: number, granuleBytes: number) {
-    this.#ranges = new RangeAllocator(capacity, granuleBytes);
+  /** `span`: addresses of the pool (RangeAllocator). */
+  constructor(capacity: number, granuleBytes: number, span: number) {
+    this.#ranges = new RangeAllocator(capacity, granuleBytes, span);
   }
 
   get capacity(): number {
@@ -44,12 +49,12 @@ export class StoreMemory {
     this.#ranges.setLimit(bytes);
   }
 
-  /** An offset, null for an inline object, undefined when there is no room in one piece. */
-  allocate(size: number, inline: boolean): number | null | undefined {
-    if (this.freeBytes < (inline ? size : this.#ranges.rounded(size))) return undefined;
-    if (!inline) return this.#ranges.allocate(size) ?? undefined;
+  /** Null when there is no room in one piece. */
+  allocate(size: number, inline: boolean): Allocated | null {
+    if (this.freeBytes < (inline ? size : this.#ranges.rounded(size))) return null;
+    if (!inline) return this.#ranges.allocate(size);
     this.#inlineBytes += size;
-    return null;
+    return INLINE;
   }
 
   free({ offset, size }: Taken): void {

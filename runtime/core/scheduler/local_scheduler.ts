@@ -289,9 +289,11 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         const lease = leases.ofWorker(event.workerId);
         // Late: the lease is over, and with it what was lent.
         if (lease === undefined) return;
-        const { allocation } = lease;
-        if (event.type === "workerBlocked") allocation.pool.lendCpu(allocation);
-        else allocation.pool.takeCpu(allocation);
+        const { allocation, request, key } = lease;
+        if (event.type === "workerUnblocked") return allocation.pool.takeCpu(allocation);
+        allocation.pool.lendCpu(allocation);
+        // What it waits for may need arguments of its own.
+        if (request.args.length > 0) this.#state.emit({ type: "argumentsLent", key });
         return;
       }
       case "workerOwns": {

@@ -221,6 +221,8 @@ export type LocalSchedulerEffect =
     readonly args: readonly ArgumentRef[];
   }
   | { readonly type: "releaseArguments"; readonly key: string }
+  /** Its task waits for others: its arguments, pinned as before, no longer keep those of others out. */
+  | { readonly type: "argumentsLent"; readonly key: string }
   | {
     readonly type: "startWorker";
     readonly startId: number;

@@ -17,7 +17,10 @@ export interface PoolAccess {
     place: ObjectPlace & { type: "shm" },
     onReleased: () => void,
   ): { body: Uint8Array; buffers: ArrayBuffer[] };
-  write(place: { readonly path: string; readonly offset: number }, parts: ObjectParts): void;
+  write(
+    place: { readonly path: string; readonly offset: number; readonly isCold?: boolean },
+    parts: ObjectParts,
+  ): void;
   close(): void;
 }
 

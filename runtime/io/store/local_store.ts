@@ -27,12 +27,16 @@ import type {
   StoreUsage,
 } from "./store_host.ts";
 
+/** Of the capacity: what arguments of tasks may hold together (as in Ray). */
+const ARGUMENTS_SHARE = 0.7;
+
 /** The holder of objects that are being pulled. */
 const PULLS = "pulls";
 /** The process in whose name objects of leaving nodes are pulled. */
 const ADOPTIONS = "adoptions" as ProcessId;
 
 type Params<M extends keyof AgentMethods> = AgentMethods[M]["params"];
+type Result<M extends keyof AgentMethods> = AgentMethods[M]["result"];
 type None = Record<string, never>;
 const NONE: None = {};
 
@@ -86,6 +90,7 @@ export class LocalStore implements ObjectStore {
       unloaded: (id) => this.#pulls.removed(id),
       restored: (id) => this.#pulls.sealed(id),
       spillFailed: (message) => host.warn(`Objects could not be spilled: ${message}`),
+      spillBroken: (id, message) => host.warn(`The spilled object ${id} is lost: ${message}`),
       collectGarbage: () => host.collectGarbage(),
     });
     const space = this.#space;
@@ -97,6 +102,8 @@ export class LocalStore implements ObjectStore {
       room: {
         bytes: () => space.table.roomBytes,
         evictableBytes: (id) => space.table.evictableBytes(id),
+        bytesOf: (id) => space.table.get(id)?.size ?? 0,
+        argumentBytes: Math.floor(pool.capacity * ARGUMENTS_SHARE),
       },
       spilled: (id) => {
         const entry = space.table.get(id);
@@ -104,8 +111,12 @@ export class LocalStore implements ObjectStore {
           ? null
           : { bytes: entry.size, isError: entry.report.isError };
       },
-      readSpilled: (id, offset, sink) => this.#readSpilled(id, offset, sink),
-      reserve: (id, size) => space.create(PULLS, id, size, isInline(size)),
+      readSpilled: (id, offset, sink) => space.restore(id, offset, sink),
+      reserve: async (id, size) => {
+        const { offset, isCold } = await space.create(PULLS, id, size, isInline(size));
+        if (isCold) pool.forget(offset!, size);
+        return offset;
+      },
       release: (id) => this.#abort(PULLS, id),
       write: (offset, bytes) => pool.write(offset, bytes),
       // Pinned until those who wait for it have pinned it: the next creator's need would take it away again.
@@ -125,13 +136,13 @@ export class LocalStore implements ObjectStore {
   async createObject(
     process: ProcessId,
     { id, size }: Params<"createObject">,
-  ): Promise<{ path: string; offset: number }> {
+  ): Promise<Result<"createObject">> {
     checkId(id);
     if (!Number.isSafeInteger(size) || size < HEADER_BYTES_MIN) {
       throw new RangeError(`Cannot create ${id}: ${size} is not the size of a stored object`);
     }
-    const offset = await this.#space.create(process, id, size, false);
-    return { path: this.#pool.path, offset: offset! };
+    const { offset, isCold } = await this.#space.create(process, id, size, false);
+    return { path: this.#pool.path, offset: offset!, ...(isCold && { isCold }) };
   }
 
   async sealObject(process: ProcessId, params: Params<"sealObject">): Promise<None> {
@@ -250,7 +261,7 @@ export class LocalStore implements ObjectStore {
       read: (offset, length) =>
         entry.resident
           ? this.#space.bytesOf(entry, offset, length)
-          : this.#partOfSpilled(entry, offset, length),
+          : this.#space.partOfSpilled(entry, offset, length),
       readNow: (offset, length) => this.#space.bytesOf(entry, offset, length),
       close: () => this.#unpin(holder, id, Infinity),
     };
@@ -287,47 +298,14 @@ export class LocalStore implements ObjectStore {
     });
   }
 
+  argumentsLent(key: string): void {
+    this.#pulls.step({ type: "released", key: leaseKey(key) });
+  }
+
   releaseArguments(key: string): void {
     this.#pulls.cancel(leaseKey(key), cancelled("the lease is over"));
     this.#space.holderDied(leaseKey(key));
-    this.#pulls.step({ type: "roomChanged" });
-  }
-
-  /** From the disk into memory. A file that is broken is none: the object must come from elsewhere. */
-  async #readSpilled(
-    id: ObjectId,
-    offset: number,
-    sink: (offset: number, bytes: Uint8Array) => void,
-  ): Promise<void> {
-    const entry = this.#space.table.get(id);
-    if (entry === undefined) throw new Error(`${id} was deleted`);
-    const holder = `restore:${++this.#requests}`;
-    this.#space.step({ type: "pin", holder, id });
-    let sinkError: unknown = null;
-    try {
-      await this.#space.readSpilled(entry, { offset, length: entry.size - offset }, (at, bytes) => {
-        try {
-          sink(at, bytes);
-        } catch (error) {
-          sinkError = error;
-          throw error;
-        }
-      });
-    } catch (error) {
-      if (sinkError === null && !this.#closed) {
-        this.#host.warn(`The spilled object ${id} is lost: ${(error as Error).message}`);
-        this.#space.step({ type: "spillBroken", id });
-      }
-      throw error;
-    } finally {
-      this.#unpin(holder, id, 1);
-    }
-  }
-
-  async #partOfSpilled(entry: StoredEntry, offset: number, length: number): Promise<Uint8Array> {
-    const part = new Uint8Array(length);
-    await this.#space.readSpilled(entry, { offset, length }, (at, bytes) => part.set(bytes, at - offset));
-    return part;
+    this.#pulls.step({ type: "released", key: leaseKey(key) });
   }
 
   // ---- references and deaths ---------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ import {
 
 /** How long a look at other pools' sizes is good for. */
 const OTHERS_KNOWN_MS = 500;
+/** Addresses of a pool, in capacities. */
+const SPAN_FACTOR = 4;
 /** Below this a store is hardly of use, and the user is told. */
 const SMALL_BYTES = 64 * 1024 * 1024;
 
@@ -37,6 +39,8 @@ export class ObjectPool {
   readonly path: string;
   /** Bytes that objects may take, at most. */
   readonly capacity: number;
+  /** Addresses for them: more than the capacity where pages can be given back, so that a large range is always found. */
+  readonly span: number;
   readonly #dir: string;
   readonly #folder: string;
   readonly #file: PoolFile;
@@ -75,9 +79,10 @@ export class ObjectPool {
     const fd = openSync(this.path, "wx", 0o600);
     chmodSync(this.path, 0o600);
     // Sparse: this takes no memory. A page exists from its first write on.
-    ftruncateSync(fd, this.capacity);
+    ftruncateSync(fd, this.capacity * SPAN_FACTOR);
     closeSync(fd);
     this.#file = new PoolFile(this.path);
+    this.span = this.#file.dropPages(0, MAPPABLE_ALIGNMENT) ? this.capacity * SPAN_FACTOR : this.capacity;
     process.on("exit", this.#onExit);
   }
 
@@ -126,6 +131,16 @@ export class ObjectPool {
   /** Writes a piece into a granted range. Throws ENOSPC. */
   write(offset: number, bytes: Uint8Array): void {
     this.#file.writePiece(bytes, offset);
+  }
+
+  /** Gives the pages of a range that nobody uses back. */
+  dropPages(offset: number, length: number): void {
+    this.#file.dropPages(offset, length);
+  }
+
+  /** The pages of a range were dropped since it was last used. */
+  forget(offset: number, length: number): void {
+    this.#file.forget(offset, length);
   }
 
   /** All of a range was written, by whomever: its pages exist, and the next writes of it are faster. */

@@ -24,16 +24,23 @@ export interface SpaceListener {
   /** Its bytes are on disk alone from now on, or in memory again. */
   unloaded(id: ObjectId): void;
   restored(id: ObjectId): void;
-  /** Objects could not be written to disk: why. */
+  /** Objects could not be written to disk, or one could not be read from there: why. */
   spillFailed(message: string): void;
+  spillBroken(id: ObjectId, message: string): void;
   collectGarbage(): void;
+}
+
+/** Room for an object: null for one in this process's memory. `isCold`: its pages were dropped since it was last used. */
+export interface GrantedRoom {
+  readonly offset: number | null;
+  readonly isCold: boolean;
 }
 
 /** A creator that waits for its range. */
 interface PendingCreate {
   readonly holder: string;
   readonly id: ObjectId;
-  readonly resolve: (offset: number | null) => void;
+  readonly resolve: (room: GrantedRoom) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -67,6 +74,7 @@ export class ObjectSpace {
     this.table = new ObjectTable({
       capacity: pool.capacity,
       granuleBytes: MAPPABLE_ALIGNMENT,
+      span: pool.span,
       ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
       ...(options.files === null ? {} : {
         spillBatchBytes: Math.min(SPILL_BATCH_BYTES, Math.ceil(pool.capacity * SPILL_BATCH_SHARE)),
@@ -74,8 +82,8 @@ export class ObjectSpace {
     });
   }
 
-  /** Room for an object: resolves with an offset of the pool, or null for an inline one. ObjectStoreFullError. */
-  create(holder: string, id: ObjectId, size: number, inline: boolean): Promise<number | null> {
+  /** Room for an object. Rejects with ObjectStoreFullError or OutOfDiskError. */
+  create(holder: string, id: ObjectId, size: number, inline: boolean): Promise<GrantedRoom> {
     return new Promise((resolve, reject) => {
       const requestId = `c${++this.#requests}`;
       this.#creates.set(requestId, { holder, id, resolve, reject });
@@ -116,8 +124,42 @@ export class ObjectSpace {
     return this.inlineBytes(entry.id).subarray(offset, offset + length);
   }
 
-  /** Hands a part of a spilled object to `sink`, in order. The object is pinned by the caller. */
-  async readSpilled(
+  /** From the disk into memory, by `sink`. A file that is broken is none: the object must come from elsewhere. */
+  async restore(
+    id: ObjectId,
+    offset: number,
+    sink: (offset: number, bytes: Uint8Array) => void,
+  ): Promise<void> {
+    const entry = this.table.get(id);
+    if (entry === undefined) throw new Error(`${id} was deleted`);
+    const holder = `restore:${++this.#requests}`;
+    this.step({ type: "pin", holder, id });
+    let sinkFailed = false;
+    try {
+      await this.#readSpilled(entry, { offset, length: entry.size - offset }, (at, bytes) => {
+        sinkFailed = true;
+        sink(at, bytes);
+        sinkFailed = false;
+      });
+    } catch (error) {
+      if (!sinkFailed && !this.#closed) {
+        this.#listener.spillBroken(id, (error as Error).message);
+        this.step({ type: "spillBroken", id });
+      }
+      throw error;
+    } finally {
+      this.step({ type: "unpin", holder, id, count: 1 });
+    }
+  }
+
+  /** A part of a spilled object. The object is pinned by the caller. */
+  async partOfSpilled(entry: StoredEntry, offset: number, length: number): Promise<Uint8Array> {
+    const part = new Uint8Array(length);
+    await this.#readSpilled(entry, { offset, length }, (at, bytes) => part.set(bytes, at - offset));
+    return part;
+  }
+
+  async #readSpilled(
     entry: StoredEntry,
     range: { readonly offset: number; readonly length: number },
     sink: (offset: number, bytes: Uint8Array) => void,
@@ -134,7 +176,13 @@ export class ObjectSpace {
   #perform(effect: TableEffect): void {
     switch (effect.type) {
       case "granted":
-        this.#takeCreate(effect.requestId)?.resolve(effect.offset);
+        this.#takeCreate(effect.requestId)?.resolve({
+          offset: effect.offset,
+          isCold: effect.isCold === true,
+        });
+        break;
+      case "dropPages":
+        this.#pool.dropPages(effect.offset, effect.bytes);
         break;
       case "createFailed":
         this.#takeCreate(effect.requestId)?.reject(errorOfCode(effect.code, effect.message));

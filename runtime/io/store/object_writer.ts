@@ -23,7 +23,10 @@ export class ObjectWriter {
    * @throws {ObjectStoreFullError} when the pool's file system is full although the range was granted (somebody else fills
    * it): abort the object; nothing was published.
    */
-  write(place: { readonly path: string; readonly offset: number }, parts: ObjectParts): void {
+  write(
+    place: { readonly path: string; readonly offset: number; readonly isCold?: boolean },
+    parts: ObjectParts,
+  ): void {
     const file = this.#files.open(place.path);
     const layout = layoutOf(parts.body.byteLength, parts.buffers.map((buffer) => buffer.byteLength));
     if (place.offset + layout.size > file.size) {
@@ -31,6 +34,7 @@ export class ObjectWriter {
         `Cannot write ${layout.size} bytes at ${place.offset}: ${place.path} has ${file.size}`,
       );
     }
+    if (place.isCold) file.forget(place.offset, layout.size);
     const view = layout.size < VIEW_BYTES_MIN ? null : file.writableView(place.offset, layout.size);
     if (view !== null) {
       writeLayout(view, parts);

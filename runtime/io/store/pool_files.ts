@@ -131,6 +131,18 @@ export class PoolFile {
     if (this.#rangeState(offset, length) === UNSEEN) this.#setRangeState(offset, length, WRITTEN);
   }
 
+  /** Gives the pages of a range that nobody uses back. False where this runtime or file system cannot. */
+  dropPages(offset: number, length: number): boolean {
+    if (this.#region === undefined) this.#region = mapShared(this.fd, this.size);
+    this.forget(offset, length);
+    return this.#region?.drop(offset, length) ?? false;
+  }
+
+  /** The pages of a range were dropped: it must be written as if for the first time. */
+  forget(offset: number, length: number): void {
+    if (this.#granules !== null) this.#setRangeState(offset, length, UNSEEN);
+  }
+
   close(): void {
     this.#dropRegion();
     closeSync(this.fd);

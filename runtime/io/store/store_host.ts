@@ -143,6 +143,8 @@ export interface ObjectStore {
 
   /** Brings a lease's arguments here, all or none, and pins them until releaseArguments of the same key. */
   pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void>;
+  /** They stay pinned, but no longer count against what arguments may hold: their task waits for others. */
+  argumentsLent(key: string): void;
   /** Also cancels a pinArguments that is under way. Idempotent. */
   releaseArguments(key: string): void;
   /** Whether the object is complete on this node. */

@@ -261,6 +261,8 @@ export class World {
         });
         return;
       }
+      case "argumentsLent":
+        return;
       case "releaseArguments":
         assert(this.pinned.delete(effect.key), "only pinned arguments are released");
         return;

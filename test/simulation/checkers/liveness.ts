@@ -2,12 +2,14 @@
  * After the faults have stopped everything ends: every task has an outcome, every request an answer.
  * @module
  */
+import { groupsAreOver } from "./groups.ts";
 import type { SimWorld } from "../sim_world.ts";
 
 export function isQuiet(world: SimWorld): boolean {
   const { gcs } = world.head;
   if (gcs === null || gcs.scheduler.demand().length > 0 || gcs.objects.waiterCount > 0) return false;
   for (const driver of world.drivers) if (!driver.isSettled) return false;
+  if (!groupsAreOver(world)) return false;
   // A node that is lost for good must be known to be dead.
   if (gcs.nodes.members().some((nodeId) => !world.agents.has(nodeId))) return false;
   for (const agent of world.agents.values()) {
@@ -40,6 +42,7 @@ export function describeUnrest(world: SimWorld): string {
   }
   const { gcs } = world.head;
   unrest.push(`head: ${JSON.stringify(gcs?.scheduler.demand())}, ${gcs?.objects.waiterCount} waiters`);
+  unrest.push(`groups: ${JSON.stringify(gcs?.groups.demand())}`);
   for (const { status } of gcs?.actors.records() ?? []) {
     if (status.state !== "ALIVE" && status.state !== "DEAD") unrest.push(JSON.stringify(status));
   }

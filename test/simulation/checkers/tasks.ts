@@ -63,6 +63,7 @@ export class TaskLedger {
       if (fallen.size > 0 || code === "ObjectStoreFullError") return;
       this.#world.fail(`${task.taskId} has lost an argument although no node died: ${code} ${message}`);
     }
+    if (code === "PlacementGroupRemovedError" && strategy.type === "group") return;
     this.#world.fail(`${task.taskId} is refused with ${code}: ${message}`);
   }
 }

@@ -1,0 +1,98 @@
+/**
+ * The placement groups of one simulated driver: created, perhaps given work and actors, and removed again in time, so that
+ * what they hold comes back.
+ * @module
+ */
+import { type GroupId, groupId } from "../../runtime/common/ids.ts";
+import type { GroupSpec, PlacementStrategy } from "../../runtime/common/placement_group.ts";
+import { toUnits } from "../../runtime/common/resources.ts";
+import type { TaskPlan } from "./plan.ts";
+import type { SimDriver } from "./sim_driver.ts";
+import type { SimWorld } from "./sim_world.ts";
+
+/** After its creation a group is removed within this time: what it holds is nobody else's meanwhile. */
+const LIFE_MS = 9_000;
+
+export class SimGroups {
+  readonly #world: SimWorld;
+  readonly #driver: SimDriver;
+  /** Groups that the head has acknowledged and that were not removed. */
+  readonly #live: Map<GroupId, GroupSpec> = new Map();
+  #open: number = 0;
+
+  constructor(world: SimWorld, driver: SimDriver) {
+    this.#world = world;
+    this.#driver = driver;
+  }
+
+  /** Requests without an answer, and groups that are still to be removed. */
+  get openCount(): number {
+    return this.#open + this.#live.size;
+  }
+
+  create(): void {
+    const { work, loop } = this.#world;
+    const { id: owner, agent, jobId } = this.#driver;
+    const strategy = work.pick<PlacementStrategy>(["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"]);
+    const spec: GroupSpec = {
+      groupId: groupId(this.#world.randomId()),
+      jobId: jobId!,
+      owner,
+      ownerNode: agent.nodeId,
+      name: "",
+      namespace: "shared",
+      detached: false,
+      byDetachedActor: false,
+      strategy,
+      bundles: Array.from({ length: work.between(1, 3) }, () => toUnits({ CPU: work.pick([0.5, 1]) })),
+    };
+    this.#open++;
+    agent.link.request({ type: "createGroup", spec }, (answer) => {
+      this.#open--;
+      if (!answer.ok) {
+        // The head ended the job, and its driver has not heard of it.
+        if (this.#world.head.gcs?.jobs.isRunning(spec.jobId) !== true) return;
+        return this.#world.fail(`${spec.groupId} is refused with ${answer.code}: ${answer.message}`);
+      }
+      this.#live.set(spec.groupId, spec);
+      loop.after(work.between(500, LIFE_MS), () => this.#remove(spec.groupId));
+    });
+  }
+
+  /** Tasks for the groups that are there now; they fail with their group. */
+  plans(): TaskPlan[] {
+    const { work } = this.#world;
+    const plans: TaskPlan[] = [];
+    for (const { groupId, bundles } of this.#live.values()) {
+      for (let index = work.below(3); index >= 0; index--) {
+        const bundleIndex = work.between(-1, bundles.length - 1);
+        const resources = toUnits({ CPU: 0.5 });
+        const strategy = { type: "group", groupId, bundleIndex, capture: false } as const;
+        plans.push({
+          durationMs: work.between(1, 400),
+          outputBytes: 0,
+          children: [],
+          args: [],
+          borrows: false,
+          shape: {
+            key: JSON.stringify([resources, strategy]),
+            resources,
+            strategy,
+            runtimeEnv: { hash: "" },
+          },
+          retries: work.pick([0, 3]),
+        });
+      }
+    }
+    return plans;
+  }
+
+  #remove(groupId: GroupId): void {
+    if (!this.#driver.isAlive) return;
+    this.#open++;
+    this.#driver.agent.link.request({ type: "removeGroup", groupId }, () => {
+      this.#open--;
+      this.#live.delete(groupId);
+    });
+  }
+}

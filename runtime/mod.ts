@@ -65,6 +65,7 @@ export type {
   InitOptions,
   MethodOptions,
   ObjectRef,
+  ObjectRefStream,
   PlacementGroup,
   PlacementGroupOptions,
   RefOr,

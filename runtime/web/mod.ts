@@ -64,6 +64,7 @@ export type {
   HandleOf,
   MethodOptions,
   ObjectRef,
+  ObjectRefStream,
   PlacementGroup,
   PlacementGroupOptions,
   RefOr,

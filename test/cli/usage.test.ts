@@ -28,7 +28,10 @@ describe("wrong usage exits with 1 and one line", () => {
     [["trace"], /^trace: say which task/],
     [["show"], /^show: say what/],
     [["show", "x-1"], /^show: "x-1" is no id/],
-    [["ls", "things"], "ls: say what to list: tasks, actors, objects, nodes, workers, jobs"],
+    [
+      ["ls", "things"],
+      "ls: say what to list: tasks, actors, objects, nodes, workers, jobs, placement-groups",
+    ],
     [
       ["ls", "tasks", "--limit", "0", "--address", "127.0.0.1:1"],
       'ls: --limit must be a number of at least 1, is "0"',

@@ -4,14 +4,23 @@
  */
 import { Deque } from "../common/deque.ts";
 import { checkKnownOptions } from "../common/options.ts";
-import type { ActorHandle, GetOptions, ObjectRef, RefOr, RemoteFunction } from "../common/public_types.ts";
+import type {
+  ActorHandle,
+  GetOptions,
+  ObjectRef,
+  ObjectRefStream,
+  RefOr,
+  RemoteFunction,
+} from "../common/public_types.ts";
 import { isActorHandle } from "../io/core_worker/actor_handle.ts";
 import { currentCoreWorker, requireCoreWorker } from "../io/core_worker/current.ts";
 import { type Entry, newRound } from "../io/core_worker/entry.ts";
 import { entriesOf, entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
+import { isStream, streamOf } from "../io/core_worker/object_ref_stream.ts";
 import { stayAwake } from "../io/core_worker/stay_awake.ts";
+import { hold, letGo } from "../io/core_worker/process_hold.ts";
 import { cancel } from "./cancel.ts";
-import { hold, keepAlive, letGo } from "./keep_alive.ts";
+import { keepAlive } from "./keep_alive.ts";
 
 // deno-lint-ignore no-explicit-any -- refs of any type
 type AnyRef = ObjectRef<any>;
@@ -33,7 +42,8 @@ export function get(refs: unknown, options?: GetOptions): Promise<unknown> {
     if (options !== undefined) checkGetOptions(options);
     if (isObjectRef(refs)) return getOne(entryHere(refs, "get()'s argument"), options);
     if (!Array.isArray(refs)) {
-      throw new TypeError(`get() takes a ref or an array of refs, not ${describe(refs)}`);
+      const what = isStream(refs) ? "a stream: read it with `for await`" : describe(refs);
+      throw new TypeError(`get() takes a ref or an array of refs, not ${what}`);
     }
     const entries = entriesHere(refs, "get(): refs");
     return keepAlive(requireCoreWorker().objects.getMany(entries, options));
@@ -49,6 +59,14 @@ function entryHere(ref: unknown, what: string): Entry {
 
 function entriesHere(refs: readonly unknown[], what: string): Entry[] {
   return entriesOf(refs, what, currentCoreWorker()?.objects ?? null);
+}
+
+/** The same with streams among them: what stands for the next item or the end of each. */
+function waitedFor(held: readonly unknown[], what: string): Entry[] {
+  if (!held.some(isStream)) return entriesHere(held, what);
+  return held.map((one, index) =>
+    isStream(one) ? streamOf(one, currentCoreWorker()).next() : entryHere(one, `${what}[${index}]`)
+  );
 }
 
 /** The way of most gets, with as few promises as it can have: one task's result, awaited without a time limit. */
@@ -79,10 +97,11 @@ export async function put<T>(value: T): Promise<ObjectRef<T>> {
 
 /**
  * Which refs are ready: at most `numReturns` (default 1), as soon as there are so many, or what is ready at the timeout. A
- * failed task is ready. Answers the very ref objects that it was given, in their order.
+ * failed task is ready; a stream is when it has a next item or has ended. Answers the very ref objects that it was given, in their order.
  * @throws {TypeError | RangeError} for anything but an array of distinct refs, and for numReturns outside 1..length.
  */
-export async function wait<R extends AnyRef>(
+// deno-lint-ignore no-explicit-any -- streams of any type
+export async function wait<R extends AnyRef | ObjectRefStream<any>>(
   refs: readonly R[],
   options: GetOptions & { numReturns?: number; fetchLocal?: boolean } = {},
 ): Promise<[ready: R[], remaining: R[]]> {
@@ -92,7 +111,7 @@ export async function wait<R extends AnyRef>(
   if (typeof fetchLocal !== "boolean") {
     throw new TypeError(`Option fetchLocal must be a boolean, is ${describe(fetchLocal)}`);
   }
-  const entries = entriesHere(refs, "wait(): refs");
+  const entries = waitedFor(refs, "wait(): refs");
   const round = newRound();
   for (const entry of entries) {
     if (entry.seenIn(round)) throw new RangeError("wait() takes distinct refs; one is there twice");
@@ -222,12 +241,12 @@ class MappedTasks {
   }
 }
 
-/** Drop a ref or handle now; idempotent. Finalizers do the same, late. */
+/** Drop a ref, stream or handle now; idempotent. Finalizers do the same, late. */
 // deno-lint-ignore no-explicit-any -- refs and handles of any type
-export function release(held: ObjectRef<any> | ActorHandle<any>): void {
-  if (isObjectRef(held)) held.release();
+export function release(held: ObjectRef<any> | ObjectRefStream<any> | ActorHandle<any>): void {
+  if (isObjectRef(held) || isStream(held)) held.release();
   else if (isActorHandle(held)) held[Symbol.dispose]();
-  else throw new TypeError(`release() takes a ref or an actor handle, not ${describe(held)}`);
+  else throw new TypeError(`release() takes a ref, a stream or an actor handle, not ${describe(held)}`);
 }
 
 const GET_OPTIONS: readonly string[] = ["timeoutMs", "signal"];

@@ -5,6 +5,7 @@
 import { DRAIN_DEADLINE_MS } from "../common/config.ts";
 import type { NodeId } from "../common/ids.ts";
 import { checkKnownOptions } from "../common/options.ts";
+import { kindOfId } from "../common/id_kinds.ts";
 import { addResources, fromUnits } from "../common/resources.ts";
 import { taskSentence } from "../core/why/task_sentence.ts";
 import { requireCoreWorker } from "../io/core_worker/current.ts";
@@ -129,4 +130,14 @@ export async function listJobs(options?: ListOptions): Promise<Record<string, un
 }
 export async function listPlacementGroups(options?: ListOptions): Promise<Record<string, unknown>[]> {
   return await list("placement-groups", options);
+}
+
+/**
+ * All that is known of one task, actor, object, node, worker, job or placement group, by its id: no row when it is not known
+ * (any more), for a task one for each attempt.
+ * @throws {TypeError | RangeError} for what is no id.
+ */
+export async function getState(id: string): Promise<Record<string, unknown>[]> {
+  const { kind, column } = kindOfId(id);
+  return await list(kind, { filters: [`${column}=${id}`], detail: true });
 }

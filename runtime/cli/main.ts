@@ -7,6 +7,7 @@ import { DRAIN_FLAGS, drainCommand } from "./drain_command.ts";
 import { UnreachableError } from "./head_client.ts";
 import { LS_FLAGS, lsCommand } from "./ls_command.ts";
 import { print } from "./print.ts";
+import { showCommand } from "./show_command.ts";
 import { START_FLAGS, startCommand } from "./start_command.ts";
 import { statusCommand } from "./status_command.ts";
 import { STOP_FLAGS, stopCommand } from "./stop_command.ts";
@@ -53,10 +54,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: "why a task, actor or object is where it is",
     flags: COMMON_FLAGS,
   },
+  show: { run: showCommand, usage: "show ID", help: "all that is known of one thing", flags: COMMON_FLAGS },
   ls: {
     run: lsCommand,
     usage: "ls KIND [FILTER…]",
-    help: "rows of tasks, actors, objects, nodes, workers, jobs",
+    help: "rows of tasks, actors, objects, nodes, workers, jobs, placement-groups",
     flags: LS_FLAGS,
   },
 };

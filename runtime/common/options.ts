@@ -158,7 +158,11 @@ const signal: Check = (value, name) => {
   if (!(value instanceof AbortSignal)) wrongType(name, "an AbortSignal", value);
 };
 
-const CALL: Record<string, Check> = { numReturns: number(0), retryExceptions };
+const CALL: Record<string, Check> = {
+  numReturns: number(0),
+  retryExceptions,
+  generatorBackpressure: number(1),
+};
 const TASK: Record<string, Check> = {
   ...PLACED,
   ...CALL,
@@ -205,7 +209,6 @@ const INIT: Record<string, Check> = {
 
 /** Options that the design names and this version does not have: whoever knows them from there shall hear that. */
 const NOT_YET: ReadonlySet<string> = new Set([
-  "generatorBackpressure",
   "concurrencyGroup",
   "concurrencyGroups",
   "checkpointEvery",

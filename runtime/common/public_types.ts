@@ -16,6 +16,21 @@ export interface ObjectRef<T> {
   readonly __value?: T; // phantom
 }
 
+/**
+ * The items of a generator call, in order, each as a ref as soon as it exists. Leaving the loop early stops the producer (its
+ * `finally` runs, at its next `yield`); so do release(), forgetting the stream, and the end of the task that made the call.
+ * Unlike Ray, where it runs on. What the generator throws is the last item's value, then it ends. Not serializable: only this process can read it.
+ */
+export interface ObjectRefStream<T> extends AsyncIterableIterator<ObjectRef<T>, undefined, void> {
+  /** The items themselves; what comes from a store is fetched one ahead. Refs and values are taken from one stream: either. */
+  values(): AsyncIterableIterator<T, undefined, void>;
+  /** Resolves when the task has ended, rejects as it did. Items need not be read for that. */
+  completed(): ObjectRef<void>;
+  /** Stop the producer and free what was not read; idempotent. */
+  release(): void;
+  [Symbol.dispose](): void;
+}
+
 /** A value, or a ref to one: accepted wherever a remote call takes an argument. */
 export type RefOr<T> = T | ObjectRef<T>;
 type Args<A extends readonly unknown[]> = { [K in keyof A]: RefOr<A[K]> };
@@ -96,10 +111,14 @@ export interface PlacedOptions {
 
 /** Options of every call. */
 export interface CallOptions {
-  /** How many refs the call gives: the function then returns that many values in an array. Default 1. */
+  /** How many refs the call gives: the function then returns that many values in an array, or yields them. Default 1; a
+   *  generator then streams. */
   numReturns?: number;
   /** Retry when the function throws: any error, or instances of these classes. Default false. */
   retryExceptions?: boolean | readonly ErrorClass[];
+  /** How many items a generator may be ahead of its reader; then it waits at its `yield`. At least 1. Default: no limit, but
+   *  for 8 MiB of unread small items, beyond which it waits for a second and then uses the object store. */
+  generatorBackpressure?: number;
   /** Aborting it cancels the call, with what that has submitted; a call that is made afterwards is cancelled at once. */
   signal?: AbortSignal;
 }
@@ -149,9 +168,23 @@ export interface ActorOptions extends PlacedOptions {
 type Elements<R> = R extends readonly [unknown, ...unknown[]] ? { -readonly [K in keyof R]: ObjectRef<R[K]> }
   : R extends readonly (infer E)[] ? ObjectRef<E>[]
   : ObjectRef<unknown>[];
-type Returned<R, O> = O extends { numReturns: infer N }
-  ? (N extends 1 ? ObjectRef<Awaited<R>> : N extends 0 ? void : Elements<Awaited<R>>)
-  : ObjectRef<Awaited<R>>;
+type Yielded<R> = 0 extends 1 & R ? never // any: nobody knows
+  // deno-lint-ignore no-explicit-any -- whatever a generator returns and takes
+  : R extends AsyncGenerator<infer Y, any, any> | Generator<infer Y, any, any> ? Y
+  : never;
+type Result<R> = [Yielded<R>] extends [never] ? ObjectRef<Awaited<R>> : ObjectRefStream<Yielded<R>>;
+type Returned<R, O> = O extends { numReturns: infer N } ? (N extends 1 ? Result<R>
+    : N extends 0 ? void
+    : [Yielded<R>] extends [never] ? Elements<Awaited<R>>
+    : Refs<Yielded<R>, N>)
+  : Result<R>;
+/** N refs: a tuple for a literal N below 17. */
+type Refs<T, N> = N extends number
+  ? number extends N ? ObjectRef<T>[] : N extends TupleLength ? TupleOf<ObjectRef<T>, N> : ObjectRef<T>[]
+  : never;
+type TupleLength = 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16;
+type TupleOf<T, N extends number, All extends T[] = []> = All["length"] extends N ? All
+  : TupleOf<T, N, [...All, T]>;
 
 /** What `remote(fn)` gives. */
 // deno-lint-ignore ban-types -- {}: no options given

@@ -14,6 +14,7 @@ import {
   ReplyStatus,
   ValueKind,
 } from "../protocol/push.ts";
+import { newItemReport, readItem } from "../protocol/push_items.ts";
 import { ByteReader } from "../protocol/serialization/mod.ts";
 import { type RefVisitor, visitArguments, visitValue } from "./value_refs.ts";
 
@@ -59,7 +60,7 @@ function inspectPush(
     case PushType.pushCalls: {
       if (type === PushType.pushTasks) rules.code?.();
       const reader = new ByteReader(header);
-      const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0 };
+      const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null };
       while (reader.remaining > 0) {
         const args = readPush(reader, head, type === PushType.pushCalls);
         visitArguments(args, rules.refs);
@@ -69,6 +70,9 @@ function inspectPush(
     }
     case PushType.assign:
     case PushType.returned:
+    case PushType.credits:
+    case PushType.stopItems:
+    case PushType.itemsReturned:
     case PushType.cancel:
       return;
     default:
@@ -83,6 +87,7 @@ function inspectReply(
   { refs }: FrameRules,
 ): void {
   if (type === PushType.handBack || type === PushType.retired) return;
+  if (type === PushType.items) return inspectItems(header, refs);
   if (type !== PushType.replies) throw new ProtocolError(`frame of type ${type} from a worker`);
   const reader = new ByteReader(header);
   const head = { sequence: 0, status: 0, startMs: 0, runUs: 0 };
@@ -97,5 +102,15 @@ function inspectReply(
       for (const { id } of result.contains) refs.ref(id);
       if (result.kind === ValueKind.inline) visitValue(new ByteReader(result.bytes), refs);
     }
+  }
+}
+
+function inspectItems(header: Uint8Array, refs: RefVisitor): void {
+  const reader = new ByteReader(header);
+  const item = newItemReport();
+  while (reader.remaining > 0) {
+    readItem(reader, item);
+    for (const { id } of item.contains) refs.ref(id);
+    if (item.bytes !== null) visitValue(new ByteReader(item.bytes), refs);
   }
 }

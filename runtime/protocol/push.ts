@@ -2,10 +2,11 @@
  * The hot messages, between a submitter and a worker: task pushes and their replies, in binary, many in a frame. Nothing
  * here allocates per field; values inside are encoded values (serialization/), written and skipped as they are.
  *
- *   submitter -> worker   define  assign  pushTasks  pushCalls  returned  cancel
- *   worker -> submitter   replies  handBack  retired
+ *   submitter -> worker   define  assign  pushTasks  pushCalls  returned  cancel  credits  stopItems  itemsReturned
+ *   worker -> submitter   items  replies  handBack  retired
  *
- * Order matters and is kept: `define` comes before the first push that uses its index.
+ * Order matters and is kept: `define` comes before the first push that uses its index, and a generator's items before its
+ * reply. Items are in push_items.ts.
  * @module
  */
 import type { NodeId, ObjectId } from "../common/ids.ts";
@@ -26,6 +27,14 @@ export const PushType = {
   returned: 37,
   /** Header JSON Assignment: what the lease holds, before its first push. */
   assign: 38,
+  /** Items of generators, as soon as they exist. */
+  items: 39,
+  /** How far a generator's items were read. */
+  credits: 40,
+  /** Sequence numbers of generators whose reader has left. */
+  stopItems: 41,
+  /** Items whose refs are now held by the submitter. */
+  itemsReturned: 42,
   /** A CancelOrder: see readCancel. Repeated until the tasks are gone. */
   cancel: 44,
   /** The worker takes no more tasks (maxCalls). Sequence numbers of those that it has not started. */
@@ -54,6 +63,19 @@ export interface FunctionDefinition {
 export const ValueKind = { inline: 0, stored: 1 } as const;
 
 const HAS_DETAILS = 1;
+const GIVES_ITEMS = 2;
+
+/** What the worker of a generator is told: its items are reported one by one. */
+export interface ItemsRequest {
+  /** How many unread items it may be ahead; 0: no such limit. */
+  readonly backpressure: number;
+  /** How many items there are refs for; null: as many as come. */
+  readonly limit: number | null;
+  /** Items before this index are there already, from an earlier attempt. */
+  readonly from: number;
+  /** How many of those were read. */
+  readonly read: number;
+}
 
 /** What a worker is told of one task or actor call, before its arguments. */
 export interface PushHead {
@@ -63,6 +85,8 @@ export interface PushHead {
   attempt: number;
   numReturns: number;
   depth: number;
+  /** Null for what is no generator. */
+  items: ItemsRequest | null;
 }
 
 /** Write one task or call: head, then the arguments' bytes as one block. */
@@ -70,12 +94,19 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
   writer.varint(head.sequence);
   if (typeof head.target === "number") writer.varint(head.target);
   else writer.string(head.target);
-  const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0;
-  writer.u8(plain ? 0 : HAS_DETAILS);
+  const { items } = head;
+  const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0 && items === null;
+  writer.u8(plain ? 0 : items === null ? HAS_DETAILS : HAS_DETAILS | GIVES_ITEMS);
   if (!plain) {
     writer.varint(head.attempt);
     writer.varint(head.numReturns);
     writer.varint(head.depth);
+  }
+  if (items !== null) {
+    writer.varint(items.backpressure);
+    writer.varint(items.limit === null ? 0 : items.limit + 1);
+    writer.varint(items.from);
+    writer.varint(items.read);
   }
   writer.varint(args.length);
   writer.raw(args);
@@ -85,7 +116,9 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
 export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): Uint8Array {
   head.sequence = reader.varint();
   head.target = isCall ? reader.string() : reader.varint();
-  if (reader.u8() === 0) {
+  const flags = reader.u8();
+  head.items = null;
+  if (flags === 0) {
     head.attempt = 0;
     head.numReturns = 1;
     head.depth = 0;
@@ -93,8 +126,18 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
     head.attempt = reader.varint();
     head.numReturns = reader.varint();
     head.depth = reader.varint();
+    if ((flags & GIVES_ITEMS) !== 0) head.items = readItemsRequest(reader);
   }
   return reader.raw(reader.varint());
+}
+
+function readItemsRequest(reader: ByteReader): ItemsRequest {
+  const backpressure = reader.varint();
+  const limitPlusOne = reader.varint();
+  const limit = limitPlusOne === 0 ? null : limitPlusOne - 1;
+  const from = reader.varint();
+  const read = reader.varint();
+  return { backpressure, limit, from, read };
 }
 
 /** How a task ended. */
@@ -222,7 +265,7 @@ export function readCancel(reader: ByteReader): CancelOrder {
 }
 
 /** A count of things that take at least a byte each: never more than bytes are left. */
-function boundedCount(reader: ByteReader): number {
+export function boundedCount(reader: ByteReader): number {
   const count = reader.varint();
   if (count > reader.remaining) {
     throw new ProtocolError(`${count} things announced, ${reader.remaining} bytes left`);

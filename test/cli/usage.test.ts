@@ -16,7 +16,7 @@ const mobula = (runtime: Runtime, args: readonly string[], env: Record<string, s
 describe("wrong usage exits with 1 and one line", () => {
   writeFileSync(join(folder, "empty"), "");
   const cases: [args: string[], error: string | RegExp][] = [
-    [["frob"], 'Unknown command "frob"; known: start, stop, status, drain, trace, why, ls, help'],
+    [["frob"], 'Unknown command "frob"; known: start, stop, status, drain, trace, why, show, ls, help'],
     [["status", "--jsn"], /^status: unknown option --jsn; known: --json --address /],
     [["status", "extra"], 'status: unexpected argument "extra"'],
     [["status", "--address", "nowhere"], 'address "nowhere" is not HOST:PORT'],
@@ -26,7 +26,12 @@ describe("wrong usage exits with 1 and one line", () => {
       /^Cannot read the token from .*empty: it is empty$/,
     ],
     [["trace"], /^trace: say which task/],
-    [["ls", "things"], "ls: say what to list: tasks, actors, objects, nodes, workers, jobs"],
+    [["show"], /^show: say what/],
+    [["show", "x-1"], /^show: "x-1" is no id/],
+    [
+      ["ls", "things"],
+      "ls: say what to list: tasks, actors, objects, nodes, workers, jobs, placement-groups",
+    ],
     [
       ["ls", "tasks", "--limit", "0", "--address", "127.0.0.1:1"],
       'ls: --limit must be a number of at least 1, is "0"',

@@ -72,7 +72,6 @@ test("an unknown option is refused with the known ones, at any depth", () => {
 test("an option that a later version has is refused as such, never ignored", () => {
   for (
     const [check, options, name] of [
-      [checkTaskOptions, { generatorBackpressure: 1 }, "generatorBackpressure"],
       [checkActorOptions, { concurrencyGroups: { io: 2 } }, "concurrencyGroups"],
       [checkActorOptions, { isolation: "shared" }, "isolation"],
       [checkMethodOptions, { concurrencyGroup: "io" }, "concurrencyGroup"],

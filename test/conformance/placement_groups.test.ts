@@ -7,6 +7,7 @@ import {
   get,
   getActor,
   getPlacementGroup,
+  getState,
   type HandleOf,
   kill,
   listActors,
@@ -399,6 +400,13 @@ describe("what runs inside", () => {
     const made = await group([{ CPU: 1 }], { name: "train" });
     expect(await rejection(placementGroup([{ CPU: 1 }], { name: "train" }))).toBeInstanceOf(NameTakenError);
     expect((await getPlacementGroup("train")).id).toBe(made.id);
+    expect(await getState(made.id)).toMatchObject([{
+      placementGroupId: made.id,
+      name: "train",
+      strategy: "PACK",
+    }]);
+    expect(await getState("g-none")).toEqual([]);
+    expect(await rejection(getState("train"))).toBeInstanceOf(RangeError);
     expect((await rejection(getPlacementGroup("nobody"))).message).toContain('"nobody"');
     expect(await rejection(getPlacementGroup(""))).toBeInstanceOf(RangeError);
     await removePlacementGroup(made);

@@ -159,6 +159,7 @@ test("code that cannot be had is the system's failure, not the user's: retryExce
   const noFunction = new RemoteCode("function", {
     hash,
     name: "noFunction",
+    streams: false,
     methods: {},
     captures: null,
     source: null,

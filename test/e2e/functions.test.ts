@@ -289,14 +289,6 @@ test("TASK-04 a function or class whose code is too large is refused, with what 
     );
 });
 
-test("a generator function is refused with what to do", () => {
-  expect(() =>
-    remote(function* () {
-      yield 1;
-    })
-  ).toThrow(/generator/);
-});
-
 test("code that is broken in a worker fails its task only", async () => {
   const uses = remote(() => (globalThis as unknown as { notThere: { x: number } }).notThere.x);
   expect(await rejection(get(uses.remote()))).toBeInstanceOf(TypeError);

@@ -4,7 +4,7 @@
  * @module
  */
 import { expect, test } from "bun:test";
-import type { ActorHandle, HandleOf, ObjectRef, RemoteFunction } from "../../runtime/mod.ts";
+import type { ActorHandle, HandleOf, ObjectRef, ObjectRefStream, RemoteFunction } from "../../runtime/mod.ts";
 import { get, getActor, kill, mapTasks, put, remote, wait } from "../../runtime/mod.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
@@ -82,6 +82,31 @@ export async function programs(): Promise<void> {
   await kill(counter);
   // @ts-expect-error kill takes a handle
   await kill("counter");
+
+  const lines = remote(function* (count: number): Generator<string> {
+    for (let n = 0; n < count; n++) yield String(n);
+  }, { generatorBackpressure: 2 });
+  const stream = lines.remote(3);
+  same<typeof stream, ObjectRefStream<string>>(true);
+  for await (const line of stream) same<typeof line, ObjectRef<string>>(true);
+  for await (const line of stream.values()) same<typeof line, string>(true);
+  same<ReturnType<typeof stream.completed>, ObjectRef<void>>(true);
+  const three = lines.options({ numReturns: 3 }).remote(3);
+  same<typeof three, [ObjectRef<string>, ObjectRef<string>, ObjectRef<string>]>(true);
+  const Source = remote(
+    class {
+      async *numbers(): AsyncGenerator<number> {
+        yield 1;
+      }
+    },
+  );
+  same<ReturnType<ReturnType<typeof Source.remote>["numbers"]["remote"]>, ObjectRefStream<number>>(true);
+  const [next] = await wait([stream]);
+  same<typeof next, ObjectRefStream<string>[]>(true);
+  // @ts-expect-error get takes refs: a stream is read with `for await`
+  await get(stream);
+  // @ts-expect-error a stream does not travel
+  later.remote(stream);
 
   const found = await getActor<{ read(key: string): number }>("store");
   same<typeof found, ActorHandle<{ read(key: string): number }>>(true);

@@ -11,7 +11,6 @@ import {
   RuntimeEnvSetupError,
 } from "../../common/errors.ts";
 import { setClassNames, userClassNames } from "../../common/error_matching.ts";
-import type { ActorId, NodeId } from "../../common/ids.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue } from "../../core/worker/actor_queue.ts";
@@ -19,7 +18,8 @@ import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
-import type { ObjectRef } from "./object_ref.ts";
+import type { HandleInfo } from "./handle_info.ts";
+import { type ItemCall, itemsOption } from "./item_calls.ts";
 import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
@@ -28,20 +28,6 @@ import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
 import type { AskHow } from "./work.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
-
-/** What a handle is, wherever it goes. */
-export interface HandleInfo {
-  readonly actorId: ActorId;
-  readonly home: NodeId;
-  readonly className: string;
-  readonly methods: Readonly<Record<string, MethodInfo>>;
-  /** One order per caller: maxConcurrency is 1. */
-  readonly ordered: boolean;
-  readonly maxTaskRetries: number;
-  readonly maxPendingCalls: number;
-  /** Its handles are counted: the last one gone ends it. False for named actors. */
-  readonly counted: boolean;
-}
 
 const PUSH_FRAME_BYTES = 1024 * 1024;
 /** How often a lost connection asks whether the actor is really gone. */
@@ -104,13 +90,13 @@ export class ActorClient implements WorkerLinkObserver {
     return this.#queue;
   }
 
-  /** Submit a call; answers its refs at once. */
+  /** Submit a call; answers its refs or stream at once. */
   call(
     method: string,
     options: MethodInfo,
     values: readonly unknown[],
     signal: AbortSignal | null,
-  ): ObjectRef<unknown>[] {
+  ): ItemCall["given"] {
     const { info } = this;
     if (info.maxPendingCalls >= 0 && this.#queue.pending >= info.maxPendingCalls) {
       throw new PendingCallsLimitExceededError(
@@ -122,7 +108,8 @@ export class ActorClient implements WorkerLinkObserver {
     const { name } = called.stats;
     const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
-    const returns = core.objects.newReturns(sequence, options.numReturns ?? 1, name);
+    const opened = core.itemCalls.open(core, sequence, name, itemsOption(options.streams, options));
+    const returns = opened?.returns ?? core.objects.newReturns(sequence, options.numReturns ?? 1, name);
     const parent = core.currentTask();
     const call = new OwnCall(sequence, called, options, args, returns, parent, core.nowMs());
     call.retriesLeft = options.maxTaskRetries ?? info.maxTaskRetries;
@@ -132,7 +119,7 @@ export class ActorClient implements WorkerLinkObserver {
     core.recorder.touch();
     if (core.namesPending) core.afterNames(() => this.#submit(call));
     else this.#submit(call);
-    return core.objects.refsOf(returns);
+    return opened?.given ?? core.objects.refsOf(returns);
   }
 
   /** The GCS's word on the actor. `errorValue`: its constructor's error. */
@@ -242,7 +229,9 @@ export class ActorClient implements WorkerLinkObserver {
       call.pushedMs = nowMs;
       call.enter("submitted");
       const { sequence, attempt, depth } = call;
-      const head = { sequence, target: call.method.name, attempt, numReturns: call.returns.length, depth };
+      const target = call.method.name;
+      const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
+      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items };
       writePush(writer, head, call.args.block());
       for (const argument of call.args.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);
@@ -264,6 +253,10 @@ export class ActorClient implements WorkerLinkObserver {
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
     this.#queue.pump();
     this.#settleBusy();
+  }
+
+  items(link: WorkerLink, header: Uint8Array): void {
+    this.#core.itemCalls.received(link, header);
   }
 
   #completed(call: OwnCall, reply: Reply): boolean {
@@ -445,7 +438,8 @@ export class ActorClient implements WorkerLinkObserver {
     if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, reply?.bytes ?? 0, error));
+    const bytes = this.#core.itemCalls.bytesOf(call.sequence) ?? reply?.bytes ?? 0;
+    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, bytes, error));
   }
 
   #row(

@@ -7,8 +7,8 @@ import { RefReleasedError } from "../../common/errors.ts";
 import { checkMethodOptions } from "../../common/options.ts";
 import type { ErrorClass, MethodOptions } from "../../common/public_types.ts";
 import type { ActorClient } from "./actor_client.ts";
+import type { ItemCall } from "./item_calls.ts";
 import type { MethodInfo } from "./own_call.ts";
-import type { ObjectRef } from "./object_ref.ts";
 
 let clientIn: (handle: ActorHandle) => ActorClient | null;
 
@@ -74,34 +74,40 @@ export class ActorMethod {
     this.#signal = signal;
   }
 
-  remote(...args: unknown[]): ObjectRef<unknown> | ObjectRef<unknown>[] | undefined {
-    const refs = clientOf(this.#handle, this.#name).call(this.#name, this.#info, args, this.#signal);
-    return refsOf(refs, this.#info.numReturns);
+  remote(...args: unknown[]): unknown {
+    const given = clientOf(this.#handle, this.#name).call(this.#name, this.#info, args, this.#signal);
+    return refsOf(given, this.#info.numReturns);
   }
 
   options(options: MethodOptions): ActorMethod {
     checkMethodOptions(options);
+    checkBackpressure(this.#name, this.#info, options);
     const info = { ...this.#info, ...methodInfo(options) };
     return new ActorMethod(this.#handle, this.#name, info, options.signal ?? this.#signal);
   }
 }
 
-/** One ref for one return, none for none, an array (typed as a tuple) otherwise. */
-export function refsOf(
-  refs: ObjectRef<unknown>[],
-  numReturns: number | undefined,
-): ObjectRef<unknown> | ObjectRef<unknown>[] | undefined {
+/** Throws for a limit of unread items where there are no items. */
+export function checkBackpressure(name: string, info: MethodInfo, options: MethodOptions): void {
+  if (options.generatorBackpressure === undefined || info.streams === true) return;
+  throw new TypeError(`Option generatorBackpressure is for generator methods; ${name} is none`);
+}
+
+/** A stream; or one ref for one return, none for none, an array (typed as a tuple) otherwise. */
+export function refsOf(refs: ItemCall["given"], numReturns: number | undefined): unknown {
+  if (!Array.isArray(refs)) return refs;
   if (numReturns === undefined || numReturns === 1) return refs[0]!;
   return numReturns === 0 ? undefined : refs;
 }
 
 /** Options in the form that travels: error classes become names. */
 export function methodInfo(options: MethodOptions): MethodInfo {
-  const { numReturns, maxTaskRetries, retryExceptions } = options;
+  const { numReturns, maxTaskRetries, retryExceptions, generatorBackpressure } = options;
   return {
     ...(numReturns !== undefined && { numReturns }),
     ...(maxTaskRetries !== undefined && { maxTaskRetries }),
     ...(retryExceptions !== undefined && { retryExceptions: exceptionNames(retryExceptions) }),
+    ...(generatorBackpressure !== undefined && { generatorBackpressure }),
   };
 }
 

@@ -10,13 +10,21 @@ import { runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { CallFacts, CallStage } from "../../common/why_facts.ts";
-import { ActorClient, type ActorRegistry, type HandleInfo } from "./actor_client.ts";
-import { type ActorHandle, clientOf, type HandleOwner, makeHandle, methodInfo } from "./actor_handle.ts";
+import { ActorClient, type ActorRegistry } from "./actor_client.ts";
+import {
+  type ActorHandle,
+  checkBackpressure,
+  clientOf,
+  type HandleOwner,
+  makeHandle,
+  methodInfo,
+} from "./actor_handle.ts";
 import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
+import type { HandleInfo } from "./handle_info.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
@@ -102,6 +110,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     const methods: Record<string, MethodInfo> = {};
     for (const [method, info] of Object.entries(code.definition.methods)) {
       const given = options.methods?.[method];
+      if (given !== undefined) checkBackpressure(`${className}.${method}`, info, given);
       methods[method] = given === undefined ? info : { ...info, ...methodInfo(given) };
     }
     for (const method of Object.keys(options.methods ?? {})) {

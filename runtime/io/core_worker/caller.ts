@@ -17,11 +17,13 @@ import {
   readSequences,
   writeSequences,
 } from "../../protocol/push.ts";
+import { type ItemName, readCredit, readItemNames } from "../../protocol/push_items.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { loadFunction } from "../function_loader.ts";
 import type { Connection } from "../transport/connection.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import type { Held } from "./actor_uses.ts";
+import { ItemOutlet } from "./item_outlet.ts";
 import type { Callable, WorkItem } from "./work_item.ts";
 import type { ObjectManager } from "./objects.ts";
 
@@ -93,12 +95,17 @@ export class Caller {
   readonly node: NodeId;
   /** Replies that wait for the next flush. */
   readonly replies: ByteWriter = new ByteWriter();
+  /** Items that wait for the next flush. */
+  readonly items: ByteWriter = new ByteWriter();
   /** What the caller's present lease holds. */
   assigned: Assignment = { resources: {}, gpuIds: [] };
   readonly #core: CoreWorker;
   readonly #connection: Connection;
   readonly #functions: LoadedFunction[] = [];
-  readonly #lent = new Map<number, { entries: readonly Held[]; objects: ObjectManager }>();
+  /** Generators that wait or run, by sequence. */
+  readonly #outlets = new Map<number, ItemOutlet>();
+  /** By sequence, or by itemKey. */
+  readonly #lent = new Map<number | string, { entries: readonly Held[]; objects: ObjectManager }>();
   readonly #receiver: PushReceiver;
 
   constructor(core: CoreWorker, connection: Connection, hello: Hello, receiver: PushReceiver) {
@@ -123,23 +130,55 @@ export class Caller {
       case PushType.pushCalls:
         return this.#receiver.receive(this.#readItems(header, true));
       case PushType.cancel:
-        return this.#receiver.cancel(this, readCancel(new ByteReader(header)));
+        return this.#cancel(readCancel(new ByteReader(header)));
       case PushType.returned:
         for (const sequence of readSequences(new ByteReader(header))) this.#release(sequence);
+        return;
+      case PushType.itemsReturned:
+        for (const name of readItemNames(new ByteReader(header))) this.#release(itemKey(name));
+        return;
+      case PushType.credits: {
+        const credit = readCredit(new ByteReader(header));
+        this.#outlets.get(credit.sequence)?.credited(credit);
+        return;
+      }
+      case PushType.stopItems:
+        for (const sequence of readSequences(new ByteReader(header))) this.#outlets.get(sequence)?.stop();
         return;
       default:
         throw new ProtocolError(`frame of type ${type} on a push connection`);
     }
   }
 
+  /** A generator ends at its next yield, also from where it stands. */
+  #cancel(order: CancelOrder): void {
+    for (const sequence of order.sequences) this.#outlets.get(sequence)?.stop();
+    this.#receiver.cancel(this, order);
+  }
+
   sendReplies(): void {
+    if (this.items.position > 0) {
+      this.#connection.send(PushType.items, this.items.bytes());
+      this.items.reset();
+    }
     if (this.replies.position === 0) return;
     this.#connection.send(PushType.replies, this.replies.bytes());
     this.replies.reset();
   }
 
+  /** Resolves when the caller's connection takes more, or is over. */
+  async writable(): Promise<void> {
+    if (!this.#connection.writable) await this.#connection.drained().catch(() => undefined);
+  }
+
+  /** A task has its reply: a generator takes no credits any more. */
+  answered(sequence: number): void {
+    if (this.#outlets.size > 0) this.#outlets.delete(sequence);
+  }
+
   /** Tasks that were not started. `retired`: no more are taken. */
   handBack(sequences: readonly number[], retired: boolean): void {
+    for (const sequence of sequences) this.#outlets.delete(sequence);
     const writer = new ByteWriter();
     writeSequences(writer, sequences);
     this.#connection.send(retired ? PushType.retired : PushType.handBack, writer.bytes());
@@ -147,9 +186,18 @@ export class Caller {
 
   /** Refs in the results of this task are on their way: keep them until the caller says that it counts them. */
   lend(sequence: number, entries: readonly Held[], objects: ObjectManager): void {
+    this.#lend(sequence, entries, objects);
+  }
+
+  /** The same for an item. */
+  lendItem(name: ItemName, entries: readonly Held[], objects: ObjectManager): void {
+    this.#lend(itemKey(name), entries, objects);
+  }
+
+  #lend(key: number | string, entries: readonly Held[], objects: ObjectManager): void {
     if (!this.#connection.isOpen) return; // Nobody will say it.
     for (const entry of entries) entry.count++;
-    this.#lent.set(sequence, { entries, objects });
+    this.#lent.set(key, { entries, objects });
   }
 
   /** Whether refs in results wait for the caller to count them. */
@@ -157,15 +205,16 @@ export class Caller {
     return this.#lent.size > 0;
   }
 
-  /** The connection is over. */
+  /** The connection is over. Generators end: nobody reads them. */
   closed(): void {
-    for (const sequence of [...this.#lent.keys()]) this.#release(sequence);
+    for (const outlet of this.#outlets.values()) outlet.stop();
+    for (const key of [...this.#lent.keys()]) this.#release(key);
   }
 
-  #release(sequence: number): void {
-    const lent = this.#lent.get(sequence);
+  #release(key: number | string): void {
+    const lent = this.#lent.get(key);
     if (lent === undefined) return;
-    this.#lent.delete(sequence);
+    this.#lent.delete(key);
     for (const entry of lent.entries) lent.objects.drop(entry);
   }
 
@@ -179,7 +228,7 @@ export class Caller {
 
   #readItems(header: Uint8Array, isCall: boolean): WorkItem[] {
     const reader = new ByteReader(header);
-    const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0 };
+    const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null };
     const items: WorkItem[] = [];
     while (reader.remaining > 0) {
       const args = readPush(reader, head, isCall);
@@ -187,6 +236,8 @@ export class Caller {
       if (target === undefined) throw new ProtocolError(`task of the unknown function ${head.target}`);
       const { sequence, attempt, numReturns, depth } = head;
       const method = isCall ? head.target as string : "";
+      const outlet = head.items === null ? null : new ItemOutlet(head.items, attempt);
+      if (outlet !== null) this.#outlets.set(sequence, outlet);
       items.push({
         caller: this,
         sequence,
@@ -196,6 +247,7 @@ export class Caller {
         target,
         method,
         args,
+        items: outlet,
         context: null,
         cancelled: false,
         answered: false,
@@ -203,4 +255,8 @@ export class Caller {
     }
     return items;
   }
+}
+
+function itemKey([sequence, index]: ItemName): string {
+  return `${sequence}.${index}`;
 }

@@ -12,6 +12,7 @@ import type { ActorUses } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Entry } from "./entry.ts";
 import type { FunctionTable } from "./functions.ts";
+import type { ItemCalls } from "./item_calls.ts";
 import type { ObjectManager } from "./objects.ts";
 import type { PushChannel } from "./push_channel.ts";
 import type { TaskRecorder } from "./recorder.ts";
@@ -50,6 +51,8 @@ export interface Identity {
 /** See the module's header. */
 export interface CoreContext {
   readonly identity: Identity;
+  /** Why this process is no part of the cluster any more. */
+  readonly closedReason: Error | null;
   /** Resolves when the identity is known. */
   readonly connected: Promise<void>;
   /** The environment that tasks of this process have unless they say otherwise: the job's, in a worker its own. */
@@ -61,6 +64,7 @@ export interface CoreContext {
   readonly actorUses: ActorUses;
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
+  readonly itemCalls: ItemCalls;
   readonly cancels: CancelManager;
   /** Milliseconds since the epoch, monotonic within the process. */
   nowMs(): number;

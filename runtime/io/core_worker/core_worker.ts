@@ -34,6 +34,7 @@ import { type CoreHost, type FolderAccess, NO_FOLDERS, randomHex } from "./core_
 import type { Entry } from "./entry.ts";
 import { sequenceOf } from "./explain.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
+import { ItemCalls, itemsOption } from "./item_calls.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
 import { registeredCodecs } from "./class_codecs.ts";
 import { type BlockingObserver, ObjectManager } from "./objects.ts";
@@ -98,6 +99,7 @@ export class CoreWorker implements CoreContext {
   readonly connected: Promise<void>;
   readonly store: StoreAccess;
   readonly workingDirs: FolderAccess;
+  readonly itemCalls: ItemCalls = new ItemCalls();
   readonly #relays: RelayTable;
   readonly #options: CoreWorkerOptions;
   readonly #connect = Promise.withResolvers<void>();
@@ -378,6 +380,7 @@ export class CoreWorker implements CoreContext {
       maxRetries,
       numReturns: options.numReturns ?? 1,
       retryExceptions: exceptionNames(options.retryExceptions ?? false),
+      items: itemsOption(code.definition.streams, options),
       signal: options.signal ?? null,
       manager: this.tasks,
     };

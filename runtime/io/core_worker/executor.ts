@@ -32,6 +32,7 @@ import type { CoreWorker } from "./core_worker.ts";
 import { abandon, type Held } from "./actor_uses.ts";
 import type { ExecutionContext, TaskContext } from "./execution_context.ts";
 import { isThenable, ItemInputs, resultValues } from "./item_inputs.ts";
+import { ItemRunner } from "./item_runner.ts";
 import type { BlockingObserver } from "./objects.ts";
 import { ReplyBatch } from "./reply_batch.ts";
 import { RunLimits } from "./run_limits.ts";
@@ -62,6 +63,7 @@ export class Executor implements BlockingObserver {
   readonly #queue: Deque<WorkItem> = new Deque();
   readonly #scratch = new ByteWriter();
   readonly #replies = new ReplyBatch();
+  readonly #items: ItemRunner;
   readonly inputs: ItemInputs;
   /** Told once that it has run some function as often as it may, and takes no more. */
   onRetired: () => void = NOTHING;
@@ -89,6 +91,7 @@ export class Executor implements BlockingObserver {
     this.#core = core;
     this.#context = context;
     this.#devices = devices;
+    this.#items = new ItemRunner(core, context, this.#replies, () => this.enter());
     this.inputs = new ItemInputs(core);
     this.#cancels = new RunningCancels({ core, context, exit, answer: (item) => this.#answerEarly(item) });
   }
@@ -324,6 +327,7 @@ export class Executor implements BlockingObserver {
     try {
       this.#currentCaller = item.caller;
       result = this.#context.run(context, () => code(...values));
+      if (item.items !== null) return this.#settle(item, this.#items.run(item, context, result), startMs);
       isAsync = isThenable(result); // Runs user code where `then` is a getter.
     } catch (error) {
       return this.#failed(item, error, startMs);
@@ -348,8 +352,10 @@ export class Executor implements BlockingObserver {
 
   /** Reply with a result. Null when it went out; else its end. */
   #finish(item: WorkItem, result: unknown, startMs: number): Promise<void> | null {
-    // What a cancelled call of an actor gives is nobody's.
-    if (item.cancelled && item.target === null) return this.#answerCancelled(item, startMs);
+    // What a cancelled call of an actor gives is nobody's, and a cancelled generator has not come to its end.
+    if (item.cancelled && (item.target === null || item.items !== null)) {
+      return this.#answerCancelled(item, startMs);
+    }
     const runUs = Math.round((performance.now() - startMs) * 1000);
     if (item.numReturns !== 1 || this.#core.link.hasUnconfirmedHolds) {
       return this.#finishSlowly(item, result, startMs, runUs);
@@ -467,6 +473,7 @@ export class Executor implements BlockingObserver {
     if (this.#blocked > 0) this.#unblock(this.#context.current!);
     if (this.#limits.isReached) this.#retire();
     this.#currentCaller = null;
+    if (this.inputs.actor === null) this.#core.itemCalls.leaveStreams();
     this.#context.leave();
     if (this.#running === 0 && this.#queue.length === 0) {
       this.flush();

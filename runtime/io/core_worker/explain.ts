@@ -8,7 +8,7 @@ import type { ActorQueue } from "../../core/worker/actor_queue.ts";
 import type { TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import { taskId } from "../../common/ids.ts";
 import type { CallArguments } from "./arguments.ts";
-import type { HandleInfo } from "./actor_client.ts";
+import type { HandleInfo } from "./handle_info.ts";
 import type { OwnCall } from "./own_call.ts";
 import type { OwnTask } from "./own_task.ts";
 

@@ -21,16 +21,11 @@ export function makeRemote(
   else checkTaskOptions(options);
   const { name, exported } = read(code as AnyCallable);
   const { hash, source, kind, captures } = exported;
-  if (exported.isGenerator) {
-    throw new TypeError(`${name}: generator functions cannot be remote yet; return an array`);
-  }
-  for (const method of exported.methods ?? []) {
-    if (method.isGenerator) {
-      throw new TypeError(`${name}.${method.name}: generator methods cannot be remote yet; return an array`);
-    }
-  }
-  const methods = Object.fromEntries((exported.methods ?? []).map((method) => [method.name, {}]));
-  const remoteCode = new RemoteCode(kind, { hash, source, name, methods, captures });
+  const methods = Object.fromEntries(
+    (exported.methods ?? []).map((method) => [method.name, method.isGenerator ? { streams: true } : {}]),
+  );
+  const streams = exported.isGenerator;
+  const remoteCode = new RemoteCode(kind, { hash, source, name, streams, methods, captures });
   return kind === "class"
     ? new RemoteClass(remoteCode, options)
     : new RemoteFunction(remoteCode, options as TaskOptions);

@@ -257,6 +257,11 @@ export class ObjectManager implements EntryTable {
 
   // ---- get and wait ------------------------------------------------------------------------------------------------------
 
+  /** User code waits from now on; answers how it ends. */
+  beginWait(): () => void {
+    return this.#blocking.enter();
+  }
+
   /** Tell once when a pending entry is settled; user code waits meanwhile. */
   whenSettled(entry: Entry, settled: () => void): void {
     const leave = this.#blocking.enter();

@@ -16,6 +16,9 @@ export interface MethodInfo {
   readonly maxTaskRetries?: number;
   /** True, or names of error classes. */
   readonly retryExceptions?: boolean | readonly string[];
+  /** A generator method: its calls give items, not a result. */
+  readonly streams?: boolean;
+  readonly generatorBackpressure?: number;
 }
 
 /** One method as one client calls it; shared by its calls. */

@@ -9,6 +9,7 @@ import type { CallArguments } from "./arguments.ts";
 import type { CurrentTask } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import type { FunctionRecord } from "./functions.ts";
+import type { ItemsOption } from "./item_calls.ts";
 import type { FunctionStats } from "./recorder.ts";
 import type { TaskManager } from "./tasks.ts";
 import type { AskHow, Work } from "./work.ts";
@@ -24,6 +25,8 @@ export interface CallShape {
   readonly maxRetries: number;
   readonly numReturns: number;
   readonly retryExceptions: boolean | readonly string[];
+  /** Null for what is no generator. */
+  readonly items: ItemsOption | null;
   /** Aborting it cancels the calls. */
   readonly signal: AbortSignal | null;
   readonly manager: TaskManager;

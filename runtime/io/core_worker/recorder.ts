@@ -177,7 +177,7 @@ export class TaskRecorder {
     this.#rows = [];
     this.#urgentRows = [];
     this.#steps = [];
-    // Under way: the next batch tells how it went on.
+    // Under way, perhaps not yet for long: the next batch tells how it went on.
     if (long.length > 0 || running.size > 0) this.touch();
     try {
       await this.#send(batch);

@@ -11,7 +11,6 @@ import { refsOf } from "./actor_handle.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { requireCoreWorker } from "./current.ts";
 import type { FunctionRecord } from "./functions.ts";
-import type { ObjectRef } from "./object_ref.ts";
 import type { AssignedGroup } from "../../common/placement_group.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { CallShape } from "./own_task.ts";
@@ -20,6 +19,8 @@ import type { CallShape } from "./own_task.ts";
 export interface Definition {
   readonly hash: string;
   readonly name: string;
+  /** A generator function: its calls give items, not a result. */
+  readonly streams: boolean;
   /** Public methods of a class, with their defaults. */
   readonly methods: Readonly<Record<string, MethodInfo>>;
   /** Values captured with it; encoded when first used, for one cluster. */
@@ -55,6 +56,10 @@ export class RemoteFunction {
   #shape: { core: CoreWorker; inherited: AssignedGroup | null; call: CallShape } | null = null;
 
   constructor(code: RemoteCode, options: TaskOptions) {
+    const { name, streams } = code.definition;
+    if (options.generatorBackpressure !== undefined && !streams) {
+      throw new TypeError(`Option generatorBackpressure is for generator functions; ${name} is none`);
+    }
     this.code = code;
     this.givenOptions = options;
   }
@@ -66,7 +71,7 @@ export class RemoteFunction {
       this.#shape = { core, inherited, call: core.callShape(this, inherited) };
     }
     const { call } = this.#shape;
-    return refsOf(core.tasks.submit(call, args) as ObjectRef<unknown>[], call.numReturns);
+    return refsOf(core.tasks.submit(call, args), call.numReturns);
   }
 
   options(options: TaskOptions): RemoteFunction {

@@ -102,14 +102,17 @@ export function settleReply(
   for (const [index, result] of reply.results!.entries()) {
     const entry = returns[index]!;
     if (result.contains.length > 0) holds = true;
-    const contained = result.contains.length === 0 ? null : result.contains.map((ref) => hold(core, ref));
+    const contained = result.contains.length === 0
+      ? null
+      : result.contains.map((ref) => holdReplyRef(core, ref));
     if (result.kind === ValueKind.inline) objects.settleInline(entry, result.bytes, contained);
     else objects.settleStored(entry, node, result.size, contained);
   }
   return holds;
 }
 
-function hold(core: CoreContext, ref: ReplyRef): Held {
+/** A ref or handle inside a value that arrived: it is counted here from now on. */
+export function holdReplyRef(core: CoreContext, ref: ReplyRef): Held {
   const held = ref.id.startsWith("a-")
     ? core.actorUses.begin(ref as never)
     : core.objects.arrived(ref as never);

@@ -3,6 +3,7 @@
  * @module
  */
 import { type ReplyHead, type ReplyResult, writeReplyHead, writeResults } from "../../protocol/push.ts";
+import { type ItemReport, writeItem } from "../../protocol/push_items.ts";
 import type { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { Caller } from "./caller.ts";
 import { stayAwake } from "./stay_awake.ts";
@@ -29,6 +30,14 @@ export class ReplyBatch {
     this.#added(caller);
   }
 
+  /** An item of a generator: it leaves before every reply that is added from now on. */
+  addItem(caller: Caller, item: Readonly<ItemReport>): void {
+    if (this.#callers.size === 0) this.#firstMs = performance.now();
+    this.#callers.add(caller);
+    writeItem(caller.items, item);
+    if (caller.items.position > BATCH_BYTES) this.flush();
+  }
+
   /** Send all that wait. The next push often comes at once. */
   flush(): void {
     if (this.#callers.size === 0) return;
@@ -45,6 +54,7 @@ export class ReplyBatch {
   #begin(caller: Caller, head: Readonly<ReplyHead>): ByteWriter {
     if (this.#callers.size === 0) this.#firstMs = performance.now();
     this.#callers.add(caller);
+    caller.answered(head.sequence);
     writeReplyHead(caller.replies, head);
     return caller.replies;
   }

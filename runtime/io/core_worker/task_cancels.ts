@@ -8,7 +8,7 @@ import type { TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { Lease } from "../../core/worker/task_submitter_types.ts";
 import { cancelledError } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
-import type { ObjectRef } from "./object_ref.ts";
+import type { ItemCall } from "./item_calls.ts";
 import type { CallShape, OwnTask } from "./own_task.ts";
 import type { Reply } from "./replies.ts";
 import type { AskHow } from "./work.ts";
@@ -36,13 +36,14 @@ export class TaskCancels {
   }
 
   /** The refs of a call whose signal was aborted before it began. */
-  refuse(call: CallShape, sequence: number): ObjectRef<unknown>[] {
+  refuse(call: CallShape, sequence: number): ItemCall["given"] {
     const { objects, identity } = this.#core;
     const id = taskId(identity.self, sequence);
     const encoded = objects.encodeError(cancelledError(call.name, id));
-    const returns = objects.newReturns(sequence, call.numReturns, call.name);
+    const opened = this.#core.itemCalls.open(this.#core, sequence, call.name, call.items);
+    const returns = opened?.returns ?? objects.newReturns(sequence, call.numReturns, call.name);
     for (const entry of returns) objects.settleError(entry, encoded);
-    return objects.refsOf(returns);
+    return opened?.given ?? objects.refsOf(returns);
   }
 
   /** End a task that waits here. False when a worker has it. */

@@ -33,7 +33,8 @@ export class TaskHistory implements RunningSource {
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const startMs = reply === null ? null : reply.startMs;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    recorder.row(this.#row(task, state, { startMs, endMs, resultBytes: reply?.bytes ?? 0, error }));
+    const resultBytes = this.#core.itemCalls.bytesOf(task.sequence) ?? reply?.bytes ?? 0;
+    recorder.row(this.#row(task, state, { startMs, endMs, resultBytes, error }));
   }
 
   running(): Map<FunctionStats, number> {

@@ -18,13 +18,13 @@ import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import { ARGUMENT_REQUESTS, explainTask } from "./explain.ts";
 import { leaseRequestOf, traceRequest } from "./lease_requests.ts";
-import type { ObjectRef } from "./object_ref.ts";
+import type { ItemCall } from "./item_calls.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskCancels } from "./task_cancels.ts";
 import { TaskHistory } from "./task_history.ts";
 import { Timer } from "./timers.ts";
-import { lostError, WorkerFates } from "./worker_fates.ts";
+import { lostError, lostMessage, WorkerFates } from "./worker_fates.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** How long a dead worker's connection may take to end by itself. */
@@ -40,6 +40,8 @@ export class TaskManager implements WorkerLinkObserver {
   readonly cancels: TaskCancels;
   readonly #links = new Map<string, { link: WorkerLink; lease: Lease<OwnTask> | null }>();
   readonly #writer = new ByteWriter();
+  readonly items = (link: WorkerLink, header: Uint8Array): void =>
+    this.#core.itemCalls.received(link, header);
   readonly #pendingMax: number;
   /** Those whose arguments are not known. */
   readonly #unready = new Set<OwnTask>();
@@ -109,8 +111,8 @@ export class TaskManager implements WorkerLinkObserver {
     return explainTask(sequence, this.#unready, this.#submitter);
   }
 
-  /** Submit one call; answers its refs at once. */
-  submit(call: CallShape, values: readonly unknown[]): ObjectRef<unknown>[] {
+  /** Submit one call; answers its refs or stream at once. */
+  submit(call: CallShape, values: readonly unknown[]): ItemCall["given"] {
     if (this.#closed !== null) throw this.#closed;
     if (this.#pending >= this.#pendingMax) {
       throw new PendingCallsLimitExceededError(
@@ -121,7 +123,8 @@ export class TaskManager implements WorkerLinkObserver {
     const sequence = core.nextSequence();
     if (call.signal?.aborted) return this.cancels.refuse(call, sequence);
     const args = encodeArguments(core, values, call.name);
-    const returns = core.objects.newReturns(sequence, call.numReturns, call.name);
+    const opened = core.itemCalls.open(core, sequence, call.name, call.items);
+    const returns = opened?.returns ?? core.objects.newReturns(sequence, call.numReturns, call.name);
     const parent = core.currentTask();
     const task = new OwnTask(sequence, call, args, returns, parent, core.nowMs());
     for (const entry of returns) entry.maker = task;
@@ -145,7 +148,7 @@ export class TaskManager implements WorkerLinkObserver {
         })
       );
     }
-    return core.objects.refsOf(returns);
+    return opened?.given ?? core.objects.refsOf(returns);
   }
 
   #enqueue(task: OwnTask): void {
@@ -335,8 +338,11 @@ export class TaskManager implements WorkerLinkObserver {
         sequence: task.sequence,
         target: link.indexOf(task.call.record),
         attempt: task.attempt,
-        numReturns: task.call.numReturns,
+        numReturns: task.returns.length,
         depth: task.depth,
+        items: task.call.items === null
+          ? null
+          : this.#core.itemCalls.pushed(task.sequence, link, task.attempt),
       };
       writePush(writer, head, task.args.block());
     }
@@ -452,11 +458,7 @@ export class TaskManager implements WorkerLinkObserver {
     if (task.cancelled) return this.cancels.fail(task, null);
     task.stage = "ended"; // It is too late to cancel it.
     const cause = known ?? await this.#core.workerFate(grant);
-    const { name } = task.call;
-    const attempts = `${task.attempt + 1} ${task.attempt === 0 ? "execution" : "executions"}`;
-    const message =
-      `${name} (${task.id}) died or was killed while executing, after ${attempts}: ${cause.message}`;
-    this.#fail(task, this.#core.objects.encodeError(lostError(cause, message)));
+    this.#fail(task, this.#core.objects.encodeError(lostError(cause, lostMessage(task, cause))));
   }
 
   /** An argument failed: the task fails without running, for the argument's reason. */
@@ -490,9 +492,7 @@ export class TaskManager implements WorkerLinkObserver {
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
     this.#fates.clear();
-    this.#delayTimer?.clear();
-    this.#idleTimer?.clear();
-    this.#stallTimer?.clear();
+    for (const timer of [this.#delayTimer, this.#idleTimer, this.#stallTimer]) timer?.clear();
     // There may be a million, and nobody is left who would take their rows.
     for (const task of tasks) this.#settleFailed(task, encoded);
   }

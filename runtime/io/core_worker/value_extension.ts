@@ -9,7 +9,7 @@ import type { ActorOptions, TaskOptions } from "../../common/public_types.ts";
 import { type GroupInfo, groupInfoOf } from "../../common/placement_group.ts";
 import { packedFolder, runtimeEnvOf } from "../../common/runtime_env.ts";
 import type { ValueExtension } from "../../protocol/serialization/mod.ts";
-import type { HandleInfo } from "./actor_client.ts";
+import type { HandleInfo } from "./handle_info.ts";
 import type { MethodInfo } from "./own_call.ts";
 import { clientOf, isActorHandle } from "./actor_handle.ts";
 import type { ActorManager } from "./actors.ts";
@@ -24,6 +24,7 @@ interface CodeData {
   readonly kind: "function" | "class";
   readonly hash: string;
   readonly name: string;
+  readonly streams: boolean;
   readonly methods: Readonly<Record<string, MethodInfo>>;
   readonly options: TaskOptions | ActorOptions;
 }
@@ -38,11 +39,12 @@ export function valueExtension(
     const record = value.code.recordIn(core);
     // Whoever receives it finds the source in the function table.
     void core.functions.export(record).catch(() => undefined);
-    const { name, methods } = value.code.definition;
+    const { name, streams, methods } = value.code.definition;
     return {
       kind: value.code.kind,
       hash: record.hash,
       name,
+      streams,
       methods,
       options: travelling(value.givenOptions, core),
     };
@@ -95,8 +97,8 @@ export function valueExtension(
 }
 
 function decodeCode(data: CodeData): RemoteFunction | RemoteClass {
-  const { hash, name, methods, kind } = data;
-  const code = new RemoteCode(kind, { hash, name, methods, captures: null, source: null });
+  const { hash, name, streams, methods, kind } = data;
+  const code = new RemoteCode(kind, { hash, name, streams, methods, captures: null, source: null });
   return kind === "function"
     ? new RemoteFunction(code, data.options as TaskOptions)
     : new RemoteClass(code, data.options as ActorOptions);

@@ -17,6 +17,8 @@ export interface Work extends CancelTarget {
   readonly name: string;
   /** An actor's call: it cannot be ended by force, which would end the actor. */
   readonly isCall: boolean;
+  /** Retries that may still be used; -1 without end. */
+  retriesLeft: number;
   /** Its place among those that its AbortSignal cancels; -1: it has none, or is no longer among them. */
   signalIndex: number;
   /** End it here, if it has not left this process. False when it has. */

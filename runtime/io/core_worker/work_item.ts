@@ -5,6 +5,7 @@
 import type { Assignment } from "../../protocol/push.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { TaskContext } from "./execution_context.ts";
+import type { ItemOutlet } from "./item_outlet.ts";
 
 /** One pushed task or call. */
 export interface WorkItem {
@@ -17,6 +18,8 @@ export interface WorkItem {
   readonly target: LoadedFunction | null;
   readonly method: string;
   readonly args: Uint8Array;
+  /** Null for what is no generator. */
+  readonly items: ItemOutlet | null;
   /** From the moment that user code is called. */
   context: TaskContext | null;
   /** For good: see running_cancels.ts. */

@@ -14,6 +14,7 @@ import {
 } from "../../common/errors.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import { Timer } from "./timers.ts";
+import type { OwnTask } from "./own_task.ts";
 
 /** An agent that has not told the reason by then may be gone itself. */
 const FATE_WAIT_MS = 1_000;
@@ -53,6 +54,12 @@ export function lostError(cause: DeathCause | null, message: string): MobulaErro
   if (cause?.code === "OUT_OF_MEMORY") return new OutOfMemoryError(message);
   if (cause?.code === "PLACEMENT_GROUP_REMOVED") return new PlacementGroupRemovedError(message);
   return cause?.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);
+}
+
+/** What happened to such a task, for people. */
+export function lostMessage({ call, id, attempt }: OwnTask, cause: DeathCause): string {
+  const attempts = `${attempt + 1} ${attempt === 0 ? "execution" : "executions"}`;
+  return `${call.name} (${id}) died or was killed while executing, after ${attempts}: ${cause.message}`;
 }
 
 /** What calls of a dead actor fail with. */

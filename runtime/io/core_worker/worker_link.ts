@@ -16,6 +16,7 @@ const NAMES_MAX = 1_000;
 /** Who hears of replies and of the end. */
 export interface WorkerLinkObserver {
   replies(link: WorkerLink, header: Uint8Array): void;
+  items(link: WorkerLink, header: Uint8Array): void;
   /** Tasks that the worker has not started. `retired`: it takes no more of them. */
   handedBack(link: WorkerLink, header: Uint8Array, retired: boolean): void;
   opened(link: WorkerLink): void;
@@ -123,6 +124,7 @@ export class WorkerLink {
     try {
       channel.onFrame = (type, _flags, header) => {
         if (type === PushType.replies) this.#observer.replies(this, header);
+        else if (type === PushType.items) this.#observer.items(this, header);
         else if (type === PushType.handBack) this.#observer.handedBack(this, header, false);
         else if (type === PushType.retired) this.#observer.handedBack(this, header, true);
       };

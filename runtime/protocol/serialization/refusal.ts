@@ -50,6 +50,7 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   AbortSignal: "give it as the option `signal` of the call",
   Generator: "collect its items, or return it from a remote generator function",
   AsyncGenerator: "collect its items, or return it from a remote generator function",
+  ObjectRefStream: "read it in the process that made it, and pass its refs or values on",
   WeakMap: "weak collections belong to one process",
   WeakSet: "weak collections belong to one process",
   WeakRef: "weak references belong to one process",

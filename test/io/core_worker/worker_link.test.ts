@@ -5,7 +5,7 @@ import { WorkerLink, type WorkerLinkObserver } from "../../../runtime/io/core_wo
 import { PushType } from "../../../runtime/protocol/push.ts";
 import { TestListener } from "../transport/unix_pair.ts";
 
-const SILENT: WorkerLinkObserver = { replies() {}, handedBack() {}, opened() {}, lost() {} };
+const SILENT: WorkerLinkObserver = { replies() {}, items() {}, handedBack() {}, opened() {}, lost() {} };
 
 function record(hash = "h1"): FunctionRecord {
   return new FunctionRecord({ hash, kind: "function", name: "f", source: "() => 1", captures: null });

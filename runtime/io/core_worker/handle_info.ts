@@ -1,0 +1,20 @@
+/**
+ * What a handle to an actor is, wherever it goes.
+ * @module
+ */
+import type { ActorId, NodeId } from "../../common/ids.ts";
+import type { MethodInfo } from "./own_call.ts";
+
+/** See the module's header. */
+export interface HandleInfo {
+  readonly actorId: ActorId;
+  readonly home: NodeId;
+  readonly className: string;
+  readonly methods: Readonly<Record<string, MethodInfo>>;
+  /** One order per caller: maxConcurrency is 1. */
+  readonly ordered: boolean;
+  readonly maxTaskRetries: number;
+  readonly maxPendingCalls: number;
+  /** Its handles are counted: the last one gone ends it. False for named actors. */
+  readonly counted: boolean;
+}

@@ -56,6 +56,8 @@ export const TASK_OOM_RETRIES: number = 15;
 export const MEMORY_MONITOR_MS: number = 250;
 /** The share of a node's memory above which it ends work (Ray: 0.95; MOBULA_MEMORY_USAGE_THRESHOLD). */
 export const MEMORY_USAGE_THRESHOLD: number = 0.95;
+/** What one process may remember of its tasks to make lost results again (Ray: 1 GB; MOBULA_MAX_LINEAGE_BYTES). */
+export const LINEAGE_BYTES_MAX: number = 1024 * 1024 * 1024;
 /** Tasks that one process may have pending (MOBULA_MAX_PENDING_TASKS). */
 export const PENDING_TASKS_MAX: number = 5_000_000;
 

@@ -5,6 +5,7 @@
  */
 import {
   GCS_REQUEST_TIMEOUT_MS,
+  LINEAGE_BYTES_MAX,
   MEMORY_MONITOR_MS,
   MEMORY_USAGE_THRESHOLD,
   PENDING_TASKS_MAX,
@@ -83,6 +84,11 @@ export function maxPendingTasks(): number {
   return integerSetting("MOBULA_MAX_PENDING_TASKS", PENDING_TASKS_MAX, 1);
 }
 
+/** MOBULA_MAX_LINEAGE_BYTES: what a process remembers of its tasks to make lost results again; above it the oldest half goes. */
+export function maxLineageBytes(): number {
+  return integerSetting("MOBULA_MAX_LINEAGE_BYTES", LINEAGE_BYTES_MAX, 0);
+}
+
 /** MOBULA_GCS_REQUEST_TIMEOUT_MS: how long an agent's requests wait for a head that is away, in milliseconds. */
 export function gcsRequestTimeoutMs(): number {
   return integerSetting("MOBULA_GCS_REQUEST_TIMEOUT_MS", GCS_REQUEST_TIMEOUT_MS, 1);
@@ -133,6 +139,7 @@ export function checkEnvironment(): void {
   memorySettings();
   workerStartTimeoutMs();
   maxPendingTasks();
+  maxLineageBytes();
   gcsRequestTimeoutMs();
   maxWorkingDirBytes();
   logLevel();

@@ -14,6 +14,7 @@ import type { Jobs } from "./agent_jobs.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { Peers } from "./agent_peers.ts";
 import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
+import { rebuiltHere } from "./agent_rebuilds.ts";
 import { restrictedHandlers } from "./agent_restricted.ts";
 import type { Relays } from "./agent_relays.ts";
 import type { Tracer } from "./agent_tracer.ts";
@@ -257,6 +258,7 @@ export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<Pe
     returnLease: ({ leaseId, workerLost, retired }) =>
       returned(parts().leases, { leaseId, workerLost, retired }),
     cancelTask: (params) => cancelHere(parts().processes, params),
+    rebuildObject: (params) => rebuiltHere(parts().processes, params),
     reclaimLease: ({ leaseId, submitter }) =>
       parts().processes.notify(submitter, "reclaimLease", { leaseId }),
     leaseLost: ({ leaseId, submitter, workerId, cause }) => {

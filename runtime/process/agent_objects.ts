@@ -10,6 +10,7 @@ import type { HeadMethods, ObjectReport } from "../protocol/messages.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Peers } from "./agent_peers.ts";
 import type { ProcessTable } from "./agent_processes.ts";
+import { rebuilt, type Remaking } from "./agent_rebuilds.ts";
 import type { Tracer } from "./agent_tracer.ts";
 
 /** Number of a step in the design's journey "get". */
@@ -68,9 +69,26 @@ export class AgentStoreHost implements StoreHost {
     const cancel = (): void => head.notify("cancelLocate", { requestId: params.requestId });
     signal.addEventListener("abort", cancel, { once: true });
     try {
-      return (await head.request("locateObject", params, [], { signal })).result;
+      return await this.#locateOrRebuild(params, signal);
     } finally {
       signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  async #locateOrRebuild(
+    params: HeadMethods["locateObject"]["params"],
+    signal: AbortSignal,
+  ): Promise<HeadMethods["locateObject"]["result"]> {
+    let made: Remaking = null;
+    for (;;) {
+      const where = made === null ? params : { ...params, at: made.at, remade: true };
+      try {
+        return (await this.#parts.head.request("locateObject", where, [], { signal })).result;
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code !== "ObjectLostError" || !params.wait || this.#closed) throw error;
+        made = await rebuilt(this.#parts, params, made, error as Error);
+      }
     }
   }
 

@@ -151,8 +151,8 @@ function objectHandlers({ effects, gcs }: HeadServices, peer: HeadPeer): Handler
   return {
     reportObjects: ({ added, removed }) =>
       ask((requestId) => ({ type: "objectsReported", requestId, nodeId, added, removed })),
-    locateObject: ({ requestId: waitId, id, home, at, wait }) =>
-      ask((requestId) => ({ type: "locateObject", requestId, nodeId, waitId, id, home, at, wait })),
+    locateObject: ({ requestId: waitId, ...params }) =>
+      ask((requestId) => ({ ...params, type: "locateObject", requestId, nodeId, waitId })),
     cancelLocate: ({ requestId: waitId }) => effects.step({ type: "cancelLocate", nodeId, waitId }),
     objectsMadeAt: ({ at, ids }) => {
       effects.step({ type: "objectsMadeAt", at, ids });

@@ -39,6 +39,7 @@ import type { NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
+import type { RebuildMethods } from "./rebuild_messages.ts";
 import type { GrantedRange, ObjectPlace } from "./object_place.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
@@ -229,7 +230,7 @@ export interface AgentMethods {
 /** Of a message for people; `log`: what a worker printed, labelled line by line. */
 export type MessageLevel = "log" | "info" | "warning" | "error";
 
-export interface CoreMethods {
+export interface CoreMethods extends RebuildMethods {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
@@ -321,6 +322,8 @@ export interface HeadMethods extends GroupHeadMethods {
       home: NodeId;
       /** The node that made it, when the asker was told: without it, nobody ever learns of an object that died unreported. */
       at?: NodeId | undefined;
+      /** It was lost and is made again: its report is on its way. */
+      remade?: boolean | undefined;
       wait: boolean;
     },
     { nodes: NodeId[]; bytes: number; isError: boolean; waited: boolean }
@@ -449,7 +452,7 @@ export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 
-export interface PeerMethods {
+export interface PeerMethods extends RebuildMethods {
   /** Spillback: queue it here, do not pass it on. */
   readonly requestLease: AgentMethods["requestLease"];
   readonly cancelLease: Notification<{ submitter: ProcessId; requestId: string }>;

@@ -162,7 +162,7 @@ describe("an agent that is killed", () => {
       const [mortalPid, lastingPid] = await get([mortal.pid.remote(), lasting.pid.remote()]);
       expect(await get([mortal.node.remote(), lasting.node.remote()])).toEqual([node.nodeId, node.nodeId]);
       await waitFor("both tasks run", async () => await get(gate.waiters.remote()) === 2);
-      const onlyThere = make.options(at).remote();
+      const onlyThere = make.options({ ...at, maxRetries: 0 }).remote();
       await wait([onlyThere], { fetchLocal: false });
       const workers = node.workers();
       expect(workers).toContain(mortalPid);

@@ -154,7 +154,7 @@ describe("a task", () => {
 
   test("whose argument is on its way: from where, and how much of it has arrived", async () => {
     const node = await addNode({ numCpus: 1 });
-    const make = remote(() => new Uint8Array(48 << 20));
+    const make = remote(() => new Uint8Array(48 << 20), { maxRetries: 0 });
     const data = make.options({ schedulingStrategy: { nodeId: node.nodeId } }).remote();
     await wait([data], { fetchLocal: false });
     await says(data.id, `${data.id} is stored at ${node.nodeId}, 50 MB.`);

@@ -27,6 +27,8 @@ export type DirectoryEvent =
     readonly home: NodeId;
     /** Where the asker was told that the object was made, when it was told. */
     readonly at?: NodeId | undefined;
+    /** It was made again there: that it was lost before is no answer. */
+    readonly remade?: boolean | undefined;
     readonly wait: boolean;
   }
   | { readonly type: "cancelLocate"; readonly nodeId: NodeId | null; readonly waitId: string }

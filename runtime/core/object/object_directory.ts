@@ -261,7 +261,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     const entry = this.#objects.get(id);
     if (entry !== undefined) return void out.push(locatedEffect(requestId, entry, false));
     const loss = this.#lost.get(id);
-    if (loss !== undefined) return fail(loss.code, loss.reason);
+    if (loss !== undefined && event.remade !== true) return fail(loss.code, loss.reason);
     if (this.#freed.has(id)) {
       return fail("ObjectFreedError", FREED);
     }

@@ -11,6 +11,7 @@ import { abandon, type Held } from "./actor_uses.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry, EntryWaiter } from "./entry.ts";
 import { ObjectRef } from "./object_ref.ts";
+import type { RefTarget } from "../../protocol/messages.ts";
 import type { ObjectTarget } from "./store_access.ts";
 import type { RefSink } from "./value_codec.ts";
 
@@ -38,8 +39,25 @@ export interface CallArguments {
   readonly bytes: number;
   /** The arguments as bytes (see push.ts); only when ready. */
   block(): Uint8Array;
+  /** What it takes to make the same block again, after release(); null for what is too large to remember. Only when ready. */
+  kept(): KeptArguments | null;
   /** The call has ended: what it kept alive may go. Idempotent. */
   release(): void;
+}
+
+/** A call's arguments as its lineage keeps them: values as bytes, stored ones by name; or all of them as one block. */
+export type KeptArguments = readonly (Uint8Array | RefTarget)[] | Uint8Array;
+
+/** The arguments of a call that is made again. `entryOf`: the entry of a stored one. */
+export function keptAgain(
+  core: CoreContext,
+  kept: KeptArguments,
+  entryOf: (target: RefTarget) => Entry,
+): CallArguments {
+  if (kept instanceof Uint8Array) return new PlainArguments(kept);
+  const parts = kept.map((part) => part instanceof Uint8Array ? part : entryOf(part));
+  const entries = parts.filter((part): part is Entry => !(part instanceof Uint8Array));
+  return new ArgumentList(core, parts, null, entries);
 }
 
 /** Encode `values`. Throws TypeError with the path of what cannot travel; then nothing was submitted. */
@@ -92,6 +110,9 @@ class PlainArguments implements CallArguments {
     return this.#block.length;
   }
   block(): Uint8Array {
+    return this.#block;
+  }
+  kept(): Uint8Array {
     return this.#block;
   }
   release(): void {}
@@ -150,6 +171,25 @@ class ArgumentList implements CallArguments, EntryWaiter {
   block(): Uint8Array {
     this.#block ??= this.#build(this.#parts!);
     return this.#block;
+  }
+
+  kept(): KeptArguments | null {
+    if (this.#parts === null) return this.block();
+    let inline = 0;
+    const kept = this.#parts.map((part) => {
+      if (!(part instanceof Uint8Array) && !isHere(part)) return { id: part.id, home: part.home };
+      const bytes = part instanceof Uint8Array ? part : this.#bytesOf(part);
+      inline += bytes.length;
+      return bytes;
+    });
+    return inline > INLINE_SUM_BYTES_MAX ? null : kept;
+  }
+
+  #bytesOf(entry: Entry): Uint8Array {
+    if (entry.state === "bytes") return entry.payload as Uint8Array;
+    const writer = new ByteWriter();
+    this.#core.codec.append(writer, entry.payload, "argument", { refs: [], held: [] });
+    return writer.buffer.slice(0, writer.position);
   }
 
   release(): void {

@@ -146,6 +146,7 @@ export class CoreWorker implements CoreContext {
       codec: this.codec,
       recorder: this.recorder,
       blocking: options.blocking ?? NOT_BLOCKING,
+      released: (id) => this.tasks.rebuilds.released(id),
     });
     this.puts = new Puts(this, this.store);
     this.cancels = new CancelManager(this);
@@ -165,6 +166,7 @@ export class CoreWorker implements CoreContext {
       leaseLost: ({ leaseId, cause }) => this.tasks.leaseLost(leaseId, cause),
       actorStatus: ({ status }, sections) => this.actors.updated(status, sections[0]?.slice() ?? null),
       cancelTask: (params) => this.cancels.routed(params),
+      rebuildObject: (params) => this.tasks.rebuilds.rebuild(params),
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
       explain: ({ id }) => ({ call: this.explain(id) }),

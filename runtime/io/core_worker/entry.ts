@@ -3,6 +3,7 @@
  * that was awaited) costs no message; one that is stored, or whose ref left, is counted at its home.
  *
  *   pending --result--> value | bytes | stored | error        (owned: this process submitted or put it)
+ *   stored  --lost----> pending                               (its task is run again: rebuilds.ts)
  *   remote  --get-----> bytes | error                          (borrowed: a ref that came from elsewhere; small values are kept)
  *
  * `count` is what keeps it alive here: unreleased refs, tasks under way that take it as an argument, and values that
@@ -131,6 +132,12 @@ export class Entry {
     return this.state === "pending" ? this.payload as Work | null : null;
   }
   set maker(work: Work) {
+    this.payload = work;
+  }
+
+  /** It was lost, and `work` makes it again. */
+  remake(work: Work): void {
+    this.state = "pending";
     this.payload = work;
   }
 

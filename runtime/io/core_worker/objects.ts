@@ -34,6 +34,7 @@ export class ObjectManager implements EntryTable {
   readonly #codec: ValueCodec;
   readonly #recorder: TaskRecorder;
   readonly #blocking: BlockingObserver;
+  readonly #released: (id: ObjectId) => void;
   /** Entries whose ids others know (stored, lent, borrowed): one entry per object in this process. */
   readonly #known = new Map<ObjectId, WeakRef<Entry>>();
   readonly #collected: FinalizationRegistry<{ id: ObjectId; home: NodeId; op: "disown" | "drop" }>;
@@ -48,6 +49,8 @@ export class ObjectManager implements EntryTable {
       codec: ValueCodec;
       recorder: TaskRecorder;
       blocking: BlockingObserver;
+      /** The last use here of an object that this process owns and that others know has ended. */
+      released: (id: ObjectId) => void;
     },
   ) {
     this.#identity = init.identity;
@@ -56,6 +59,7 @@ export class ObjectManager implements EntryTable {
     this.#codec = init.codec;
     this.#recorder = init.recorder;
     this.#blocking = init.blocking;
+    this.#released = init.released;
     this.#collected = new FinalizationRegistry((target) => this.#forgetCollected(target));
   }
 
@@ -128,6 +132,10 @@ export class ObjectManager implements EntryTable {
   dropContained(entry: Entry): void {
     const contained = entry.contained;
     entry.contained = null;
+    this.#dropAll(contained);
+  }
+
+  #dropAll(contained: readonly Held[] | null): void {
     if (contained !== null) { for (const inner of contained) this.drop(inner); }
   }
 
@@ -152,6 +160,7 @@ export class ObjectManager implements EntryTable {
 
   /** A pending entry has its value inline. A view of a received chunk is copied, or it would keep the chunk alive. */
   settleInline(entry: Entry, encoded: Uint8Array, contained: Held[] | null): void {
+    if (!entry.isPending) return this.#dropAll(contained);
     entry.contained = contained;
     const primitive = this.#codec.primitive(encoded);
     if (primitive !== undefined) entry.settle("value", primitive.value, encoded.length);
@@ -165,7 +174,9 @@ export class ObjectManager implements EntryTable {
   /** A pending entry's value is in the store of `node`. */
   settleStored(entry: Entry, node: NodeId, size: number, contained: Held[] | null): void {
     // The store's agent holds what the stored value contains.
-    if (contained !== null) { for (const inner of contained) this.drop(inner); }
+    this.#dropAll(contained);
+    // Of a task that was run again, but not for this one: it is where it was.
+    if (!entry.isPending) return;
     entry.location = node;
     if (!entry.registered) this.register(entry, node);
     entry.settle("stored", null, size);
@@ -174,6 +185,7 @@ export class ObjectManager implements EntryTable {
 
   /** A pending entry's task failed; `encoded` is the error. */
   settleError(entry: Entry, encoded: Uint8Array): void {
+    if (!entry.isPending) return;
     if (encoded.byteLength !== encoded.buffer.byteLength) encoded = encoded.slice();
     entry.settle("error", encoded, encoded.length);
     this.#settled(entry);
@@ -389,7 +401,9 @@ export class ObjectManager implements EntryTable {
   #unregister(entry: Entry): void {
     if (this.#known.get(entry.id)?.deref() === entry) this.#known.delete(entry.id);
     this.#collected.unregister(entry);
-    this.link.reference({ op: entry.owned ? "disown" : "drop", id: entry.id, home: entry.home });
+    const { id, home, owned } = entry;
+    this.link.reference({ op: owned ? "disown" : "drop", id, home });
+    if (owned) this.#released(id);
   }
 
   #watch(entry: Entry): void {
@@ -404,6 +418,7 @@ export class ObjectManager implements EntryTable {
     if (this.#known.get(id)?.deref() !== undefined) return;
     this.#known.delete(id);
     this.link.reference({ op, id, home });
+    if (op === "disown") this.#released(id);
   }
 
   /** Copy a small value of this process to the node's store, for others. */

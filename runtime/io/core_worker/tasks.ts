@@ -20,6 +20,7 @@ import { ARGUMENT_REQUESTS, explainTask } from "./explain.ts";
 import { leaseRequestOf, traceRequest } from "./lease_requests.ts";
 import type { ItemCall } from "./item_calls.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
+import { Rebuilds } from "./rebuilds.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskCancels } from "./task_cancels.ts";
 import { TaskHistory } from "./task_history.ts";
@@ -40,6 +41,7 @@ export class TaskManager implements WorkerLinkObserver {
   readonly #pump: TaskPump;
   readonly #history: TaskHistory;
   readonly cancels: TaskCancels;
+  readonly rebuilds: Rebuilds;
   readonly #links = new Map<string, { link: WorkerLink; lease: Lease<OwnTask> | null }>();
   readonly #writer = new ByteWriter();
   readonly items = (link: WorkerLink, header: Uint8Array): void =>
@@ -90,6 +92,7 @@ export class TaskManager implements WorkerLinkObserver {
     });
     this.#pump = new TaskPump(core, this.#submitter);
     this.#history = new TaskHistory(core, this.#submitter);
+    this.rebuilds = new Rebuilds(core, (task) => this.#begin(task));
     this.cancels = new TaskCancels(core, {
       submitter: this.#submitter,
       linkOf: (lease) => this.#links.get(lease.grant.workerId)?.link ?? null,
@@ -126,7 +129,14 @@ export class TaskManager implements WorkerLinkObserver {
     const task = new OwnTask(sequence, call, args, returns, parent, core.nowMs());
     for (const entry of returns) entry.maker = task;
     if (parent !== null) parent.adopt(task);
-    if (call.signal !== null) core.cancels.join(call.signal, task);
+    this.#begin(task);
+    return opened?.given ?? core.objects.refsOf(returns);
+  }
+
+  #begin(task: OwnTask): void {
+    const core = this.#core;
+    const { call, args } = task;
+    if (call.signal !== null && !call.signal.aborted) core.cancels.join(call.signal, task);
     this.#pending++;
     core.recorder.touch();
     if (args.isReady && !core.namesPending) this.#enqueue(task);
@@ -145,7 +155,6 @@ export class TaskManager implements WorkerLinkObserver {
         })
       );
     }
-    return opened?.given ?? core.objects.refsOf(returns);
   }
 
   #enqueue(task: OwnTask): void {
@@ -337,6 +346,7 @@ export class TaskManager implements WorkerLinkObserver {
     if (reply.error === null) stats.finished++;
     else stats.failed++;
     this.#history.ended(task, reply.error === null ? "FINISHED" : "FAILED", reply, null);
+    if (reply.results !== null) this.rebuilds.keep(task, reply.results);
     const holds = settleReply(this.#core, task.returns, reply, grant.nodeId);
     this.#end(task);
     return holds;

@@ -117,6 +117,20 @@ describe("callbacks", () => {
   });
 });
 
+describe("objects that are made again", () => {
+  test("who was told that waits for the report, and not for that of a node that died", () => {
+    const bench = new Bench();
+    bench.report(N1, [{ home: N2 }]);
+    bench.step({ type: "nodeDied", nodeId: N1, reason: "gone" });
+    expect(bench.locate({ home: N2 })).toMatchObject([{ type: "locateFailed", code: "ObjectLostError" }]);
+    expect(bench.locate({ home: N2, at: N3, remade: true })).toEqual([]);
+    expect(bench.report(N3, [{ home: N2 }]).at(-1)).toMatchObject({ type: "located", nodes: [N3] });
+    bench.step({ type: "nodeDied", nodeId: N3, reason: "gone" });
+    bench.locate({ home: N2, at: N3, remade: true });
+    expect(bench.after(OWNER_GRACE_MS)).toMatchObject([{ type: "locateFailed", code: "ObjectLostError" }]);
+  });
+});
+
 describe("freed objects", () => {
   test("all holders delete it, waiters hear of it, and a copy that is reported late is deleted again", () => {
     const bench = new Bench();

@@ -1,0 +1,246 @@
+/**
+ * What one process knows to make lost objects again: a record for each of its tasks whose results went into a store. It
+ * decides what is run again, and why not; it does not run anything, and it holds no value.
+ *
+ *     (none) --1--> kept --2--> needed --3--> (none)
+ *                    | ^           |
+ *                    | +----5------+---4--> evicted
+ *
+ *   1 A task that may be run again has ended, and a result lies in a store.
+ *   2 No result is referenced by this process any more, but a kept task had one as its argument: that one's lineage
+ *     needs this one's (as in Ray, it keeps the lineage of its arguments, not their values).
+ *   3 Nothing needs it.
+ *   4 There is more lineage than allowed: the oldest half goes. What it would have made again is lost when it is lost.
+ *   5 It was run again: its results are new, and one run less is left.
+ * @module
+ */
+import { assert } from "../../common/assert.ts";
+import type { ObjectId } from "../../common/ids.ts";
+import { RecentSet } from "../object/recent_set.ts";
+
+/** Evicted tasks that are remembered, for the error's sake. */
+const EVICTED_KEPT = 100_000;
+/** What a record takes beside its arguments, and each of its stored arguments. About; counted, not measured. */
+const RECORD_BYTES = 512;
+const ARGUMENT_BYTES = 128;
+
+/** A stored argument of a kept task. */
+export interface LineageArgument {
+  readonly id: ObjectId;
+  /** This process's own task that makes it; null for what was put, or came from elsewhere. */
+  readonly task: number | null;
+  /** Whether this process put it, or submitted what makes it. */
+  readonly owned: boolean;
+}
+
+/** A task that has ended, as its submitter keeps it. `T`: what it takes to submit it again. */
+export interface KeptTask<T> {
+  /** Its number in this process. */
+  readonly sequence: number;
+  /** Of its arguments by value. */
+  readonly bytes: number;
+  readonly stored: readonly LineageArgument[];
+  /** Which of its results lie in a store and are referenced. */
+  readonly results: readonly number[];
+  /** How often it may be run again; -1 without end. */
+  readonly retriesLeft: number;
+  readonly what: T;
+}
+
+interface Kept<T> {
+  readonly sequence: number;
+  readonly bytes: number;
+  readonly stored: readonly LineageArgument[];
+  readonly what: T;
+  /** Tasks among the arguments' that were kept when this one was. */
+  readonly needs: readonly Kept<T>[];
+  retriesLeft: number;
+  /** Results that this process refers to. */
+  readonly live: Set<number>;
+  /** Kept tasks that need this one. */
+  dependents: number;
+  /** How often its results were made again. */
+  made: number;
+}
+
+/** One task to run again. */
+export interface Rerun<T> {
+  readonly sequence: number;
+  readonly retriesLeft: number;
+  readonly what: T;
+}
+
+/** `first`: tasks of freed arguments, each after those that it needs itself. */
+export type RebuildPlan<T> =
+  | { readonly type: "rebuild"; readonly first: readonly Rerun<T>[]; readonly last: Rerun<T> }
+  | Refusal;
+
+interface Refusal {
+  readonly type: "refused";
+  readonly code: "ObjectLostError" | "ObjectReconstructionFailedError";
+  readonly reason: string;
+}
+
+/** See the module's header. */
+export class Lineage<T> {
+  readonly #bytesMax: number;
+  /** Oldest first. */
+  readonly #tasks: Map<number, Kept<T>> = new Map();
+  readonly #evicted: RecentSet<number> = new RecentSet(EVICTED_KEPT);
+  #bytes: number = 0;
+
+  /** `bytesMax`: of arguments and records together (MOBULA_MAX_LINEAGE_BYTES). */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get size(): number {
+    return this.#tasks.size;
+  }
+  /** What all records take, about. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** How often the results of a task were made again. */
+  made(sequence: number): number {
+    return this.#tasks.get(sequence)?.made ?? 0;
+  }
+
+  /** A task has ended well that may be run again. */
+  keep(task: KeptTask<T>): void {
+    const { sequence, stored, results, retriesLeft, what } = task;
+    assert(!this.#tasks.has(sequence), `task ${sequence} is kept once`);
+    if (results.length === 0) return;
+    const needs: Kept<T>[] = [];
+    for (const { task: needed } of stored) {
+      const kept = needed === null ? undefined : this.#tasks.get(needed);
+      if (kept === undefined) continue;
+      kept.dependents++;
+      needs.push(kept);
+    }
+    const bytes = task.bytes + RECORD_BYTES + stored.length * ARGUMENT_BYTES;
+    const live = new Set(results);
+    const counts = { retriesLeft, live, dependents: 0, made: 0 };
+    this.#tasks.set(sequence, { sequence, bytes, stored, what, needs, ...counts });
+    this.#evicted.delete(sequence);
+    this.#bytes += bytes;
+    if (this.#bytes > this.#bytesMax) this.#evict();
+  }
+
+  /** A kept task was run again. False when it is not kept (any more). */
+  remade(sequence: number, results: readonly number[], retriesLeft: number): boolean {
+    const kept = this.#tasks.get(sequence);
+    if (kept === undefined) return false;
+    for (const index of results) kept.live.add(index);
+    kept.retriesLeft = retriesLeft;
+    kept.made++;
+    return true;
+  }
+
+  /** This process refers to a result no longer. */
+  released(sequence: number, index: number): void {
+    const kept = this.#tasks.get(sequence);
+    if (kept === undefined) return;
+    kept.live.delete(index);
+    this.#forgetUnneeded(kept);
+  }
+
+  /** What must run so that a task's results exist again, or why they cannot. `isHeld`: whether this process refers to an
+   *  argument; then it exists, or is rebuilt by whoever pulls it. A plan uses up a run of each of its tasks. */
+  plan(sequence: number, isHeld: (id: ObjectId) => boolean): RebuildPlan<T> {
+    const target = this.#tasks.get(sequence);
+    if (target === undefined) return this.#missing(sequence, "");
+    const order = new Set<Kept<T>>();
+    const met = new Set<Kept<T>>();
+    // Depth first without recursion: chains are long. A task is seen twice, and goes after what it needs.
+    const stack: { readonly kept: Kept<T>; readonly whose: string }[] = [{ kept: target, whose: "" }];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const { kept, whose } = top;
+      if (met.has(kept)) {
+        stack.pop();
+        order.add(kept);
+        continue;
+      }
+      met.add(kept);
+      if (kept.retriesLeft === 0) return usedUp(whose);
+      for (const { id, task, owned } of kept.stored) {
+        if (!owned || isHeld(id)) continue;
+        const what = `its argument ${id} was freed, and `;
+        if (task === null) return refused(`${what}put values cannot be made again`);
+        const needed = this.#tasks.get(task);
+        if (needed === undefined) return this.#missing(task, what);
+        if (!met.has(needed)) stack.push({ kept: needed, whose: what });
+      }
+    }
+    const reruns = [...order].map((kept) => {
+      if (kept.retriesLeft > 0) kept.retriesLeft--;
+      const { retriesLeft, what } = kept;
+      return { sequence: kept.sequence, retriesLeft, what };
+    });
+    const last = reruns.pop()!;
+    return { type: "rebuild", first: reruns, last };
+  }
+
+  #missing(sequence: number, whose: string): Refusal {
+    if (this.#evicted.has(sequence)) {
+      return refused(`${whose}its lineage was evicted (lineage evicted: MOBULA_MAX_LINEAGE_BYTES)`);
+    }
+    const reason =
+      `${whose}what made it may not be run again (a task with maxRetries: 0, an actor's call or a generator)`;
+    return { type: "refused", code: "ObjectLostError", reason };
+  }
+
+  /** The oldest half goes. */
+  #evict(): void {
+    for (const kept of this.#tasks.values()) {
+      if (this.#bytes <= this.#bytesMax / 2) return;
+      this.#evicted.add(kept.sequence);
+      this.#forget(kept);
+    }
+  }
+
+  #forgetUnneeded(kept: Kept<T>): void {
+    if (kept.live.size > 0 || kept.dependents > 0 || this.#tasks.get(kept.sequence) !== kept) return;
+    this.#forget(kept);
+  }
+
+  #forget(first: Kept<T>): void {
+    const going = [first];
+    for (let kept = going.pop(); kept !== undefined; kept = going.pop()) {
+      this.#tasks.delete(kept.sequence);
+      this.#bytes -= kept.bytes;
+      for (const needed of kept.needs) {
+        needed.dependents--;
+        const isNeeded = needed.dependents > 0 || needed.live.size > 0;
+        if (!isNeeded && this.#tasks.get(needed.sequence) === needed) going.push(needed);
+      }
+    }
+  }
+
+  check(): void {
+    let bytes = 0;
+    const dependents = new Map<Kept<T>, number>();
+    for (const kept of this.#tasks.values()) {
+      bytes += kept.bytes;
+      assert(kept.live.size > 0 || kept.dependents > 0, `task ${kept.sequence}'s lineage is needed`);
+      for (const needed of kept.needs) dependents.set(needed, (dependents.get(needed) ?? 0) + 1);
+    }
+    for (const kept of this.#tasks.values()) {
+      assert(
+        kept.dependents === (dependents.get(kept) ?? 0),
+        `task ${kept.sequence}'s dependents are counted`,
+      );
+    }
+    assert(bytes === this.#bytes, "lineage bytes add up");
+    assert(bytes <= this.#bytesMax, "lineage is bounded");
+  }
+}
+
+function refused(reason: string): Refusal {
+  return { type: "refused", code: "ObjectReconstructionFailedError", reason };
+}
+
+function usedUp(whose: string): Refusal {
+  return refused(`${whose}the task that made it has used up its retries (max attempts: maxRetries)`);
+}

@@ -1,0 +1,16 @@
+/**
+ * How a lost object's owner is asked to make it again (messages.ts: agent -> the owner's agent -> the owner).
+ * @module
+ */
+import type { NodeId, ObjectId } from "../common/ids.ts";
+import type { Method } from "./method.ts";
+
+export interface RebuildMethods {
+  /** No copy is left: answered when the object exists again, `at` that node, or with why it cannot (ObjectLostError,
+   *  ObjectReconstructionFailedError, OwnerDiedError, TaskCancelledError). `made`: how often it was made again; `lost`: the
+   *  `made` of the copies that the asker found lost, so that many askers, and one that asks again, cause one run. */
+  readonly rebuildObject: Method<
+    { id: ObjectId; home: NodeId; lost: number },
+    { at: NodeId; made: number }
+  >;
+}

@@ -14,6 +14,7 @@ const KEPT: readonly string[] = ["HOME", "DENO_DIR", "XDG_CACHE_HOME", "LANG", "
 /** Variables that mobula itself reads in a worker. */
 const OWN: readonly string[] = [
   PROCESS_CONFIG_VARIABLE,
+  "MOBULA_MAX_LINEAGE_BYTES",
   "MOBULA_MAX_PENDING_TASKS",
   "MOBULA_TASK_MAX_RETRIES",
   "MOBULA_TASK_OOM_RETRIES",

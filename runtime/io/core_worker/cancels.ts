@@ -107,9 +107,8 @@ export class CancelManager {
 /** Why an object cannot be had. One that was cancelled, if too late to stop it, is not made again when it is lost. */
 export function lossOf(entry: Entry, error: unknown): unknown {
   const task = taskOfObject(entry.id);
-  return entry.cancelled && task !== null && error instanceof ObjectLostError
-    ? cancelledError(entry.producer, task)
-    : error;
+  const isLost = error instanceof ObjectLostError || error instanceof TaskCancelledError;
+  return entry.cancelled && task !== null && isLost ? cancelledError(entry.producer, task) : error;
 }
 
 /** What a cancelled task's refs reject with. */

@@ -4,7 +4,7 @@
  */
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import { errorOfCode } from "../../common/errors.ts";
-import { type NodeId, type ObjectId, type ProcessId, workerId } from "../../common/ids.ts";
+import { type NodeId, type ObjectId, type ProcessId, taskOfObject, workerId } from "../../common/ids.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { PullRoom } from "../../core/object/pull_admission.ts";
 import { PullManager } from "../../core/object/pull_manager.ts";
@@ -189,7 +189,7 @@ export class ObjectPulls {
         this.#take(effect.key)?.ready();
         break;
       case "failed":
-        this.#take(effect.key)?.failed(errorOfCode(effect.code, effect.message, { objectId: effect.id }));
+        this.#take(effect.key)?.failed(failureOf(effect));
         break;
       case "setTimer":
         this.#setTimer(effect.atMs);
@@ -347,6 +347,10 @@ export class ObjectPulls {
     if (this.#timer !== null) clearTimeout(this.#timer);
     for (const key of [...this.#waiters.keys()]) this.cancel(key, reason);
   }
+}
+
+function failureOf({ id, code, message }: Extract<PullEffect, { type: "failed" }>): Error {
+  return errorOfCode(code, message, { objectId: id, taskId: taskOfObject(id) });
 }
 
 /** Whether an object of this size lies in the agent's memory. */

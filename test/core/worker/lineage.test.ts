@@ -21,8 +21,8 @@ function chain(length: number, bytesMax: number = 1 << 30): Lineage<string> {
   const machine = new Lineage<string>(bytesMax);
   for (let sequence = 1; sequence <= length; sequence++) {
     machine.keep(task(sequence, sequence === 1 ? [] : [sequence - 1]));
-    machine.check();
   }
+  machine.check();
   return machine;
 }
 

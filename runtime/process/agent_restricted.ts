@@ -165,6 +165,10 @@ function objectHandlers(
       sandbox.use(params.id);
       return all.waitObject(params, sections, context);
     },
+    prefetch: (params, sections, context) => {
+      for (const { id } of params.objects) sandbox.use(id);
+      return all.prefetch(params, sections, context);
+    },
     readObject: (params, sections, context) => {
       sandbox.use(params.id);
       return all.readObject(params, sections, context);

@@ -32,6 +32,7 @@ export function restrictedHandlers(
     ...codeHandlers(all, sandbox),
     ...workHandlers(all, process, sandbox, parts),
     ...objectHandlers(all, process, sandbox, parts),
+    ...readHandlers(all, sandbox),
   };
 }
 
@@ -161,6 +162,16 @@ function objectHandlers(
       grantContents(params.id);
       return answer as Reply<AgentMethods["getObject"]["result"]>;
     },
+    references: (params, sections, context) => {
+      sandbox.changes(params.changes);
+      return all.references(params, sections, context);
+    },
+  };
+}
+
+/** What names objects that it must know, and no more. */
+function readHandlers(all: All, sandbox: Sandbox): Handlers<AgentMethods> {
+  return {
     waitObject: (params, sections, context) => {
       sandbox.use(params.id);
       return all.waitObject(params, sections, context);
@@ -176,10 +187,6 @@ function objectHandlers(
     unpin: (params, sections, context) => {
       sandbox.use(params.id);
       return all.unpin(params, sections, context);
-    },
-    references: (params, sections, context) => {
-      sandbox.changes(params.changes);
-      return all.references(params, sections, context);
     },
   };
 }

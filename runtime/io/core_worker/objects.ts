@@ -1,15 +1,15 @@
 /**
- * The objects that one process knows: entries behind refs, put, get and wait. Small values stay in the process until their
+ * The objects that one process knows: entries behind refs, get and wait (put: puts.ts). Small values stay in the process until their
  * ref leaves it; large ones live in the node's store. Every entry that is stored or has left is counted at its home.
  * @module
  */
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import { GetTimeoutError, MobulaError, ObjectStoreFullError } from "../../common/errors.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
-import { putId, taskOfObject } from "../../common/ids.ts";
+import { taskOfObject } from "../../common/ids.ts";
 import type { GetOptions } from "../../common/public_types.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
-import { type Encoded, isInline, type ValueCodec } from "./value_codec.ts";
+import type { ValueCodec } from "./value_codec.ts";
 import { ActorUse, type Held } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Identity } from "./core_context.ts";
@@ -29,7 +29,6 @@ export interface BlockingObserver {
 /** See the module's header. */
 export class ObjectManager implements EntryTable {
   readonly #identity: Identity;
-  readonly #connected: Promise<void>;
   readonly link: AgentLink;
   readonly #store: StoreAccess;
   readonly #codec: ValueCodec;
@@ -38,14 +37,12 @@ export class ObjectManager implements EntryTable {
   /** Entries whose ids others know (stored, lent, borrowed): one entry per object in this process. */
   readonly #known = new Map<ObjectId, WeakRef<Entry>>();
   readonly #collected: FinalizationRegistry<{ id: ObjectId; home: NodeId; op: "disown" | "drop" }>;
-  #nextPut = 1;
   #nextRequest = 1;
   #closed: Error | null = null;
 
   constructor(
     init: {
       identity: Identity;
-      connected: Promise<void>;
       link: AgentLink;
       store: StoreAccess;
       codec: ValueCodec;
@@ -54,7 +51,6 @@ export class ObjectManager implements EntryTable {
     },
   ) {
     this.#identity = init.identity;
-    this.#connected = init.connected;
     this.link = init.link;
     this.#store = init.store;
     this.#codec = init.codec;
@@ -109,7 +105,7 @@ export class ObjectManager implements EntryTable {
   /** A ref leaves this process: its home must count it, and its value must be where others can find it. */
   lend(entry: Entry): RefTarget {
     if (entry.home === "") throw new MobulaError("await init() before a ref is passed inside a value");
-    if (entry.owned && !entry.registered) this.#register(entry);
+    if (entry.owned && !entry.registered) this.register(entry);
     return { id: entry.id, home: entry.home };
   }
 
@@ -171,7 +167,7 @@ export class ObjectManager implements EntryTable {
     // The store's agent holds what the stored value contains.
     if (contained !== null) { for (const inner of contained) this.drop(inner); }
     entry.location = node;
-    if (!entry.registered) this.#register(entry, node);
+    if (!entry.registered) this.register(entry, node);
     entry.settle("stored", null, size);
     if (entry.released) this.#unregister(entry);
   }
@@ -203,56 +199,6 @@ export class ObjectManager implements EntryTable {
     if (entry.registered) this.#unregister(entry);
     this.dropContained(entry);
     entry.payload = null;
-  }
-
-  // ---- put -------------------------------------------------------------------------------------------------------------
-
-  /** Put a value; answers when others can find it as soon as they are given the ref. */
-  async put(value: unknown): Promise<ObjectRef<unknown>> {
-    if (value instanceof ObjectRef) {
-      throw new TypeError("put() takes a value, not a ref: the ref is one already");
-    }
-    const encoded = this.#codec.encode(value, "value");
-    const entry = this.#newPut();
-    const ref = this.refOf(entry);
-    await this.#fillPut(entry, encoded);
-    return ref;
-  }
-
-  /** An argument that is too large to travel inline; its entry settles when it is stored. */
-  putArgument(encoded: Encoded): Entry {
-    const entry = this.#newPut();
-    entry.count++;
-    // The caller may change its arrays after the call: take the bytes now.
-    const copied = { ...encoded, buffers: encoded.buffers.map((buffer) => buffer.slice()) };
-    this.#fillPut(entry, copied).then(
-      () => this.drop(entry),
-      (error) => {
-        this.settleError(entry, this.encodeError(error));
-        this.drop(entry);
-      },
-    );
-    return entry;
-  }
-
-  #newPut(): Entry {
-    return Entry.ofPut(this.#identity, putId(this.self, this.#nextPut++));
-  }
-
-  async #fillPut(entry: Entry, encoded: Encoded): Promise<void> {
-    const contained = encoded.held.length > 0 ? encoded.held : null;
-    if (contained !== null) { for (const inner of contained) inner.count++; }
-    if (isInline(encoded)) return this.settleInline(entry, encoded.body, contained);
-    if (this.node === "") await this.#connected; // Who counts it is known only then.
-    this.#register(entry, this.node);
-    const size = await this.#store.write(entry.id, encoded, {
-      home: this.node,
-      owner: this.self,
-      isError: false,
-      contains: encoded.refs,
-      producer: "put",
-    });
-    this.settleStored(entry, this.node, size, contained);
   }
 
   // ---- get and wait ------------------------------------------------------------------------------------------------------
@@ -432,7 +378,8 @@ export class ObjectManager implements EntryTable {
 
   // ---- counting ------------------------------------------------------------------------------------------------------------
 
-  #register(entry: Entry, at: NodeId | null = null): void {
+  /** Others may ask for it from now on: its home counts it. `at`: the node that has its value; null: nowhere yet, or here. */
+  register(entry: Entry, at: NodeId | null = null): void {
     entry.registered = true;
     this.#watch(entry);
     this.link.reference({ op: "own", id: entry.id, home: entry.home, at });

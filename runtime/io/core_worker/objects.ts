@@ -16,9 +16,10 @@ import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import { lossOf } from "./cancels.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
-import type { ObjectTarget, StoreAccess, StoredBytes } from "./store_access.ts";
+import { Prefetches } from "./prefetches.ts";
+import { type ObjectTarget, type StoreAccess, type StoredBytes, targetOf } from "./store_access.ts";
 import type { TaskRecorder } from "./recorder.ts";
-import { bounded, GetBatch, POLL_MS, WaitBatch } from "./waits.ts";
+import { bounded, firstOf, GetBatch, POLL_MS, WaitBatch } from "./waits.ts";
 
 /** Told when a get or wait really has to wait: a worker gives its CPU back meanwhile. */
 export interface BlockingObserver {
@@ -37,6 +38,7 @@ export class ObjectManager implements EntryTable {
   /** Entries whose ids others know (stored, lent, borrowed): one entry per object in this process. */
   readonly #known = new Map<ObjectId, WeakRef<Entry>>();
   readonly #collected: FinalizationRegistry<{ id: ObjectId; home: NodeId; op: "disown" | "drop" }>;
+  readonly #prefetches: Prefetches;
   #nextRequest = 1;
   #closed: Error | null = null;
 
@@ -56,6 +58,7 @@ export class ObjectManager implements EntryTable {
     this.#codec = init.codec;
     this.#recorder = init.recorder;
     this.#blocking = init.blocking;
+    this.#prefetches = new Prefetches(init.link, init.identity);
     this.#collected = new FinalizationRegistry((target) => this.#forgetCollected(target));
   }
 
@@ -276,7 +279,10 @@ export class ObjectManager implements EntryTable {
     options: GetOptions | undefined,
   ): Promise<number[]> {
     const ready = firstOf(entries, wanted, (entry) => this.isReady(entry, fetchLocal));
-    if (ready.length === wanted) return ready;
+    if (ready.length === wanted) {
+      if (fetchLocal) this.#prefetches.ask(entries);
+      return ready;
+    }
     const isAway = entries.some((entry) => !entry.isPending && !this.isReady(entry, fetchLocal));
     if (options?.timeoutMs === 0 && !isAway) return ready;
     const batch = new WaitBatch(this, entries, wanted - ready.length, fetchLocal);
@@ -286,6 +292,8 @@ export class ObjectManager implements EntryTable {
     } catch (error) {
       if (!(error instanceof GetTimeoutError)) throw error; // Running out of time is an answer, not an error.
     } finally {
+      // First, so that transfers under way go on.
+      if (fetchLocal) this.#prefetches.ask(entries);
       batch.stop();
       leave();
     }
@@ -429,18 +437,4 @@ export class ObjectManager implements EntryTable {
     this.#closed = reason;
     this.#known.clear();
   }
-}
-
-/** Indices of the first `wanted` entries for which `is` holds. */
-function firstOf(entries: readonly Entry[], wanted: number, is: (entry: Entry) => boolean): number[] {
-  const found: number[] = [];
-  for (let index = 0; index < entries.length && found.length < wanted; index++) {
-    if (is(entries[index]!)) found.push(index);
-  }
-  return found;
-}
-
-function targetOf(entry: Entry): ObjectTarget {
-  const { id, home, location } = entry;
-  return location === null ? { id, home } : { id, home, at: location };
 }

@@ -193,10 +193,11 @@ test("wait() over streams: ready with a next item or at the end, and not before"
 });
 
 test("wait() over a stream that fails: ready, and its next item is the error", async () => {
-  const broken = remote(function* (): Generator<number> {
-    throw new RangeError("at once");
+  const broken = remote(function* (item: number) {
+    if (item < 0) throw new RangeError("at once");
+    yield item;
   });
-  const stream = broken.remote();
+  const stream = broken.remote(-1);
   expect((await wait([stream]))[0]).toEqual([stream]);
   expect((await rejection(get((await stream.next()).value!))).message).toContain("at once");
 });

@@ -198,3 +198,16 @@ export function bounded(
     });
   });
 }
+
+/** Indices of the first `wanted` entries for which `is` holds. */
+export function firstOf(
+  entries: readonly Entry[],
+  wanted: number,
+  is: (entry: Entry) => boolean,
+): number[] {
+  const found: number[] = [];
+  for (let index = 0; index < entries.length && found.length < wanted; index++) {
+    if (is(entries[index]!)) found.push(index);
+  }
+  return found;
+}

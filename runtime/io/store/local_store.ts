@@ -6,12 +6,14 @@
  * @module
  */
 import { ObjectLostError } from "../../common/errors.ts";
-import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { WantedObject } from "../../core/object/pull_types.ts";
 import type { Seal, StoredEntry } from "../../core/object/object_table_types.ts";
 import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
+import { memoryOf, reportOf } from "./memory_rows.ts";
 import { ObjectPool } from "./object_pool.ts";
 import { isInline, ObjectPulls } from "./object_pulls.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
@@ -87,8 +89,14 @@ export class LocalStore implements ObjectStore {
         if (!evicted) this.#references.step({ type: "deleted", id });
         this.#pulls.removed(id);
       },
-      unloaded: (id) => this.#pulls.removed(id),
-      restored: (id) => this.#pulls.sealed(id),
+      unloaded: (id) => {
+        this.#reportAgain(id);
+        this.#pulls.removed(id);
+      },
+      restored: (id) => {
+        this.#reportAgain(id);
+        this.#pulls.sealed(id);
+      },
       spillFailed: (message) => host.warn(`Objects could not be spilled: ${message}`),
       spillBroken: (id, message) => host.warn(`The spilled object ${id} is lost: ${message}`),
       collectGarbage: () => host.collectGarbage(),
@@ -368,7 +376,17 @@ export class LocalStore implements ObjectStore {
   }
 
   objects(): ObjectReport[] {
-    return this.#space.table.reports();
+    return [...this.#space.table.entries()].map(reportOf);
+  }
+
+  memory(id: ObjectId | ActorId | null): NodeObject[] {
+    return memoryOf(
+      this.#host.nodeId,
+      this.#space.table.entries(),
+      this.#references.counted(),
+      this.#pulls.all(),
+      id,
+    );
   }
 
   usage(): StoreUsage {
@@ -404,12 +422,17 @@ export class LocalStore implements ObjectStore {
 
   // ---- the machines ------------------------------------------------------------------------------------------------
 
+  /** It is primary now, or whether its bytes are in memory has changed. False when it is not here. */
+  #reportAgain(id: ObjectId): boolean {
+    const entry = this.#space.table.get(id);
+    if (entry !== undefined) this.#host.report([reportOf(entry)], []);
+    return entry !== undefined;
+  }
+
   /** This copy is the one that stays. False when it is not here. */
   #promote(id: ObjectId): boolean {
     this.#space.step({ type: "promote", id });
-    const entry = this.#space.table.get(id);
-    if (entry !== undefined) this.#host.report([entry.report], []);
-    return entry !== undefined;
+    return this.#reportAgain(id);
   }
 
   #abort(holder: string, id: ObjectId): void {

@@ -94,6 +94,13 @@ export class ObjectPulls {
     return { id, state, bytes, arrivedBytes: this.#incoming.get(id)?.received ?? 0, from, lastError };
   }
 
+  /** All objects on their way here, for people. */
+  all(): Iterable<
+    { readonly id: ObjectId; readonly home: NodeId; readonly state: string; readonly bytes: number }
+  > {
+    return this.#manager.pulls();
+  }
+
   bandwidth(): Record<NodeId, number> {
     return this.#bandwidth.perNode();
   }

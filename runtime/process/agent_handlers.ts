@@ -201,6 +201,7 @@ function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<A
       return new Reply({ place, isError }, bytes === null ? [] : [bytes]);
     },
     waitObject: (params) => store.waitObject(id, params),
+    prefetch: (params) => store.prefetch(id, params),
     cancelGet: (params) => store.cancelGet(id, params),
     unpin: (params) => store.unpin(id, params),
     readObject: (params) => new Reply(EMPTY, [store.readObject(id, params)]),

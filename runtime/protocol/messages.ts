@@ -189,6 +189,8 @@ export interface AgentMethods {
     { requestId: string; id: ObjectId; home: NodeId; at?: NodeId | undefined; fetchLocal: boolean },
     Record<string, never>
   >;
+  /** Bring these here ahead of need if there is room; how that ends is not told. */
+  readonly prefetch: Notification<{ objects: { id: ObjectId; home: NodeId; at?: NodeId | undefined }[] }>;
   readonly cancelGet: Notification<{ requestId: string }>;
   /** The process no longer reads the object's bytes (`count` pins). */
   readonly unpin: Notification<{ id: ObjectId; count: number }>;

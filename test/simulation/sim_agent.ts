@@ -168,6 +168,10 @@ export class SimAgent {
     return this.drivers.get(id)?.submitter ?? this.#workers.get(id)?.submitter ?? null;
   }
 
+  hasProcess(id: string): boolean {
+    return this.drivers.has(id as ProcessId) || this.#workers.has(id as ProcessId);
+  }
+
   crashWorker(worker: SimWorker): void {
     this.workerExited(worker, false, { code: "WORKER_DIED", message: "it crashed" });
   }

@@ -95,6 +95,8 @@ export class SimObjects {
     const { id, home, owner, isError } = report;
     this.#create(holder, id, report.bytes, (problem) => {
       if (problem !== null) return done(problem);
+      // What a process that died meanwhile was granted goes back with the rest of it (processDied).
+      if (!this.#agent.hasProcess(holder)) return;
       this.#table({
         type: "seal",
         holder,

@@ -28,7 +28,8 @@ export interface ObjectTarget {
   readonly at?: NodeId | undefined;
 }
 
-export function targetOf({ id, home, location }: Entry): ObjectTarget {
+export function targetOf(entry: Entry): ObjectTarget {
+  const { id, home, location } = entry;
   return location === null ? { id, home } : { id, home, at: location };
 }
 

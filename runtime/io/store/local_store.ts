@@ -15,7 +15,7 @@ import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/mes
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
 import { memoryOf, reportOf } from "./memory_rows.ts";
 import { ObjectPool } from "./object_pool.ts";
-import { isInline, ObjectPulls } from "./object_pulls.ts";
+import { isInline, ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
 import { SpillFiles } from "./spill_files.ts";
@@ -239,6 +239,14 @@ export class LocalStore implements ObjectStore {
         { ready: () => resolve(NONE), failed: reject },
       );
     });
+  }
+
+  prefetch(process: ProcessId, { objects }: Params<"prefetch">): void {
+    for (const object of objects.slice(0, PREFETCHES_MAX)) {
+      checkId(object.id);
+      if (this.#space.table.get(object.id) !== undefined) continue;
+      this.#pulls.prefetch(requestKey(process, `prefetch ${object.id}`), this.#wanted(object));
+    }
   }
 
   cancelGet(process: ProcessId, { requestId }: Params<"cancelGet">): void {

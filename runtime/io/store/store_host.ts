@@ -13,7 +13,7 @@ import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../..
 export interface ObjectStep {
   readonly name: "local" | "lookup" | "callback" | "pull" | "wake";
   readonly id: ObjectId;
-  readonly purpose: "get" | "wait" | "argument";
+  readonly purpose: "get" | "wait" | "argument" | "prefetch";
   readonly detail: string;
 }
 
@@ -117,6 +117,7 @@ export interface ObjectStore {
     options?: { readonly remote?: boolean },
   ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }>;
   waitObject(process: ProcessId, params: Params<"waitObject">): Promise<None>;
+  prefetch(process: ProcessId, params: Params<"prefetch">): void;
   cancelGet(process: ProcessId, params: Params<"cancelGet">): void;
   unpin(process: ProcessId, params: Params<"unpin">): void;
   /** Section 0 of the answer. */

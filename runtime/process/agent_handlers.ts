@@ -297,6 +297,7 @@ export function nodeHandlers(
       parts().actors.stop(actorId, incarnation, graceful, cause),
     actorStatus: ({ status }, sections) => parts().actors.published(status, sections),
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
+    ownerless: ({ objects }) => parts().store.ownerless(objects),
     prepareBundles: (order) => parts().leases.step({ type: "bundlesPrepare", ...order }),
     commitBundles: (order) => parts().leases.step({ type: "bundlesCommit", ...order }),
     releaseBundles: (order) => parts().leases.step({ type: "bundlesRelease", ...order }),

@@ -429,6 +429,8 @@ export interface NodeMethods extends NodeQuestions, GroupNodeMethods {
   >;
   readonly actorStatus: CoreMethods["actorStatus"];
   readonly deleteObjects: Notification<{ ids: ObjectId[] }>;
+  /** To their home: these are stored somewhere, and their owners are dead. Those that nobody holds are to be freed. */
+  readonly ownerless: Notification<{ objects: Pick<ObjectReport, "id" | "owner">[] }>;
   /** Take no new work, leave when idle, at the latest in `remainingMs`. Given again after a reconnect. */
   readonly drain: Notification<{ remainingMs: number; reason: string }>;
   /** The job's workers end, its leases and objects go. */

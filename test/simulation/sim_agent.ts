@@ -296,6 +296,8 @@ export class SimAgent {
         return;
       case "deleteObjects":
         return this.store.delete(order.params.ids);
+      case "ownerless":
+        return this.store.ownerless(order.params.objects);
       case "jobEnded":
         return this.#jobEnded(order.params.jobId);
       case "prepareBundles":

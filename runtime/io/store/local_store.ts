@@ -12,6 +12,7 @@ import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { WantedObject } from "../../core/object/pull_types.ts";
 import type { Seal, StoredEntry } from "../../core/object/object_table_types.ts";
 import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+import type { Ownerless } from "../../core/object/directory_events.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
 import { memoryOf, reportOf } from "./memory_rows.ts";
 import { ObjectPool } from "./object_pool.ts";
@@ -381,6 +382,12 @@ export class LocalStore implements ObjectStore {
   deleteObjects(ids: readonly ObjectId[]): void {
     this.#space.step({ type: "delete", ids });
     this.#pulls.step({ type: "roomChanged" });
+  }
+
+  ownerless(objects: readonly Ownerless[]): void {
+    // As if sealed here: who is counted stays, what a dead process was the only one to own goes.
+    const home = this.#host.nodeId;
+    for (const object of objects) this.#references.step({ type: "sealed", ...object, home, contains: [] });
   }
 
   objects(): ObjectReport[] {

@@ -8,6 +8,7 @@ import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+import type { Ownerless } from "../../core/object/directory_events.ts";
 
 /** A step of an object's way to its reader, for traces (the journey "get" of TraceStep). */
 export interface ObjectStep {
@@ -138,6 +139,8 @@ export interface ObjectStore {
   ): Promise<ObjectId[]>;
   /** NodeMethods.deleteObjects. */
   deleteObjects(ids: readonly ObjectId[]): void;
+  /** NodeMethods.ownerless. */
+  ownerless(objects: readonly Ownerless[]): void;
   /** Everything that this node holds, for (re)registration. */
   objects(): ObjectReport[];
   usage(): StoreUsage;

@@ -10,7 +10,7 @@ import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { WantedObject } from "../../core/object/pull_types.ts";
-import type { Seal, StoredEntry } from "../../core/object/object_table_types.ts";
+import type { StoredEntry } from "../../core/object/object_table_types.ts";
 import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
 import type { Ownerless } from "../../core/object/directory_events.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
@@ -20,6 +20,7 @@ import { isInline, ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
 import { SpillFiles } from "./spill_files.ts";
+import { checkId, leaseKey, requestKey, sealOf } from "./store_keys.ts";
 import type {
   CreationBytes,
   NodeRefChange,
@@ -492,24 +493,5 @@ export class LocalStore implements ObjectStore {
     this.#space.table.check();
     this.#references.check();
     this.#pulls.check();
-  }
-}
-
-function sealOf(params: Params<"sealObject">): Seal {
-  const { home, owner, isError, producer } = params;
-  return { home, owner, isError, producer, primary: true };
-}
-
-function requestKey(process: ProcessId, requestId: string): string {
-  return `${process}/${requestId}`;
-}
-
-function leaseKey(key: string): string {
-  return `lease:${key}`;
-}
-
-function checkId(id: unknown): asserts id is ObjectId {
-  if (typeof id !== "string" || !id.startsWith("o-")) {
-    throw new TypeError(`${String(id)} is not an object id`);
   }
 }

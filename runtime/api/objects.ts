@@ -92,7 +92,7 @@ function getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown>
  * @throws {ObjectStoreFullError} when it does not fit.
  */
 export async function put<T>(value: T): Promise<ObjectRef<T>> {
-  return await keepAlive(requireCoreWorker().objects.put(value)) as ObjectRef<T>;
+  return await keepAlive(requireCoreWorker().puts.put(value)) as ObjectRef<T>;
 }
 
 /**

@@ -190,6 +190,8 @@ export interface AgentMethods {
     { requestId: string; id: ObjectId; home: NodeId; at?: NodeId | undefined; fetchLocal: boolean },
     Record<string, never>
   >;
+  /** Bring these here ahead of need if there is room; how that ends is not told. */
+  readonly prefetch: Notification<{ objects: { id: ObjectId; home: NodeId; at?: NodeId | undefined }[] }>;
   readonly cancelGet: Notification<{ requestId: string }>;
   /** The process no longer reads the object's bytes (`count` pins). */
   readonly unpin: Notification<{ id: ObjectId; count: number }>;
@@ -433,6 +435,8 @@ export interface NodeMethods extends NodeQuestions, GroupNodeMethods {
   >;
   readonly actorStatus: CoreMethods["actorStatus"];
   readonly deleteObjects: Notification<{ ids: ObjectId[] }>;
+  /** To their home: these are stored somewhere, and their owners are dead. Those that nobody holds are to be freed. */
+  readonly ownerless: Notification<{ objects: Pick<ObjectReport, "id" | "owner">[] }>;
   /** Take no new work, leave when idle, at the latest in `remainingMs`. Given again after a reconnect. */
   readonly drain: Notification<{ remainingMs: number; reason: string }>;
   /** The job's workers end, its leases and objects go. */

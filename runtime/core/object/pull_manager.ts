@@ -106,6 +106,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       reserve: (pull, out) => this.#reserve(pull, out),
       setBack: (pull, out) => this.#setBackIfUnneeded(pull, out),
       finish: (bundle, out) => this.#finish(bundle, out),
+      giveUp: (bundle, out) => this.#giveUp(bundle, out),
     });
     return effects;
   }
@@ -293,6 +294,13 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   #finish(bundle: Bundle, effects: PullEffect[]): void {
     this.#forget(bundle);
     effects.push({ type: "ready", key: bundle.key });
+  }
+
+  #giveUp({ key, missing }: Bundle, effects: PullEffect[]): void {
+    const [id] = missing.keys();
+    const message = `${id} was not fetched ahead of need: the object store has no room for it`;
+    effects.push({ type: "failed", key, id: id!, code: "ObjectStoreFullError", message });
+    this.#end(key, effects);
   }
 
   /** The bundle is over without its objects; what only it wanted is not pulled any more. */

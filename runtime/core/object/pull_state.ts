@@ -7,7 +7,12 @@ import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { PullPurpose } from "./pull_types.ts";
 
 /** Lower is more urgent. */
-export const URGENCY: Readonly<Record<PullPurpose, number>> = { get: 0, wait: 1, argument: 2 };
+export const URGENCY: Readonly<Record<PullPurpose, number>> = {
+  get: 0,
+  wait: 1,
+  argument: 2,
+  prefetch: 3,
+};
 
 export type ObjectState = "locating" | "located" | "reserving" | "fetching" | "paused";
 

@@ -4,8 +4,8 @@
  */
 import type { NodeId, ObjectId } from "../../common/ids.ts";
 
-/** Why an object is wanted; in this order when room is short. */
-export type PullPurpose = "get" | "wait" | "argument";
+/** Why an object is wanted; in this order when room is short. A prefetch never waits for room: it is given up. */
+export type PullPurpose = "get" | "wait" | "argument" | "prefetch";
 
 export interface WantedObject {
   readonly id: ObjectId;

@@ -274,7 +274,7 @@ function encodeParts(
     checkSize(inlineBytes, name);
     if (large === null) parts.push(scratch.buffer.slice(0, scratch.position));
     else {
-      const entry = core.objects.putArgument(large);
+      const entry = core.puts.putArgument(large);
       parts.push(entry);
       sink.held.push(entry);
     }

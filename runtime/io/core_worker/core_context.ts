@@ -18,6 +18,7 @@ import type { PushChannel } from "./push_channel.ts";
 import type { TaskRecorder } from "./recorder.ts";
 import type { ValueCodec } from "./value_codec.ts";
 import type { WorkerLink } from "./worker_link.ts";
+import type { Puts } from "./puts.ts";
 import type { CancelManager } from "./cancels.ts";
 import type { Work } from "./work.ts";
 import type { FolderAccess } from "./core_host.ts";
@@ -61,6 +62,7 @@ export interface CoreContext {
   readonly link: AgentLink;
   readonly codec: ValueCodec;
   readonly objects: ObjectManager;
+  readonly puts: Puts;
   readonly actorUses: ActorUses;
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;

@@ -38,6 +38,7 @@ import { ItemCalls, itemsOption } from "./item_calls.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
 import { registeredCodecs } from "./class_codecs.ts";
 import { type BlockingObserver, ObjectManager } from "./objects.ts";
+import { Puts } from "./puts.ts";
 import { PlacementGroups } from "./placement_group.ts";
 import { type PushChannel, RelayTable } from "./push_channel.ts";
 import { TaskRecorder } from "./recorder.ts";
@@ -92,6 +93,7 @@ export class CoreWorker implements CoreContext {
   readonly functions: FunctionTable;
   readonly recorder: TaskRecorder;
   readonly objects: ObjectManager;
+  readonly puts: Puts;
   readonly cancels: CancelManager;
   readonly tasks: TaskManager;
   readonly actors: ActorManager;
@@ -139,13 +141,13 @@ export class CoreWorker implements CoreContext {
     );
     this.objects = new ObjectManager({
       identity,
-      connected: this.connected,
       link: this.link,
       store: this.store,
       codec: this.codec,
       recorder: this.recorder,
       blocking: options.blocking ?? NOT_BLOCKING,
     });
+    this.puts = new Puts(this, this.store);
     this.cancels = new CancelManager(this);
     this.tasks = new TaskManager(this);
     this.actors = new ActorManager(this, {

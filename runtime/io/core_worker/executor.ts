@@ -8,30 +8,20 @@
  *
  *   1 With its caller's function, whose code came ahead of it.
  *   2 Arguments are read (stored ones fetched), then user code is called.
- *   3 The result is inline, or in the store; an error is a result too.
+ *   3 With what it gave or threw (answers.ts).
  *   4 The running task waits in get or wait, or the worker has run as often as it may (maxCalls): what was not started goes
  *     back to its submitter. Cancelled tasks are answered without running (what runs: running_cancels.ts).
  * @module
  */
-import { taskErrorOf } from "../../common/errors.ts";
 import { isLoadFailure } from "../code_bundle/bundle_loader.ts";
-import { useUserStacks } from "../code_bundle/bundle_stacks.ts";
 import { Deque } from "../../common/deque.ts";
-import { returnId } from "../../common/ids.ts";
-import {
-  type CancelOrder,
-  type ReplyHead,
-  type ReplyResult,
-  ReplyStatus,
-  ValueKind,
-} from "../../protocol/push.ts";
-import { ByteWriter } from "../../protocol/serialization/mod.ts";
+import type { CancelOrder } from "../../protocol/push.ts";
+import { Answers } from "./answers.ts";
 import { readArguments } from "./arguments.ts";
 import type { Caller } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
-import { abandon, type Held } from "./actor_uses.ts";
 import type { ExecutionContext, TaskContext } from "./execution_context.ts";
-import { isThenable, ItemInputs, resultValues } from "./item_inputs.ts";
+import { isThenable, ItemInputs } from "./item_inputs.ts";
 import { ItemRunner } from "./item_runner.ts";
 import type { BlockingObserver } from "./objects.ts";
 import { ReplyBatch } from "./reply_batch.ts";
@@ -39,10 +29,7 @@ import { RunLimits } from "./run_limits.ts";
 import { RunningCancels } from "./running_cancels.ts";
 import type { Callable, HostedActor, WorkItem } from "./work_item.ts";
 import type { VisibleDevices } from "./visible_devices.ts";
-import { type Encoded, isInline, type RefSink } from "./value_codec.ts";
 
-/** Inline results of one task, together; the rest is stored. A single one is smaller (INLINE_BYTES_MAX). */
-const INLINE_SUM_BYTES_MAX = 8 * 1024 * 1024;
 /** Synchronous tasks run in a row for this long before the event loop has a turn. */
 const TURN_MS = 5;
 
@@ -53,7 +40,6 @@ const HAND_BACK_MS = 10;
 const SLOW_DECODE_MS = 10;
 
 const NOTHING = (): void => {};
-const NO_BYTES = new Uint8Array(0);
 
 /** See the module's header. */
 export class Executor implements BlockingObserver {
@@ -61,9 +47,9 @@ export class Executor implements BlockingObserver {
   readonly #context: ExecutionContext;
   readonly #devices: VisibleDevices | null;
   readonly #queue: Deque<WorkItem> = new Deque();
-  readonly #scratch = new ByteWriter();
   readonly #replies = new ReplyBatch();
   readonly #items: ItemRunner;
+  readonly #answers: Answers;
   readonly inputs: ItemInputs;
   /** Told once that it has run some function as often as it may, and takes no more. */
   onRetired: () => void = NOTHING;
@@ -93,7 +79,16 @@ export class Executor implements BlockingObserver {
     this.#devices = devices;
     this.#items = new ItemRunner(core, context, this.#replies, () => this.enter());
     this.inputs = new ItemInputs(core);
-    this.#cancels = new RunningCancels({ core, context, exit, answer: (item) => this.#answerEarly(item) });
+    this.#cancels = new RunningCancels({
+      core,
+      context,
+      exit,
+      answer: (item) => {
+        this.#answers.early(item);
+        this.flush();
+      },
+    });
+    this.#answers = new Answers(core, this.inputs, this.#cancels, this.#replies, () => this.#done());
   }
 
   get actor(): HostedActor | null {
@@ -131,8 +126,7 @@ export class Executor implements BlockingObserver {
     const unstarted = this.#queue.removeWhere((item) =>
       item.caller === caller && sequences.has(item.sequence)
     );
-    const head = { startMs: Date.now(), runUs: 0, status: ReplyStatus.cancelled };
-    for (const { sequence } of unstarted) this.#replies.add(caller, { sequence, ...head }, NO_BYTES);
+    for (const item of unstarted) this.#answers.unstarted(item);
     this.#cancels.cancel(caller, sequences, order);
     this.flush();
   }
@@ -293,10 +287,11 @@ export class Executor implements BlockingObserver {
       values = await this.inputs.loadArguments(item);
     } catch (error) {
       this.#cancels.end(item);
-      if (item.cancelled) return await this.#answerCancelled(item, performance.now()) ?? undefined;
-      if (isLoadFailure(error)) return await this.#failed(item, error, performance.now()) ?? undefined;
-      const head = { startMs: Date.now(), runUs: 0, status: ReplyStatus.systemError };
-      return await this.#answer(item, head, this.#core.codec.encodeError(error)) ?? undefined;
+      if (item.cancelled) return await this.#answers.cancelled(item, performance.now()) ?? undefined;
+      if (isLoadFailure(error)) {
+        return await this.#answers.failed(item, error, performance.now()) ?? undefined;
+      }
+      return await this.#answers.notRun(item, error) ?? undefined;
     }
     return await this.#callIfWanted(item, code, values);
   }
@@ -311,7 +306,7 @@ export class Executor implements BlockingObserver {
     this.#cancels.end(item);
     this.#turnMs = performance.now();
     const waiting = item.cancelled
-      ? this.#answerCancelled(item, performance.now())
+      ? this.#answers.cancelled(item, performance.now())
       : this.#call(item, code, values);
     if (waiting !== null) await waiting;
   }
@@ -330,10 +325,10 @@ export class Executor implements BlockingObserver {
       if (item.items !== null) return this.#settle(item, this.#items.run(item, context, result), startMs);
       isAsync = isThenable(result); // Runs user code where `then` is a getter.
     } catch (error) {
-      return this.#failed(item, error, startMs);
+      return this.#answers.failed(item, error, startMs);
     }
     if (isAsync) return this.#settle(item, result as PromiseLike<unknown>, startMs);
-    return this.#finish(item, result, startMs);
+    return this.#answers.finish(item, result, startMs);
   }
 
   async #settle(item: WorkItem, promise: PromiseLike<unknown>, startMs: number): Promise<void> {
@@ -343,129 +338,11 @@ export class Executor implements BlockingObserver {
       result = await promise;
     } catch (error) {
       this.#cancels.end(item);
-      return await this.#failed(item, error, startMs) ?? undefined;
+      return await this.#answers.failed(item, error, startMs) ?? undefined;
     }
     this.#cancels.end(item);
-    const waiting = this.#finish(item, result, startMs);
+    const waiting = this.#answers.finish(item, result, startMs);
     if (waiting !== null) await waiting;
-  }
-
-  /** Reply with a result. Null when it went out; else its end. */
-  #finish(item: WorkItem, result: unknown, startMs: number): Promise<void> | null {
-    // What a cancelled call of an actor gives is nobody's, and a cancelled generator has not come to its end.
-    if (item.cancelled && (item.target === null || item.items !== null)) {
-      return this.#answerCancelled(item, startMs);
-    }
-    const runUs = Math.round((performance.now() - startMs) * 1000);
-    if (item.numReturns !== 1 || this.#core.link.hasUnconfirmedHolds) {
-      return this.#finishSlowly(item, result, startMs, runUs);
-    }
-    const scratch = this.#scratch;
-    const sink: RefSink = { refs: [], held: [] };
-    scratch.reset();
-    try {
-      const large = this.#core.codec.append(scratch, result, "result", sink);
-      if (large !== null || sink.refs.length > 0) {
-        abandon(large?.held ?? sink.held);
-        return this.#finishSlowly(item, result, startMs, runUs);
-      }
-    } catch (error) {
-      return this.#failed(item, error, startMs);
-    }
-    const { sequence, caller } = item;
-    const head = { sequence, status: ReplyStatus.value, startMs: epochMs(startMs), runUs };
-    this.#replies.add(caller, head, scratch.bytes());
-    this.#done();
-    return null;
-  }
-
-  /** Several results, large ones, or refs inside. */
-  async #finishSlowly(item: WorkItem, result: unknown, startMs: number, runUs: number): Promise<void> {
-    const held: Held[] = [];
-    try {
-      const results: ReplyResult[] = [];
-      let inlineBytes = 0;
-      for (const [index, value] of resultValues(result, item.numReturns).entries()) {
-        const path = item.numReturns === 1 ? "result" : `result[${index}]`;
-        const encoded = this.#core.codec.encode(value, path);
-        for (const inner of encoded.held) held.push(inner);
-        if (isInline(encoded) && inlineBytes + encoded.bytes <= INLINE_SUM_BYTES_MAX) {
-          inlineBytes += encoded.bytes;
-          results.push({ kind: ValueKind.inline, bytes: encoded.body, contains: encoded.refs as never });
-        } else {
-          const size = await this.#store(item, index, encoded);
-          results.push({ kind: ValueKind.stored, size, contains: encoded.refs as never });
-        }
-      }
-      // Refs that this process took over during the task must be counted before their lender hears that it is done.
-      if (this.#core.link.hasUnconfirmedHolds) await this.#core.link.confirmHolds();
-      if (held.length > 0) item.caller.lend(item.sequence, held, this.#core.objects);
-      const { sequence, caller } = item;
-      const head = { sequence, status: ReplyStatus.results, startMs: epochMs(startMs), runUs };
-      this.#replies.addResults(caller, head, results);
-    } catch (error) {
-      abandon(held);
-      return await this.#failed(item, error, startMs) ?? undefined;
-    }
-    this.#done();
-  }
-
-  #store(item: WorkItem, index: number, encoded: Encoded): Promise<number> {
-    return this.#core.store.write(returnId(this.inputs.taskIdOf(item), index), encoded, {
-      home: item.caller.node,
-      owner: item.caller.id,
-      isError: false,
-      contains: encoded.refs,
-      producer: this.inputs.nameOf(item),
-    });
-  }
-
-  /** Reply with what user code threw. Null when it went out; else its end. */
-  #failed(item: WorkItem, thrown: unknown, startMs: number): Promise<void> | null {
-    if (this.#cancels.isCancellation(item, thrown)) return this.#answerCancelled(item, startMs);
-    const runUs = Math.round((performance.now() - startMs) * 1000);
-    const fields = {
-      taskName: this.inputs.nameOf(item),
-      taskId: this.inputs.taskIdOf(item),
-      nodeId: this.#core.identity.node,
-      attempt: item.attempt,
-    };
-    let error: Error;
-    try {
-      useUserStacks(thrown);
-      error = taskErrorOf(thrown, fields);
-    } catch {
-      error = taskErrorOf(new Error("what it threw cannot be read"), fields); // A getter that throws, for one.
-    }
-    const head = { startMs: epochMs(startMs), runUs, status: ReplyStatus.error };
-    return this.#answer(item, head, this.#core.codec.encodeError(error));
-  }
-
-  #answerCancelled(item: WorkItem, startMs: number): Promise<void> | null {
-    const runUs = Math.round((performance.now() - startMs) * 1000);
-    return this.#answer(item, { startMs: epochMs(startMs), runUs, status: ReplyStatus.cancelled }, NO_BYTES);
-  }
-
-  /** A task that failed may have taken over refs too: their lender must not hear of its end before they are counted. */
-  #answer(item: WorkItem, head: Omit<ReplyHead, "sequence">, bytes: Uint8Array): Promise<void> | null {
-    const reply = (): void => {
-      const { sequence, caller } = item;
-      if (!item.answered) this.#replies.add(caller, { sequence, ...head }, bytes);
-      this.#done();
-    };
-    const { link } = this.#core;
-    if (link.hasUnconfirmedHolds) return link.confirmHolds().then(reply, reply);
-    reply();
-    return null;
-  }
-
-  /** It was cancelled, and goes on all the same: its caller need not wait for it. */
-  #answerEarly(item: WorkItem): void {
-    item.answered = true;
-    const { sequence, caller } = item;
-    const head = { sequence, startMs: Date.now(), runUs: 0, status: ReplyStatus.cancelled };
-    this.#replies.add(caller, head, NO_BYTES);
-    this.flush();
   }
 
   #done(): void {
@@ -473,7 +350,7 @@ export class Executor implements BlockingObserver {
     if (this.#blocked > 0) this.#unblock(this.#context.current!);
     if (this.#limits.isReached) this.#retire();
     this.#currentCaller = null;
-    if (this.inputs.actor === null) this.#core.itemCalls.leaveStreams();
+    if (this.#core.itemCalls.hasStreams && this.inputs.actor === null) this.#core.itemCalls.leaveStreams();
     this.#context.leave();
     if (this.#running === 0 && this.#queue.length === 0) {
       this.flush();
@@ -490,8 +367,4 @@ export class Executor implements BlockingObserver {
     this.#queue.clear();
     this.#handBack(unstarted);
   }
-}
-
-function epochMs(atMs: number): number {
-  return performance.timeOrigin + atMs;
 }

@@ -1,24 +1,25 @@
 /**
- * The objects that one process knows: entries behind refs, put, get and wait. Small values stay in the process until their
+ * The objects that one process knows: entries behind refs, get and wait (put: puts.ts). Small values stay in the process until their
  * ref leaves it; large ones live in the node's store. Every entry that is stored or has left is counted at its home.
  * @module
  */
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import { GetTimeoutError, MobulaError, ObjectStoreFullError } from "../../common/errors.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
-import { putId, taskOfObject } from "../../common/ids.ts";
+import { taskOfObject } from "../../common/ids.ts";
 import type { GetOptions } from "../../common/public_types.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
-import { type Encoded, isInline, type ValueCodec } from "./value_codec.ts";
+import type { ValueCodec } from "./value_codec.ts";
 import { ActorUse, type Held } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import { lossOf } from "./cancels.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
-import type { ObjectTarget, StoreAccess, StoredBytes } from "./store_access.ts";
+import { Prefetches } from "./prefetches.ts";
+import { type ObjectTarget, type StoreAccess, type StoredBytes, targetOf } from "./store_access.ts";
 import type { TaskRecorder } from "./recorder.ts";
-import { bounded, GetBatch, POLL_MS, WaitBatch } from "./waits.ts";
+import { bounded, firstOf, GetBatch, POLL_MS, WaitBatch } from "./waits.ts";
 
 /** Told when a get or wait really has to wait: a worker gives its CPU back meanwhile. */
 export interface BlockingObserver {
@@ -29,7 +30,6 @@ export interface BlockingObserver {
 /** See the module's header. */
 export class ObjectManager implements EntryTable {
   readonly #identity: Identity;
-  readonly #connected: Promise<void>;
   readonly link: AgentLink;
   readonly #store: StoreAccess;
   readonly #codec: ValueCodec;
@@ -38,14 +38,13 @@ export class ObjectManager implements EntryTable {
   /** Entries whose ids others know (stored, lent, borrowed): one entry per object in this process. */
   readonly #known = new Map<ObjectId, WeakRef<Entry>>();
   readonly #collected: FinalizationRegistry<{ id: ObjectId; home: NodeId; op: "disown" | "drop" }>;
-  #nextPut = 1;
+  readonly #prefetches: Prefetches;
   #nextRequest = 1;
   #closed: Error | null = null;
 
   constructor(
     init: {
       identity: Identity;
-      connected: Promise<void>;
       link: AgentLink;
       store: StoreAccess;
       codec: ValueCodec;
@@ -54,12 +53,12 @@ export class ObjectManager implements EntryTable {
     },
   ) {
     this.#identity = init.identity;
-    this.#connected = init.connected;
     this.link = init.link;
     this.#store = init.store;
     this.#codec = init.codec;
     this.#recorder = init.recorder;
     this.#blocking = init.blocking;
+    this.#prefetches = new Prefetches(init.link, init.identity);
     this.#collected = new FinalizationRegistry((target) => this.#forgetCollected(target));
   }
 
@@ -109,7 +108,7 @@ export class ObjectManager implements EntryTable {
   /** A ref leaves this process: its home must count it, and its value must be where others can find it. */
   lend(entry: Entry): RefTarget {
     if (entry.home === "") throw new MobulaError("await init() before a ref is passed inside a value");
-    if (entry.owned && !entry.registered) this.#register(entry);
+    if (entry.owned && !entry.registered) this.register(entry);
     return { id: entry.id, home: entry.home };
   }
 
@@ -171,7 +170,7 @@ export class ObjectManager implements EntryTable {
     // The store's agent holds what the stored value contains.
     if (contained !== null) { for (const inner of contained) this.drop(inner); }
     entry.location = node;
-    if (!entry.registered) this.#register(entry, node);
+    if (!entry.registered) this.register(entry, node);
     entry.settle("stored", null, size);
     if (entry.released) this.#unregister(entry);
   }
@@ -203,56 +202,6 @@ export class ObjectManager implements EntryTable {
     if (entry.registered) this.#unregister(entry);
     this.dropContained(entry);
     entry.payload = null;
-  }
-
-  // ---- put -------------------------------------------------------------------------------------------------------------
-
-  /** Put a value; answers when others can find it as soon as they are given the ref. */
-  async put(value: unknown): Promise<ObjectRef<unknown>> {
-    if (value instanceof ObjectRef) {
-      throw new TypeError("put() takes a value, not a ref: the ref is one already");
-    }
-    const encoded = this.#codec.encode(value, "value");
-    const entry = this.#newPut();
-    const ref = this.refOf(entry);
-    await this.#fillPut(entry, encoded);
-    return ref;
-  }
-
-  /** An argument that is too large to travel inline; its entry settles when it is stored. */
-  putArgument(encoded: Encoded): Entry {
-    const entry = this.#newPut();
-    entry.count++;
-    // The caller may change its arrays after the call: take the bytes now.
-    const copied = { ...encoded, buffers: encoded.buffers.map((buffer) => buffer.slice()) };
-    this.#fillPut(entry, copied).then(
-      () => this.drop(entry),
-      (error) => {
-        this.settleError(entry, this.encodeError(error));
-        this.drop(entry);
-      },
-    );
-    return entry;
-  }
-
-  #newPut(): Entry {
-    return Entry.ofPut(this.#identity, putId(this.self, this.#nextPut++));
-  }
-
-  async #fillPut(entry: Entry, encoded: Encoded): Promise<void> {
-    const contained = encoded.held.length > 0 ? encoded.held : null;
-    if (contained !== null) { for (const inner of contained) inner.count++; }
-    if (isInline(encoded)) return this.settleInline(entry, encoded.body, contained);
-    if (this.node === "") await this.#connected; // Who counts it is known only then.
-    this.#register(entry, this.node);
-    const size = await this.#store.write(entry.id, encoded, {
-      home: this.node,
-      owner: this.self,
-      isError: false,
-      contains: encoded.refs,
-      producer: "put",
-    });
-    this.settleStored(entry, this.node, size, contained);
   }
 
   // ---- get and wait ------------------------------------------------------------------------------------------------------
@@ -330,7 +279,10 @@ export class ObjectManager implements EntryTable {
     options: GetOptions | undefined,
   ): Promise<number[]> {
     const ready = firstOf(entries, wanted, (entry) => this.isReady(entry, fetchLocal));
-    if (ready.length === wanted) return ready;
+    if (ready.length === wanted) {
+      if (fetchLocal) this.#prefetches.ask(entries);
+      return ready;
+    }
     const isAway = entries.some((entry) => !entry.isPending && !this.isReady(entry, fetchLocal));
     if (options?.timeoutMs === 0 && !isAway) return ready;
     const batch = new WaitBatch(this, entries, wanted - ready.length, fetchLocal);
@@ -340,6 +292,8 @@ export class ObjectManager implements EntryTable {
     } catch (error) {
       if (!(error instanceof GetTimeoutError)) throw error; // Running out of time is an answer, not an error.
     } finally {
+      // First, so that transfers under way go on.
+      if (fetchLocal) this.#prefetches.ask(entries);
       batch.stop();
       leave();
     }
@@ -432,7 +386,8 @@ export class ObjectManager implements EntryTable {
 
   // ---- counting ------------------------------------------------------------------------------------------------------------
 
-  #register(entry: Entry, at: NodeId | null = null): void {
+  /** Others may ask for it from now on: its home counts it. `at`: the node that has its value; null: nowhere yet, or here. */
+  register(entry: Entry, at: NodeId | null = null): void {
     entry.registered = true;
     this.#watch(entry);
     this.link.reference({ op: "own", id: entry.id, home: entry.home, at });
@@ -482,18 +437,4 @@ export class ObjectManager implements EntryTable {
     this.#closed = reason;
     this.#known.clear();
   }
-}
-
-/** Indices of the first `wanted` entries for which `is` holds. */
-function firstOf(entries: readonly Entry[], wanted: number, is: (entry: Entry) => boolean): number[] {
-  const found: number[] = [];
-  for (let index = 0; index < entries.length && found.length < wanted; index++) {
-    if (is(entries[index]!)) found.push(index);
-  }
-  return found;
-}
-
-function targetOf(entry: Entry): ObjectTarget {
-  const { id, home, location } = entry;
-  return location === null ? { id, home } : { id, home, at: location };
 }

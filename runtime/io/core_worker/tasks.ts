@@ -7,12 +7,12 @@ import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts"
 import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { CallFacts } from "../../common/why_facts.ts";
-import { STALL_MS, TaskSubmitter } from "../../core/worker/task_submitter.ts";
+import { TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { type Assignment, PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
-import { encodeArguments } from "./arguments.ts";
+import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -23,6 +23,7 @@ import { type CallShape, OwnTask } from "./own_task.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { TaskCancels } from "./task_cancels.ts";
 import { TaskHistory } from "./task_history.ts";
+import { TaskPump } from "./task_pump.ts";
 import { Timer } from "./timers.ts";
 import { lostError, lostMessage, WorkerFates } from "./worker_fates.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
@@ -36,6 +37,7 @@ const PUSH_FRAME_BYTES = 1024 * 1024;
 export class TaskManager implements WorkerLinkObserver {
   readonly #core: CoreContext;
   readonly #submitter: TaskSubmitter<OwnTask>;
+  readonly #pump: TaskPump;
   readonly #history: TaskHistory;
   readonly cancels: TaskCancels;
   readonly #links = new Map<string, { link: WorkerLink; lease: Lease<OwnTask> | null }>();
@@ -46,13 +48,7 @@ export class TaskManager implements WorkerLinkObserver {
   /** Those whose arguments are not known. */
   readonly #unready = new Set<OwnTask>();
   #pending = 0;
-  #pumpScheduled = false;
-  /** A task of this tick could not go at once: do not look again for each of a million. */
-  #noneIdle = false;
   readonly #fates = new WorkerFates();
-  #idleTimer: Timer | null = null;
-  #delayTimer: Timer | null = null;
-  #stallTimer: Timer | null = null;
   #closed: Error | null = null;
 
   constructor(core: CoreContext) {
@@ -92,12 +88,13 @@ export class TaskManager implements WorkerLinkObserver {
       memoryRetries: taskOomRetries(),
       argumentRequests: ARGUMENT_REQUESTS,
     });
+    this.#pump = new TaskPump(core, this.#submitter);
     this.#history = new TaskHistory(core, this.#submitter);
     this.cancels = new TaskCancels(core, {
       submitter: this.#submitter,
       linkOf: (lease) => this.#links.get(lease.grant.workerId)?.link ?? null,
       endWorker: (link, lease) => this.#endWorker(link, lease),
-      schedulePump: () => this.#schedulePump(),
+      schedulePump: () => this.#pump.schedule(),
       fail: (task, encoded, reply) => this.#fail(task, encoded, reply),
     });
   }
@@ -123,8 +120,18 @@ export class TaskManager implements WorkerLinkObserver {
     const sequence = core.nextSequence();
     if (call.signal?.aborted) return this.cancels.refuse(call, sequence);
     const args = encodeArguments(core, values, call.name);
-    const opened = core.itemCalls.open(core, sequence, call.name, call.items);
-    const returns = opened?.returns ?? core.objects.newReturns(sequence, call.numReturns, call.name);
+    if (call.items !== null) {
+      const { returns, given } = core.itemCalls.open(core, sequence, call.name, call.items);
+      this.#start(call, sequence, args, returns);
+      return given;
+    }
+    const returns = core.objects.newReturns(sequence, call.numReturns, call.name);
+    this.#start(call, sequence, args, returns);
+    return core.objects.refsOf(returns);
+  }
+
+  #start(call: CallShape, sequence: number, args: CallArguments, returns: readonly Entry[]): void {
+    const core = this.#core;
     const parent = core.currentTask();
     const task = new OwnTask(sequence, call, args, returns, parent, core.nowMs());
     for (const entry of returns) entry.maker = task;
@@ -148,7 +155,6 @@ export class TaskManager implements WorkerLinkObserver {
         })
       );
     }
-    return opened?.given ?? core.objects.refsOf(returns);
   }
 
   #enqueue(task: OwnTask): void {
@@ -157,70 +163,18 @@ export class TaskManager implements WorkerLinkObserver {
     for (const argument of task.args.resolved) {
       this.#core.recorder.edge(argument.producer, task.call.name, argument.bytes);
     }
-    if (this.#noneIdle || !this.#pushNow(task)) this.#submitter.submit(task);
-    this.#schedulePump();
+    if (this.#pump.noneIdle || !this.#pushNow(task)) this.#submitter.submit(task);
+    this.#pump.schedule();
   }
 
   /** What an idle worker can begin with must not wait for the end of the tick: that may be long, if user code computes. */
   #pushNow(task: OwnTask): boolean {
-    const lease = this.#submitter.pushNow(this.#core.nowMs(), task, !this.#pumpScheduled);
-    this.#noneIdle = lease === null;
+    const lease = this.#submitter.pushNow(this.#core.nowMs(), task, !this.#pump.isScheduled);
+    this.#pump.noneIdle = lease === null;
     if (lease === null) return false;
     this.#core.link.flush(); // Refs that go with it are known first.
     this.#links.get(lease.grant.workerId)!.link.flush();
     return true;
-  }
-
-  #schedulePump(): void {
-    if (this.#pumpScheduled) return;
-    this.#pumpScheduled = true;
-    queueMicrotask(() => {
-      this.#pumpScheduled = false;
-      this.#pump();
-    });
-  }
-
-  #pump(): void {
-    this.#noneIdle = false;
-    this.#submitter.pump(this.#core.nowMs());
-    if (this.#idleTimer === null && this.#needsTicks()) this.#armIdleTimer(LEASE_IDLE_MS);
-    if (this.#stallTimer === null && this.#submitter.isWaiting) this.#armStallTimer();
-  }
-
-  #needsTicks(): boolean {
-    return this.#submitter.leases.size > 0 || this.#submitter.isRequesting;
-  }
-
-  /** Tasks wait for workers that we hold: look whether those get on. */
-  #armStallTimer(): void {
-    this.#stallTimer = Timer.once(() => {
-      this.#stallTimer = null;
-      this.#submitter.pumpAll(this.#core.nowMs());
-      if (this.#submitter.isWaiting) this.#armStallTimer();
-    }, STALL_MS);
-  }
-
-  /** Retries that wait: queue them when they are due. */
-  #queueDelayed(): void {
-    this.#delayTimer?.clear();
-    const nowMs = this.#core.nowMs();
-    const next = this.#submitter.queueDelayed(nowMs);
-    this.#delayTimer = next === null ? null : Timer.once(() => this.#queueDelayed(), next - nowMs);
-    this.#schedulePump();
-  }
-
-  #armIdleTimer(ms: number): void {
-    this.#idleTimer = Timer.background(() => {
-      this.#idleTimer = null;
-      const nowMs = this.#core.nowMs();
-      const next = this.#submitter.reapIdle(nowMs);
-      for (const [requestId, backlog] of this.#submitter.backlogChanges()) {
-        this.#core.link.notify("leaseBacklog", { requestId, backlog });
-      }
-      if (this.#needsTicks()) {
-        this.#armIdleTimer(next === null ? LEASE_IDLE_MS : Math.max(10, next - nowMs));
-      }
-    }, ms);
   }
 
   // ---- leases ----------------------------------------------------------------------------------------------------------
@@ -252,7 +206,7 @@ export class TaskManager implements WorkerLinkObserver {
     try {
       const { result } = await core.link.request("requestLease", request);
       if ("grant" in result) this.#granted(requestId, result.grant);
-      this.#schedulePump();
+      this.#pump.schedule();
     } catch (error) {
       this.#rejected(requestId, error);
     }
@@ -266,7 +220,7 @@ export class TaskManager implements WorkerLinkObserver {
       const reason = cancelled === undefined ? error : lossOf(cancelled, error);
       this.#fail(task, reason === error ? encoded : this.#core.objects.encodeError(reason));
     }
-    this.#schedulePump();
+    this.#pump.schedule();
   }
 
   #granted(requestId: string, grant: Grant): void {
@@ -297,7 +251,7 @@ export class TaskManager implements WorkerLinkObserver {
 
   reclaim(leaseId: string): void {
     this.#submitter.reclaim(leaseId);
-    this.#schedulePump();
+    this.#pump.schedule();
   }
 
   /** The agent says that the worker is dead. What it answered before may still be on its way: its connection's own end comes
@@ -369,7 +323,7 @@ export class TaskManager implements WorkerLinkObserver {
       if (this.#completed(task, reply, lease.grant)) returned.push(reply.sequence);
     }
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
-    this.#pump();
+    this.#pump.run();
   }
 
   /** True when the worker holds refs of the results until it is told that they are counted here. */
@@ -412,7 +366,7 @@ export class TaskManager implements WorkerLinkObserver {
     const { leaseId } = lease.grant;
     if (retired) this.#submitter.retired(this.#core.nowMs(), leaseId, sequences);
     else this.#submitter.handedBack(this.#core.nowMs(), leaseId, sequences);
-    this.#pump();
+    this.#pump.run();
   }
 
   opened(): void {}
@@ -446,7 +400,7 @@ export class TaskManager implements WorkerLinkObserver {
   #lostWorker(link: WorkerLink, leaseId: string, cause: DeathCause | null): void {
     if (link.wasOpened) this.#submitter.workerLost(this.#core.nowMs(), leaseId, cause);
     else this.#submitter.workerUnreached(this.#core.nowMs(), leaseId);
-    this.#queueDelayed();
+    this.#pump.queueDelayed();
   }
 
   // ---- ends ------------------------------------------------------------------------------------------------------------
@@ -492,7 +446,7 @@ export class TaskManager implements WorkerLinkObserver {
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
     this.#fates.clear();
-    for (const timer of [this.#delayTimer, this.#idleTimer, this.#stallTimer]) timer?.clear();
+    this.#pump.close();
     // There may be a million, and nobody is left who would take their rows.
     for (const task of tasks) this.#settleFailed(task, encoded);
   }

@@ -11,9 +11,10 @@ import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { WantedObject } from "../../core/object/pull_types.ts";
 import type { Seal, StoredEntry } from "../../core/object/object_table_types.ts";
 import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+import type { Ownerless } from "../../core/object/directory_events.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
 import { ObjectPool } from "./object_pool.ts";
-import { isInline, ObjectPulls } from "./object_pulls.ts";
+import { isInline, ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
 import { SpillFiles } from "./spill_files.ts";
@@ -233,6 +234,14 @@ export class LocalStore implements ObjectStore {
     });
   }
 
+  prefetch(process: ProcessId, { objects }: Params<"prefetch">): void {
+    for (const object of objects.slice(0, PREFETCHES_MAX)) {
+      checkId(object.id);
+      if (this.#space.table.get(object.id) !== undefined) continue;
+      this.#pulls.prefetch(requestKey(process, `prefetch ${object.id}`), this.#wanted(object));
+    }
+  }
+
   cancelGet(process: ProcessId, { requestId }: Params<"cancelGet">): void {
     this.#pulls.cancel(requestKey(process, requestId), cancelled("the caller no longer waits"));
   }
@@ -365,6 +374,12 @@ export class LocalStore implements ObjectStore {
   deleteObjects(ids: readonly ObjectId[]): void {
     this.#space.step({ type: "delete", ids });
     this.#pulls.step({ type: "roomChanged" });
+  }
+
+  ownerless(objects: readonly Ownerless[]): void {
+    // As if sealed here: who is counted stays, what a dead process was the only one to own goes.
+    const home = this.#host.nodeId;
+    for (const object of objects) this.#references.step({ type: "sealed", ...object, home, contains: [] });
   }
 
   objects(): ObjectReport[] {

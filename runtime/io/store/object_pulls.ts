@@ -34,6 +34,9 @@ export interface PullStore {
   unpin(holder: string, id: ObjectId): void;
 }
 
+/** Prefetches of a node at once; a further one takes the place of the oldest. */
+export const PREFETCHES_MAX: number = 100;
+
 /** Somebody who waits for objects. Exactly one of the two is called, in the step that decides it. */
 export interface PullWaiter {
   ready(): void;
@@ -64,6 +67,8 @@ export class ObjectPulls {
   readonly #store: PullStore;
   readonly #manager: PullManager;
   readonly #waiters = new Map<string, PullWaiter>();
+  /** Keys of prefetches, the oldest first. */
+  readonly #prefetches = new Set<string>();
   readonly #located = new Map<ObjectId, Located>();
   readonly #incoming = new Map<ObjectId, Incoming>();
   /** Why an object was wanted first, for traces; only while it is being pulled. */
@@ -115,6 +120,19 @@ export class ObjectPulls {
       if (!options.local.has(id) && !this.#purposes.has(id)) this.#purposes.set(id, options.purpose);
     }
     this.step({ type: "wanted", ...options });
+  }
+
+  /** Brings an object here ahead of need while there is room, as long as the key is not cancelled. Nobody hears how it ends. */
+  prefetch(key: string, object: WantedObject): void {
+    if (this.#prefetches.has(key)) return;
+    const [oldest] = this.#prefetches;
+    if (this.#prefetches.size >= PREFETCHES_MAX) this.cancel(oldest!, new Error("Others are fetched ahead"));
+    this.#prefetches.add(key);
+    const over = (): void => void this.#prefetches.delete(key);
+    this.want(
+      { key, purpose: "prefetch", fetch: true, bundle: false, objects: [object], local: new Set() },
+      { ready: over, failed: over },
+    );
   }
 
   /** Nobody waits under the key any more; the waiter fails with `reason`. Unknown keys are ignored. */

@@ -7,12 +7,13 @@ import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+import type { Ownerless } from "../../core/object/directory_events.ts";
 
 /** A step of an object's way to its reader, for traces (the journey "get" of TraceStep). */
 export interface ObjectStep {
   readonly name: "local" | "lookup" | "callback" | "pull" | "wake";
   readonly id: ObjectId;
-  readonly purpose: "get" | "wait" | "argument";
+  readonly purpose: "get" | "wait" | "argument" | "prefetch";
   readonly detail: string;
 }
 
@@ -116,6 +117,7 @@ export interface ObjectStore {
     options?: { readonly remote?: boolean },
   ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }>;
   waitObject(process: ProcessId, params: Params<"waitObject">): Promise<None>;
+  prefetch(process: ProcessId, params: Params<"prefetch">): void;
   cancelGet(process: ProcessId, params: Params<"cancelGet">): void;
   unpin(process: ProcessId, params: Params<"unpin">): void;
   /** Section 0 of the answer. */
@@ -136,6 +138,8 @@ export interface ObjectStore {
   ): Promise<ObjectId[]>;
   /** NodeMethods.deleteObjects. */
   deleteObjects(ids: readonly ObjectId[]): void;
+  /** NodeMethods.ownerless. */
+  ownerless(objects: readonly Ownerless[]): void;
   /** Everything that this node holds, for (re)registration. */
   objects(): ObjectReport[];
   usage(): StoreUsage;

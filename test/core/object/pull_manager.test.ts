@@ -126,6 +126,41 @@ test("a cancelled request stops what only it wanted", () => {
   expect(reserved(1)).toEqual([]);
 });
 
+test("a prefetch comes while there is room, and is given up for lack of it", () => {
+  want("p", [1], { purpose: "prefetch" });
+  expect(located(1)).toEqual([{ type: "reserve", id: o(1), bytes: MB }]);
+  roomBytes = 0;
+  want("q", [2], { purpose: "prefetch" });
+  expect(located(2).map(({ type }) => type)).toEqual(["failed", "ended"]);
+  // Alone it would not be admitted either: nothing waits for it to make room.
+  sealed(1);
+  want("r", [3], { purpose: "prefetch" });
+  expect(located(3).map(({ type }) => type)).toEqual(["failed", "ended"]);
+  expect(manager.pullCount).toBe(0);
+});
+
+test("a prefetch gives its room to arguments, and goes on for whoever wants the same object", () => {
+  roomBytes = 10 * MB;
+  want("p", [1], { purpose: "prefetch" });
+  located(1, 8 * MB);
+  roomBytes = 2 * MB;
+  reserved(1);
+  want("l", [2], { purpose: "argument" });
+  expect(located(2, 8 * MB).map(({ type }) => type)).toEqual(["cancelFetch", "release", "reserve"]);
+  sealed(2);
+  roomBytes = 2 * MB;
+  // There is no room for it now.
+  expect(step({ type: "roomChanged" })).toEqual([]);
+  roomBytes = 10 * MB;
+  want("w", [3], { purpose: "wait" });
+  want("v", [3], { purpose: "prefetch" });
+  located(3, 8 * MB);
+  roomBytes = 2 * MB;
+  expect(reserved(3)).toEqual([{ type: "fetch", id: o(3), node: b }]);
+  expect(step({ type: "cancelled", key: "w" })).toEqual([]);
+  expect(sealed(3).at(-1)).toEqual({ type: "ready", key: "v" });
+});
+
 test("the next holder is tried when one fails, then the GCS is asked again after a pause", () => {
   want("g", [1]);
   located(1, MB, [b, c]);

@@ -12,7 +12,7 @@ import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.t
 import { type Assignment, PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
-import { encodeArguments } from "./arguments.ts";
+import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -120,8 +120,18 @@ export class TaskManager implements WorkerLinkObserver {
     const sequence = core.nextSequence();
     if (call.signal?.aborted) return this.cancels.refuse(call, sequence);
     const args = encodeArguments(core, values, call.name);
-    const opened = core.itemCalls.open(core, sequence, call.name, call.items);
-    const returns = opened?.returns ?? core.objects.newReturns(sequence, call.numReturns, call.name);
+    if (call.items !== null) {
+      const { returns, given } = core.itemCalls.open(core, sequence, call.name, call.items);
+      this.#start(call, sequence, args, returns);
+      return given;
+    }
+    const returns = core.objects.newReturns(sequence, call.numReturns, call.name);
+    this.#start(call, sequence, args, returns);
+    return core.objects.refsOf(returns);
+  }
+
+  #start(call: CallShape, sequence: number, args: CallArguments, returns: readonly Entry[]): void {
+    const core = this.#core;
     const parent = core.currentTask();
     const task = new OwnTask(sequence, call, args, returns, parent, core.nowMs());
     for (const entry of returns) entry.maker = task;
@@ -145,7 +155,6 @@ export class TaskManager implements WorkerLinkObserver {
         })
       );
     }
-    return opened?.given ?? core.objects.refsOf(returns);
   }
 
   #enqueue(task: OwnTask): void {

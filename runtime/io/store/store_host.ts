@@ -42,11 +42,10 @@ export interface StoreHost {
   actorOutOfScope(actorId: ActorId): void;
   /** PeerMethods.references: resolves when the home has counted the changes, rejects when the home is dead. */
   sendReferences(home: NodeId, changes: NodeRefChange[]): Promise<void>;
-  /** Streams an object from `offset` on from another node, in order, through `sink`; resolves when all of it arrived. */
+  /** Streams a part of an object from another node, in order, through `sink`; resolves when all of the part arrived. */
   fetchObject(
     node: NodeId,
-    id: ObjectId,
-    offset: number,
+    part: { readonly id: ObjectId; readonly offset: number; readonly length: number },
     sink: (offset: number, bytes: Uint8Array) => void,
     signal: AbortSignal,
   ): Promise<void>;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
@@ -41,11 +42,10 @@ export interface StoreHost {
   actorOutOfScope(actorId: ActorId): void;
   /** PeerMethods.references: resolves when the home has counted the changes, rejects when the home is dead. */
   sendReferences(home: NodeId, changes: NodeRefChange[]): Promise<void>;
-  /** Streams an object from `offset` on from another node, in order, through `sink`; resolves when all of it arrived. */
+  /** Streams a part of an object from another node, in order, through `sink`; resolves when all of the part arrived. */
   fetchObject(
     node: NodeId,
-    id: ObjectId,
-    offset: number,
+    part: { readonly id: ObjectId; readonly offset: number; readonly length: number },
     sink: (offset: number, bytes: Uint8Array) => void,
     signal: AbortSignal,
   ): Promise<void>;
@@ -143,6 +143,8 @@ export interface ObjectStore {
   /** Everything that this node holds, for (re)registration. */
   objects(): ObjectReport[];
   usage(): StoreUsage;
+  /** All objects here or on their way here, and all that is counted here, for people; of one id when it is given. */
+  memory(id: ObjectId | ActorId | null): NodeObject[];
   readonly pulls: PullsView;
 
   /** Brings a lease's arguments here, all or none, and pins them until releaseArguments of the same key. */

@@ -20,6 +20,7 @@ import {
   putting,
   startCluster,
   stopCluster,
+  streaming,
   Transfers,
   workerStart,
 } from "./mobula.ts";
@@ -87,6 +88,8 @@ async function calls(raw: RawPeer): Promise<void> {
     batch,
     overPoolifier,
   );
+  const tasks: Contestant = { ...mobulaInFlight(callTask, IN_FLIGHT), name: "no-op tasks, 1,000 in flight" };
+  await group("streamed items, one reader", "items", [streaming(), tasks], batch);
   await group(
     "actor call, one at a time",
     "calls",

@@ -16,6 +16,9 @@ const FAR = "far";
 
 const echo = remote((value: number) => value);
 const make = remote((bytes: number) => new Uint8Array(bytes).fill(1), { resources: { [FAR]: 0.001 } });
+const count = remote(function* (items: number) {
+  for (let item = 0; item < items; item++) yield item;
+});
 const Echo = remote(
   class {
     echo(value: number): number {
@@ -68,6 +71,18 @@ export function inFlight(call: Call, count: number): Contestant {
         check(values[count - 1], count - 1);
         for (const ref of refs) release(ref);
       }
+    },
+  };
+}
+
+/** The items of one generator, read as values. */
+export function streaming(): Contestant {
+  return {
+    name: NAME,
+    slice: async (operations) => {
+      let next = 0;
+      for await (const value of count.remote(operations).values()) check(value, next++);
+      check(next, operations);
     },
   };
 }

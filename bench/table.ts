@@ -13,7 +13,7 @@ export interface Group {
   readonly title: string;
   readonly results: readonly Result[];
   /** How rates are shown. */
-  readonly unit: "calls" | "bytes" | "rows" | "ms";
+  readonly unit: "calls" | "items" | "bytes" | "rows" | "ms";
   readonly mark?: Mark;
 }
 
@@ -56,6 +56,8 @@ function rate({ unit }: Group, result: Result): string {
   switch (unit) {
     case "calls":
       return `${count(result.perSecond)}/s`;
+    case "items":
+      return `${count(result.perSecond)} items/s`;
     case "rows":
       return `${count(result.perSecond)} rows/s`;
     case "bytes":

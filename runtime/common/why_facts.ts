@@ -70,7 +70,7 @@ export interface PullFacts {
   /** 0 while its size is unknown. */
   readonly bytes: number;
   readonly arrivedBytes: number;
-  readonly from: NodeId | null;
+  readonly from: readonly NodeId[];
   /** Of the last try, or "". */
   readonly lastError: string;
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import type { ChildProcess } from "node:child_process";
+import { flushCompileCache } from "node:module";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { RuntimeName } from "../common/task_spec.ts";
@@ -12,6 +13,9 @@ import { spawnWith } from "./spawn.ts";
 
 export const runtimeName: RuntimeName = "node";
 export const runtimeVersion: string = process.versions.node;
+
+// What was compiled to get here is kept for the next process: most workers end by a signal, when nothing is written any more.
+if (process.env["NODE_COMPILE_CACHE"] !== undefined) setImmediate(() => flushCompileCache()).unref();
 
 const self = { name: runtimeName, path: process.execPath };
 

@@ -9,6 +9,7 @@ import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RuntimeName } from "../common/task_spec.ts";
+import { compileCacheFolder } from "./cache_folder.ts";
 import type { SpawnOptions } from "./platform.ts";
 
 /** Paths of the real binaries below a node_modules folder. The packages' own `bin` entries are wrapper scripts or links
@@ -96,12 +97,20 @@ export function spawnWith(
   const command = starter === undefined
     ? [binary, ...args]
     : [starter, "--pdeathsig", "KILL", binary, ...args];
+  const env = runtime === "node" ? withCompileCache(options.env) : options.env;
   return spawn(command[0]!, command.slice(1), {
     stdio: options.stdio ?? "pipe",
     detached: options.detached ?? false,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.env === undefined ? {} : { env: options.env as NodeJS.ProcessEnv }),
+    ...(env === undefined ? {} : { env: env as NodeJS.ProcessEnv }),
   });
+}
+
+function withCompileCache(env: SpawnOptions["env"]): SpawnOptions["env"] {
+  const all = env ?? process.env;
+  if (all["NODE_COMPILE_CACHE"] !== undefined || all["NODE_DISABLE_COMPILE_CACHE"] !== undefined) return env;
+  const folder = compileCacheFolder();
+  return folder === null ? env : { ...all, NODE_COMPILE_CACHE: folder };
 }
 
 function remember(runtime: RuntimeName, path: string): string {

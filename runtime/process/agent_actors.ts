@@ -268,7 +268,10 @@ export class Actors {
       );
       const error = result.failed ? { type: "TaskError", message: result.message } : null;
       creations.end(actor.creation, error, this.#parts.nowMs());
-      if (!result.failed) actor.state = "running";
+      if (!result.failed) {
+        actor.state = "running";
+        leases.step({ type: "actorConstructed", workerId });
+      }
       this.#tellStarted(actor, grant, result, sections);
       if (!result.failed) return;
       // Its end is told already.

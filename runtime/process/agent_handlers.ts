@@ -202,6 +202,7 @@ function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<A
       return new Reply({ place, isError }, bytes === null ? [] : [bytes]);
     },
     waitObject: (params) => store.waitObject(id, params),
+    prefetch: (params) => store.prefetch(id, params),
     cancelGet: (params) => store.cancelGet(id, params),
     unpin: (params) => store.unpin(id, params),
     readObject: (params) => new Reply(EMPTY, [store.readObject(id, params)]),
@@ -298,6 +299,7 @@ export function nodeHandlers(
       parts().actors.stop(actorId, incarnation, graceful, cause),
     actorStatus: ({ status }, sections) => parts().actors.published(status, sections),
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
+    ownerless: ({ objects }) => parts().store.ownerless(objects),
     prepareBundles: (order) => parts().leases.step({ type: "bundlesPrepare", ...order }),
     commitBundles: (order) => parts().leases.step({ type: "bundlesCommit", ...order }),
     releaseBundles: (order) => parts().leases.step({ type: "bundlesRelease", ...order }),

@@ -133,13 +133,12 @@ export class AgentStoreHost implements StoreHost {
 
   async fetchObject(
     node: NodeId,
-    id: ObjectId,
-    offset: number,
+    part: { readonly id: ObjectId; readonly offset: number; readonly length: number },
     sink: (offset: number, bytes: Uint8Array) => void,
     signal: AbortSignal,
   ): Promise<void> {
     const client = await this.#clientOf(node);
-    await client.fetch({ id, offset, sink, signal });
+    await client.fetch({ ...part, sink, signal });
   }
 
   collectGarbage(): void {

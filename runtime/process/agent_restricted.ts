@@ -32,6 +32,7 @@ export function restrictedHandlers(
     ...codeHandlers(all, sandbox),
     ...workHandlers(all, process, sandbox, parts),
     ...objectHandlers(all, process, sandbox, parts),
+    ...readHandlers(all, sandbox),
   };
 }
 
@@ -161,9 +162,23 @@ function objectHandlers(
       grantContents(params.id);
       return answer as Reply<AgentMethods["getObject"]["result"]>;
     },
+    references: (params, sections, context) => {
+      sandbox.changes(params.changes);
+      return all.references(params, sections, context);
+    },
+  };
+}
+
+/** What names objects that it must know, and no more. */
+function readHandlers(all: All, sandbox: Sandbox): Handlers<AgentMethods> {
+  return {
     waitObject: (params, sections, context) => {
       sandbox.use(params.id);
       return all.waitObject(params, sections, context);
+    },
+    prefetch: (params, sections, context) => {
+      for (const { id } of params.objects) sandbox.use(id);
+      return all.prefetch(params, sections, context);
     },
     readObject: (params, sections, context) => {
       sandbox.use(params.id);
@@ -172,10 +187,6 @@ function objectHandlers(
     unpin: (params, sections, context) => {
       sandbox.use(params.id);
       return all.unpin(params, sections, context);
-    },
-    references: (params, sections, context) => {
-      sandbox.changes(params.changes);
-      return all.references(params, sections, context);
     },
   };
 }

@@ -246,10 +246,15 @@ test("a cancelled call that goes on for long is answered before its end, and kee
 
 /** A parent of a task and an actor's call, which ends only when it is told. */
 const parent = remote(async (gate: SignalHandle, room: RoomHandle, refs: TallyHandle) => {
+  // From the start: it may come as soon as the children wait.
   const { signal } = runtimeContext();
+  const cancelled = new Promise<void>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+  cancelled.catch(() => undefined);
   const children = [stubborn.options({ numCpus: 0 }).remote(gate), room.stay.remote(gate)];
   await get(refs.add.remote(children));
-  await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  await cancelled;
 }, { numCpus: 0 });
 
 for (const recursive of [true, false]) {
@@ -259,14 +264,17 @@ for (const recursive of [true, false]) {
     const refs = Tally.remote();
     const top = parent.remote(gate, room, refs);
     await waitersAt(gate, 2);
-    const [children] = await get(refs.take.remote()) as [[ObjectRef<boolean>, ObjectRef<string>]];
+    const [children] = await waitFor("their refs", async () => {
+      const taken = await get(refs.take.remote()) as [ObjectRef<boolean>, ObjectRef<string>][];
+      return taken.length > 0 && taken;
+    });
     await cancel(top, { recursive });
     expect((await cancelledOf(top)).taskId).toBe(taskOf(top));
     if (recursive) {
-      for (const child of children) expect((await cancelledOf(child)).taskId).toBe(taskOf(child));
+      for (const child of children!) expect((await cancelledOf(child)).taskId).toBe(taskOf(child));
     }
     await get(gate.send.remote());
-    if (!recursive) expect(await get(children)).toEqual([false, "stayed"]);
+    if (!recursive) expect(await get(children!)).toEqual([false, "stayed"]);
   });
 }
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   ActorUnschedulableError,
+  availableResources,
   get,
   type HandleOf,
   kill,
@@ -105,6 +106,8 @@ describe("locality", () => {
   test("SCHED-05 SPREAD overrides it: two dependents run on two nodes", async () => {
     const data = await bigThere();
     const gate = Signal.remote();
+    // What was assigned a moment ago counts as taken: a node without room has no turn.
+    await waitFor("all CPUs are free", async () => (await availableResources()).CPU === 8);
     const spread = holdWith.options({ schedulingStrategy: "SPREAD" });
     const refs = [spread.remote(gate, data), spread.remote(gate, data)];
     await waitFor("both run", async () => await get(gate.waiters.remote()) === 2);

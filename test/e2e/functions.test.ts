@@ -46,7 +46,7 @@ describe("captures", () => {
     }
   });
 
-  test("given by the option are there, also large ones as refs, also handles and functions", async () => {
+  test("OBJ-11 given by the option are there, also large ones as refs, also handles and functions", async () => {
     const factor = 3;
     const table = await put(new Uint8Array(300_000).fill(2));
     const twice = remote((x: number) => 2 * x);
@@ -55,7 +55,7 @@ describe("captures", () => {
       return [x * factor, (await get(table))[7], await get(twice.remote(x))];
     }, { captures: { factor, table, twice, unused: Symbol("never serialized") } });
     expect(await get([compute.remote(1), compute.remote(2)])).toEqual([[3, 2, 2], [6, 2, 4]]);
-    // OBJ-11: the function keeps what it captured.
+    // The function keeps what it captured.
     table.release();
     expect((await get(compute.remote(3)))[1]).toBe(2);
   });

@@ -8,6 +8,7 @@ import { runProgram, RUNTIMES } from "../support/run_program.ts";
 
 const QUICKSTART = "examples/quickstart.ts";
 const WORDCOUNT = "examples/wordcount.ts";
+const STREAM = "examples/stream.ts";
 const SORT = "examples/sort.ts";
 const EXPECTED = `1 + 2 = 3
 (1 + 2) + 10 = 13
@@ -61,6 +62,13 @@ for (const runtime of RUNTIMES) {
     expect(out).toContain("        3  über\n");
     expect(out).toMatch(/^4 files, 12\.9 MB in .* MB\/s; 4 batches on 2 of 2 nodes$/m);
     expect(out).toContain("agrees exactly with a single process: 12 different words, 3000008 in all\n");
+  });
+
+  test(`the stream counts all there is, or ends when it was enough, under ${runtime}`, async () => {
+    const all = await runProgram(runtime, STREAM, { env, args: [texts, "be", "--enough", "1000000"] });
+    expect(all).toBe(`"be" 600000 times in 301 blocks of 1000 lines\nthat is all there is\n`);
+    const some = await runProgram(runtime, STREAM, { env, args: [texts, "be", "--enough", "5000"] });
+    expect(some).toBe(`"be" 6000 times in 3 blocks of 1000 lines\nenough: the rest was not read\n`);
   });
 }
 

@@ -138,7 +138,7 @@ export class SimActors {
     this.#report(spec.actorId, incarnation, worker.id, failed ? "its constructor threw" : null);
     if (!failed) {
       hosted.state = "alive";
-      return;
+      return this.#agent.step({ type: "actorConstructed", workerId: worker.id });
     }
     const cause: DeathCause = { code: "CREATION_FAILED", message: "its constructor threw" };
     this.#agent.workerExited(worker, true, cause);

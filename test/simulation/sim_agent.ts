@@ -168,6 +168,10 @@ export class SimAgent {
     return this.drivers.get(id)?.submitter ?? this.#workers.get(id)?.submitter ?? null;
   }
 
+  hasProcess(id: string): boolean {
+    return this.drivers.has(id as ProcessId) || this.#workers.has(id as ProcessId);
+  }
+
   crashWorker(worker: SimWorker): void {
     this.workerExited(worker, false, { code: "WORKER_DIED", message: "it crashed" });
   }
@@ -292,6 +296,8 @@ export class SimAgent {
         return;
       case "deleteObjects":
         return this.store.delete(order.params.ids);
+      case "ownerless":
+        return this.store.ownerless(order.params.objects);
       case "jobEnded":
         return this.#jobEnded(order.params.jobId);
       case "prepareBundles":

@@ -6,6 +6,7 @@
 import type { NodeId, ObjectId } from "../../runtime/common/ids.ts";
 import type { ArgumentRef } from "../../runtime/common/task_spec.ts";
 import { INLINE_BYTES_MAX } from "../../runtime/common/config.ts";
+import type { Ownerless } from "../../runtime/core/object/directory_events.ts";
 import { ObjectTable } from "../../runtime/core/object/object_table.ts";
 import type { TableEffect, TableEvent } from "../../runtime/core/object/object_table_types.ts";
 import { PullManager } from "../../runtime/core/object/pull_manager.ts";
@@ -95,6 +96,8 @@ export class SimObjects {
     const { id, home, owner, isError } = report;
     this.#create(holder, id, report.bytes, (problem) => {
       if (problem !== null) return done(problem);
+      // What a process that died meanwhile was granted goes back with the rest of it (processDied).
+      if (!this.#agent.hasProcess(holder)) return;
       this.#table({
         type: "seal",
         holder,
@@ -163,6 +166,11 @@ export class SimObjects {
   delete(ids: readonly ObjectId[]): void {
     this.#table({ type: "delete", ids });
     this.step({ type: "roomChanged" });
+  }
+
+  ownerless(objects: readonly Ownerless[]): void {
+    const home = this.#agent.nodeId;
+    for (const object of objects) this.references.step({ type: "sealed", ...object, home, contains: [] });
   }
 
   check(): void {

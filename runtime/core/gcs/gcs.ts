@@ -425,6 +425,9 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "deleteObjects":
         send(effect.nodeId, "deleteObjects", { ids: [...effect.ids] }, false, out);
         break;
+      case "ownerless":
+        send(effect.home, "ownerless", { objects: [...effect.objects] }, false, out);
+        break;
       case "located": {
         const { requestId, nodes, bytes, isError, waited } = effect;
         if (this.#dependency(nowMs, requestId, null, out)) break;

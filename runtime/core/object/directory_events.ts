@@ -7,6 +7,9 @@ import type { ObjectReport } from "../../protocol/messages.ts";
 
 export type LocateErrorCode = "ObjectLostError" | "ObjectFreedError" | "OwnerDiedError";
 
+/** An object whose owner is dead. */
+export type Ownerless = Pick<ObjectReport, "id" | "owner">;
+
 export type DirectoryEvent =
   /** Changes of a node's store, in order; absolute per object, so a resent report changes nothing. */
   | {
@@ -67,6 +70,8 @@ export type DirectoryEffect =
     readonly message: string;
   }
   | { readonly type: "deleteObjects"; readonly nodeId: NodeId; readonly ids: readonly ObjectId[] }
+  /** Their owners are dead and may never have told the home of them: it frees those that nobody holds. */
+  | { readonly type: "ownerless"; readonly home: NodeId; readonly objects: readonly Ownerless[] }
   | {
     readonly type: "objectLost";
     readonly id: ObjectId;

@@ -17,13 +17,16 @@
  *   3 The last node that held it died or dropped it.
  *   4 No copy came, and none will: the owner, or its node, died OWNER_GRACE_MS ago; or the object was made on a node that
  *     died before it was reported, or that has not reported it for REPORT_GRACE_MS.
+ *
+ * A home hears of objects that are made elsewhere from their owner. One that dies first leaves objects that nobody would
+ * ever free: the directory tells their homes of those that lie somewhere OWNER_GRACE_MS after it, or come later.
  * @module
  */
 import { assert } from "../../common/assert.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ObjectReport } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
-import type { DirectoryEffect, DirectoryEvent, LocateErrorCode } from "./directory_events.ts";
+import type { DirectoryEffect, DirectoryEvent, LocateErrorCode, Ownerless } from "./directory_events.ts";
 import { ObjectWaiters, type Waiter } from "./object_waiters.ts";
 import { OWNER_GRACE_MS, OwnerDeaths, remember } from "./owner_deaths.ts";
 
@@ -181,12 +184,15 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     out: DirectoryEffect[],
   ): void {
     const late: ObjectId[] = [];
+    const ownerless: ObjectId[] = [];
     for (const object of added) {
+      if (this.#deaths.has(object.owner) && !this.#objects.has(object.id)) ownerless.push(object.id);
       // Freed while the copy was being made or its report was on its way.
       if (this.#freed.has(object.id)) late.push(object.id);
       else this.#add(nodeId, object, changes, out);
     }
     if (late.length > 0) out.push({ type: "deleteObjects", nodeId, ids: late });
+    this.#tellHomes(ownerless.flatMap((id) => this.#objects.get(id) ?? []), out);
     for (const id of removed) this.#drop(id, nodeId, `node ${nodeId} dropped its last copy`, changes, out);
   }
 
@@ -373,8 +379,24 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     this.#sweepMs = Math.min(this.#sweepMs ?? dueMs, dueMs);
   }
 
+  /** The homes decide who is left to hold these, whose owners are dead. Nobody counts those whose homes are dead too. */
+  #tellHomes(entries: readonly ObjectEntry[], out: DirectoryEffect[]): void {
+    const perHome = new Map<NodeId, Ownerless[]>();
+    for (const { id, owner, home } of entries) {
+      if (this.#orphans.has(id)) continue;
+      const list = perHome.get(home);
+      if (list === undefined) perHome.set(home, [{ id, owner }]);
+      else list.push({ id, owner });
+    }
+    for (const [home, objects] of perHome) out.push({ type: "ownerless", home, objects });
+  }
+
   #sweep(nowMs: number, out: DirectoryEffect[]): void {
     this.#sweepMs = null;
+    const due = this.#deaths.takeDue(nowMs);
+    if (due.size > 0) {
+      this.#tellHomes([...this.#objects.values()].filter(({ owner }) => due.has(owner)), out);
+    }
     for (const { id, waiter } of this.#waiters.all()) {
       const end = this.#endOf(id, waiter);
       if (end === null) continue;

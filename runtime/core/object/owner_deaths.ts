@@ -20,13 +20,34 @@ export class OwnerDeaths {
   /** By the part of an owner's id that its objects' ids carry (common/ids.ts). */
   readonly #owners: Map<string, Death> = new Map();
   readonly #nodes: Map<NodeId, Death> = new Map();
+  /** Owners whose objects were not looked for since they died, with when to look. Bounded like those remembered. */
+  readonly #unswept: Map<ProcessId, number> = new Map();
 
   ownerDied(nowMs: number, owner: ProcessId, reason: string): void {
-    remember(this.#owners, owner.slice(2), { dueMs: nowMs + OWNER_GRACE_MS, reason }, DEATHS_KEPT);
+    const dueMs = nowMs + OWNER_GRACE_MS;
+    remember(this.#owners, owner.slice(2), { dueMs, reason }, DEATHS_KEPT);
+    remember(this.#unswept, owner, dueMs, DEATHS_KEPT);
   }
 
   ownerLives(owner: ProcessId): void {
     this.#owners.delete(owner.slice(2));
+    this.#unswept.delete(owner);
+  }
+
+  /** Whether this owner's objects have lost it. */
+  has(owner: ProcessId): boolean {
+    return this.#owners.has(owner.slice(2));
+  }
+
+  /** Those that died a while ago, each once: what their nodes were still to report of them has been reported. */
+  takeDue(nowMs: number): ReadonlySet<ProcessId> {
+    const due = new Set<ProcessId>();
+    for (const [owner, dueMs] of this.#unswept) {
+      if (nowMs < dueMs) break; // In order.
+      due.add(owner);
+      this.#unswept.delete(owner);
+    }
+    return due;
   }
 
   /** The node died, and with it the owners of these objects: it may be back as another incarnation, they never. */

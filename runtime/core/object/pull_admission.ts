@@ -1,7 +1,7 @@
 /**
  * Which requests the pull manager serves now, and which wait for room in the store.
  *
- * Of one bundle (a get, a wait, or the arguments of a lease):
+ * Of one bundle (a get, a wait, a prefetch, or the arguments of a lease):
  *
  *     waiting --7--> admitted --8--> ready
  *        ^--------9-----'
@@ -40,6 +40,8 @@ export interface AdmissionActions {
   setBack(pull: Pull, effects: PullEffect[]): void;
   /** It was admitted and misses nothing. */
   finish(bundle: Bundle, effects: PullEffect[]): void;
+  /** There is no room for a prefetch. */
+  giveUp(bundle: Bundle, effects: PullEffect[]): void;
 }
 
 export class Admission {
@@ -104,6 +106,10 @@ export class Admission {
       const need = (): number => missingBytes(bundle) + this.#evictableBytes(bundle);
       const room = (): number => this.#room.bytes() - this.promisedBytes - pinningBytes;
       const sizes = bundle.purpose === "argument" && bundle.pins ? this.#sizesOf(bundle) : null;
+      if (bundle.purpose === "prefetch" && need() > 0 && (blocked || need() > room())) {
+        actions.giveUp(bundle, effects);
+        continue;
+      }
       if (sizes !== null && (argumentsBlocked ||= !this.#quota.fits(sizes))) continue;
       // What takes no room never waits behind what does.
       if (blocked && need() > 0) continue;

@@ -1,5 +1,5 @@
 /**
- * Brings objects to this node: one transfer an object, however many wait for it. It decides what to pull now; it does not
+ * Brings objects to this node: each once, however many wait for it; a large one in parts from several holders at a time. It decides what to pull now; it does not
  * move bytes, own room or pins, or know where objects are (the GCS does).
  *
  * Of one object:
@@ -20,6 +20,7 @@ import { assert } from "../../common/assert.ts";
 import { PULL_RETRY_MS, PULL_ROUNDS_MAX } from "../../common/config.ts";
 import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { Core } from "../core.ts";
+import { rangesOf, SENDERS_MAX } from "./pull_ranges.ts";
 import { Admission, type PullRoom, unpinAll } from "./pull_admission.ts";
 import {
   type Bundle,
@@ -46,6 +47,10 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   }
 
   /** An object on its way here, for people. */
+  pulls(): Iterable<Readonly<Pull>> {
+    return this.#pulls.values();
+  }
+
   pull(id: ObjectId): Readonly<Pull> | undefined {
     return this.#pulls.get(id);
   }
@@ -81,6 +86,9 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         if (pull?.state === "reserving") this.#fetchNext(nowMs, pull, effects);
         break;
       }
+      case "fetched":
+        this.#fetched(nowMs, event, effects);
+        break;
       case "fetchFailed":
         this.#fetchFailed(nowMs, event, effects);
         break;
@@ -106,6 +114,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       reserve: (pull, out) => this.#reserve(pull, out),
       setBack: (pull, out) => this.#setBackIfUnneeded(pull, out),
       finish: (bundle, out) => this.#finish(bundle, out),
+      giveUp: (bundle, out) => this.#giveUp(bundle, out),
     });
     return effects;
   }
@@ -146,7 +155,8 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         at,
         state: "locating",
         nodes: [],
-        from: null,
+        senders: new Map(),
+        unsent: [],
         bytes: 0,
         round: 0,
         retryMs: 0,
@@ -189,16 +199,29 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     effects.push({ type: "reserve", id: pull.id, bytes: pull.bytes });
   }
 
-  /** From the next holder that was not tried in this round. */
+  /** Shares what nobody sends out among the holders that send nothing. */
   #fetchNext(nowMs: number, pull: Pull, effects: PullEffect[]): void {
-    const node = pull.nodes.shift();
-    if (node === undefined) {
-      this.#pause(nowMs, pull, effects);
-      return;
+    const { id, bytes, nodes, senders } = pull;
+    if (pull.state !== "fetching") {
+      this.#setState(pull, "fetching");
+      pull.unsent = rangesOf(bytes, nodes.length);
     }
-    this.#setState(pull, "fetching");
-    pull.from = node;
-    effects.push({ type: "fetch", id: pull.id, node });
+    while (senders.size < SENDERS_MAX && nodes.length > 0 && pull.unsent.length > 0) {
+      const node = nodes.shift()!;
+      const range = pull.unsent.shift()!;
+      senders.set(node, range);
+      effects.push({ type: "fetch", id, node, ...(range.length < bytes && { range }) });
+    }
+    // Else those who send take the rest when they are done.
+    if (senders.size === 0) this.#pause(nowMs, pull, effects);
+  }
+
+  #fetched(nowMs: number, event: Extract<PullEvent, { type: "fetched" }>, effects: PullEffect[]): void {
+    const pull = this.#pulls.get(event.id);
+    if (pull === undefined || !pull.senders.delete(event.node)) return; // It was stopped meanwhile.
+    // It works, and before those that were not tried: it has a connection.
+    pull.nodes.unshift(event.node);
+    this.#fetchNext(nowMs, pull, effects);
   }
 
   #fetchFailed(
@@ -207,9 +230,12 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     effects: PullEffect[],
   ): void {
     const pull = this.#pulls.get(event.id);
-    if (pull?.state !== "fetching" || pull.from !== event.node) return; // Late: it goes on elsewhere already.
+    const range = pull?.senders.get(event.node);
+    if (pull === undefined || range === undefined) return; // Late: it goes on elsewhere already.
     pull.lastCode = "ObjectLostError";
     pull.lastError = event.absent ? `${event.node} does not have it` : `${event.node}: ${event.message}`;
+    pull.senders.delete(event.node);
+    pull.unsent.unshift(range);
     this.#fetchNext(nowMs, pull, effects);
   }
 
@@ -234,8 +260,11 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   #nodeDied(nowMs: number, node: NodeId, effects: PullEffect[]): void {
     for (const pull of [...this.#pulls.values()]) {
       pull.nodes = pull.nodes.filter((holder) => holder !== node);
-      if (pull.from !== node) continue;
-      effects.push({ type: "cancelFetch", id: pull.id });
+      const range = pull.senders.get(node);
+      if (range === undefined) continue;
+      effects.push({ type: "cancelFetch", id: pull.id, node });
+      pull.senders.delete(node);
+      pull.unsent.unshift(range);
       pull.lastError = `${node} died`;
       this.#fetchNext(nowMs, pull, effects);
     }
@@ -295,6 +324,13 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     effects.push({ type: "ready", key: bundle.key });
   }
 
+  #giveUp({ key, missing }: Bundle, effects: PullEffect[]): void {
+    const [id] = missing.keys();
+    const message = `${id} was not fetched ahead of need: the object store has no room for it`;
+    effects.push({ type: "failed", key, id: id!, code: "ObjectStoreFullError", message });
+    this.#end(key, effects);
+  }
+
   /** The bundle is over without its objects; what only it wanted is not pulled any more. */
   #end(key: string, effects: PullEffect[]): void {
     const bundle = this.#bundles.get(key);
@@ -343,9 +379,9 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     if (pull.wantedBy.size === 0) {
       this.#stop(pull, effects);
     } else if (holdsRoom(pull) && !isForAdmitted(pull)) {
-      if (pull.from !== null) {
+      if (pull.senders.size > 0) {
         effects.push({ type: "cancelFetch", id: pull.id });
-        pull.nodes.unshift(pull.from);
+        pull.nodes.unshift(...pull.senders.keys());
       }
       effects.push({ type: "release", id: pull.id });
       this.#setState(pull, "located");
@@ -369,7 +405,10 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     if (state === "reserving") this.#admission.promisedBytes += storeBytes(pull);
     if (state === "paused") this.#paused.add(pull);
     else this.#paused.delete(pull);
-    if (state !== "fetching") pull.from = null;
+    if (state !== "fetching") {
+      pull.senders.clear();
+      pull.unsent = [];
+    }
     pull.state = state;
   }
 
@@ -384,7 +423,9 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     }
     for (const pull of this.#pulls.values()) {
       assert(pull.wantedBy.size > 0, `${pull.id} is wanted`);
-      assert((pull.state === "fetching") === (pull.from !== null), `${pull.id} comes from somewhere`);
+      assert((pull.state === "fetching") === (pull.senders.size > 0), `${pull.id} comes from somewhere`);
+      assert(pull.senders.size <= SENDERS_MAX, `${pull.id} comes from few`);
+      for (const node of pull.senders.keys()) assert(!pull.nodes.includes(node), `${node} sends ${pull.id}`);
       assert(!holdsRoom(pull) || isForAdmitted(pull), `${pull.id} has room for an admitted bundle`);
       assert((pull.state === "paused") === this.#paused.has(pull), `${pull.id} is known to be paused`);
       if (pull.state === "paused") assert(this.#timerMs <= pull.retryMs, `${pull.id} has a timer`);

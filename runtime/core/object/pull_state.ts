@@ -4,10 +4,16 @@
  */
 import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import type { NodeId, ObjectId } from "../../common/ids.ts";
+import type { ByteRange } from "./pull_ranges.ts";
 import type { PullPurpose } from "./pull_types.ts";
 
 /** Lower is more urgent. */
-export const URGENCY: Readonly<Record<PullPurpose, number>> = { get: 0, wait: 1, argument: 2 };
+export const URGENCY: Readonly<Record<PullPurpose, number>> = {
+  get: 0,
+  wait: 1,
+  argument: 2,
+  prefetch: 3,
+};
 
 export type ObjectState = "locating" | "located" | "reserving" | "fetching" | "paused";
 
@@ -18,10 +24,12 @@ export interface Pull {
   /** The node that made it, as soon as one of the askers knows. */
   at: NodeId | undefined;
   state: ObjectState;
-  /** Holders, those first that were not tried in this round. */
+  /** Holders that send nothing and have not failed in this round, the best first. */
   nodes: NodeId[];
-  /** In state fetching: the holder that sends. */
-  from: NodeId | null;
+  /** In state fetching: the holders that send, each with what it sends. */
+  readonly senders: Map<NodeId, ByteRange>;
+  /** In state fetching: what nobody sends yet. */
+  unsent: ByteRange[];
   bytes: number;
   round: number;
   /** In state paused: when to ask again. */

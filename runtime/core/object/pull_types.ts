@@ -3,9 +3,10 @@
  * @module
  */
 import type { NodeId, ObjectId } from "../../common/ids.ts";
+import type { ByteRange } from "./pull_ranges.ts";
 
-/** Why an object is wanted; in this order when room is short. */
-export type PullPurpose = "get" | "wait" | "argument";
+/** Why an object is wanted; in this order when room is short. A prefetch never waits for room: it is given up. */
+export type PullPurpose = "get" | "wait" | "argument" | "prefetch";
 
 export interface WantedObject {
   readonly id: ObjectId;
@@ -48,7 +49,9 @@ export type PullEvent =
     readonly forever: boolean;
     readonly message: string;
   }
-  /** The transfer from that node ended without the whole object. `absent`: it does not have it. */
+  /** That node has sent the part that it was asked for, and others are missing. */
+  | { readonly type: "fetched"; readonly id: ObjectId; readonly node: NodeId }
+  /** The transfer from that node ended without all that it was asked for. `absent`: it does not have it. */
   | {
     readonly type: "fetchFailed";
     readonly id: ObjectId;
@@ -80,9 +83,18 @@ export type PullEffect =
   | { readonly type: "reserve"; readonly id: ObjectId; readonly bytes: number }
   /** Give the room back (also while it is still being waited for). */
   | { readonly type: "release"; readonly id: ObjectId }
-  /** Transfer the object, from where the last attempt stopped. Answered by sealed or fetchFailed. */
-  | { readonly type: "fetch"; readonly id: ObjectId; readonly node: NodeId }
-  | { readonly type: "cancelFetch"; readonly id: ObjectId }
+  /**
+   * Transfer the object, or a part of it, from where the last attempt stopped. Answered by sealed, fetched or fetchFailed.
+   * One at a time of a node.
+   */
+  | {
+    readonly type: "fetch";
+    readonly id: ObjectId;
+    readonly node: NodeId;
+    readonly range?: ByteRange;
+  }
+  /** From all nodes where none is named. */
+  | { readonly type: "cancelFetch"; readonly id: ObjectId; readonly node?: NodeId }
   | { readonly type: "pin"; readonly key: string; readonly id: ObjectId }
   | { readonly type: "unpin"; readonly key: string; readonly id: ObjectId }
   /** All that the key wanted is here (or exists). A bundle's pins stay; they belong to the asker now. */

@@ -191,6 +191,7 @@ export class LeaseDispatch {
       workerId: worker.workerId,
       allocation,
       sinceMs: state.nowMs,
+      argumentsHeld: request.args.length > 0,
       askedBackMs: null,
       askedBackFor: null,
       ending: false,

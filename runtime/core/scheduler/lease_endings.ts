@@ -157,6 +157,13 @@ export class LeaseEndings {
   #release(lease: HeldLease): void {
     this.#state.leases.remove(lease);
     lease.allocation.pool.release(lease.allocation);
-    if (lease.request.args.length > 0) this.#state.emit({ type: "releaseArguments", key: lease.key });
+    this.releaseArguments(lease);
+  }
+
+  /** Its arguments are not needed any more, at the latest when it ends. */
+  releaseArguments(lease: HeldLease): void {
+    if (!lease.argumentsHeld) return;
+    lease.argumentsHeld = false;
+    this.#state.emit({ type: "releaseArguments", key: lease.key });
   }
 }

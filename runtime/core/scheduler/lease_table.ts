@@ -31,6 +31,8 @@ export interface HeldLease {
   readonly workerId: ProcessId;
   readonly allocation: Allocation;
   readonly sinceMs: number;
+  /** Whether stored arguments are kept here for it. */
+  argumentsHeld: boolean;
   /** When its submitter was asked to give it back, and for which group; null when it was not. */
   askedBackMs: number | null;
   askedBackFor: string | null;

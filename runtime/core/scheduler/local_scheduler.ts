@@ -187,6 +187,11 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     return this.#state.pending.get(requestKey(submitter, requestId))?.phase === "queued";
   }
 
+  /** Whether it has its resources already, and lacks only a worker that comes up. */
+  waitsForWorker(submitter: ProcessId, requestId: string): boolean {
+    return this.#state.pending.get(requestKey(submitter, requestId))?.phase === "starting";
+  }
+
   /** The load that heartbeats tell: tasks waiting here, and how long a request waits for its grant. */
   load(): { queueLength: number; queueWaitMs: number } {
     let queueLength = 0;
@@ -216,6 +221,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       case "workerExited":
       case "workerBlocked":
       case "workerUnblocked":
+      case "actorConstructed":
       case "workerOwns":
         this.#applyWorkerEvent(event);
         return null;
@@ -289,11 +295,17 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
         const lease = leases.ofWorker(event.workerId);
         // Late: the lease is over, and with it what was lent.
         if (lease === undefined) return;
-        const { allocation, request, key } = lease;
+        const { allocation, key } = lease;
         if (event.type === "workerUnblocked") return allocation.pool.takeCpu(allocation);
         allocation.pool.lendCpu(allocation);
         // What it waits for may need arguments of its own.
-        if (request.args.length > 0) this.#state.emit({ type: "argumentsLent", key });
+        if (lease.argumentsHeld) this.#state.emit({ type: "argumentsLent", key });
+        return;
+      }
+      case "actorConstructed": {
+        const lease = leases.ofWorker(event.workerId);
+        // For life they would take what arguments may hold together from every task that comes after it (as in Ray).
+        if (lease !== undefined) this.#endings.releaseArguments(lease);
         return;
       }
       case "workerOwns": {
@@ -439,7 +451,13 @@ type SubmitterEvent = EventOf<
   | "jobEnded"
 >;
 type WorkerEvent = EventOf<
-  "workerReady" | "workerStartFailed" | "workerExited" | "workerBlocked" | "workerUnblocked" | "workerOwns"
+  | "workerReady"
+  | "workerStartFailed"
+  | "workerExited"
+  | "workerBlocked"
+  | "workerUnblocked"
+  | "actorConstructed"
+  | "workerOwns"
 >;
 type AnswerEvent = EventOf<
   "argumentsReady" | "argumentsFailed" | "nodePicked" | "pickFailed" | "forwardGranted" | "forwardFailed"

@@ -78,6 +78,8 @@ export type LocalSchedulerEvent =
   | { readonly type: "workerExited"; readonly workerId: ProcessId; readonly cause: DeathCause }
   | { readonly type: "workerBlocked"; readonly workerId: ProcessId }
   | { readonly type: "workerUnblocked"; readonly workerId: ProcessId }
+  /** The actor that the worker hosts is constructed: its constructor's arguments are not needed any more. */
+  | { readonly type: "actorConstructed"; readonly workerId: ProcessId }
   /** Whether the worker owns live refs or actors, which would die with it: such a worker is never reaped. */
   | { readonly type: "workerOwns"; readonly workerId: ProcessId; readonly owns: boolean }
   | { readonly type: "argumentsReady"; readonly key: string }

@@ -55,7 +55,7 @@ export function describePull(pull: PullFacts, to: NodeId): string {
     case "reserving":
       return `room in the object store of ${to} for argument ${pull.id}${size}${failed}`;
     case "fetching":
-      return `argument ${pull.id}${size}, which ${to} pulls from ${pull.from}: ${
+      return `argument ${pull.id}${size}, which ${to} pulls from ${pull.from.join(" and ")}: ${
         describeBytes(pull.arrivedBytes)
       } have arrived${failed}`;
     case "paused":

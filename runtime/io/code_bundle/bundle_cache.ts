@@ -14,9 +14,8 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
-import { textSetting } from "../environment.ts";
+import { cacheFolder } from "../../platform/cache_folder.ts";
 import type { Bundle } from "./bundle_text.ts";
 import { ESBUILD_VERSION } from "./esbuild.ts";
 
@@ -35,10 +34,8 @@ interface Entry extends CachedBundle {
   readonly hashes: readonly string[];
 }
 
-function cacheFolder(): string {
-  const base = textSetting("MOBULA_CACHE_DIR") ??
-    join(textSetting("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "mobula");
-  return join(base, "code");
+function codeFolder(): string {
+  return join(cacheFolder(), "code");
 }
 
 /** The key of a request to the bundler. */
@@ -54,7 +51,7 @@ function hashOfFile(path: string): string {
 
 /** The bundle that was kept, or undefined when there is none or a file has changed. */
 export function cachedBundle(key: string): CachedBundle | undefined {
-  const path = join(cacheFolder(), `${key}.json`);
+  const path = join(codeFolder(), `${key}.json`);
   try {
     const info = statSync(path);
     if (process.getuid !== undefined && info.uid !== process.getuid()) return undefined; // Code of somebody else's.
@@ -70,7 +67,7 @@ export function cachedBundle(key: string): CachedBundle | undefined {
 /** Keep a bundle. A folder that cannot be written to costs time only. */
 export function keepBundle(key: string, kept: CachedBundle): void {
   if (kept.bundle.text.length > ENTRY_BYTES_MAX) return;
-  const folder = cacheFolder();
+  const folder = codeFolder();
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const entry: Entry = { ...kept, hashes: kept.inputs.map(hashOfFile) };

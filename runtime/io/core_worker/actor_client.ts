@@ -108,7 +108,8 @@ export class ActorClient implements WorkerLinkObserver {
     const { name } = called.stats;
     const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
-    const opened = core.itemCalls.open(core, sequence, name, itemsOption(options.streams, options));
+    const items = itemsOption(options.streams, options);
+    const opened = items && core.itemCalls.open(core, sequence, name, items);
     const returns = opened?.returns ?? core.objects.newReturns(sequence, options.numReturns ?? 1, name);
     const parent = core.currentTask();
     const call = new OwnCall(sequence, called, options, args, returns, parent, core.nowMs());
@@ -438,7 +439,8 @@ export class ActorClient implements WorkerLinkObserver {
     if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    const bytes = this.#core.itemCalls.bytesOf(call.sequence) ?? reply?.bytes ?? 0;
+    const itemBytes = call.options.streams ? this.#core.itemCalls.bytesOf(call.sequence) : undefined;
+    const bytes = itemBytes ?? reply?.bytes ?? 0;
     recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, bytes, error));
   }
 

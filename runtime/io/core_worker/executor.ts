@@ -350,7 +350,7 @@ export class Executor implements BlockingObserver {
     if (this.#blocked > 0) this.#unblock(this.#context.current!);
     if (this.#limits.isReached) this.#retire();
     this.#currentCaller = null;
-    if (this.inputs.actor === null) this.#core.itemCalls.leaveStreams();
+    if (this.#core.itemCalls.hasStreams && this.inputs.actor === null) this.#core.itemCalls.leaveStreams();
     this.#context.leave();
     if (this.#running === 0 && this.#queue.length === 0) {
       this.flush();

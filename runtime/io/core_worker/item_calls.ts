@@ -43,9 +43,8 @@ export class ItemCalls {
   readonly #receivers = new Map<number, ItemReceiver>();
   readonly #streams = new Set<ItemStream>();
 
-  /** Null for what is no generator. */
-  open(core: CoreContext, sequence: number, name: string, option: ItemsOption | null): ItemCall | null {
-    if (option === null) return null;
+  /** A generator is called. */
+  open(core: CoreContext, sequence: number, name: string, option: ItemsOption): ItemCall {
     const call = openItems({ core, sequence, name, ...option });
     const { receiver } = call;
     this.#receivers.set(sequence, receiver);
@@ -73,6 +72,11 @@ export class ItemCalls {
   /** Of all items that came; undefined for what is no generator. */
   bytesOf(sequence: number): number | undefined {
     return this.#receivers.get(sequence)?.bytes;
+  }
+
+  /** A task opened streams that have not ended. */
+  get hasStreams(): boolean {
+    return this.#streams.size > 0;
   }
 
   /** What a task opened and did not read to its end ends with it. (An actor may go on reading in its next call.) */

@@ -11,6 +11,8 @@ export class ItemOutlet {
   readonly producer: ItemProducer;
   /** What makes the items, for the task graph; known when it starts. */
   name = "";
+  /** A wait for room was in vain, and the caller has read nothing since: it is not repeated for every item. */
+  isUnread = false;
   readonly #attempt: number;
   #wake: (() => void) | null = null;
 
@@ -21,6 +23,7 @@ export class ItemOutlet {
 
   credited({ attempt, items, bytes }: ItemCredit): void {
     if (attempt !== this.#attempt) return; // Meant for the attempt before.
+    this.isUnread = false;
     this.producer.credited(items, bytes);
     this.#go();
   }

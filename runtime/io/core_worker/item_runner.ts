@@ -25,7 +25,7 @@ const TURN_MS = 1;
 const TURN_ITEMS_MAX = 4_096;
 /** A task that has been standing for this long lends its CPU. */
 const LEND_MS = 5;
-/** Items that find no room inline wait this long for somebody to read, then go to the store. */
+/** The first item that finds no room inline waits this long for somebody to read, then all go to the store. */
 const PATIENCE_MS = 1_000;
 
 // deno-lint-ignore no-explicit-any -- user code: a generator of any items
@@ -126,13 +126,14 @@ export class ItemRunner {
 
   /** A large item, one with refs inside, or one that finds no room. */
   async #giveSlowly(work: WorkItem, index: number, encoded: Encoded): Promise<void> {
-    const { producer } = work.items!;
+    const outlet = work.items!;
+    const { producer } = outlet;
     const inline = isInline(encoded);
     const untilMs = performance.now() + PATIENCE_MS;
-    while (inline && !producer.hasRoom(encoded.bytes) && !producer.isStopped) {
+    while (inline && !producer.hasRoom(encoded.bytes) && !producer.isStopped && !outlet.isUnread) {
       const leftMs = untilMs - performance.now();
-      if (leftMs <= 0) break;
-      await this.#stand(work, leftMs);
+      if (leftMs <= 0) outlet.isUnread = true;
+      else await this.#stand(work, leftMs);
     }
     const isSent = inline && producer.hasRoom(encoded.bytes);
     if (producer.isStopped) return abandon(encoded.held);

@@ -12,13 +12,15 @@ import type { RefTarget } from "../../protocol/messages.ts";
 import type { ValueCodec } from "./value_codec.ts";
 import { ActorUse, type Held } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
+import { type CallSites, callSitesOfProcess } from "./call_sites.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import { lossOf } from "./cancels.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
-import type { ObjectTarget, StoreAccess, StoredBytes } from "./store_access.ts";
+import { Prefetches } from "./prefetches.ts";
+import { type ObjectTarget, type StoreAccess, type StoredBytes, targetOf } from "./store_access.ts";
 import type { TaskRecorder } from "./recorder.ts";
-import { bounded, GetBatch, POLL_MS, WaitBatch } from "./waits.ts";
+import { bounded, firstOf, GetBatch, POLL_MS, WaitBatch } from "./waits.ts";
 
 /** Told when a get or wait really has to wait: a worker gives its CPU back meanwhile. */
 export interface BlockingObserver {
@@ -35,9 +37,12 @@ export class ObjectManager implements EntryTable {
   readonly #recorder: TaskRecorder;
   readonly #blocking: BlockingObserver;
   readonly #released: (id: ObjectId) => void;
+  /** Null: they are not recorded. */
+  readonly callSites: CallSites | null = callSitesOfProcess();
   /** Entries whose ids others know (stored, lent, borrowed): one entry per object in this process. */
   readonly #known = new Map<ObjectId, WeakRef<Entry>>();
   readonly #collected: FinalizationRegistry<{ id: ObjectId; home: NodeId; op: "disown" | "drop" }>;
+  readonly #prefetches: Prefetches;
   #nextRequest = 1;
   #closed: Error | null = null;
 
@@ -60,6 +65,7 @@ export class ObjectManager implements EntryTable {
     this.#recorder = init.recorder;
     this.#blocking = init.blocking;
     this.#released = init.released;
+    this.#prefetches = new Prefetches(init.link, init.identity);
     this.#collected = new FinalizationRegistry((target) => this.#forgetCollected(target));
   }
 
@@ -106,6 +112,14 @@ export class ObjectManager implements EntryTable {
     return this.#known.get(id)?.deref();
   }
 
+  /** Every entry that is counted at its home. */
+  *known(): Iterable<Entry> {
+    for (const known of this.#known.values()) {
+      const entry = known.deref();
+      if (entry !== undefined) yield entry;
+    }
+  }
+
   /** A ref leaves this process: its home must count it, and its value must be where others can find it. */
   lend(entry: Entry): RefTarget {
     if (entry.home === "") throw new MobulaError("await init() before a ref is passed inside a value");
@@ -150,12 +164,11 @@ export class ObjectManager implements EntryTable {
   /** Entries for the results of this process's task `sequence`. */
   newReturns(sequence: number, count: number, producer: string): Entry[] {
     // As a literal it takes a third of the memory of an array that grows.
-    if (count === 1) return [Entry.ofReturn(this.#identity, sequence, 0, producer)];
-    const returns: Entry[] = [];
-    for (let index = 0; index < count; index++) {
+    const returns = count === 1 ? [Entry.ofReturn(this.#identity, sequence, 0, producer)] : [];
+    for (let index = count === 1 ? 1 : 0; index < count; index++) {
       returns.push(Entry.ofReturn(this.#identity, sequence, index, producer));
     }
-    return returns;
+    return this.callSites === null ? returns : this.callSites.note(returns);
   }
 
   /** A pending entry has its value inline. A view of a received chunk is copied, or it would keep the chunk alive. */
@@ -288,7 +301,10 @@ export class ObjectManager implements EntryTable {
     options: GetOptions | undefined,
   ): Promise<number[]> {
     const ready = firstOf(entries, wanted, (entry) => this.isReady(entry, fetchLocal));
-    if (ready.length === wanted) return ready;
+    if (ready.length === wanted) {
+      if (fetchLocal) this.#prefetches.ask(entries);
+      return ready;
+    }
     const isAway = entries.some((entry) => !entry.isPending && !this.isReady(entry, fetchLocal));
     if (options?.timeoutMs === 0 && !isAway) return ready;
     const batch = new WaitBatch(this, entries, wanted - ready.length, fetchLocal);
@@ -298,6 +314,8 @@ export class ObjectManager implements EntryTable {
     } catch (error) {
       if (!(error instanceof GetTimeoutError)) throw error; // Running out of time is an answer, not an error.
     } finally {
+      // First, so that transfers under way go on.
+      if (fetchLocal) this.#prefetches.ask(entries);
       batch.stop();
       leave();
     }
@@ -444,18 +462,4 @@ export class ObjectManager implements EntryTable {
     this.#closed = reason;
     this.#known.clear();
   }
-}
-
-/** Indices of the first `wanted` entries for which `is` holds. */
-function firstOf(entries: readonly Entry[], wanted: number, is: (entry: Entry) => boolean): number[] {
-  const found: number[] = [];
-  for (let index = 0; index < entries.length && found.length < wanted; index++) {
-    if (is(entries[index]!)) found.push(index);
-  }
-  return found;
-}
-
-function targetOf(entry: Entry): ObjectTarget {
-  const { id, home, location } = entry;
-  return location === null ? { id, home } : { id, home, at: location };
 }

@@ -9,6 +9,7 @@ import { decodeObject, encodeObject, layoutSize, type ObjectParts } from "../../
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { PoolAccess } from "./core_host.ts";
+import type { Entry } from "./entry.ts";
 
 /** Bytes of a stored object, taken apart. */
 export interface StoredBytes {
@@ -25,6 +26,11 @@ export interface ObjectTarget {
   readonly home: NodeId;
   /** The node that made it, when it is known: should that be dead, nobody waits for its report. */
   readonly at?: NodeId | undefined;
+}
+
+export function targetOf(entry: Entry): ObjectTarget {
+  const { id, home, location } = entry;
+  return location === null ? { id, home } : { id, home, at: location };
 }
 
 /** Who counts a stored object, and what it holds. */

@@ -40,7 +40,7 @@ export class TaskCancels {
     const { objects, identity } = this.#core;
     const id = taskId(identity.self, sequence);
     const encoded = objects.encodeError(cancelledError(call.name, id));
-    const opened = this.#core.itemCalls.open(this.#core, sequence, call.name, call.items);
+    const opened = call.items && this.#core.itemCalls.open(this.#core, sequence, call.name, call.items);
     const returns = opened?.returns ?? objects.newReturns(sequence, call.numReturns, call.name);
     for (const entry of returns) objects.settleError(entry, encoded);
     return opened?.given ?? objects.refsOf(returns);

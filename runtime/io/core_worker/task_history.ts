@@ -33,7 +33,8 @@ export class TaskHistory implements RunningSource {
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const startMs = reply === null ? null : reply.startMs;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    const resultBytes = this.#core.itemCalls.bytesOf(task.sequence) ?? reply?.bytes ?? 0;
+    const itemBytes = task.call.items === null ? undefined : this.#core.itemCalls.bytesOf(task.sequence);
+    const resultBytes = itemBytes ?? reply?.bytes ?? 0;
     recorder.row(this.#row(task, state, { startMs, endMs, resultBytes, error }));
   }
 

@@ -6,17 +6,17 @@
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.ts";
-import type { CallFacts } from "../../common/why_facts.ts";
 import { TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { type Assignment, PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
-import { encodeArguments } from "./arguments.ts";
+import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
-import { ARGUMENT_REQUESTS, explainTask } from "./explain.ts";
+import { ARGUMENT_REQUESTS } from "./explain.ts";
+import type { TasksUnderWay } from "./held_refs.ts";
 import { leaseRequestOf, traceRequest } from "./lease_requests.ts";
 import type { ItemCall } from "./item_calls.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
@@ -106,9 +106,9 @@ export class TaskManager implements WorkerLinkObserver {
     return this.#pending;
   }
 
-  /** Where a task stands that is not done; null when there is none of that number. */
-  explain(sequence: number): CallFacts | null {
-    return explainTask(sequence, this.#unready, this.#submitter);
+  /** What is not done, for people's questions (explain.ts, held_refs.ts). */
+  get underWay(): TasksUnderWay {
+    return { unready: this.#unready, submitter: this.#submitter };
   }
 
   /** Submit one call; answers its refs or stream at once. */
@@ -123,14 +123,23 @@ export class TaskManager implements WorkerLinkObserver {
     const sequence = core.nextSequence();
     if (call.signal?.aborted) return this.cancels.refuse(call, sequence);
     const args = encodeArguments(core, values, call.name);
-    const opened = core.itemCalls.open(core, sequence, call.name, call.items);
-    const returns = opened?.returns ?? core.objects.newReturns(sequence, call.numReturns, call.name);
+    if (call.items !== null) {
+      const { returns, given } = core.itemCalls.open(core, sequence, call.name, call.items);
+      this.#start(call, sequence, args, returns);
+      return given;
+    }
+    const returns = core.objects.newReturns(sequence, call.numReturns, call.name);
+    this.#start(call, sequence, args, returns);
+    return core.objects.refsOf(returns);
+  }
+
+  #start(call: CallShape, sequence: number, args: CallArguments, returns: readonly Entry[]): void {
+    const core = this.#core;
     const parent = core.currentTask();
     const task = new OwnTask(sequence, call, args, returns, parent, core.nowMs());
     for (const entry of returns) entry.maker = task;
     if (parent !== null) parent.adopt(task);
     this.#begin(task);
-    return opened?.given ?? core.objects.refsOf(returns);
   }
 
   #begin(task: OwnTask): void {

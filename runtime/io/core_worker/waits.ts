@@ -153,6 +153,15 @@ export class WaitBatch implements EntryWaiter {
   }
 }
 
+/** Indices of the first `wanted` entries for which `is` holds. */
+export function firstOf(entries: readonly Entry[], wanted: number, is: (entry: Entry) => boolean): number[] {
+  const found: number[] = [];
+  for (let index = 0; index < entries.length && found.length < wanted; index++) {
+    if (is(entries[index]!)) found.push(index);
+  }
+  return found;
+}
+
 /** Timers cannot be longer; nobody waits for 24 days to see that this one was. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 

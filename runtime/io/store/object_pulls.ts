@@ -7,9 +7,11 @@ import { errorOfCode } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, taskOfObject, workerId } from "../../common/ids.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { PullRoom } from "../../core/object/pull_admission.ts";
+import type { ByteRange } from "../../core/object/pull_ranges.ts";
 import { PullManager } from "../../core/object/pull_manager.ts";
 import type { PullEffect, PullEvent, PullPurpose, WantedObject } from "../../core/object/pull_types.ts";
 import type { Seal } from "../../core/object/object_table_types.ts";
+import { OBJECT_CHUNK_BYTES } from "../transport/object_stream.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import type { StoreHost } from "./store_host.ts";
 
@@ -34,6 +36,9 @@ export interface PullStore {
   unpin(holder: string, id: ObjectId): void;
 }
 
+/** Prefetches of a node at once; a further one takes the place of the oldest. */
+export const PREFETCHES_MAX: number = 100;
+
 /** Somebody who waits for objects. Exactly one of the two is called, in the step that decides it. */
 export interface PullWaiter {
   ready(): void;
@@ -48,10 +53,26 @@ interface Incoming {
   offset: number | null | undefined;
   /** Where an inline object gathers. */
   memory: Uint8Array | null;
-  /** Bytes from the start that are here and good. */
+  /** What has come of its parts, by their offset. */
+  readonly parts: Map<number, Part>;
+  /** Bytes of the parts that are here and good, whole. */
+  completeBytes: number;
+  /** Under way, one a node. */
+  readonly transfers: Map<NodeId, Transfer>;
+}
+
+/** A part of an object, or all of it. */
+interface Part {
+  /** Bytes from its start; those after the last whole chunk are not checked yet. */
   received: number;
-  /** The transfer under way; its writes are refused once it is aborted. */
-  transfer: AbortController | null;
+}
+
+interface Transfer {
+  readonly part: Part;
+  /** What the part had when this began: chunks count from there. */
+  readonly startBytes: number;
+  /** Its writes are refused once it is aborted. */
+  readonly abort: AbortController;
 }
 
 interface Located {
@@ -64,6 +85,8 @@ export class ObjectPulls {
   readonly #store: PullStore;
   readonly #manager: PullManager;
   readonly #waiters = new Map<string, PullWaiter>();
+  /** Keys of prefetches, the oldest first. */
+  readonly #prefetches = new Set<string>();
   readonly #located = new Map<ObjectId, Located>();
   readonly #incoming = new Map<ObjectId, Incoming>();
   /** Why an object was wanted first, for traces; only while it is being pulled. */
@@ -90,8 +113,17 @@ export class ObjectPulls {
   facts(id: ObjectId): PullFacts | null {
     const pull = this.#manager.pull(id);
     if (pull === undefined) return null;
-    const { state, bytes, from, lastError } = pull;
-    return { id, state, bytes, arrivedBytes: this.#incoming.get(id)?.received ?? 0, from, lastError };
+    const { state, bytes, senders, lastError } = pull;
+    let arrivedBytes = 0;
+    for (const part of this.#incoming.get(id)?.parts.values() ?? []) arrivedBytes += part.received;
+    return { id, state, bytes, arrivedBytes, from: [...senders.keys()], lastError };
+  }
+
+  /** All objects on their way here, for people. */
+  all(): Iterable<
+    { readonly id: ObjectId; readonly home: NodeId; readonly state: string; readonly bytes: number }
+  > {
+    return this.#manager.pulls();
   }
 
   bandwidth(): Record<NodeId, number> {
@@ -115,6 +147,19 @@ export class ObjectPulls {
       if (!options.local.has(id) && !this.#purposes.has(id)) this.#purposes.set(id, options.purpose);
     }
     this.step({ type: "wanted", ...options });
+  }
+
+  /** Brings an object here ahead of need while there is room, as long as the key is not cancelled. Nobody hears how it ends. */
+  prefetch(key: string, object: WantedObject): void {
+    if (this.#prefetches.has(key)) return;
+    const [oldest] = this.#prefetches;
+    if (this.#prefetches.size >= PREFETCHES_MAX) this.cancel(oldest!, new Error("Others are fetched ahead"));
+    this.#prefetches.add(key);
+    const over = (): void => void this.#prefetches.delete(key);
+    this.want(
+      { key, purpose: "prefetch", fetch: true, bundle: false, objects: [object], local: new Set() },
+      { ready: over, failed: over },
+    );
   }
 
   /** Nobody waits under the key any more; the waiter fails with `reason`. Unknown keys are ignored. */
@@ -169,15 +214,15 @@ export class ObjectPulls {
         void this.#reserve(effect.id, effect.bytes);
         break;
       case "release":
-        this.#incoming.get(effect.id)?.transfer?.abort();
+        this.#stopTransfers(effect.id);
         this.#incoming.delete(effect.id);
         this.#store.release(effect.id);
         break;
       case "fetch":
-        void this.#fetch(effect.id, effect.node);
+        void this.#fetch(effect.id, effect.node, effect.range);
         break;
       case "cancelFetch":
-        this.#incoming.get(effect.id)?.transfer?.abort();
+        this.#stopTransfers(effect.id, effect.node);
         break;
       case "pin":
         this.#store.pin(effect.key, effect.id);
@@ -246,7 +291,15 @@ export class ObjectPulls {
   }
 
   async #reserve(id: ObjectId, bytes: number): Promise<void> {
-    const incoming: Incoming = { id, bytes, offset: undefined, memory: null, received: 0, transfer: null };
+    const incoming: Incoming = {
+      id,
+      bytes,
+      offset: undefined,
+      memory: null,
+      parts: new Map(),
+      completeBytes: 0,
+      transfers: new Map(),
+    };
     this.#incoming.set(id, incoming);
     try {
       const offset = await this.#store.reserve(id, bytes);
@@ -262,46 +315,67 @@ export class ObjectPulls {
     }
   }
 
-  async #fetch(id: ObjectId, node: NodeId): Promise<void> {
+  async #fetch(id: ObjectId, node: NodeId, range?: ByteRange): Promise<void> {
     const incoming = this.#incoming.get(id)!;
-    const transfer = new AbortController();
-    incoming.transfer = transfer;
+    const { offset: base, length } = range ?? { offset: 0, length: incoming.bytes };
+    const part = incoming.parts.get(base) ?? { received: 0 };
+    incoming.parts.set(base, part);
+    const startBytes = part.received;
+    const abort = new AbortController();
+    incoming.transfers.set(node, { part, startBytes, abort });
     const startMs = this.#store.nowMs();
-    const startBytes = incoming.received;
     const isOwn = node === this.#store.host.nodeId;
-    this.#trace("pull", id, `${incoming.bytes} bytes from ${isOwn ? "this node's disk" : node}`);
+    this.#trace("pull", id, `${length} bytes from ${isOwn ? "this node's disk" : node}`);
     const sink = (offset: number, bytes: Uint8Array): void => {
       // The range may belong to another object by now.
-      if (transfer.signal.aborted) throw new Error(`The transfer of ${id} was cancelled`);
-      if (offset !== incoming.received || offset + bytes.byteLength > incoming.bytes) {
+      if (abort.signal.aborted) throw new Error(`The transfer of ${id} was cancelled`);
+      if (offset !== base + part.received || part.received + bytes.byteLength > length) {
         throw new Error(`${id} has ${incoming.bytes} bytes; ${node} sent ${bytes.byteLength} at ${offset}`);
       }
       if (incoming.memory !== null) incoming.memory.set(bytes, offset);
       else this.#store.write(incoming.offset! + offset, bytes);
-      incoming.received += bytes.byteLength;
+      part.received += bytes.byteLength;
     };
     try {
       if (isOwn) await this.#store.readSpilled(id, startBytes, sink);
-      else await this.#store.host.fetchObject(node, id, startBytes, sink, transfer.signal);
-      if (transfer.signal.aborted) return;
-      if (incoming.received !== incoming.bytes) {
-        throw new Error(`${id} ended after ${incoming.received} of ${incoming.bytes} bytes`);
+      else {
+        const wanted = { id, offset: base + startBytes, length: length - startBytes };
+        await this.#store.host.fetchObject(node, wanted, sink, abort.signal);
+      }
+      if (abort.signal.aborted) return;
+      if (part.received !== length) {
+        throw new Error(`${id} ended after ${base + part.received} of ${incoming.bytes} bytes`);
       }
     } catch (error) {
-      if (transfer.signal.aborted) return;
-      transfer.abort();
+      if (abort.signal.aborted) return;
+      abort.abort();
+      incoming.transfers.delete(node);
       const { code, message, offset } = error as { code?: string; message: string; offset?: number };
       // What came after the last good checksum is fetched again, from the next holder.
-      incoming.received = typeof offset === "number" ? Math.min(offset, incoming.received) : startBytes;
+      part.received = typeof offset === "number" ? Math.min(offset - base, part.received) : startBytes;
       const absent = code === "ObjectNotHereError";
       this.step({ type: "fetchFailed", id, node, absent, message });
       return;
     }
+    incoming.transfers.delete(node);
+    incoming.completeBytes += length;
     if (!isOwn) {
-      this.#bandwidth.add(node, incoming.bytes - startBytes, this.#store.nowMs() - startMs);
+      this.#bandwidth.add(node, length - startBytes, this.#store.nowMs() - startMs);
       this.#sources.set(id, node);
     }
-    this.#complete(incoming);
+    if (incoming.completeBytes === incoming.bytes) this.#complete(incoming);
+    else this.step({ type: "fetched", id, node });
+  }
+
+  /** Ends the object's transfers, or that from one node; what they have not checked is fetched again. */
+  #stopTransfers(id: ObjectId, only?: NodeId): void {
+    const transfers = this.#incoming.get(id)?.transfers;
+    for (const [node, { part, startBytes, abort }] of transfers ?? []) {
+      if (only !== undefined && node !== only) continue;
+      abort.abort();
+      transfers!.delete(node);
+      part.received -= (part.received - startBytes) % OBJECT_CHUNK_BYTES;
+    }
   }
 
   #complete(incoming: Incoming): void {

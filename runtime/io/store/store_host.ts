@@ -4,15 +4,17 @@
  * @module
  */
 import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+import type { Ownerless } from "../../core/object/directory_events.ts";
 
 /** A step of an object's way to its reader, for traces (the journey "get" of TraceStep). */
 export interface ObjectStep {
   readonly name: "local" | "lookup" | "callback" | "pull" | "wake";
   readonly id: ObjectId;
-  readonly purpose: "get" | "wait" | "argument";
+  readonly purpose: "get" | "wait" | "argument" | "prefetch";
   readonly detail: string;
 }
 
@@ -40,11 +42,10 @@ export interface StoreHost {
   actorOutOfScope(actorId: ActorId): void;
   /** PeerMethods.references: resolves when the home has counted the changes, rejects when the home is dead. */
   sendReferences(home: NodeId, changes: NodeRefChange[]): Promise<void>;
-  /** Streams an object from `offset` on from another node, in order, through `sink`; resolves when all of it arrived. */
+  /** Streams a part of an object from another node, in order, through `sink`; resolves when all of the part arrived. */
   fetchObject(
     node: NodeId,
-    id: ObjectId,
-    offset: number,
+    part: { readonly id: ObjectId; readonly offset: number; readonly length: number },
     sink: (offset: number, bytes: Uint8Array) => void,
     signal: AbortSignal,
   ): Promise<void>;
@@ -116,6 +117,7 @@ export interface ObjectStore {
     options?: { readonly remote?: boolean },
   ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }>;
   waitObject(process: ProcessId, params: Params<"waitObject">): Promise<None>;
+  prefetch(process: ProcessId, params: Params<"prefetch">): void;
   cancelGet(process: ProcessId, params: Params<"cancelGet">): void;
   unpin(process: ProcessId, params: Params<"unpin">): void;
   /** Section 0 of the answer. */
@@ -136,9 +138,13 @@ export interface ObjectStore {
   ): Promise<ObjectId[]>;
   /** NodeMethods.deleteObjects. */
   deleteObjects(ids: readonly ObjectId[]): void;
+  /** NodeMethods.ownerless. */
+  ownerless(objects: readonly Ownerless[]): void;
   /** Everything that this node holds, for (re)registration. */
   objects(): ObjectReport[];
   usage(): StoreUsage;
+  /** All objects here or on their way here, and all that is counted here, for people; of one id when it is given. */
+  memory(id: ObjectId | ActorId | null): NodeObject[];
   readonly pulls: PullsView;
 
   /** Brings a lease's arguments here, all or none, and pins them until releaseArguments of the same key. */

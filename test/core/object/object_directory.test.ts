@@ -231,6 +231,42 @@ describe("deaths", () => {
     expect(bench.locate()).toEqual([FOUND]);
   });
 
+  test("a home is told of what lies somewhere when its owner has been dead for a while", () => {
+    const bench = new Bench();
+    const owner = "d-1" as ProcessId;
+    bench.report(N2, [{ owner }]);
+    bench.report(N3, [{ id: O2, owner: "d-2" as ProcessId }]);
+    bench.step({ type: "ownerDied", owner, reason: "it crashed" });
+    expect(bench.after(OWNER_GRACE_MS - 1)).toEqual([]);
+    expect(bench.after(1)).toEqual([{ type: "ownerless", home: N1, objects: [{ id: O1, owner }] }]);
+    expect(bench.after(OWNER_GRACE_MS)).toEqual([]);
+  });
+
+  test("a home is told at once of what comes after its owner's death, of its first copy only", () => {
+    const bench = new Bench();
+    const owner = "d-1" as ProcessId;
+    bench.step({ type: "ownerDied", owner, reason: "it crashed" });
+    bench.after(OWNER_GRACE_MS);
+    expect(bench.report(N2, [{ owner }]).slice(1)).toEqual([
+      { type: "ownerless", home: N1, objects: [{ id: O1, owner }] },
+    ]);
+    expect(typesOf(bench.report(N3, [{ owner, primary: false }]))).toEqual(["persistObjects"]);
+  });
+
+  test("no home is told when it died too, when the owner lives after all, or when the object was freed", () => {
+    const bench = new Bench();
+    const owner = "d-1" as ProcessId;
+    bench.report(N2, [{ owner }]);
+    bench.step({ type: "ownerDied", owner, reason: "it crashed" });
+    bench.step({ type: "ownerLives", owner });
+    expect(bench.after(OWNER_GRACE_MS)).toEqual([]);
+    bench.step({ type: "ownerDied", owner, reason: "it crashed" });
+    bench.step({ type: "freeObjects", ids: [O2] });
+    expect(typesOf(bench.report(N2, [{ id: O2, owner }]))).toEqual(["deleteObjects"]);
+    bench.step({ type: "nodeDied", nodeId: N1, reason: "silent" });
+    expect(bench.after(OWNER_GRACE_MS)).toEqual([]);
+  });
+
   test("an owner's node that comes back as another incarnation does not bring the owner back", () => {
     const bench = new Bench();
     bench.locate();

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { NodeId, ObjectId } from "../../../runtime/common/ids.ts";
 import { PULL_RETRY_MS, PULL_ROUNDS_MAX } from "../../../runtime/common/config.ts";
 import { Prng } from "../../../runtime/common/prng.ts";
+import { RANGE_BYTES, SENDERS_MAX } from "../../../runtime/core/object/pull_ranges.ts";
 import { PullManager } from "../../../runtime/core/object/pull_manager.ts";
 import type { PullEffect, PullEvent, PullPurpose } from "../../../runtime/core/object/pull_types.ts";
 
@@ -126,6 +127,41 @@ test("a cancelled request stops what only it wanted", () => {
   expect(reserved(1)).toEqual([]);
 });
 
+test("a prefetch comes while there is room, and is given up for lack of it", () => {
+  want("p", [1], { purpose: "prefetch" });
+  expect(located(1)).toEqual([{ type: "reserve", id: o(1), bytes: MB }]);
+  roomBytes = 0;
+  want("q", [2], { purpose: "prefetch" });
+  expect(located(2).map(({ type }) => type)).toEqual(["failed", "ended"]);
+  // Alone it would not be admitted either: nothing waits for it to make room.
+  sealed(1);
+  want("r", [3], { purpose: "prefetch" });
+  expect(located(3).map(({ type }) => type)).toEqual(["failed", "ended"]);
+  expect(manager.pullCount).toBe(0);
+});
+
+test("a prefetch gives its room to arguments, and goes on for whoever wants the same object", () => {
+  roomBytes = 10 * MB;
+  want("p", [1], { purpose: "prefetch" });
+  located(1, 8 * MB);
+  roomBytes = 2 * MB;
+  reserved(1);
+  want("l", [2], { purpose: "argument" });
+  expect(located(2, 8 * MB).map(({ type }) => type)).toEqual(["cancelFetch", "release", "reserve"]);
+  sealed(2);
+  roomBytes = 2 * MB;
+  // There is no room for it now.
+  expect(step({ type: "roomChanged" })).toEqual([]);
+  roomBytes = 10 * MB;
+  want("w", [3], { purpose: "wait" });
+  want("v", [3], { purpose: "prefetch" });
+  located(3, 8 * MB);
+  roomBytes = 2 * MB;
+  expect(reserved(3)).toEqual([{ type: "fetch", id: o(3), node: b }]);
+  expect(step({ type: "cancelled", key: "w" })).toEqual([]);
+  expect(sealed(3).at(-1)).toEqual({ type: "ready", key: "v" });
+});
+
 test("the next holder is tried when one fails, then the GCS is asked again after a pause", () => {
   want("g", [1]);
   located(1, MB, [b, c]);
@@ -182,9 +218,39 @@ test("a dead node's transfer goes on elsewhere", () => {
   located(1, MB, [b, c]);
   reserved(1);
   expect(step({ type: "nodeDied", node: b })).toEqual([
-    { type: "cancelFetch", id: o(1) },
+    { type: "cancelFetch", id: o(1), node: b },
     { type: "fetch", id: o(1), node: c },
   ]);
+});
+
+test("a large object comes in parts from several holders, and who is done takes the next", () => {
+  const part = (n: number) => ({ offset: n * RANGE_BYTES, length: n < 3 ? RANGE_BYTES : 5 });
+  const fetch = (node: NodeId, n: number) => ({ type: "fetch", id: o(1), node, range: part(n) }) as const;
+  const fetched = (node: NodeId) => step({ type: "fetched", id: o(1), node });
+  want("g", [1]);
+  located(1, 3 * RANGE_BYTES + 5, [a, b]);
+  expect(reserved(1)).toEqual([fetch(a, 0), fetch(b, 1)]);
+  expect(fetched(b)).toEqual([fetch(b, 2)]);
+  // What a failed holder did not send goes first to the next that is free.
+  expect(failed(1, a)).toEqual([]);
+  expect(fetched(a)).toEqual([]); // Late.
+  expect(fetched(b)).toEqual([fetch(b, 0)]);
+  expect(fetched(b)).toEqual([fetch(b, 3)]);
+  expect(failed(1, b).map(({ type }) => type)).toEqual(["release", "setTimer"]);
+});
+
+test("no more than a few holders send at once, and one alone sends all in one", () => {
+  const nodes = ["n-1", "n-2", "n-3", "n-4", "n-5", "n-6"] as NodeId[];
+  roomBytes = 10_000 * MB;
+  want("g", [1]);
+  located(1, 100 * RANGE_BYTES, nodes);
+  expect(reserved(1).map((effect) => "node" in effect && effect.node)).toEqual(nodes.slice(0, SENDERS_MAX));
+  want("h", [2]);
+  located(2, 100 * RANGE_BYTES, [b]);
+  expect(reserved(2)).toEqual([{ type: "fetch", id: o(2), node: b }]);
+  want("i", [3]);
+  located(3, 2 * RANGE_BYTES - 1, nodes);
+  expect(reserved(3)).toEqual([{ type: "fetch", id: o(3), node: nodes[0]! }]);
 });
 
 test("arguments that do not fit together arrive one lease at a time", () => {
@@ -319,7 +385,7 @@ test("random runs end every request and leave nothing behind", () => {
 /** A store with hard capacity, a GCS and holders that answer after a while, and fail now and then. */
 class World {
   readonly #prng: Prng;
-  readonly #capacity = 64 * MB;
+  readonly #capacity = 160 * MB;
   readonly #manager = new PullManager({
     bytes: () => this.#capacity - this.#used() + this.#evictableBytes(),
     evictableBytes: (id) => this.#here.has(id) && !this.#isPinned(id) ? this.#bytes(id) : 0,
@@ -329,7 +395,9 @@ class World {
   readonly #here = new Set<ObjectId>();
   readonly #reserved = new Set<ObjectId>();
   readonly #waiting = new Set<ObjectId>();
-  readonly #fetching = new Map<ObjectId, NodeId>();
+  readonly #fetching = new Map<ObjectId, Map<NodeId, number>>();
+  /** What has arrived of objects whose parts are under way. */
+  readonly #arrived = new Map<ObjectId, number>();
   readonly #asked = new Set<ObjectId>();
   readonly #pins = new Map<string, Set<ObjectId>>();
   readonly #wanted = new Map<string, { ids: ObjectId[]; pins: boolean }>();
@@ -420,15 +488,27 @@ class World {
 
   #finishFetch(more: boolean): void {
     if (this.#fetching.size === 0) return;
-    const [id, node] = this.#prng.pick([...this.#fetching]);
-    this.#fetching.delete(id);
+    const [id, senders] = this.#prng.pick([...this.#fetching]);
+    const [node, bytes] = this.#prng.pick([...senders]);
+    this.#endFetch(id, node);
     if (more && this.#prng.chance(20)) {
       this.#step({ type: "fetchFailed", id, node, absent: this.#prng.chance(50), message: "cut" });
       return;
     }
+    const arrived = (this.#arrived.get(id) ?? 0) + bytes;
+    this.#arrived.set(id, arrived);
+    expect(arrived).toBeLessThanOrEqual(this.#bytes(id));
+    if (arrived < this.#bytes(id)) return this.#step({ type: "fetched", id, node });
+    expect(this.#fetching.has(id)).toBe(false);
+    this.#arrived.delete(id);
     this.#reserved.delete(id);
     this.#here.add(id);
     this.#step({ type: "sealed", id });
+  }
+
+  #endFetch(id: ObjectId, node: NodeId): void {
+    const senders = this.#fetching.get(id);
+    if (senders?.delete(node) && senders.size === 0) this.#fetching.delete(id);
   }
 
   /** Grants reservations that fit, evicting what nobody pins. Sometimes the store gives up on one. */
@@ -484,14 +564,19 @@ class World {
         this.#waiting.delete(effect.id);
         this.#reserved.delete(effect.id);
         this.#fetching.delete(effect.id);
+        this.#arrived.delete(effect.id);
         break;
-      case "fetch":
-        if (this.#fetching.has(effect.id)) throw new Error(`${effect.id} is fetched twice`);
+      case "fetch": {
+        const senders = this.#fetching.get(effect.id) ?? new Map<NodeId, number>();
+        if (senders.has(effect.node)) throw new Error(`${effect.node} sends ${effect.id} twice`);
         if (!this.#reserved.has(effect.id)) throw new Error(`${effect.id} is fetched without room`);
-        this.#fetching.set(effect.id, effect.node);
+        senders.set(effect.node, effect.range?.length ?? this.#bytes(effect.id));
+        this.#fetching.set(effect.id, senders);
         break;
+      }
       case "cancelFetch":
-        this.#fetching.delete(effect.id);
+        if (effect.node === undefined) this.#fetching.delete(effect.id);
+        else this.#endFetch(effect.id, effect.node);
         break;
       case "pin": {
         if (!this.#here.has(effect.id)) throw new Error(`${effect.id} is pinned but not here`);
@@ -521,7 +606,7 @@ class World {
   }
 
   #bytes(id: ObjectId): number {
-    return (Number(id.slice(4)) % 10) * 2 * MB + 200;
+    return (Number(id.slice(4)) % 10) * 5 * MB + 200;
   }
 
   #used(): number {

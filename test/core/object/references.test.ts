@@ -46,6 +46,17 @@ test("an object is free when its owner lets go and nobody else holds it", () => 
   expect(references.countedSize).toBe(0);
 });
 
+test("what a dead owner's task made elsewhere is freed when its home hears of it, unless it is held", () => {
+  const made = { type: "sealed", id, home: here, owner: worker, contains: [] } as const;
+  step({ type: "processDied", process: worker });
+  nodeChange("hold");
+  expect(step(made)).toEqual([]);
+  expect(nodeChange("drop")).toEqual(free as unknown as ReferencesEffect[]);
+  // Told again: the delete may not have reached its copy.
+  expect(step(made)).toEqual(free as unknown as ReferencesEffect[]);
+  expect(references.countedSize).toBe(0);
+});
+
 test("an actor whose handles are gone is out of scope", () => {
   change(owner, "own", actor);
   change(worker, "hold", actor);

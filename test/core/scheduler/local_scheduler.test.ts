@@ -342,6 +342,29 @@ describe("arguments", () => {
     assert.deepEqual(scene.giveBack("l1"), [{ type: "releaseArguments", key: "d-1/r1" }]);
   });
 
+  test("an actor's arguments are released as soon as it is constructed, and once", () => {
+    const scene = new Scene().workers(1);
+    scene.request({ kind: "actor", args: [ARGUMENT] }, "head");
+    scene.send({ type: "argumentsReady", key: "d-1/r1" });
+    const workerId = "w-1" as ProcessId;
+    const released = [{ type: "releaseArguments", key: "d-1/r1" }];
+    assert.deepEqual(scene.send({ type: "actorConstructed", workerId }), released);
+    assert.deepEqual(scene.send({ type: "actorConstructed", workerId }), []);
+    // What a method waits for needs nothing of what is gone.
+    assert.deepEqual(scene.send({ type: "workerBlocked", workerId }), []);
+    assert.deepEqual(types(scene.send({ type: "workerExited", workerId, cause: CRASH })), []);
+    // It came too late.
+    assert.deepEqual(scene.send({ type: "actorConstructed", workerId }), []);
+  });
+
+  test("arguments of an actor that was never constructed are released when its worker is gone", () => {
+    const scene = new Scene().workers(1);
+    scene.request({ kind: "actor", args: [ARGUMENT] }, "head");
+    scene.send({ type: "argumentsReady", key: "d-1/r1" });
+    const exited = { type: "workerExited", workerId: "w-1" as ProcessId, cause: CRASH } as const;
+    assert.deepEqual(types(scene.send(exited)), ["releaseArguments"]);
+  });
+
   test("resources are not held while arguments are fetched, but no newcomer is promised them", () => {
     const scene = new Scene({ CPU: 1 }).workers(1);
     scene.request({ args: [ARGUMENT] });

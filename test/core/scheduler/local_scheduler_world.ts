@@ -298,6 +298,9 @@ export class World {
       this.after(this.prng.below(20), () => this.send({ type: "workerBlocked", workerId }));
       this.after(20 + this.prng.below(40), () => this.send({ type: "workerUnblocked", workerId }));
     }
+    if (request.kind === "actor") {
+      this.after(this.prng.below(20), () => this.send({ type: "actorConstructed", workerId }));
+    }
     const lastsMs = this.prng.pick([1, 5, 20, 200, 3_000]);
     this.after(lastsMs, () => this.#giveBack(leaseId, this.prng.chance(5)));
   }

@@ -47,7 +47,7 @@ function lease(changes: Partial<LeaseFacts> = {}): LeaseFacts {
 }
 
 function pull(changes: Partial<PullFacts> = {}): PullFacts {
-  const pulled = { state: "fetching", bytes: 64e6, arrivedBytes: 12e6, from: N2, lastError: "" } as const;
+  const pulled = { state: "fetching", bytes: 64e6, arrivedBytes: 12e6, from: [N2], lastError: "" } as const;
   return { id: O1, ...pulled, ...changes };
 }
 

@@ -78,7 +78,7 @@ export class FakeCluster {
         await Promise.resolve();
         store.peerReferences(nodeId, changes);
       },
-      fetchObject: (node, id, offset, sink, signal) => this.#fetch(node, id, offset, sink, signal),
+      fetchObject: (node, part, sink, signal) => this.#fetch(node, part, sink, signal),
       collectGarbage: () => this.collections++,
       warn: (text) => this.warnings.push(text),
       step: (step) => this.steps.push({ ...step, node: nodeId }),
@@ -87,8 +87,7 @@ export class FakeCluster {
 
   async #fetch(
     node: NodeId,
-    id: ObjectId,
-    offset: number,
+    { id, offset, length }: { id: ObjectId; offset: number; length: number },
     sink: (offset: number, bytes: Uint8Array) => void,
     signal: AbortSignal,
   ): Promise<void> {
@@ -96,10 +95,10 @@ export class FakeCluster {
     const source = this.stores.get(node)?.openRead(id) ?? null;
     if (source === null) throw Object.assign(new Error("not here"), { code: "ObjectNotHereError" });
     try {
-      for (let at = offset; at < source.size;) {
+      for (let at = offset; at < offset + length;) {
         await this.onPiece(id, node, at);
         signal.throwIfAborted();
-        const bytes = await source.read(at, Math.min(PIECE_BYTES, source.size - at));
+        const bytes = await source.read(at, Math.min(PIECE_BYTES, offset + length - at));
         sink(at, bytes);
         at += bytes.byteLength;
       }

@@ -127,6 +127,27 @@ test("a transfer that breaks goes on from the next holder, where the last good b
     .toBe(true);
 });
 
+test("a large object comes from two holders at once; when one breaks, the other sends its rest", async () => {
+  const a = await cluster.node("a", { objectStoreBytes: 64 * MB });
+  const b = await cluster.node("b", { objectStoreBytes: 64 * MB });
+  const c = await cluster.node("c", { objectStoreBytes: 64 * MB });
+  await putBytes(a, driver, id, { home, bytes: 40 * MB, fill: 3 });
+  await b.getObject(far, get);
+  const sent = new Map<string, number>();
+  cluster.onPiece = (_id, from, offset) => {
+    if (from === home && offset >= 5 * MB) throw Object.assign(new Error("cut"), { offset });
+    sent.set(`${from} ${offset}`, (sent.get(`${from} ${offset}`) ?? 0) + 1);
+  };
+  const { place } = await c.getObject(far, get);
+  // Each piece once: the second holder goes on where the first one broke.
+  expect(new Set(sent.values())).toEqual(new Set([1]));
+  expect([...sent.keys()].filter((key) => key.startsWith(home)).length).toBe(5 * MB / (64 * 1024));
+  if (place.type !== "shm") throw new Error("expected shared memory");
+  const [bytes] = new ObjectReader().read(place, () => {}).buffers;
+  expect(new Uint8Array(bytes!).every((byte) => byte === 3)).toBe(true);
+  expect(c.usage().pulls).toBe(0);
+});
+
 test("an object ends when owner and holders on all nodes have let go", async () => {
   const a = await cluster.node("a");
   const b = await cluster.node("b");

@@ -9,19 +9,30 @@ import { requestKey } from "../../../runtime/core/scheduler/local_scheduler_type
 import type { SimAgent } from "../sim_agent.ts";
 import type { SimWorld } from "../sim_world.ts";
 
-/** Requests that held resources before, and only waited for a worker, may still be granted first. */
+/** How often a class may be served again before another has its turn. */
 const OVERTAKEN_MAX = 12;
-/** The same of shallower requests: those get their turn only when nothing deeper can take it. */
-const SHALLOWER_MAX = 5;
+/** Shallower requests get their turn only when nothing deeper can take it. */
+const SHALLOWER_MAX = 2;
 /** A request whose submitter has no lease of its kind for this long may go before deeper ones. */
 const STARVED_MS = 100;
+
+interface Waiting {
+  readonly request: LeaseRequest;
+  /**
+   * Requests that held their resources when this one came, and only wait for a worker: they had their turn before it, as
+   * many as the node has room for, whatever their depth.
+   */
+  readonly before: ReadonlySet<string>;
+}
 
 /** Turns at one node. */
 export class TurnBook {
   readonly #world: SimWorld;
   readonly #agent: SimAgent;
   /** All and only requests without an answer here. */
-  readonly #waiting: Map<string, { readonly request: LeaseRequest; readonly sinceMs: number }> = new Map();
+  readonly #open: Map<string, { readonly request: LeaseRequest; readonly sinceMs: number }> = new Map();
+  /** Those of them whose turn is watched. */
+  readonly #waiting: Map<string, Waiting> = new Map();
   /** Class that waits -> class that was served -> how often in a row. */
   readonly #classes: Map<string, Map<string, number>> = new Map();
   /** Request that waits -> how many shallower ones were served meanwhile. */
@@ -33,15 +44,22 @@ export class TurnBook {
   }
 
   requested(request: LeaseRequest): void {
+    const { nowMs } = this.#world.loop;
+    if (!this.#open.has(keyOf(request))) this.#open.set(keyOf(request), { request, sinceMs: nowMs });
     // Those with arguments take their turn when these are here.
     if (request.kind !== "task" || request.args.length > 0 || this.#waiting.has(keyOf(request))) return;
     // Nor does one that waits for a bundle of its placement group wait for what others get.
     if (request.strategy.type === "group") return;
-    this.#waiting.set(keyOf(request), { request, sinceMs: this.#world.loop.nowMs });
+    const before = new Set<string>();
+    for (const [key, { request: { submitter, requestId } }] of this.#open) {
+      if (this.#agent.scheduler.waitsForWorker(submitter, requestId)) before.add(key);
+    }
+    this.#waiting.set(keyOf(request), { request, before });
   }
 
   /** It waits here no longer. */
   answered(key: string): void {
+    this.#open.delete(key);
     this.#waiting.delete(key);
     this.#shallower.delete(key);
   }
@@ -53,9 +71,9 @@ export class TurnBook {
     // What a placement group's bundle gives takes nothing from the node.
     if (served.kind !== "task" || served.strategy.type === "group") return;
     const passed = new Set<string>();
-    for (const [key, { request }] of this.#waiting) {
+    for (const [key, { request, before }] of this.#waiting) {
       if (
-        request.jobId !== served.jobId || request.depth < served.depth ||
+        before.has(keyOf(served)) || request.jobId !== served.jobId || request.depth < served.depth ||
         !fits(served.resources, request.resources)
       ) continue;
       if (!this.#agent.scheduler.waitsForResources(request.submitter, request.requestId)) {
@@ -71,7 +89,7 @@ export class TurnBook {
   }
 
   #isStarved(served: LeaseRequest): boolean {
-    const sinceMs = this.#waiting.get(keyOf(served))?.sinceMs ?? this.#world.loop.nowMs;
+    const sinceMs = this.#open.get(keyOf(served))?.sinceMs ?? this.#world.loop.nowMs;
     // The lease that it has just been granted is one.
     return this.#agent.scheduler.leasesLike(served) <= 1 && this.#world.loop.nowMs - sinceMs >= STARVED_MS;
   }

@@ -26,10 +26,7 @@ export function checkNothingLeft(world: SimWorld): void {
     }
     const { waiting, pinnedBytes } = agent.store.table.counts();
     if (waiting > 0) world.fail(`${waiting} creators wait on ${agent.nodeId}`);
-    // An actor's constructor arguments are pinned as long as it holds its lease.
-    if (pinnedBytes > 0 && agent.actors.hostedCount === 0) {
-      world.fail(`${pinnedBytes} bytes are pinned on ${agent.nodeId}`);
-    }
+    if (pinnedBytes > 0) world.fail(`${pinnedBytes} bytes are pinned on ${agent.nodeId}`);
     if (agent.store.pulls.pullCount > 0) {
       world.fail(`${agent.store.pulls.pullCount} objects are still being pulled to ${agent.nodeId}`);
     }

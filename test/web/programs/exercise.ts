@@ -30,6 +30,9 @@ const fail = remote(() => {
 });
 const isPage = remote(() => typeof (globalThis as { document?: unknown }).document !== "undefined");
 const runForever = remote(() => new Promise<number>(() => {}));
+const stream = remote(function* (items: number, bytes: number) {
+  for (let item = 0; item < items; item++) yield new Uint8Array(bytes).fill(item);
+});
 const Counter = remote(
   class Counter {
     value: number;
@@ -70,6 +73,14 @@ export async function exercise(options: WebInitOptions): Promise<Report> {
   release(first);
   const many = await get(Array.from({ length: 200 }, (_, n) => add.remote(n, 1)));
   const [ready, remaining] = await wait([add.remote(1, 1), runForever.remote()], { numReturns: 1 });
+  const streamed = [await ends(3, 10), await ends(3, 300_000)];
+  const left = stream.options({ generatorBackpressure: 1 }).remote(1_000_000, 10);
+  for await (const ref of left) {
+    release(ref);
+    break;
+  }
+  const completed = await get(left.completed());
+  release(left);
   const point = await get(moved.remote(new Point(1)));
   return {
     put: [back.length, back[0], back[MB10 - 1]],
@@ -83,10 +94,19 @@ export async function exercise(options: WebInitOptions): Promise<Report> {
     failed: await get(fail.remote()).catch((error) =>
       error instanceof RangeError && error.message.includes("away")
     ),
+    streamed,
+    left: completed === undefined,
     isPage: await get(isPage.remote()),
     point: [point instanceof Point, point.x],
     nodes: (await nodes()).length,
   };
+}
+
+/** The last byte of each item of a stream. */
+async function ends(items: number, bytes: number): Promise<number[]> {
+  const ends: number[] = [];
+  for await (const value of stream.remote(items, bytes).values()) ends.push(value[bytes - 1]!);
+  return ends;
 }
 
 /** What exercise() must tell. */
@@ -100,6 +120,8 @@ export const EXPECTED: Report = {
   many: 20_100,
   waited: [1, 1],
   failed: true,
+  streamed: [[0, 1, 2], [0, 1, 2]],
+  left: true,
   isPage: false,
   point: [true, 2],
   nodes: 1,

@@ -1,0 +1,184 @@
+/**
+ * Holders that go in the middle of a transfer: killed, or cut off, with another holder and without one. The getter gets the
+ * right bytes, or a typed error when there is no copy left; nothing hangs, and nothing is left open.
+ * @module
+ */
+import { expect } from "bun:test";
+import { readdirSync } from "node:fs";
+import { get, listObjects, ObjectLostError, type ObjectRef, release, remote, why } from "mobula";
+import { currentDriver } from "../../runtime/api/init.ts";
+import { Prng } from "../../runtime/common/prng.ts";
+import { cutConnections } from "../support/cut_connection.ts";
+import { rejection } from "../support/processes.ts";
+import { waitFor } from "../support/wait_for.ts";
+import { addNode, type CaseNode, firstNodeId } from "./cases.ts";
+
+const MB = 1 << 20;
+/** Moves in some 100 ms: time enough to look at it on its way. */
+const OBJECT_BYTES = 64 * MB;
+export const CHAOS_STORE_BYTES: number = 4 * OBJECT_BYTES;
+/** A transfer that is over before it could be looked at is tried again. */
+const ATTEMPTS = 50;
+const TIMEOUT_MS = 30_000;
+const NODE = { numCpus: 1, objectStoreBytes: CHAOS_STORE_BYTES, prestart: 1 };
+
+/** Words that differ from object to object and within one. */
+const make = remote((seed: number, bytes: number) => {
+  const words = new Float64Array(bytes / 8);
+  for (let n = 0; n < words.length; n++) words[n] = seed * 1e9 + n;
+  return words;
+}, { maxRetries: 0 });
+const touch = remote((_words: Float64Array) => true);
+const check = remote((words: Float64Array, seed: number, bytes: number) => {
+  if (words.length !== bytes / 8) return `${words.length} words`;
+  const wrong = words.findIndex((word, n) => word !== seed * 1e9 + n);
+  return wrong < 0 ? "right" : `word ${wrong} is ${words[wrong]}`;
+});
+
+/** What happens to the sender of the primary copy, and whether there is another holder. */
+const KINDS = ["kill, of two", "cut, of two", "cut, the only one", "kill, the only one"] as const;
+type Kind = typeof KINDS[number];
+
+/** So many rounds, the kinds in turn but for every `lonelyEvery`th, whose only holder is killed. */
+export async function transferChaos(rounds: number, lonelyEvery: number): Promise<void> {
+  const seed = Date.now() >>> 0;
+  console.log(`transfer chaos, seed ${seed}`);
+  const chaos = new Chaos(new Prng(seed));
+  // The first one also opens what stays open.
+  for (const kind of KINDS) await chaos.round(kind);
+  await chaos.removeNodes();
+  const openBefore = openFiles();
+  for (let n = 1; n <= rounds; n++) {
+    await chaos.round(n % lonelyEvery === 0 ? "kill, the only one" : KINDS[n % 3]!);
+  }
+  await chaos.removeNodes();
+  await waitFor(
+    `${openBefore} open files or fewer`,
+    () => openFiles() <= openBefore,
+    TIMEOUT_MS,
+  ).catch((error: unknown) => {
+    throw new Error(`${openFiles()} files are open; before: ${openBefore}`, { cause: error });
+  });
+}
+
+class Chaos {
+  readonly #prng: Prng;
+  #nodes: CaseNode[] = [];
+  #seed = 0;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+  }
+
+  async round(kind: Kind): Promise<void> {
+    const [first, second] = await this.#twoNodes();
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (await this.#attempt(kind, first, second)) return;
+    }
+    throw new Error(`In ${ATTEMPTS} attempts no transfer was met on its way`);
+  }
+
+  async removeNodes(): Promise<void> {
+    const nodes = this.#nodes.splice(0);
+    await Promise.all(nodes.map((node) => node.kill()));
+    for (const node of nodes) await waitFor("its death is known", node.isDead, TIMEOUT_MS);
+  }
+
+  async #twoNodes(): Promise<[CaseNode, CaseNode]> {
+    while (this.#nodes.length < 2) this.#nodes.push(await addNode(NODE));
+    return [this.#nodes[0]!, this.#nodes[1]!];
+  }
+
+  /** False when the transfer was over too soon. */
+  async #attempt(kind: Kind, holder: CaseNode, other: CaseNode): Promise<boolean> {
+    const seed = ++this.#seed;
+    const isLonely = kind.endsWith("only one");
+    const object = make.options(on(holder.nodeId)).remote(seed, OBJECT_BYTES);
+    const touched = touch.options(on(isLonely ? holder.nodeId : other.nodeId)).remote(object);
+    await get(touched, { timeoutMs: TIMEOUT_MS });
+    const checked = check.options(on(firstNodeId())).remote(object, seed, OBJECT_BYTES);
+    const refs = [object, touched, checked];
+    if (!await this.#stopOnItsWay(checked, holder)) {
+      expect(await get(checked, { timeoutMs: TIMEOUT_MS })).toBe("right");
+      await forget(refs);
+      return false;
+    }
+    if (kind.startsWith("kill")) {
+      this.#nodes = this.#nodes.filter((node) => node !== holder);
+      await holder.kill();
+    } else {
+      expect(cutConnections(firstAgentPid(), portOf(holder))).toBeGreaterThan(0);
+      process.kill(holder.pid, "SIGCONT");
+    }
+    if (kind === "kill, the only one") {
+      const error = await rejection(get(checked, { timeoutMs: TIMEOUT_MS }));
+      const lost = error instanceof ObjectLostError ? error : error.cause;
+      expect(`${lost}`).toContain("ObjectLostError");
+      expect(lost).toBeInstanceOf(ObjectLostError);
+    } else {
+      expect(await get(checked, { timeoutMs: TIMEOUT_MS })).toBe("right");
+    }
+    await forget(refs);
+    return true;
+  }
+
+  /** Stops the holder's agent while some of the bytes, but not all, have arrived. False, and it goes on, otherwise. */
+  async #stopOnItsWay(checked: ObjectRef<string>, holder: CaseNode): Promise<boolean> {
+    let arrived = await arrivedBytes(checked, holder);
+    const deadlineMs = performance.now() + TIMEOUT_MS;
+    while (arrived === "not yet") {
+      if (performance.now() > deadlineMs) throw new Error(`No transfer: ${await why(taskOf(checked))}`);
+      arrived = await arrivedBytes(checked, holder);
+    }
+    if (arrived === "over") return false;
+    // Anywhere in what is left of it.
+    const untilMs = performance.now() + this.#prng.below(20);
+    while (performance.now() < untilMs) await new Promise((resolve) => setImmediate(resolve));
+    process.kill(holder.pid, "SIGSTOP");
+    if (await arrivedBytes(checked, holder) !== "on its way") {
+      process.kill(holder.pid, "SIGCONT");
+      return false;
+    }
+    return true;
+  }
+}
+
+function on(nodeId: string): { schedulingStrategy: { nodeId: string } } {
+  return { schedulingStrategy: { nodeId } };
+}
+
+async function arrivedBytes(
+  checked: ObjectRef<string>,
+  holder: CaseNode,
+): Promise<"not yet" | "on its way" | "over"> {
+  const sentence = await why(taskOf(checked));
+  if (/ (runs on|was pushed|has ended|finished|failed) ?/.test(sentence)) return "over";
+  const from = /pulls from (.*): (\S+) \S+ have arrived/.exec(sentence);
+  return from === null || !from[1]!.includes(holder.nodeId) || from[2] === "0" ? "not yet" : "on its way";
+}
+
+function taskOf(ref: ObjectRef<unknown>): string {
+  return `t${ref.id.slice(1).replace(/\.\d+$/, "")}`;
+}
+
+/** Lets go of them, and waits until no node holds any object. */
+async function forget(refs: readonly ObjectRef<unknown>[]): Promise<void> {
+  for (const ref of refs) release(ref);
+  await waitFor("no object is left", async () => (await listObjects()).length === 0, TIMEOUT_MS);
+}
+
+function firstAgentPid(): number {
+  return currentDriver()!.local!.agents[0]!.ready.pid;
+}
+
+function portOf(node: CaseNode): number {
+  const agent = currentDriver()!.local!.agents.find(({ ready }) => ready.nodeId === node.nodeId)!;
+  return Number(agent.ready.address.split(":").at(-1));
+}
+
+/** Files and sockets that the first agent and the head have open. */
+function openFiles(): number {
+  const { agents, head } = currentDriver()!.local!;
+  return [agents[0]!.ready.pid, head.process.pid!]
+    .reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0);
+}

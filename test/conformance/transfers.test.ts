@@ -1,0 +1,20 @@
+/** Holders that go in the middle of a transfer, a few of each kind; a hundred in the long run. */
+import { afterAll, beforeAll, test } from "bun:test";
+import { shutdown } from "mobula";
+import { watchLeftovers } from "../support/leftovers.ts";
+import { startCases } from "./cases.ts";
+import { CHAOS_STORE_BYTES, transferChaos } from "./transfer_chaos.ts";
+
+const leftovers = watchLeftovers();
+
+beforeAll(async () => {
+  await startCases({ objectStoreBytes: CHAOS_STORE_BYTES });
+});
+afterAll(async () => {
+  await shutdown();
+  await leftovers.check();
+});
+
+test("a holder that goes in the middle of a transfer: never a wrong byte, never a hang", async () => {
+  await transferChaos(5, 5);
+}, 180_000);

@@ -157,8 +157,10 @@ export interface ObjectGroupDto {
   /** Distinct objects, and the bytes of one copy of each. */
   readonly objects: number;
   readonly bytes: number;
-  /** Copies by node. */
-  readonly nodes: Readonly<Record<string, { readonly objects: number; readonly bytes: number }>>;
+  /** Copies by node; of their bytes, those that are on disk alone. */
+  readonly nodes: Readonly<
+    Record<string, { readonly objects: number; readonly bytes: number; readonly spilledBytes: number }>
+  >;
 }
 
 export interface JobDto {

@@ -6,6 +6,7 @@
 import { DRAIN_FLAGS, drainCommand } from "./drain_command.ts";
 import { UnreachableError } from "./head_client.ts";
 import { LS_FLAGS, lsCommand } from "./ls_command.ts";
+import { MEM_FLAGS, memCommand } from "./mem_command.ts";
 import { print } from "./print.ts";
 import { showCommand } from "./show_command.ts";
 import { START_FLAGS, startCommand } from "./start_command.ts";
@@ -53,6 +54,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: "why ID",
     help: "why a task, actor or object is where it is",
     flags: COMMON_FLAGS,
+  },
+  mem: {
+    run: memCommand,
+    usage: "mem",
+    help: "objects: where they are, who made them, who keeps them",
+    flags: MEM_FLAGS,
   },
   show: { run: showCommand, usage: "show ID", help: "all that is known of one thing", flags: COMMON_FLAGS },
   ls: {

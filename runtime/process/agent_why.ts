@@ -1,6 +1,6 @@
 /**
- * What this node adds to "why is it not running?": its processes' word on their calls, its local scheduler's on requests, and
- * its store's on arguments that are on their way. It only looks.
+ * What this node answers for people's sake. To "why is it not running?" it adds its processes' word on their calls, its
+ * local scheduler's on requests, and its store's on arguments that are on their way. It only looks.
  * @module
  */
 import type { ActorId, ProcessId, TaskId } from "../common/ids.ts";
@@ -9,6 +9,7 @@ import type { Handlers } from "../io/transport/rpc.ts";
 import type { NodeMethods } from "../protocol/messages.ts";
 import { actorLeaseId } from "./agent_actors.ts";
 import type { AgentParts } from "./agent_handlers.ts";
+import { nodeMemory } from "./agent_object_rows.ts";
 
 /** A process that computes does not answer; people do not wait long. */
 const PROCESS_ANSWER_MS = 1_000;
@@ -16,6 +17,7 @@ const PROCESS_ANSWER_MS = 1_000;
 export function explainHandlers(parts: () => AgentParts): Handlers<NodeMethods> {
   return {
     explainCall: ({ id, process }) => explainCall(parts(), id, process),
+    nodeMemory: ({ limit, id }) => nodeMemory(parts(), limit, id),
     explainLease: (params) => {
       if ("requestId" in params) return { lease: leaseFacts(parts(), params.submitter, params.requestId) };
       const { actorId, incarnation } = params;

@@ -23,6 +23,7 @@ import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
+import { memoryReport } from "./head_memory.ts";
 import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
 
@@ -275,6 +276,7 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
       demand: pendingDemand(gcs),
       sessionDir: info.sessionDir,
     }),
+    memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     dashboardLink: () => ({ url: info.dashboardLink() }),
   };

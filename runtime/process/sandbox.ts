@@ -20,6 +20,7 @@ const OWN: readonly string[] = [
   "MOBULA_MAX_WORKING_DIR_BYTES",
   "MOBULA_GCS_REQUEST_TIMEOUT_MS",
   "MOBULA_LOG_LEVEL",
+  "MOBULA_RECORD_CALL_SITES",
 ];
 
 /** mobula's own modules: what `import("mobula")` reads. */

@@ -34,8 +34,7 @@ import type {
   ObjectReport,
   WorkerReport,
 } from "./node_rows.ts";
-import type { CallFacts } from "../common/why_facts.ts";
-import type { NodeQuestions } from "./node_questions.ts";
+import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
@@ -231,7 +230,7 @@ export interface AgentMethods {
 /** Of a message for people; `log`: what a worker printed, labelled line by line. */
 export type MessageLevel = "log" | "info" | "warning" | "error";
 
-export interface CoreMethods {
+export interface CoreMethods extends CoreQuestions {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
@@ -252,9 +251,6 @@ export interface CoreMethods {
   readonly assignJob: Notification<{ jobId: JobId; namespace: string }>;
   readonly relayFrame: Notification<{ relayId: string }>;
   readonly closeRelay: Notification<{ relayId: string }>;
-  /** Where a task that the process submitted stands, or the creation of an actor that it has no answer for: for "why". Null:
-   *  not this process's. */
-  readonly explain: Method<{ id: TaskId | ActorId }, { call: CallFacts | null }>;
   /** One line for the user, already worded (infeasible demand, a clamped store, forwarded log lines). */
   readonly message: Notification<{ level: MessageLevel; text: string }>;
   /** The node's store is full: collect garbage now, so that refs and views that nobody uses are let go. */
@@ -263,7 +259,7 @@ export interface CoreMethods {
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
-export interface HeadMethods extends GroupHeadMethods {
+export interface HeadMethods extends GroupHeadMethods, HeadQuestions {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<
@@ -409,8 +405,6 @@ export interface HeadMethods extends GroupHeadMethods {
       sessionDir: string;
     }
   >;
-  /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */
-  readonly why: Method<{ id: string }, { sentence: string }>;
   /** A fresh one-time link that signs a browser in. */
   readonly dashboardLink: Method<Record<string, never>, { url: string | null }>;
   /** From the CLI: head and agents of this machine's session end. */

@@ -1,11 +1,14 @@
 /**
- * What the head asks agents for people's sake (messages.ts: head -> agent). Nothing depends on an answer.
+ * What is asked for people's sake: by the head of agents, by agents of their processes (messages.ts extends them). Nothing
+ * depends on an answer.
  * @module
  */
-import type { ActorId, ProcessId, TaskId } from "../common/ids.ts";
-import type { LeaseFacts, NodeFacts } from "../common/why_facts.ts";
+import type { ActorId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
+import type { HeldRef, MemoryReport, NodeObjects } from "../common/memory_facts.ts";
+import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
 import type { Method } from "./method.ts";
 
+/** Head -> agent. */
 export interface NodeQuestions {
   /** What this node knows of a task that one of its processes submitted; of an actor's creation (`process` null), any of them. */
   readonly explainCall: Method<{ id: TaskId | ActorId; process: ProcessId | null }, NodeFacts>;
@@ -14,4 +17,23 @@ export interface NodeQuestions {
     { submitter: ProcessId; requestId: string } | { actorId: ActorId; incarnation: number },
     { lease: LeaseFacts | null }
   >;
+  /** The node's objects, and all refs that it counts: at most `limit`, the largest; or one of them. */
+  readonly nodeMemory: Method<{ limit: number; id: ObjectId | ActorId | null }, NodeObjects>;
+}
+
+/** Agent -> driver, worker. */
+export interface CoreQuestions {
+  /** Where a task that the process submitted stands, or the creation of an actor that it has no answer for: for "why". Null:
+   *  not this process's. */
+  readonly explain: Method<{ id: TaskId | ActorId }, { call: CallFacts | null }>;
+  /** The refs that the process counts with their homes: at most `limit`, or one of them. */
+  readonly heldRefs: Method<{ limit: number; id: ObjectId | ActorId | null }, { refs: HeldRef[] }>;
+}
+
+/** Process, command line -> head. */
+export interface HeadQuestions {
+  /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */
+  readonly why: Method<{ id: string }, { sentence: string }>;
+  /** All objects and who holds them, asked of all nodes now: at most `limit` (default 1,000) of each; or the one object. */
+  readonly memory: Method<{ limit?: number; id?: string }, MemoryReport>;
 }

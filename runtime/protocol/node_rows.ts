@@ -38,6 +38,8 @@ export interface ObjectReport {
   readonly owner: ProcessId;
   readonly isError: boolean;
   readonly primary: boolean;
+  /** Its bytes are on the node's disk alone; absent: they are in memory. */
+  readonly spilled?: true;
 }
 
 /** Every heartbeat carries the node's whole resource view: small, absolute, the latest wins. */

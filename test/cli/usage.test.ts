@@ -16,7 +16,7 @@ const mobula = (runtime: Runtime, args: readonly string[], env: Record<string, s
 describe("wrong usage exits with 1 and one line", () => {
   writeFileSync(join(folder, "empty"), "");
   const cases: [args: string[], error: string | RegExp][] = [
-    [["frob"], 'Unknown command "frob"; known: start, stop, status, drain, trace, why, show, ls, help'],
+    [["frob"], 'Unknown command "frob"; known: start, stop, status, drain, trace, why, mem, show, ls, help'],
     [["status", "--jsn"], /^status: unknown option --jsn; known: --json --address /],
     [["status", "extra"], 'status: unexpected argument "extra"'],
     [["status", "--address", "nowhere"], 'address "nowhere" is not HOST:PORT'],
@@ -26,6 +26,8 @@ describe("wrong usage exits with 1 and one line", () => {
       /^Cannot read the token from .*empty: it is empty$/,
     ],
     [["trace"], /^trace: say which task/],
+    [["mem", "--group-by", "size"], 'mem: --group-by is one of node, owner, producer, not "size"'],
+    [["mem", "--sort", "name"], 'mem: --sort is one of size, age, not "name"'],
     [["show"], /^show: say what/],
     [["show", "x-1"], /^show: "x-1" is no id/],
     [

@@ -31,7 +31,7 @@ function actor(className: string, state: ActorDto["state"] = "ALIVE"): ActorDto 
 }
 
 function group(producer: string, bytes = 100): ObjectGroupDto {
-  return { producer, objects: 1, bytes, nodes: { "n-1": { objects: 1, bytes } } };
+  return { producer, objects: 1, bytes, nodes: { "n-1": { objects: 1, bytes, spilledBytes: 0 } } };
 }
 
 describe("the graph", () => {

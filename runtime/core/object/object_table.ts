@@ -45,6 +45,7 @@ interface Entry extends StoredEntry, Pinned, Spillable {
   resident: boolean;
   disk: StoredEntry["disk"];
   report: ObjectReport;
+  readonly pins: Pinned["pins"];
 }
 
 export class ObjectTable implements Core<TableEvent, TableEffect> {
@@ -108,6 +109,10 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
   /** All sealed objects. */
   reports(): ObjectReport[] {
     return [...this.#sealed.values()].map((entry) => entry.report);
+  }
+
+  entries(): Iterable<StoredEntry> {
+    return this.#sealed.values();
   }
 
   get capacity(): number {
@@ -370,7 +375,8 @@ export class ObjectTable implements Core<TableEvent, TableEffect> {
       ...(producer === undefined ? {} : { producer }),
     };
     const { offset, size } = creation;
-    const entry: Entry = { id, offset, size, resident: true, disk: null, report, pins: new Map() };
+    const pins: Pinned["pins"] = new Map();
+    const entry: Entry = { id, offset, size, resident: true, disk: null, report, pins, sealedMs: nowMs };
     this.#sealed.set(id, entry);
     if (event.pin) this.#pins.add(holder, entry);
     this.#noteIdle(entry);

@@ -108,4 +108,8 @@ export interface StoredEntry {
   /** Where its bytes are on disk, if they are. */
   readonly disk: DiskPlace | null;
   readonly report: ObjectReport;
+  /** When it was complete here. */
+  readonly sealedMs: number;
+  /** How often each holder pins it. */
+  readonly pins: ReadonlyMap<Holder, number>;
 }

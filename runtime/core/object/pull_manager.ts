@@ -47,6 +47,10 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   }
 
   /** An object on its way here, for people. */
+  pulls(): Iterable<Readonly<Pull>> {
+    return this.#pulls.values();
+  }
+
   pull(id: ObjectId): Readonly<Pull> | undefined {
     return this.#pulls.get(id);
   }

@@ -26,7 +26,13 @@ import type { RefChange, RefTarget } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
 import { Outbox } from "./outbox.ts";
 import { RecentSet } from "./recent_set.ts";
-import type { CountedId, NodeChange, ReferencesEffect, ReferencesEvent } from "./references_types.ts";
+import type {
+  CountedFacts,
+  CountedId,
+  NodeChange,
+  ReferencesEffect,
+  ReferencesEvent,
+} from "./references_types.ts";
 
 /** Freed ids and dead processes that are remembered, at most. */
 export const FREED_REMEMBERED: number = 100_000;
@@ -87,6 +93,11 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
     if (counted === undefined) return null;
     const { owner, owned, holders, nodes } = counted;
     return { owner, owned, holders: [...holders], nodes: [...nodes] };
+  }
+
+  /** All that is counted here, for people. */
+  counted(): Iterable<CountedFacts> {
+    return this.#counted.values();
   }
 
   /** The node that stored an object first, where its owner has said so: undefined elsewhere than at its home. */

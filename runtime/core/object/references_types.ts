@@ -14,6 +14,17 @@ export interface NodeChange {
   readonly id: CountedId;
 }
 
+/** Something that is counted here. */
+export interface CountedFacts {
+  readonly id: CountedId;
+  readonly home: NodeId;
+  /** Processes of this node, and objects stored here that contain it. Not the owner's own count. */
+  readonly holders: ReadonlySet<ProcessId | ObjectId>;
+  /** At the home only: who owns it, as soon as it was heard of, and whether it still counts. */
+  readonly owner: ProcessId | null;
+  readonly owned: boolean;
+}
+
 export type ReferencesEvent =
   /** From a process of this node, in its order. */
   | { readonly type: "changed"; readonly process: ProcessId; readonly changes: readonly RefChange[] }

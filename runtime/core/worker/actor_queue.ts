@@ -100,6 +100,12 @@ export class ActorQueue<C extends QueuedCall> {
     return null;
   }
 
+  /** Calls without an answer, those sent first. */
+  *all(): Iterable<C> {
+    yield* this.#inFlight.values();
+    yield* this.#waiting;
+  }
+
   submit(call: C): void {
     if (this.#status?.state === "DEAD") return this.#effects.fail(call, "died", this.#status.deathCause);
     this.#waiting.push(call);

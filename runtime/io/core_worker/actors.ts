@@ -79,6 +79,15 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     return null;
   }
 
+  /** Calls to actors, and creations, that are not done. */
+  *pendingCalls(): Iterable<{ readonly args: CallArguments }> {
+    for (const client of this.#busy) {
+      yield* client.calls.all();
+      const args = this.#creationArgs.get(client);
+      if (args !== undefined) yield { args };
+    }
+  }
+
   /** Where the creation of an actor stands that this process has not been answered; null for any other one. */
   explainCreation(actorId: ActorId): CallFacts | null {
     for (const client of this.#busy) {

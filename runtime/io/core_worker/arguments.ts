@@ -31,6 +31,8 @@ export interface CallArguments {
   readonly stored: readonly ArgumentRef[];
   /** Entries of the refs among the arguments, for the task graph. */
   readonly resolved: readonly Entry[];
+  /** All that is kept alive until the call ends. */
+  readonly held: readonly Held[];
   readonly isReady: boolean;
   /** Called once, when all arguments are known, or with the first one that failed. */
   whenReady(callback: (failed: Entry | null) => void): void;
@@ -82,6 +84,9 @@ class PlainArguments implements CallArguments {
   get resolved(): readonly never[] {
     return NOTHING;
   }
+  get held(): readonly never[] {
+    return NOTHING;
+  }
   get isReady(): boolean {
     return true;
   }
@@ -128,6 +133,10 @@ class ArgumentList implements CallArguments, EntryWaiter {
     this.#held = held;
     for (const entry of held) entry.count++;
     if (parts !== null) this.#await(parts);
+  }
+
+  get held(): readonly Held[] {
+    return this.#held;
   }
 
   get isReady(): boolean {

@@ -18,6 +18,7 @@ import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../co
 import { sha256Hex } from "../../common/sha256.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { HeldRef } from "../../common/memory_facts.ts";
 import type { CallFacts } from "../../common/why_facts.ts";
 import type { CoreMethods, MessageLevel } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
@@ -32,7 +33,8 @@ import { exceptionNames } from "./actor_handle.ts";
 import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
 import { type CoreHost, type FolderAccess, NO_FOLDERS, randomHex } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
-import { sequenceOf } from "./explain.ts";
+import { explainTask, sequenceOf } from "./explain.ts";
+import { heldRefs, tasksOf } from "./held_refs.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
 import { ItemCalls, itemsOption } from "./item_calls.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
@@ -168,6 +170,7 @@ export class CoreWorker implements CoreContext {
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
       explain: ({ id }) => ({ call: this.explain(id) }),
+      heldRefs: (asked) => ({ refs: this.#heldRefs(asked) }),
       message: ({ level, text }) => this.#options.onMessage?.(level, text),
       // From a turn of its own: what lies on the stack of this one counts as used.
       collectGarbage: () => void setTimeout(this.#options.host.collectGarbage, 0),
@@ -179,9 +182,15 @@ export class CoreWorker implements CoreContext {
     if (id.startsWith("a-")) return this.actors.explainCreation(id as ActorId);
     const sequence = sequenceOf(id as TaskId, this.identity.self);
     if (sequence === null) return null;
-    const facts = this.tasks.explain(sequence) ?? this.actors.explainCall(sequence);
+    const facts = explainTask(sequence, this.tasks.underWay) ?? this.actors.explainCall(sequence);
     if (facts !== null || sequence >= this.#sequence) return facts;
     return { name: "", submittedMs: 0, attempt: 0, stage: { at: "ended" } };
+  }
+
+  #heldRefs(asked: { readonly limit: number; readonly id: string | null }): HeldRef[] {
+    const { objects, tasks, actors } = this;
+    const calls = [...tasksOf(tasks.underWay), ...actors.pendingCalls()];
+    return heldRefs(objects.known(), calls, objects.callSites, asked);
   }
 
   /** The link to the agent is there and the identity is set. */

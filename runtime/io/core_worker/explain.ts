@@ -9,6 +9,7 @@ import type { TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import { taskId } from "../../common/ids.ts";
 import type { CallArguments } from "./arguments.ts";
 import type { HandleInfo } from "./handle_info.ts";
+import type { TasksUnderWay } from "./held_refs.ts";
 import type { OwnCall } from "./own_call.ts";
 import type { OwnTask } from "./own_task.ts";
 
@@ -32,8 +33,7 @@ export function missingOf(args: CallArguments): MissingArgument[] {
 /** A task that is not done; null when there is none of that number. `unready`: those whose arguments are not known. */
 export function explainTask(
   sequence: number,
-  unready: ReadonlySet<OwnTask>,
-  submitter: TaskSubmitter<OwnTask>,
+  { unready, submitter }: TasksUnderWay,
 ): CallFacts | null {
   for (const task of unready) {
     if (task.sequence !== sequence || task.ended) continue;

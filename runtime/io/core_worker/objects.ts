@@ -12,6 +12,7 @@ import type { RefTarget } from "../../protocol/messages.ts";
 import type { ValueCodec } from "./value_codec.ts";
 import { ActorUse, type Held } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
+import { type CallSites, callSitesOfProcess } from "./call_sites.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import { lossOf } from "./cancels.ts";
@@ -35,6 +36,8 @@ export class ObjectManager implements EntryTable {
   readonly #codec: ValueCodec;
   readonly #recorder: TaskRecorder;
   readonly #blocking: BlockingObserver;
+  /** Null: they are not recorded. */
+  readonly callSites: CallSites | null = callSitesOfProcess();
   /** Entries whose ids others know (stored, lent, borrowed): one entry per object in this process. */
   readonly #known = new Map<ObjectId, WeakRef<Entry>>();
   readonly #collected: FinalizationRegistry<{ id: ObjectId; home: NodeId; op: "disown" | "drop" }>;
@@ -105,6 +108,14 @@ export class ObjectManager implements EntryTable {
     return this.#known.get(id)?.deref();
   }
 
+  /** Every entry that is counted at its home. */
+  *known(): Iterable<Entry> {
+    for (const known of this.#known.values()) {
+      const entry = known.deref();
+      if (entry !== undefined) yield entry;
+    }
+  }
+
   /** A ref leaves this process: its home must count it, and its value must be where others can find it. */
   lend(entry: Entry): RefTarget {
     if (entry.home === "") throw new MobulaError("await init() before a ref is passed inside a value");
@@ -145,12 +156,11 @@ export class ObjectManager implements EntryTable {
   /** Entries for the results of this process's task `sequence`. */
   newReturns(sequence: number, count: number, producer: string): Entry[] {
     // As a literal it takes a third of the memory of an array that grows.
-    if (count === 1) return [Entry.ofReturn(this.#identity, sequence, 0, producer)];
-    const returns: Entry[] = [];
-    for (let index = 0; index < count; index++) {
+    const returns = count === 1 ? [Entry.ofReturn(this.#identity, sequence, 0, producer)] : [];
+    for (let index = count === 1 ? 1 : 0; index < count; index++) {
       returns.push(Entry.ofReturn(this.#identity, sequence, index, producer));
     }
-    return returns;
+    return this.callSites === null ? returns : this.callSites.note(returns);
   }
 
   /** A pending entry has its value inline. A view of a received chunk is copied, or it would keep the chunk alive. */

@@ -51,8 +51,10 @@ export class Puts {
   }
 
   #newEntry(): Entry {
-    const { identity } = this.#core;
-    return Entry.ofPut(identity, putId(identity.self, this.#next++));
+    const { identity, objects } = this.#core;
+    const entry = Entry.ofPut(identity, putId(identity.self, this.#next++));
+    objects.callSites?.note([entry]);
+    return entry;
   }
 
   async #fill(entry: Entry, encoded: Encoded): Promise<void> {

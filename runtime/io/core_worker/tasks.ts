@@ -6,7 +6,6 @@
 import { LEASE_IDLE_MS, LEASES_PENDING_PER_CLASS } from "../../common/config.ts";
 import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.ts";
-import type { CallFacts } from "../../common/why_facts.ts";
 import { TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
 import { type Assignment, PushType, readSequences, writePush } from "../../protocol/push.ts";
@@ -16,7 +15,8 @@ import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
-import { ARGUMENT_REQUESTS, explainTask } from "./explain.ts";
+import { ARGUMENT_REQUESTS } from "./explain.ts";
+import type { TasksUnderWay } from "./held_refs.ts";
 import { leaseRequestOf, traceRequest } from "./lease_requests.ts";
 import type { ItemCall } from "./item_calls.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
@@ -103,9 +103,9 @@ export class TaskManager implements WorkerLinkObserver {
     return this.#pending;
   }
 
-  /** Where a task stands that is not done; null when there is none of that number. */
-  explain(sequence: number): CallFacts | null {
-    return explainTask(sequence, this.#unready, this.#submitter);
+  /** What is not done, for people's questions (explain.ts, held_refs.ts). */
+  get underWay(): TasksUnderWay {
+    return { unready: this.#unready, submitter: this.#submitter };
   }
 
   /** Submit one call; answers its refs or stream at once. */

@@ -6,18 +6,21 @@
  * @module
  */
 import { ObjectLostError } from "../../common/errors.ts";
-import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { WantedObject } from "../../core/object/pull_types.ts";
-import type { Seal, StoredEntry } from "../../core/object/object_table_types.ts";
+import type { StoredEntry } from "../../core/object/object_table_types.ts";
 import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
 import type { Ownerless } from "../../core/object/directory_events.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
+import { memoryOf, reportOf } from "./memory_rows.ts";
 import { ObjectPool } from "./object_pool.ts";
 import { isInline, ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
 import { SpillFiles } from "./spill_files.ts";
+import { checkId, leaseKey, requestKey, sealOf } from "./store_keys.ts";
 import type {
   CreationBytes,
   NodeRefChange,
@@ -88,8 +91,14 @@ export class LocalStore implements ObjectStore {
         if (!evicted) this.#references.step({ type: "deleted", id });
         this.#pulls.removed(id);
       },
-      unloaded: (id) => this.#pulls.removed(id),
-      restored: (id) => this.#pulls.sealed(id),
+      unloaded: (id) => {
+        this.#reportAgain(id);
+        this.#pulls.removed(id);
+      },
+      restored: (id) => {
+        this.#reportAgain(id);
+        this.#pulls.sealed(id);
+      },
       spillFailed: (message) => host.warn(`Objects could not be spilled: ${message}`),
       spillBroken: (id, message) => host.warn(`The spilled object ${id} is lost: ${message}`),
       collectGarbage: () => host.collectGarbage(),
@@ -383,7 +392,17 @@ export class LocalStore implements ObjectStore {
   }
 
   objects(): ObjectReport[] {
-    return this.#space.table.reports();
+    return [...this.#space.table.entries()].map(reportOf);
+  }
+
+  memory(id: ObjectId | ActorId | null): NodeObject[] {
+    return memoryOf(
+      this.#host.nodeId,
+      this.#space.table.entries(),
+      this.#references.counted(),
+      this.#pulls.all(),
+      id,
+    );
   }
 
   usage(): StoreUsage {
@@ -419,12 +438,17 @@ export class LocalStore implements ObjectStore {
 
   // ---- the machines ------------------------------------------------------------------------------------------------
 
+  /** It is primary now, or whether its bytes are in memory has changed. False when it is not here. */
+  #reportAgain(id: ObjectId): boolean {
+    const entry = this.#space.table.get(id);
+    if (entry !== undefined) this.#host.report([reportOf(entry)], []);
+    return entry !== undefined;
+  }
+
   /** This copy is the one that stays. False when it is not here. */
   #promote(id: ObjectId): boolean {
     this.#space.step({ type: "promote", id });
-    const entry = this.#space.table.get(id);
-    if (entry !== undefined) this.#host.report([entry.report], []);
-    return entry !== undefined;
+    return this.#reportAgain(id);
   }
 
   #abort(holder: string, id: ObjectId): void {
@@ -469,24 +493,5 @@ export class LocalStore implements ObjectStore {
     this.#space.table.check();
     this.#references.check();
     this.#pulls.check();
-  }
-}
-
-function sealOf(params: Params<"sealObject">): Seal {
-  const { home, owner, isError, producer } = params;
-  return { home, owner, isError, producer, primary: true };
-}
-
-function requestKey(process: ProcessId, requestId: string): string {
-  return `${process}/${requestId}`;
-}
-
-function leaseKey(key: string): string {
-  return `lease:${key}`;
-}
-
-function checkId(id: unknown): asserts id is ObjectId {
-  if (typeof id !== "string" || !id.startsWith("o-")) {
-    throw new TypeError(`${String(id)} is not an object id`);
   }
 }

@@ -119,6 +119,13 @@ export class ObjectPulls {
     return { id, state, bytes, arrivedBytes, from: [...senders.keys()], lastError };
   }
 
+  /** All objects on their way here, for people. */
+  all(): Iterable<
+    { readonly id: ObjectId; readonly home: NodeId; readonly state: string; readonly bytes: number }
+  > {
+    return this.#manager.pulls();
+  }
+
   bandwidth(): Record<NodeId, number> {
     return this.#bandwidth.perNode();
   }

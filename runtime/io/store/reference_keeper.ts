@@ -4,7 +4,7 @@
  */
 import type { NodeId, ObjectId } from "../../common/ids.ts";
 import { References } from "../../core/object/references.ts";
-import type { ReferencesEvent } from "../../core/object/references_types.ts";
+import type { CountedFacts, ReferencesEvent } from "../../core/object/references_types.ts";
 import type { StoreHost } from "./store_host.ts";
 
 /** Frees of this long go to the head together. */
@@ -57,6 +57,11 @@ export class ReferenceKeeper {
           effect satisfies never;
       }
     }
+  }
+
+  /** See References.counted. */
+  counted(): Iterable<CountedFacts> {
+    return this.#references.counted();
   }
 
   /** See References.madeAt. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
@@ -142,6 +143,8 @@ export interface ObjectStore {
   /** Everything that this node holds, for (re)registration. */
   objects(): ObjectReport[];
   usage(): StoreUsage;
+  /** All objects here or on their way here, and all that is counted here, for people; of one id when it is given. */
+  memory(id: ObjectId | ActorId | null): NodeObject[];
   readonly pulls: PullsView;
 
   /** Brings a lease's arguments here, all or none, and pins them until releaseArguments of the same key. */

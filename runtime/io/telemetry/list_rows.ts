@@ -157,7 +157,7 @@ const KINDS: Record<string, Kind> = {
     dropped: (view) => view.actors.ended.dropped,
   },
   objects: {
-    columns: ["objectId", "bytes", "producer", "nodes", "primary", "owner", "home", "isError"],
+    columns: ["objectId", "bytes", "producer", "nodes", "spilled", "primary", "owner", "home", "isError"],
     detail: ["home", "isError"],
     entries: (view) => [...view.objects.objects.values()].map(objectEntry),
     dropped: (view) => view.objects.untracked,
@@ -292,6 +292,7 @@ function objectRow(object: TrackedObject): Row {
     bytes: object.bytes,
     producer: object.group,
     nodes: [...object.nodes],
+    spilled: [...object.spilled ?? []],
     primary: object.primary,
     owner: object.owner,
     home: object.home,

@@ -32,12 +32,14 @@ export interface TrackedObject {
   /** Node of the primary copy, or "". */
   primary: string;
   nodes: string[];
+  /** Of `nodes`: those whose copy is on disk alone; null: none. */
+  spilled: Set<string> | null;
 }
 
 interface Group {
   objects: number;
   bytes: number;
-  readonly nodes: Map<string, { objects: number; bytes: number }>;
+  readonly nodes: Map<string, { objects: number; bytes: number; spilledBytes: number }>;
 }
 
 export class ObjectGroups {
@@ -82,6 +84,7 @@ export class ObjectGroups {
         isError: report.isError,
         primary: "",
         nodes: [],
+        spilled: null,
       };
       this.objects.set(report.id, object);
       const group = this.#group(object);
@@ -89,9 +92,19 @@ export class ObjectGroups {
       group.bytes += object.bytes;
     }
     if (report.primary) object.primary = nodeId;
-    if (object.nodes.includes(nodeId)) return;
-    object.nodes.push(nodeId);
-    this.#count(object, nodeId, 1);
+    if (!object.nodes.includes(nodeId)) {
+      object.nodes.push(nodeId);
+      this.#count(object, nodeId, 1);
+    }
+    this.#spilled(object, nodeId, report.spilled === true);
+  }
+
+  /** Whether the node's copy is on disk alone. */
+  #spilled(object: TrackedObject, nodeId: string, is: boolean): void {
+    if ((object.spilled?.has(nodeId) ?? false) === is) return;
+    if (is) (object.spilled ??= new Set()).add(nodeId);
+    else if (object.spilled!.delete(nodeId) && object.spilled!.size === 0) object.spilled = null;
+    this.#group(object).nodes.get(nodeId)!.spilledBytes += is ? object.bytes : -object.bytes;
   }
 
   /** An object that the node does not have (a resent removal) is no news. */
@@ -102,6 +115,7 @@ export class ObjectGroups {
     if (at < 0) return;
     object.nodes.splice(at, 1);
     if (object.primary === nodeId) object.primary = "";
+    this.#spilled(object, nodeId, false);
     this.#count(object, nodeId, -1);
     if (object.nodes.length > 0) return;
     this.objects.delete(id);
@@ -180,9 +194,10 @@ export class ObjectGroups {
   #count(object: TrackedObject, nodeId: string, sign: 1 | -1): void {
     const group = this.#group(object);
     let sums = group.nodes.get(nodeId);
-    if (sums === undefined) group.nodes.set(nodeId, sums = { objects: 0, bytes: 0 });
+    if (sums === undefined) group.nodes.set(nodeId, sums = { objects: 0, bytes: 0, spilledBytes: 0 });
     sums.objects += sign;
     sums.bytes += sign * object.bytes;
+    if (object.spilled?.has(nodeId)) sums.spilledBytes += sign * object.bytes;
     if (sums.objects === 0) group.nodes.delete(nodeId);
   }
 

@@ -207,9 +207,12 @@ describe("objects", () => {
         producer: "load",
         objects: 1,
         bytes: 100,
-        nodes: { "n-1": { objects: 1, bytes: 100 }, "n-2": { objects: 1, bytes: 100 } },
+        nodes: {
+          "n-1": { objects: 1, bytes: 100, spilledBytes: 0 },
+          "n-2": { objects: 1, bytes: 100, spilledBytes: 0 },
+        },
       },
-      { producer: "put", objects: 1, bytes: 7, nodes: { "n-1": { objects: 1, bytes: 7 } } },
+      { producer: "put", objects: 1, bytes: 7, nodes: { "n-1": { objects: 1, bytes: 7, spilledBytes: 0 } } },
     ]);
     view.applyObjects("n-1", [], ["o-1-1.0" as ObjectId, "o-1-1.0" as ObjectId, "o-1-p1" as ObjectId]);
     const delta = read("objects", version);
@@ -221,6 +224,23 @@ describe("objects", () => {
       nodes: { "n-2": { bytes: 100 } },
     }]);
     expect(view.list("objects").rows).toMatchObject([{ objectId: "o-1-1.0", nodes: ["n-2"], primary: "" }]);
+  });
+
+  test("that a node has on disk alone are counted apart, until they are in memory again or gone", () => {
+    const { view, read } = newView();
+    const made = events.objectReport("o-1-1.0", 100, { producer: "load" });
+    const onDisk = (): unknown => read("objects").data.rows.map(({ nodes }) => nodes);
+    view.applyObjects("n-1", [made], []);
+    view.applyObjects("n-1", [{ ...made, spilled: true }], []);
+    view.applyObjects("n-1", [{ ...made, spilled: true }], []);
+    expect(onDisk()).toEqual([{ "n-1": { objects: 1, bytes: 100, spilledBytes: 100 } }]);
+    expect(view.list("objects").rows).toMatchObject([{ nodes: ["n-1"], spilled: ["n-1"] }]);
+    view.applyObjects("n-2", [{ ...made, primary: false }], []);
+    view.applyObjects("n-1", [made], []);
+    expect(view.list("objects").rows).toMatchObject([{ nodes: ["n-1", "n-2"], spilled: [] }]);
+    view.applyObjects("n-1", [{ ...made, spilled: true }], []);
+    view.applyObjects("n-1", [], [made.id]);
+    expect(onDisk()).toEqual([{ "n-2": { objects: 1, bytes: 100, spilledBytes: 0 } }]);
   });
 
   test("find their maker when a row of its task comes later", () => {

@@ -18,7 +18,6 @@ const STARVED_MS = 100;
 
 interface Waiting {
   readonly request: LeaseRequest;
-  readonly sinceMs: number;
   /**
    * Requests that held their resources when this one came, and only wait for a worker: they had their turn before it, as
    * many as the node has room for, whatever their depth.
@@ -31,7 +30,7 @@ export class TurnBook {
   readonly #world: SimWorld;
   readonly #agent: SimAgent;
   /** All and only requests without an answer here. */
-  readonly #open: Map<string, LeaseRequest> = new Map();
+  readonly #open: Map<string, { readonly request: LeaseRequest; readonly sinceMs: number }> = new Map();
   /** Those of them whose turn is watched. */
   readonly #waiting: Map<string, Waiting> = new Map();
   /** Class that waits -> class that was served -> how often in a row. */
@@ -45,16 +44,17 @@ export class TurnBook {
   }
 
   requested(request: LeaseRequest): void {
-    this.#open.set(keyOf(request), request);
+    const { nowMs } = this.#world.loop;
+    if (!this.#open.has(keyOf(request))) this.#open.set(keyOf(request), { request, sinceMs: nowMs });
     // Those with arguments take their turn when these are here.
     if (request.kind !== "task" || request.args.length > 0 || this.#waiting.has(keyOf(request))) return;
     // Nor does one that waits for a bundle of its placement group wait for what others get.
     if (request.strategy.type === "group") return;
     const before = new Set<string>();
-    for (const [key, { submitter, requestId }] of this.#open) {
+    for (const [key, { request: { submitter, requestId } }] of this.#open) {
       if (this.#agent.scheduler.waitsForWorker(submitter, requestId)) before.add(key);
     }
-    this.#waiting.set(keyOf(request), { request, sinceMs: this.#world.loop.nowMs, before });
+    this.#waiting.set(keyOf(request), { request, before });
   }
 
   /** It waits here no longer. */
@@ -89,7 +89,7 @@ export class TurnBook {
   }
 
   #isStarved(served: LeaseRequest): boolean {
-    const sinceMs = this.#waiting.get(keyOf(served))?.sinceMs ?? this.#world.loop.nowMs;
+    const sinceMs = this.#open.get(keyOf(served))?.sinceMs ?? this.#world.loop.nowMs;
     // The lease that it has just been granted is one.
     return this.#agent.scheduler.leasesLike(served) <= 1 && this.#world.loop.nowMs - sinceMs >= STARVED_MS;
   }

@@ -169,4 +169,22 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     replacement: "          void counted;",
     effect: "What a node borrowed before it died is never freed.",
   },
+  {
+    name: "a failed reservation is not rolled back",
+    file: "gcs/group_reservations.ts",
+    text: `      out.push({ type: "releaseBundles", nodeId, groupId, indices, removed: false, message });
+    }
+    entry.round = null;`,
+    replacement: `      void [nodeId, groupId, indices, out];
+    }
+    entry.round = null;`,
+    effect: "Nodes keep CPUs for a placement group that was not placed, and nobody else can use them.",
+  },
+  {
+    name: "an actor keeps its constructor's arguments",
+    file: "scheduler/local_scheduler.ts",
+    text: "if (lease !== undefined) this.#endings.releaseArguments(lease);",
+    replacement: "void lease;",
+    effect: "A task with large arguments waits for ever beside an actor that was given a small one.",
+  },
 ];

@@ -19,6 +19,11 @@ const STORE_BYTES = 64 << 20;
 /** The runtime that workers have in this run; Bun unless the long run says otherwise. */
 export const workerRuntime: RuntimeName = (process.env[RUNTIME_VARIABLE] ?? "bun") as RuntimeName;
 
+/** For cases outside of this folder: an option of init() for the run's runtime, or none for the nodes' own. */
+export const runtimeOfRun: Pick<InitOptions, "runtimeEnv"> = process.env[RUNTIME_VARIABLE] === undefined
+  ? {}
+  : { runtimeEnv: { runtime: workerRuntime } };
+
 /** An embedded cluster of one node for the cases of a file. Ends with shutdown(). */
 export async function startCases(options: InitOptions = {}): Promise<void> {
   const runtimeEnv = { ...options.runtimeEnv, runtime: workerRuntime };

@@ -2,17 +2,22 @@
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { RUNTIME_VARIABLE } from "./cases.ts";
 
 const FILE_TIMEOUT_MS = 900_000;
-const files = readdirSync(import.meta.dirname).filter((name) => /(?<!\.long)\.test\.ts$/.test(name));
+/** Those outside of this folder that name many cases. */
+const OTHERS = ["../e2e/tasks.test.ts", "../e2e/waiting.test.ts"];
+const files = readdirSync(import.meta.dirname).filter((name) =>
+  /(?<!\.long)\.test\.ts$/.test(name) && name !== "cases.test.ts"
+).concat(OTHERS);
 
 for (const runtime of ["deno", "node"]) {
   for (const file of files) {
     test(
       `${file} with workers on ${runtime}`,
       () => {
-        const path = `${import.meta.dirname}/${file}`;
+        const path = join(import.meta.dirname, file);
         const args = ["test", "--timeout", "120000", path];
         const env = { ...process.env, [RUNTIME_VARIABLE]: runtime };
         const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });

@@ -19,11 +19,12 @@ import { Signal, type SignalHandle, Tally, type TallyHandle } from "../support/a
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
+import { runtimeOfRun, workerRuntime } from "../conformance/cases.ts";
 
 const leftovers = watchLeftovers();
 
 beforeAll(async () => {
-  await init({ numCpus: 1, dashboard: false, objectStoreBytes: 64 << 20 });
+  await init({ numCpus: 1, dashboard: false, objectStoreBytes: 64 << 20, ...runtimeOfRun });
 });
 afterAll(async () => {
   await shutdown();
@@ -477,12 +478,13 @@ describe("options", () => {
   test("runtimeEnv gives a worker its variables and its runtime", async () => {
     const look = remote(() => [process.env.MOBULA_E2E, typeof (globalThis as { Deno?: object }).Deno]);
     const env = { MOBULA_E2E: "set" };
-    expect(await get(look.options({ runtimeEnv: { env } }).remote())).toEqual(["set", "undefined"]);
+    const deno = workerRuntime === "deno" ? "object" : "undefined";
+    expect(await get(look.options({ runtimeEnv: { env } }).remote())).toEqual(["set", deno]);
     expect(await get(look.options({ runtimeEnv: { env, runtime: "deno" } }).remote())).toEqual([
       "set",
       "object",
     ]);
-    expect(await get(look.remote())).toEqual([undefined, "undefined"]);
+    expect(await get(look.remote())).toEqual([undefined, deno]);
   });
 });
 

@@ -19,11 +19,12 @@ import { Signal, type SignalHandle, Tally } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
+import { runtimeOfRun } from "../conformance/cases.ts";
 
 const leftovers = watchLeftovers();
 
 beforeAll(async () => {
-  await init({ numCpus: 3, dashboard: false, objectStoreBytes: 64 << 20 });
+  await init({ numCpus: 3, dashboard: false, objectStoreBytes: 64 << 20, ...runtimeOfRun });
 });
 afterAll(async () => {
   await shutdown();

@@ -1,6 +1,6 @@
 /** Workers that do not come up: their environment's tasks fail with the cause, and nobody else's wait for them. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { get, init, nodes, remote, RuntimeEnvSetupError, shutdown } from "mobula";
@@ -55,6 +55,20 @@ test(
   },
   40_000,
 );
+
+test("starts that fail for a while cost a task nothing, also one that may not be retried", async () => {
+  const starts = join(folder, "starts");
+  writeFileSync(
+    preload,
+    `import { appendFileSync, statSync } from "node:fs";
+    appendFileSync(${JSON.stringify(starts)}, "x");
+    if (statSync(${JSON.stringify(starts)}).size <= 2) throw new Error("out of processes");`,
+  );
+  const once = preloaded("recovers").options({ maxRetries: 0 });
+  expect(await get(once.remote(), { timeoutMs: 30_000 })).toBe(1);
+  // Two that failed, and the one that served it.
+  expect(statSync(starts).size).toBeGreaterThan(2);
+}, 40_000);
 
 test("workers that hang at their start are killed, and hold nothing that others could use", async () => {
   writeFileSync(preload, "await new Promise(() => setInterval(() => {}, 1_000));");

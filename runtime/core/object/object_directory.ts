@@ -395,8 +395,11 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     this.#sweepMs = null;
     const due = this.#deaths.takeDue(nowMs);
     if (due.size > 0) {
-      this.#tellHomes([...this.#objects.values()].filter(({ owner }) => due.has(owner)), out);
+      const ownerless: ObjectEntry[] = [];
+      for (const entry of this.#objects.values()) if (due.has(entry.owner)) ownerless.push(entry);
+      this.#tellHomes(ownerless, out);
     }
+    if (this.#deaths.nextDueMs < Infinity) this.#sweepAt(this.#deaths.nextDueMs);
     for (const { id, waiter } of this.#waiters.all()) {
       const end = this.#endOf(id, waiter);
       if (end === null) continue;

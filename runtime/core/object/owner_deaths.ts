@@ -22,6 +22,8 @@ export class OwnerDeaths {
   readonly #nodes: Map<NodeId, Death> = new Map();
   /** Owners whose objects were not looked for since they died, with when to look. Bounded like those remembered. */
   readonly #unswept: Map<ProcessId, number> = new Map();
+  /** Not before: looking is a walk over all objects. */
+  #lookMs: number = -Infinity;
 
   ownerDied(nowMs: number, owner: ProcessId, reason: string): void {
     const dueMs = nowMs + OWNER_GRACE_MS;
@@ -42,12 +44,20 @@ export class OwnerDeaths {
   /** Those that died a while ago, each once: what their nodes were still to report of them has been reported. */
   takeDue(nowMs: number): ReadonlySet<ProcessId> {
     const due = new Set<ProcessId>();
+    if (nowMs < this.#lookMs) return due;
     for (const [owner, dueMs] of this.#unswept) {
       if (nowMs < dueMs) break; // In order.
       due.add(owner);
       this.#unswept.delete(owner);
     }
+    if (due.size > 0) this.#lookMs = nowMs + OWNER_GRACE_MS;
     return due;
+  }
+
+  /** When `takeDue` has something again; Infinity for never. */
+  get nextDueMs(): number {
+    const [dueMs = Infinity] = this.#unswept.values();
+    return Math.max(dueMs, this.#lookMs);
   }
 
   /** The node died, and with it the owners of these objects: it may be back as another incarnation, they never. */

@@ -242,6 +242,18 @@ describe("deaths", () => {
     expect(bench.after(OWNER_GRACE_MS)).toEqual([]);
   });
 
+  test("homes are told of every owner that died, at most every two seconds", () => {
+    const bench = new Bench();
+    const [first, second] = ["d-1" as ProcessId, "d-2" as ProcessId];
+    bench.report(N2, [{ owner: first }, { id: O2, owner: second }]);
+    bench.step({ type: "ownerDied", owner: first, reason: "it crashed" });
+    bench.after(500);
+    bench.step({ type: "ownerDied", owner: second, reason: "it crashed" });
+    expect(bench.after(OWNER_GRACE_MS - 500)).toMatchObject([{ objects: [{ id: O1, owner: first }] }]);
+    expect(bench.after(OWNER_GRACE_MS - 1)).toEqual([]);
+    expect(bench.after(1)).toMatchObject([{ objects: [{ id: O2, owner: second }] }]);
+  });
+
   test("a home is told at once of what comes after its owner's death, of its first copy only", () => {
     const bench = new Bench();
     const owner = "d-1" as ProcessId;

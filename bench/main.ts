@@ -11,30 +11,27 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import {
-  addFarAgent,
   callTask,
   getting,
   inFlight as mobulaInFlight,
   oneAtATime as mobulaOneAtATime,
   openActor,
-  putting,
   startCluster,
   stopCluster,
   streaming,
-  Transfers,
   workerStart,
 } from "./mobula.ts";
 import { inFlight, oneAtATime, openPiscina, openPoolifier, type Peer } from "./pools.ts";
 import { memoryCopy, RawPeer } from "./raw.ts";
 import { measureScale } from "./scale.ts";
 import { COST_GROWTH_MAX, deciding } from "./scheduling.ts";
+import { measureStore, putting } from "./store.ts";
 import { openStoreRows } from "./store_rows.ts";
 import { formatTable, type Group, type Mark } from "./table.ts";
 import { type Contestant, type Measurement, missing, race, type Result } from "./timing.ts";
 
 const KB = 1_000;
 const MB = 1_000_000;
-const LARGE = 256 * 1024 * 1024;
 const IN_FLIGHT = 1_000;
 
 const { values: flags } = parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } });
@@ -112,40 +109,6 @@ async function objects(): Promise<void> {
     await group(`put of ${name}`, "ms", [putting(bytes), memoryCopy(bytes)], { operations, bytes });
     await group(`get of ${name}`, "ms", [getting(bytes), memoryCopy(bytes)], { operations, bytes });
   }
-  const large: Measurement = { operations: 1, bytes: LARGE, slices: 11 };
-  await group("put of 256 MB", "bytes", [putting(LARGE), memoryCopy(LARGE)], large);
-  await group("get of 256 MB", "ms", [getting(LARGE), memoryCopy(LARGE)], large, { msMax: 5 });
-}
-
-/** In turns by hand: making the object that is moved next must not be measured. */
-async function transfer(raw: RawPeer): Promise<void> {
-  const title = "transfer of 256 MB between two agents";
-  if (!isWanted(title)) return;
-  process.stderr.write(`${title} ...\n`);
-  await addFarAgent();
-  const transfers = new Transfers(LARGE);
-  const own = transfers.contestant;
-  const contestant: Contestant = { name: own.name, slice: (operations, lap) => own.slice(operations, lap) };
-  const rounds: Result[][] = [];
-  for (let round = 0; round < 10; round++) {
-    await transfers.prepare();
-    rounds.push(await race([contestant, raw.stream], { operations: 1, slices: 1, warmups: 0, bytes: LARGE }));
-  }
-  // The first round warms up.
-  const results = [0, 1].map((index) => medianOf(rounds.slice(1).map((round) => round[index]!)));
-  groups.push({ title, unit: "bytes", results, mark: { than: "raw node:http2 stream", ratio: 0.5 } });
-}
-
-/** Of single-slice results, the one with the median rate, with the spread of all. */
-function medianOf(results: readonly Result[]): Result {
-  const failed = results.find((result) => result.missing !== null);
-  if (failed !== undefined) return failed;
-  const sorted = [...results].sort((a, b) => a.perSecond - b.perSecond);
-  const middle = sorted[Math.floor(sorted.length / 2)]!;
-  return {
-    ...middle,
-    spread: [sorted[0]!.perSecond / middle.perSecond, sorted.at(-1)!.perSecond / middle.perSecond],
-  };
 }
 
 /** The cost of a decision may grow with the logarithm of the number of nodes: 3 times from 10 to 1,000. */
@@ -185,7 +148,7 @@ const machine = describeMachine();
 const startMs = performance.now();
 const folder = mkdtempSync(join(tmpdir(), "mobula-bench-"));
 try {
-  const raw = await RawPeer.start(folder, LARGE);
+  const raw = await RawPeer.start(folder, MB);
   await startCluster();
   try {
     await calls(raw);
@@ -193,11 +156,11 @@ try {
     await group("worker start", "ms", [workerStart()], { operations: 5, slices: 3, warmups: 1 }, {
       msMax: 150,
     });
-    await transfer(raw);
   } finally {
     await stopCluster();
     await raw.stop();
   }
+  await measureStore({ isWanted, group, add: (group) => groups.push(group), folder });
   await scheduling();
   await store(folder);
 } finally {

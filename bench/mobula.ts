@@ -1,21 +1,16 @@
 /**
- * mobula's side of each measurement, by the public API, on an embedded cluster of two agents with two workers.
+ * mobula's side of each measurement, by the public API, on an embedded cluster with two workers.
  * @module
  */
-import { currentDriver } from "../runtime/api/init.ts";
-import { get, init, kill, put, ready, release, remote, shutdown, wait } from "../runtime/mod.ts";
+import { get, init, kill, put, ready, release, remote, shutdown } from "../runtime/mod.ts";
 import type { ObjectRef } from "../runtime/mod.ts";
 import { check } from "./pools.ts";
 import type { Contestant } from "./timing.ts";
 
 const NAME = "mobula";
-/** Room for the objects of 256 MB that are alive at once. */
 const STORE_BYTES = 1536 * 1024 * 1024;
-/** The resource that only the second agent has. */
-const FAR = "far";
 
 const echo = remote((value: number) => value);
-const make = remote((bytes: number) => new Uint8Array(bytes).fill(1), { resources: { [FAR]: 0.001 } });
 const count = remote(function* (items: number) {
   for (let item = 0; item < items; item++) yield item;
 });
@@ -87,20 +82,6 @@ export function streaming(): Contestant {
   };
 }
 
-export function putting(bytes: number): Contestant {
-  const value = new Uint8Array(bytes).fill(1);
-  return {
-    name: NAME,
-    slice: async (operations, lap) => {
-      for (let index = 0; index < operations; index++) {
-        const ref = await put(value);
-        lap();
-        release(ref);
-      }
-    },
-  };
-}
-
 /** Gets of one object that is in this node's store. */
 export function getting(bytes: number): Contestant {
   let ref: ObjectRef<Uint8Array> | null = null;
@@ -115,41 +96,6 @@ export function getting(bytes: number): Contestant {
       }
     },
   };
-}
-
-/** A second agent, for what moves between nodes. */
-export async function addFarAgent(): Promise<void> {
-  const local = currentDriver()?.local;
-  if (!local) throw new Error("the cluster is not embedded");
-  await local.addAgent({ numCpus: 1, resources: { [FAR]: 1 }, objectStoreBytes: STORE_BYTES });
-}
-
-/** Objects made on the far agent, then fetched to this one: only the fetch counts. */
-export class Transfers {
-  readonly #bytes: number;
-  #made: ObjectRef<Uint8Array> | null = null;
-
-  constructor(bytes: number) {
-    this.#bytes = bytes;
-  }
-
-  /** Make the next object; not part of what is measured. */
-  async prepare(): Promise<void> {
-    this.#made = make.remote(this.#bytes);
-    await wait([this.#made], { fetchLocal: false });
-  }
-
-  get contestant(): Contestant {
-    return {
-      name: NAME,
-      slice: async () => {
-        const ref = this.#made!;
-        const value = await get(ref);
-        check(value[this.#bytes - 1], 1);
-        release(ref);
-      },
-    };
-  }
 }
 
 /** A worker process from nothing to a constructed actor. An environment of its own makes sure that it is a new one. */

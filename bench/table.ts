@@ -4,10 +4,11 @@
  */
 import type { Result } from "./timing.ts";
 
-/** What mobula has to reach: at least `ratio` times the rate of the row `than`, or at most `msMax` per operation. */
+/** What mobula has to reach: at least `ratio` times the rate of the row `than`, at most `msMax` per operation, or a rate. */
 export type Mark =
   | { readonly than: string; readonly ratio: number }
-  | { readonly msMax: number };
+  | { readonly msMax: number }
+  | { readonly perSecondMin: number };
 
 export interface Group {
   readonly title: string;
@@ -77,6 +78,11 @@ function judge(mark: Mark, own: Result, results: readonly Result[]): { text: str
       text: verdict(isReached, `${own.msPerOperation.toFixed(2)} ms, at most ${mark.msMax} ms`),
       isReached,
     };
+  }
+  if ("perSecondMin" in mark) {
+    const isReached = own.perSecond >= mark.perSecondMin;
+    const text = `${count(own.perSecond)}/s, at least ${count(mark.perSecondMin)}/s`;
+    return { text: verdict(isReached, text), isReached };
   }
   const other = results.find(({ name }) => name === mark.than);
   if (other === undefined || other.missing !== null) {

@@ -85,6 +85,18 @@ export async function race(contestants: readonly Contestant[], measurement: Meas
   );
 }
 
+/** Of single-slice results, the one with the median rate, with the spread of all. */
+export function medianOf(results: readonly Result[]): Result {
+  const failed = results.find((result) => result.missing !== null);
+  if (failed !== undefined) return failed;
+  const sorted = [...results].sort((a, b) => a.perSecond - b.perSecond);
+  const middle = sorted[Math.floor(sorted.length / 2)]!;
+  return {
+    ...middle,
+    spread: [sorted[0]!.perSecond / middle.perSecond, sorted.at(-1)!.perSecond / middle.perSecond],
+  };
+}
+
 /** A contestant that cannot even start. */
 export function missing(name: string, reason: string): Result {
   return summarize(name, [], [], reason, { operations: 0 });

@@ -89,3 +89,49 @@ test("OBJ-22 ten tasks whose arguments fill the store of their node all finish",
   await node.kill();
   await waitFor("its death is known", node.isDead, 20_000);
 }, 120_000);
+
+test("OBJ-23 what a running task gets goes before the arguments of queued tasks: no deadlock", async () => {
+  const node = await addNode({ numCpus: 4, objectStoreBytes: 75 * MB, resources: { far: 10 } });
+  const refs = await Promise.all(Array.from({ length: 20 }, (_, n) => put(words(n, 6 * MB))));
+  const read = remote(async (wanted: ObjectRef<Float64Array>[]) => {
+    const { get, release } = await import("mobula");
+    let sum = 0;
+    for (const ref of wanted) {
+      sum += (await get(ref))[0]!;
+      release(ref);
+    }
+    return sum / 1e9;
+  }, { resources: { far: 1 } });
+  const add = remote((...arrays: Float64Array[]) => arrays.reduce((sum, array) => sum + array[0]!, 0) / 1e9, {
+    resources: { far: 1 },
+  });
+  const reads = Array.from({ length: 2 }, () => read.remote(refs.slice(0, 10)));
+  const sums = Array.from({ length: 6 }, () => add.remote(...refs.slice(10, 18)));
+  expect(await get(reads, { timeoutMs: 60_000 })).toEqual([45, 45]);
+  expect(await get(sums, { timeoutMs: 60_000 })).toEqual(sums.map(() => 108));
+  for (const ref of [...refs, ...reads, ...sums]) release(ref);
+  await node.kill();
+  await waitFor("its death is known", node.isDead, 20_000);
+}, 150_000);
+
+test("OBJ-17 spilled objects of an actor go when it is killed, from the disk too", async () => {
+  const Owner = remote(
+    class Owner {
+      kept: ObjectRef<Float64Array>[] = [];
+      async fill(count: number, bytes: number): Promise<number> {
+        const { put } = await import("mobula");
+        for (let n = 0; n < count; n++) this.kept.push(await put(new Float64Array(bytes / 8)));
+        return process.pid;
+      }
+    },
+  );
+  const owner = Owner.remote();
+  const pid = await get(owner.fill.remote(20, 8 * MB));
+  expect(spillFiles().length).toBeGreaterThan(0);
+  process.kill(pid, "SIGKILL");
+  await waitFor(
+    "nothing of it is left",
+    async () => spillFiles().length === 0 && (await listObjects()).length === 0,
+  );
+  release(owner);
+}, 60_000);

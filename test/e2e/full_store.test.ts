@@ -133,3 +133,30 @@ test("tasks whose arguments do not fit together run one after the other", async 
   expect(await get(results)).toEqual(results.map((_, n) => 2 * n));
   for (const result of results) result.release();
 });
+
+test("refs that only a cycle of garbage holds are let go before a put fails, other processes' too", async () => {
+  const Tier = remote(
+    class Tier {
+      async tie(count: number, bytes: number): Promise<void> {
+        const { put } = await import("mobula");
+        for (let n = 0; n < count; n++) {
+          const knot: { ref: unknown; self?: unknown } = { ref: await put(new Uint8Array(bytes)) };
+          knot.self = knot;
+        }
+      }
+    },
+  );
+  const tie = async (n: number): Promise<void> => {
+    const knot: { ref: unknown; self?: unknown } = { ref: await put(new Uint8Array(3 * MB).fill(n)) };
+    knot.self = knot;
+  };
+  for (let n = 0; n < 12; n++) await tie(n);
+  const tier = Tier.remote();
+  // More than fits, of its own garbage; then there is room for the driver again.
+  using tied = tier.tie.remote(12, 3 * MB);
+  await get(tied);
+  const refs: ObjectRef<Uint8Array>[] = [];
+  for (let n = 0; n < 4; n++) refs.push(await put(new Uint8Array(3 * MB).fill(n)));
+  for (const ref of refs) ref.release();
+  release(tier);
+});

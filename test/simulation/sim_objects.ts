@@ -41,8 +41,10 @@ interface Creation {
 interface Incoming {
   readonly id: ObjectId;
   readonly bytes: number;
-  /** The transfer under way, by number; what an earlier one brings does not count. */
-  transfer: number | null;
+  /** The transfers under way, by number, one from a node; what an earlier one brings does not count. */
+  readonly transfers: Map<NodeId, number>;
+  /** Of the parts that have come. */
+  received: number;
 }
 
 interface Question {
@@ -211,10 +213,11 @@ export class SimObjects {
         this.#table({ type: "abort", holder: PULLS, id: effect.id });
         return this.step({ type: "roomChanged" });
       case "fetch":
-        return this.#fetch(effect.id, effect.node);
+        return this.#fetch(effect.id, effect.node, effect.range?.length ?? null);
       case "cancelFetch": {
         const incoming = this.#incoming.get(effect.id);
-        if (incoming !== undefined) incoming.transfer = null;
+        if (effect.node === undefined) incoming?.transfers.clear();
+        else incoming?.transfers.delete(effect.node);
         return;
       }
       case "pin":
@@ -264,7 +267,7 @@ export class SimObjects {
   }
 
   #reserve(id: ObjectId, bytes: number): void {
-    const incoming: Incoming = { id, bytes, transfer: null };
+    const incoming: Incoming = { id, bytes, transfers: new Map(), received: 0 };
     this.#incoming.set(id, incoming);
     this.#create(PULLS, id, bytes, (problem) => {
       if (this.#incoming.get(id) !== incoming) return;
@@ -275,15 +278,19 @@ export class SimObjects {
     });
   }
 
-  #fetch(id: ObjectId, node: NodeId): void {
+  /** `part`: bytes of a part; null for all that is missing. */
+  #fetch(id: ObjectId, node: NodeId, part: number | null): void {
     const incoming = this.#incoming.get(id)!;
-    const transfer = incoming.transfer = ++this.#sequence;
+    const transfer = ++this.#sequence;
+    incoming.transfers.set(node, transfer);
     const arrived = (object: ObjectReport | null, isError: boolean): void => {
-      if (!this.#agent.host.alive || incoming.transfer !== transfer) return;
-      incoming.transfer = null;
+      if (!this.#agent.host.alive || incoming.transfers.get(node) !== transfer) return;
+      incoming.transfers.delete(node);
       if (object === null) {
         return this.step({ type: "fetchFailed", id, node, absent: true, message: "not there" });
       }
+      incoming.received += part ?? incoming.bytes;
+      if (incoming.received < incoming.bytes) return this.step({ type: "fetched", id, node });
       const home = this.#questions.get(id)?.home ?? this.#agent.nodeId;
       this.#incoming.delete(id);
       if (node !== this.#agent.nodeId) this.#sources.set(id, node);

@@ -54,6 +54,11 @@ async function countHere(): Promise<TallyHandle> {
   return tally;
 }
 
+/** Of the refs and handles of a test. */
+function letGo(...held: readonly Parameters<typeof release>[0][]): void {
+  for (const one of held) release(one);
+}
+
 const make = remote(async (tally: TallyHandle, bytes: number) => {
   const count = await get(tally.add.remote("make"));
   return new Uint8Array(bytes).fill(count);
@@ -83,7 +88,7 @@ test("RECON-01 a lost result is made again, as often as its task may be retried"
     [[BYTES, 2], [BYTES, 2], BYTES],
   );
   expect(await get(tally.read.remote())).toBe(2);
-  release(ref, tally);
+  letGo(ref, tally);
   await node.kill();
 }, 60_000);
 
@@ -103,7 +108,7 @@ test("RECON-01 when its retries are used up the error says so", async () => {
   expect(error.message).toContain("max attempts");
   expect(error.message).toContain(ref.id);
   expect(await get(tally.read.remote())).toBe(2);
-  release(ref, tally);
+  letGo(ref, tally);
   await node.kill();
 }, 60_000);
 
@@ -119,7 +124,7 @@ test("RECON-02 what may not be run again is lost, for its getter and its depende
     expect((cause as Error).message).toContain("maxRetries: 0");
   }
   expect(await get(tally.read.remote())).toBe(1);
-  release(ref, tally);
+  letGo(ref, tally);
   await node.kill();
 }, 60_000);
 
@@ -134,14 +139,14 @@ test("RECON-04 a chain of 20 is run again: of refs that are held, and of release
       last = next.remote(tally, last);
     }
     await stored(last);
-    if (!isHeld) release(...held);
+    if (!isHeld) letGo(...held);
     expect(await get(tally.read.remote())).toBe(21);
     node = await replace(node);
     // The first one runs for the 22nd time that anything does.
     expect((await get(last, TIME))[0]).toBe(22 + 20);
     expect(await get(tally.read.remote())).toBe(42);
-    if (isHeld) release(...held);
-    release(last, tally);
+    if (isHeld) letGo(...held);
+    letGo(last, tally);
     await node.kill();
   }
 }, 120_000);
@@ -161,7 +166,7 @@ test("RECON-05 four dependents of one source: it is run again once per loss", as
     const ran = await get(tally.take.remote());
     expect(ran.sort()).toEqual(["make", "next", "next", "next", "next"]);
   }
-  release(source, ...dependents, tally);
+  letGo(source, ...dependents, tally);
   await node.kill();
 }, 90_000);
 
@@ -192,7 +197,7 @@ test("RECON-07 an actor restarts with a lost constructor argument, or says why i
   expect(error).toBeInstanceOf(ActorDiedError);
   expect(error.message).toContain("maxRetries: 0");
   expect(await get(tally.read.remote())).toBe(3);
-  release(good, bad, first, second, tally);
+  letGo(good, bad, first, second, tally);
   await node.kill();
 }, 60_000);
 
@@ -215,7 +220,7 @@ test(
     expect(error).toBeInstanceOf(ObjectLostError);
     expect((await get(whole, TIME)).length).toBe(BYTES - 1);
     expect(await get(tally.read.remote())).toBe(2);
-    release(inner, whole, bare, tally);
+    letGo(inner, whole, bare, tally);
     await node.kill();
   },
   60_000,
@@ -235,7 +240,7 @@ test("RECON-10 both results of a task come back by one run", async () => {
   const values = await Promise.all([get(refs[1]!, TIME), get(refs[0]!, TIME)]);
   expect(values.map((value) => value[0])).toEqual([102, 2]);
   expect(await get(tally.read.remote())).toBe(2);
-  release(...refs, tally);
+  letGo(...refs, tally);
   await node.kill();
 }, 60_000);
 
@@ -247,7 +252,7 @@ test("RECON-11 what the lost node had spilled to its disk is made again", async 
   node = await replace(node);
   expect((await get(refs[0]!, TIME)).length).toBe(8 << 20);
   expect(await get(tally.read.remote())).toBe(9);
-  release(...refs, tally);
+  letGo(...refs, tally);
   await node.kill();
 }, 60_000);
 
@@ -274,7 +279,7 @@ test("a run that gives another size, or fails, answers all that wait", async () 
     rejection(get(sizeOf.remote(fails as never), TIME)),
   ]);
   for (const error of lost) expect((error as Error).message).toContain("not a third time");
-  release(small, fails, tally);
+  letGo(small, fails, tally);
   await node.kill();
 }, 60_000);
 
@@ -287,13 +292,13 @@ test("a cancelled task is not run again, and freed put values are named", async 
   await stored(done, dependent);
   await cancel(done);
   const { id } = argument;
-  release(argument);
+  letGo(argument);
   node = await replace(node);
   expect(await rejection(get(done, TIME))).toBeInstanceOf(TaskCancelledError);
   const error = await rejection<Error>(get(dependent, TIME));
   expect(error).toBeInstanceOf(ObjectReconstructionFailedError);
   expect(error.message).toContain(`its argument ${id} was freed`);
   expect(await get(tally.read.remote())).toBe(2);
-  release(done, dependent, tally);
+  letGo(done, dependent, tally);
   await node.kill();
 }, 60_000);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
   get,
   type HandleOf,
+  listObjects,
   listTasks,
   MobulaError,
   type ObjectRef,
@@ -60,6 +61,23 @@ test("RETRY-01 a task that ends its process fails as crashed, and people are tol
   const [row] = await attempts(ref, 1);
   expect(row).toMatchObject({ state: "FAILED", errorType: "WorkerCrashedError", attempt: 0 });
   expect(row!.errorMessage).toContain("died or was killed while executing");
+});
+
+test("what a crashed attempt had stored goes with the task's refs, also when the retry stores nothing", async () => {
+  const pair = remote(() => {
+    if (runtimeContext().attempt > 0) return [1, 2];
+    const large = new Uint8Array(1 << 20);
+    // The first of the two is stored by the time that this is read.
+    return [large, {
+      get trap(): never {
+        return process.kill(process.pid, "SIGKILL") as never;
+      },
+    }];
+  }, { numReturns: 2 });
+  const refs = pair.remote() as unknown as ObjectRef<number>[];
+  expect(await get(refs)).toEqual([1, 2]);
+  for (const ref of refs) ref.release();
+  await waitFor("nothing is stored", async () => (await listObjects()).length === 0);
 });
 
 test("RETRY-02 a crashing task runs four times, or as often as it was told", async () => {

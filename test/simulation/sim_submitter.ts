@@ -106,11 +106,7 @@ export class SimSubmitter {
       push: (lease, tasks) => this.#push(lease, tasks),
       lost: (task, _lease, cause) => {
         world.tasks.lost(task, cause);
-        // An attempt may have stored a result before its reply was lost.
-        const { nodeId: home } = owner.agent;
-        const id = returnId(task.taskId, 0);
-        const changes = [{ op: "own", id, home, at: null }, { op: "disown", id, home }] as const;
-        this.#toAgent((agent) => agent.references(owner.id, changes));
+        this.#giveUp(task);
         this.#finish(task, false, null);
       },
       retried: (task, ran, cause) => {
@@ -192,6 +188,7 @@ export class SimSubmitter {
     if (reply.type === "handedBack") this.#tasks.handedBack(nowMs, reply.leaseId, reply.sequences);
     else {
       const task = this.#tasks.completed(nowMs, reply.leaseId, reply.sequence, reply.runMs * 1_000);
+      if (task !== undefined && task.attempt > 0 && reply.object === null) this.#giveUp(task);
       if (task !== undefined) this.#finish(task, reply.ok, reply.object, reply.at);
     }
     this.#pump();
@@ -213,6 +210,14 @@ export class SimSubmitter {
 
   check(): void {
     this.#tasks.check();
+  }
+
+  /** An attempt may have stored a result before its reply was lost: it is for nobody. */
+  #giveUp(task: SimTask): void {
+    const { nodeId: home } = this.#owner.agent;
+    const id = returnId(task.taskId, 0);
+    const changes = [{ op: "own", id, home, at: null }, { op: "disown", id, home }] as const;
+    this.#toAgent((agent) => agent.references(this.#owner.id, changes));
   }
 
   #toAgent(run: (agent: SimAgent) => void): void {

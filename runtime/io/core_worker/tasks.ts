@@ -72,6 +72,8 @@ export class TaskManager implements WorkerLinkObserver {
           );
           this.#history.ended(task, "FAILED", null, core.objects.encodeError(error));
         }
+        // It may have stored results before its end: their home counts them from now on, and frees them with the rest.
+        for (const entry of task.returns) if (!entry.registered) core.objects.register(entry);
         task.attempt++;
         task.call.stats.submitted--;
         task.call.stats.pendingNode++;

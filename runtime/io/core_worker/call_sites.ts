@@ -42,15 +42,14 @@ function stackNow(): string {
   return stack;
 }
 
-/** `file:line:column` of the first frame of a stack that is not of this code; null when there is none. */
+/** `file:line:column` of the first frame of a stack that is not of this code; null when there is none, and in a bundle, where
+ *  nobody can tell. */
 export function userFrame(stack: string): string | null {
-  // Absent in some bundles for pages.
-  const ownUrl = (import.meta.url ?? "").replace(/io\/core_worker\/[^/]*$/, "");
-  const ownPath = ownUrl.replace(/^file:\/\//, "");
+  const own = /([^\s()]*\/)io\/core_worker\/call_sites\.\w+:\d+:\d+/.exec(stack)?.[1];
+  if (own === undefined) return null;
   for (const line of stack.split("\n")) {
     const place = /([^\s()]+:\d+:\d+)\)?$/.exec(line)?.[1];
-    if (place === undefined || place.includes(ownUrl) || place.includes(ownPath)) continue;
-    if (/^(node:|native:|ext:)/.test(place)) continue;
+    if (place === undefined || place.startsWith(own) || /^(node:|native:|ext:)/.test(place)) continue;
     return place.replace(/^file:\/\//, "").slice(0, 300);
   }
   return null;

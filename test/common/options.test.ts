@@ -73,7 +73,6 @@ test("an option that a later version has is refused as such, never ignored", () 
   for (
     const [check, options, name] of [
       [checkActorOptions, { concurrencyGroups: { io: 2 } }, "concurrencyGroups"],
-      [checkActorOptions, { isolation: "shared" }, "isolation"],
       [checkMethodOptions, { concurrencyGroup: "io" }, "concurrencyGroup"],
     ] as const
   ) {
@@ -81,4 +80,15 @@ test("an option that a later version has is refused as such, never ignored", () 
       `TypeError: Option ${name} is not supported yet by this version of mobula; leave it out`,
     );
   }
+});
+
+test("isolation is one of two words, and a light actor has no GPUs", () => {
+  checkActorOptions({ isolation: "shared", numCpus: 0 });
+  checkActorOptions({ isolation: "process", numGpus: 1 });
+  expect(refusal(checkActorOptions, { isolation: "thread" })).toBe(
+    'RangeError: Option isolation must be "process" or "shared", is "thread"',
+  );
+  expect(refusal(checkActorOptions, { isolation: "shared", numGpus: 1 })).toContain(
+    "RangeError: Option numGpus is for actors with a process of their own",
+  );
 });

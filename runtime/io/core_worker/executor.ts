@@ -47,12 +47,14 @@ export class Executor implements BlockingObserver {
   readonly #context: ExecutionContext;
   readonly #devices: VisibleDevices | null;
   readonly #queue: Deque<WorkItem> = new Deque();
-  readonly #replies = new ReplyBatch();
+  readonly #replies: ReplyBatch;
   readonly #items: ItemRunner;
   readonly #answers: Answers;
   readonly inputs: ItemInputs;
   /** Told once that it has run some function as often as it may, and takes no more. */
   onRetired: () => void = NOTHING;
+  /** Told each time that nothing runs or waits any more. */
+  onIdle: () => void = NOTHING;
   #hasRetired = false;
   readonly #cancels: RunningCancels;
   readonly #limits = new RunLimits();
@@ -67,14 +69,16 @@ export class Executor implements BlockingObserver {
   #handBackTimer: ReturnType<typeof setTimeout> | null = null;
   #whenIdle: (() => void)[] = [];
 
-  /** `exit` ends this process. */
+  /** `exit` ends this process. `replies`: of several executors that share their callers. */
   constructor(
     core: CoreWorker,
     context: ExecutionContext,
     devices: VisibleDevices | null,
     exit: () => void,
+    replies: ReplyBatch = new ReplyBatch(),
   ) {
     this.#core = core;
+    this.#replies = replies;
     this.#context = context;
     this.#devices = devices;
     this.#items = new ItemRunner(core, context, this.#replies, () => this.enter());
@@ -129,6 +133,12 @@ export class Executor implements BlockingObserver {
     for (const item of unstarted) this.#answers.unstarted(item);
     this.#cancels.cancel(caller, sequences, order);
     this.flush();
+  }
+
+  /** The actor is gone while its process goes on: nothing more begins, and what runs has no caller any more. */
+  abandon(reason: Error): void {
+    this.#queue.clear();
+    this.#cancels.abandon(reason);
   }
 
   get isIdle(): boolean {
@@ -234,6 +244,7 @@ export class Executor implements BlockingObserver {
     this.flush();
     if (this.#running === 0 && this.#queue.length === 0) {
       for (const resolve of this.#whenIdle.splice(0)) resolve();
+      this.onIdle();
     }
   }
 

@@ -6,6 +6,7 @@ import type { Assignment } from "../../protocol/push.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { TaskContext } from "./execution_context.ts";
 import type { ItemOutlet } from "./item_outlet.ts";
+import type { ActorFacts } from "./worker_state.ts";
 
 /** One pushed task or call. */
 export interface WorkItem {
@@ -35,6 +36,8 @@ export interface HostedActor {
   readonly methods: Readonly<Record<string, unknown>>;
   readonly maxConcurrency: number;
   readonly assigned: Assignment;
+  /** Of a light actor; absent where the process is the actor. */
+  readonly facts?: ActorFacts;
 }
 
 // deno-lint-ignore no-explicit-any -- user code: any arguments, any result

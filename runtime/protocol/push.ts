@@ -9,7 +9,7 @@
  * reply. Items are in push_items.ts.
  * @module
  */
-import type { NodeId, ObjectId } from "../common/ids.ts";
+import type { NodeId, ObjectId, TaskId } from "../common/ids.ts";
 import type { AssignedGroup } from "../common/placement_group.ts";
 import type { ByteReader, ByteWriter } from "./serialization/mod.ts";
 import { ProtocolError } from "./protocol_error.ts";
@@ -64,6 +64,7 @@ export const ValueKind = { inline: 0, stored: 1 } as const;
 
 const HAS_DETAILS = 1;
 const GIVES_ITEMS = 2;
+const MAKES_AGAIN = 4;
 
 /** What the worker of a generator is told: its items are reported one by one. */
 export interface ItemsRequest {
@@ -75,6 +76,8 @@ export interface ItemsRequest {
   readonly from: number;
   /** How many of those were read. */
   readonly read: number;
+  /** Only these are wanted, in order, and nothing after the last: the others are there. Null: all. */
+  readonly wanted: readonly number[] | null;
 }
 
 /** What a worker is told of one task or actor call, before its arguments. */
@@ -87,6 +90,8 @@ export interface PushHead {
   depth: number;
   /** Null for what is no generator. */
   items: ItemsRequest | null;
+  /** Its results are stored as those of this task, which is run again; null: as its own. */
+  as: TaskId | null;
 }
 
 /** Write one task or call: head, then the arguments' bytes as one block. */
@@ -94,9 +99,12 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
   writer.varint(head.sequence);
   if (typeof head.target === "number") writer.varint(head.target);
   else writer.string(head.target);
-  const { items } = head;
-  const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0 && items === null;
-  writer.u8(plain ? 0 : items === null ? HAS_DETAILS : HAS_DETAILS | GIVES_ITEMS);
+  const { items, as } = head;
+  const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0 && items === null &&
+    as === null;
+  writer.u8(
+    plain ? 0 : HAS_DETAILS | (items === null ? 0 : GIVES_ITEMS) | (as === null ? 0 : MAKES_AGAIN),
+  );
   if (!plain) {
     writer.varint(head.attempt);
     writer.varint(head.numReturns);
@@ -107,7 +115,10 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
     writer.varint(items.limit === null ? 0 : items.limit + 1);
     writer.varint(items.from);
     writer.varint(items.read);
+    writer.varint(items.wanted === null ? 0 : items.wanted.length + 1);
+    for (const index of items.wanted ?? []) writer.varint(index);
   }
+  if (as !== null) writer.string(as);
   writer.varint(args.length);
   writer.raw(args);
 }
@@ -118,6 +129,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
   head.target = isCall ? reader.string() : reader.varint();
   const flags = reader.u8();
   head.items = null;
+  head.as = null;
   if (flags === 0) {
     head.attempt = 0;
     head.numReturns = 1;
@@ -127,6 +139,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
     head.numReturns = reader.varint();
     head.depth = reader.varint();
     if ((flags & GIVES_ITEMS) !== 0) head.items = readItemsRequest(reader);
+    if ((flags & MAKES_AGAIN) !== 0) head.as = reader.string() as TaskId;
   }
   return reader.raw(reader.varint());
 }
@@ -137,7 +150,10 @@ function readItemsRequest(reader: ByteReader): ItemsRequest {
   const limit = limitPlusOne === 0 ? null : limitPlusOne - 1;
   const from = reader.varint();
   const read = reader.varint();
-  return { backpressure, limit, from, read };
+  const wantedPlusOne = boundedCount(reader);
+  const wanted: number[] | null = wantedPlusOne === 0 ? null : [];
+  for (let left = wantedPlusOne - 1; left > 0; left--) wanted!.push(reader.varint());
+  return { backpressure, limit, from, read, wanted };
 }
 
 /** How a task ended. */

@@ -229,10 +229,10 @@ export class ActorClient implements WorkerLinkObserver {
       }
       call.pushedMs = nowMs;
       call.enter("submitted");
-      const { sequence, attempt, depth } = call;
+      const { sequence, attempt, depth, as } = call;
       const target = call.method.name;
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
-      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items };
+      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items, as };
       writePush(writer, head, call.args.block());
       for (const argument of call.args.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);

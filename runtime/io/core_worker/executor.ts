@@ -60,6 +60,7 @@ export class Executor implements BlockingObserver {
   #turnMs = 0;
   #running = 0;
   #draining = false;
+  #isLeaving = false;
   #blocked = 0;
   #toldBlocked = false;
   /** A task waits for something: what is in the queue is behind it. */
@@ -108,6 +109,7 @@ export class Executor implements BlockingObserver {
 
   receive(items: readonly WorkItem[]): void {
     if (this.isRetired) return this.#handBack(items);
+    if (this.#isLeaving) return; // Their callers hear that the actor is dead.
     if (this.#blocked > 0 && this.inputs.actor === null) return this.#handBack(items);
     for (const item of items) this.#queue.push(item);
     if (!this.#draining) void this.#drain();
@@ -129,6 +131,18 @@ export class Executor implements BlockingObserver {
     for (const item of unstarted) this.#answers.unstarted(item);
     this.#cancels.cancel(caller, sequences, order);
     this.flush();
+  }
+
+  /** The actor ends: nothing more begins, and the call that is running now, if it was that which said so, gives nothing. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#queue.clear();
+    const { current } = this.#context;
+    if (current === null) return;
+    const item = this.#currentItem?.context === current ? this.#currentItem : this.#cancels.itemOf(current);
+    if (item === null) return;
+    // Its caller hears that the actor is dead, whatever it does now.
+    item.cancelled = item.answered = true;
   }
 
   get isIdle(): boolean {
@@ -185,13 +199,13 @@ export class Executor implements BlockingObserver {
       if (sequences === undefined) byCaller.set(caller, [sequence]);
       else sequences.push(sequence);
     }
-    if (this.#currentCaller !== null && !byCaller.has(this.#currentCaller)) {
-      byCaller.set(this.#currentCaller, []);
-    }
+    const current = this.#currentItem?.caller;
+    if (current !== undefined && !byCaller.has(current)) byCaller.set(current, []);
     for (const [caller, sequences] of byCaller) caller.handBack(sequences, this.isRetired);
   }
 
-  #currentCaller: Caller | null = null;
+  /** What was begun last. */
+  #currentItem: WorkItem | null = null;
 
   /** Send all replies that wait. */
   flush(): void {
@@ -320,7 +334,7 @@ export class Executor implements BlockingObserver {
     let result: unknown;
     let isAsync: boolean;
     try {
-      this.#currentCaller = item.caller;
+      this.#currentItem = item;
       result = this.#context.run(context, () => code(...values));
       if (item.items !== null) return this.#settle(item, this.#items.run(item, context, result), startMs);
       isAsync = isThenable(result); // Runs user code where `then` is a getter.
@@ -349,7 +363,7 @@ export class Executor implements BlockingObserver {
     this.#running--;
     if (this.#blocked > 0) this.#unblock(this.#context.current!);
     if (this.#limits.isReached) this.#retire();
-    this.#currentCaller = null;
+    this.#currentItem = null;
     if (this.#core.itemCalls.hasStreams && this.inputs.actor === null) this.#core.itemCalls.leaveStreams();
     this.#context.leave();
     if (this.#running === 0 && this.#queue.length === 0) {

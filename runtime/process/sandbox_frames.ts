@@ -71,6 +71,7 @@ function inspectPush(
         depth: 0,
         items: null,
         as: null,
+        group: "",
       };
       while (reader.remaining > 0) {
         const args = readPush(reader, head, type === PushType.pushCalls);

@@ -64,7 +64,8 @@ export const ValueKind = { inline: 0, stored: 1 } as const;
 
 const HAS_DETAILS = 1;
 const GIVES_ITEMS = 2;
-const MAKES_AGAIN = 4;
+const HAS_GROUP = 4;
+const MAKES_AGAIN = 8;
 
 /** What the worker of a generator is told: its items are reported one by one. */
 export interface ItemsRequest {
@@ -92,6 +93,8 @@ export interface PushHead {
   items: ItemsRequest | null;
   /** Its results are stored as those of this task, which is run again; null: as its own. */
   as: TaskId | null;
+  /** An actor call's concurrency group; "": the default one, and for tasks. */
+  group: string;
 }
 
 /** Write one task or call: head, then the arguments' bytes as one block. */
@@ -99,12 +102,10 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
   writer.varint(head.sequence);
   if (typeof head.target === "number") writer.varint(head.target);
   else writer.string(head.target);
-  const { items, as } = head;
+  const { items, as, group } = head;
   const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0 && items === null &&
-    as === null;
-  writer.u8(
-    plain ? 0 : HAS_DETAILS | (items === null ? 0 : GIVES_ITEMS) | (as === null ? 0 : MAKES_AGAIN),
-  );
+    as === null && group === "";
+  writer.u8(plain ? 0 : flagsOf(head));
   if (!plain) {
     writer.varint(head.attempt);
     writer.varint(head.numReturns);
@@ -119,8 +120,14 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
     for (const index of items.wanted ?? []) writer.varint(index);
   }
   if (as !== null) writer.string(as);
+  if (group !== "") writer.string(group);
   writer.varint(args.length);
   writer.raw(args);
+}
+
+function flagsOf({ items, as, group }: Readonly<PushHead>): number {
+  return HAS_DETAILS | (items === null ? 0 : GIVES_ITEMS) | (group === "" ? 0 : HAS_GROUP) |
+    (as === null ? 0 : MAKES_AGAIN);
 }
 
 /** Read into `head` (reused); answers the arguments' block, a view. */
@@ -130,6 +137,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
   const flags = reader.u8();
   head.items = null;
   head.as = null;
+  head.group = "";
   if (flags === 0) {
     head.attempt = 0;
     head.numReturns = 1;
@@ -140,6 +148,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
     head.depth = reader.varint();
     if ((flags & GIVES_ITEMS) !== 0) head.items = readItemsRequest(reader);
     if ((flags & MAKES_AGAIN) !== 0) head.as = reader.string() as TaskId;
+    if ((flags & HAS_GROUP) !== 0) head.group = reader.string();
   }
   return reader.raw(reader.varint());
 }

@@ -236,13 +236,14 @@ export class Caller {
       depth: 0,
       items: null,
       as: null,
+      group: "",
     };
     const items: WorkItem[] = [];
     while (reader.remaining > 0) {
       const args = readPush(reader, head, isCall);
       const target = isCall ? null : this.#functions[head.target as number];
       if (target === undefined) throw new ProtocolError(`task of the unknown function ${head.target}`);
-      const { sequence, attempt, numReturns, depth, as } = head;
+      const { sequence, attempt, numReturns, depth, as, group } = head;
       const method = isCall ? head.target as string : "";
       const outlet = head.items === null ? null : new ItemOutlet(head.items, attempt);
       if (outlet !== null) this.#outlets.set(sequence, outlet);
@@ -253,6 +254,7 @@ export class Caller {
         numReturns,
         depth,
         as,
+        group,
         target,
         method,
         args,

@@ -310,6 +310,7 @@ export class TaskManager implements WorkerLinkObserver {
           ? null
           : this.#core.itemCalls.pushed(task.sequence, link, task.attempt),
         as: task.as,
+        group: "",
       };
       writePush(writer, head, task.args.block());
     }

@@ -17,6 +17,8 @@ export interface WorkItem {
   readonly depth: number;
   /** The task whose results it makes again; null: its own. */
   readonly as: TaskId | null;
+  /** An actor call's concurrency group; "": the default one. */
+  readonly group: string;
   /** A task's function, or null for an actor call. */
   readonly target: LoadedFunction | null;
   readonly method: string;
@@ -37,6 +39,8 @@ export interface HostedActor {
   readonly className: string;
   readonly methods: Readonly<Record<string, unknown>>;
   readonly maxConcurrency: number;
+  /** Limits of its concurrency groups; absent without any. */
+  readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly assigned: Assignment;
 }
 

@@ -60,7 +60,15 @@ function inspectPush(
     case PushType.pushCalls: {
       if (type === PushType.pushTasks) rules.code?.();
       const reader = new ByteReader(header);
-      const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null };
+      const head: PushHead = {
+        sequence: 0,
+        target: 0,
+        attempt: 0,
+        numReturns: 1,
+        depth: 0,
+        items: null,
+        group: "",
+      };
       while (reader.remaining > 0) {
         const args = readPush(reader, head, type === PushType.pushCalls);
         visitArguments(args, rules.refs);

@@ -212,6 +212,8 @@ export interface AgentMethods {
   readonly getActor: Method<{ name: string; namespace: string }, { actorId: ActorId; spec: ActorSpec }>;
   /** From now on actorStatus arrives for this actor, the present one at once. */
   readonly watchActor: Notification<{ actorId: ActorId }>;
+  /** From an actor's worker: exitActor() was called. `drained`: the calls that ran have ended, its shutdown hook begins. */
+  readonly leaving: Notification<{ message: string; drained: boolean }>;
   /** Answered after the commit. The name is free when this is answered. */
   readonly killActor: Method<{ actorId: ActorId; noRestart: boolean }, Record<string, never>>;
 

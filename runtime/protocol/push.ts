@@ -64,6 +64,7 @@ export const ValueKind = { inline: 0, stored: 1 } as const;
 
 const HAS_DETAILS = 1;
 const GIVES_ITEMS = 2;
+const HAS_GROUP = 4;
 
 /** What the worker of a generator is told: its items are reported one by one. */
 export interface ItemsRequest {
@@ -87,6 +88,8 @@ export interface PushHead {
   depth: number;
   /** Null for what is no generator. */
   items: ItemsRequest | null;
+  /** An actor call's concurrency group; "": the default one, and for tasks. */
+  group: string;
 }
 
 /** Write one task or call: head, then the arguments' bytes as one block. */
@@ -94,9 +97,10 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
   writer.varint(head.sequence);
   if (typeof head.target === "number") writer.varint(head.target);
   else writer.string(head.target);
-  const { items } = head;
-  const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0 && items === null;
-  writer.u8(plain ? 0 : items === null ? HAS_DETAILS : HAS_DETAILS | GIVES_ITEMS);
+  const { items, group } = head;
+  const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0 && items === null &&
+    group === "";
+  writer.u8(plain ? 0 : HAS_DETAILS | (items === null ? 0 : GIVES_ITEMS) | (group === "" ? 0 : HAS_GROUP));
   if (!plain) {
     writer.varint(head.attempt);
     writer.varint(head.numReturns);
@@ -108,6 +112,7 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
     writer.varint(items.from);
     writer.varint(items.read);
   }
+  if (group !== "") writer.string(group);
   writer.varint(args.length);
   writer.raw(args);
 }
@@ -118,6 +123,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
   head.target = isCall ? reader.string() : reader.varint();
   const flags = reader.u8();
   head.items = null;
+  head.group = "";
   if (flags === 0) {
     head.attempt = 0;
     head.numReturns = 1;
@@ -127,6 +133,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
     head.numReturns = reader.varint();
     head.depth = reader.varint();
     if ((flags & GIVES_ITEMS) !== 0) head.items = readItemsRequest(reader);
+    if ((flags & HAS_GROUP) !== 0) head.group = reader.string();
   }
   return reader.raw(reader.varint());
 }

@@ -27,7 +27,7 @@ export class Answers {
   readonly #inputs: ItemInputs;
   readonly #cancels: RunningCancels;
   readonly #replies: ReplyBatch;
-  readonly #done: () => void;
+  readonly #done: (item: WorkItem) => void;
   readonly #scratch = new ByteWriter();
 
   /** `done` is called once for each item that began, after its reply is in the batch. */
@@ -36,7 +36,7 @@ export class Answers {
     inputs: ItemInputs,
     cancels: RunningCancels,
     replies: ReplyBatch,
-    done: () => void,
+    done: (item: WorkItem) => void,
   ) {
     this.#core = core;
     this.#inputs = inputs;
@@ -70,7 +70,7 @@ export class Answers {
     const { sequence, caller } = item;
     const head = { sequence, status: ReplyStatus.value, startMs: epochMs(startMs), runUs };
     this.#replies.add(caller, head, scratch.bytes());
-    this.#done();
+    this.#done(item);
     return null;
   }
 
@@ -102,7 +102,7 @@ export class Answers {
       abandon(held);
       return await this.failed(item, error, startMs) ?? undefined;
     }
-    this.#done();
+    this.#done(item);
   }
 
   #store(item: WorkItem, index: number, encoded: Encoded): Promise<number> {
@@ -153,7 +153,7 @@ export class Answers {
     const reply = (): void => {
       const { sequence, caller } = item;
       if (!item.answered) this.#replies.add(caller, { sequence, ...head }, bytes);
-      this.#done();
+      this.#done(item);
     };
     const { link } = this.#core;
     if (link.hasUnconfirmedHolds) return link.confirmHolds().then(reply, reply);

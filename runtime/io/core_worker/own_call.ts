@@ -19,6 +19,8 @@ export interface MethodInfo {
   /** A generator method: its calls give items, not a result. */
   readonly streams?: boolean;
   readonly generatorBackpressure?: number;
+  /** Absent: the default group. */
+  readonly concurrencyGroup?: string;
 }
 
 /** One method as one client calls it; shared by its calls. */

@@ -114,6 +114,11 @@ export class RemoteClass {
         "Option captures belongs to remote(Class, { captures }): they are part of the class",
       );
     }
+    if (options.concurrencyGroups !== undefined) {
+      throw new TypeError(
+        "Option concurrencyGroups belongs to remote(Class, { concurrencyGroups }): they are part of the class",
+      );
+    }
     return new RemoteClass(this.code, { ...this.givenOptions, ...options });
   }
 }

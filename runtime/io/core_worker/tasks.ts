@@ -308,6 +308,7 @@ export class TaskManager implements WorkerLinkObserver {
         items: task.call.items === null
           ? null
           : this.#core.itemCalls.pushed(task.sequence, link, task.attempt),
+        group: "",
       };
       writePush(writer, head, task.args.block());
     }

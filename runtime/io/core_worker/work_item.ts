@@ -14,6 +14,8 @@ export interface WorkItem {
   readonly attempt: number;
   readonly numReturns: number;
   readonly depth: number;
+  /** An actor call's concurrency group; "": the default one. */
+  readonly group: string;
   /** A task's function, or null for an actor call. */
   readonly target: LoadedFunction | null;
   readonly method: string;
@@ -34,6 +36,8 @@ export interface HostedActor {
   readonly className: string;
   readonly methods: Readonly<Record<string, unknown>>;
   readonly maxConcurrency: number;
+  /** Limits of its concurrency groups; absent without any. */
+  readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly assigned: Assignment;
 }
 

@@ -149,7 +149,7 @@ export class LightActors {
     for (const [actorId, incarnation] of actors) {
       const actor = this.#current(actorId, incarnation);
       if (actor === null) continue;
-      const message = exited ? `actor ${actorId} ended itself by exitActor()` : `actor ${actorId} ended`;
+      const message = exited ? "it called exitActor()" : "it was told to end";
       const cause: DeathCause = actor.stopping ?? { code: "EXITED", message };
       this.#forget(actor);
       this.#tellEnded([[actorId, incarnation]], true, cause);

@@ -5,12 +5,14 @@ import {
   type ActorHandle,
   ActorUnavailableError,
   cancel,
+  exitActor,
   get,
   getActor,
   type HandleOf,
   init,
   kill,
   listActors,
+  onShutdown,
   put,
   ready,
   release,
@@ -272,6 +274,67 @@ describe("ends", () => {
       const [row] = await listActors({ filters: [`actorId=${actorId}`], detail: true });
       return row?.state === "DEAD" && JSON.stringify(row).includes("last handle was released");
     });
+  });
+
+  test("one that calls exitActor() ends with its hook, its neighbours and what they do stay", async () => {
+    const tally = Tally.remote();
+    const Leaver = remote(
+      class Leaver {
+        readonly heard: HandleOf<typeof Tally>;
+        constructor(heard: HandleOf<typeof Tally>) {
+          this.heard = heard;
+        }
+        leave(): void {
+          exitActor();
+        }
+        ping(): string {
+          return "pong";
+        }
+        async [onShutdown](): Promise<void> {
+          await get(this.heard.add.remote(runtimeContext().actorId));
+        }
+      },
+      { isolation: "shared", maxRestarts: 3 },
+    );
+    const [one, other] = [Leaver.remote(tally), Leaver.remote(tally)];
+    await Promise.all([ready(one), ready(other)]);
+    const [leaving, behind] = [one.leave.remote(), one.ping.remote()];
+    expect((await rejection(get(leaving))).message).toContain("it called exitActor()");
+    expect(await rejection(get(behind))).toBeInstanceOf(ActorDiedError);
+    expect(await get(other.ping.remote())).toBe("pong");
+    expect((await get(tally.take.remote())).length).toBe(1);
+    release(other);
+    await waitFor("the other one's hook ran too", async () => await get(tally.read.remote()) === 1);
+    release(one);
+    release(tally);
+  });
+
+  test("concurrency groups are its own", async () => {
+    const gate = Signal.remote();
+    const Grouped = remote(
+      class Grouped {
+        wait(signal: HandleOf<typeof Signal>): Promise<void> {
+          return get(signal.wait.remote());
+        }
+        ping(): string {
+          return "pong";
+        }
+      },
+      {
+        isolation: "shared",
+        concurrencyGroups: { io: 1 },
+        methods: { wait: { concurrencyGroup: "io" } },
+      },
+    );
+    const grouped = Grouped.remote();
+    const waiting = [grouped.wait.remote(gate), grouped.wait.remote(gate)];
+    await waitFor("one waits", async () => await get(gate.waiters.remote()) === 1);
+    expect(await get(grouped.ping.remote())).toBe("pong");
+    expect(await get(gate.waiters.remote())).toBe(1);
+    await get(gate.send.remote());
+    await get(waiting);
+    release(grouped);
+    release(gate);
   });
 
   test("names, getIfExists and handles from elsewhere lead to the same actor", async () => {

@@ -12,6 +12,7 @@ import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
 import { constructorError, describeActor, diedError } from "./actor_errors.ts";
+import { laneOf } from "./concurrency_groups.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { HandleInfo } from "./handle_info.ts";
 import type { HostLink, HostLinks } from "./host_links.ts";
@@ -71,7 +72,7 @@ export class ActorClient implements WorkerLinkObserver {
         call.attempt++;
         call.enter("pendingNode");
       },
-    }, { ordered: info.ordered });
+    }, { laneOf: info.groups === undefined ? info.ordered : (call) => laneOf(this.info, call.options) });
   }
 
   get status(): ActorStatus | null {
@@ -203,8 +204,7 @@ export class ActorClient implements WorkerLinkObserver {
     // To a busy host it leaves at the end of the turn, with the calls to its other actors.
     if (this.#host !== null && !this.#host.isIdleBut(this.#queue.inFlight.size)) return;
     this.#core.link.flush(); // Refs that go with it are known first.
-    if (this.#host !== null) this.#host.flush();
-    else this.#link?.flush();
+    (this.#host ?? this.#link)?.flush();
   }
 
   #ready(call: OwnCall): void {
@@ -234,10 +234,11 @@ export class ActorClient implements WorkerLinkObserver {
       }
       call.pushedMs = nowMs;
       call.enter("submitted");
-      const { sequence, attempt, depth } = call;
+      const { sequence, attempt, depth, as } = call;
       const target = call.method.name;
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
-      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items };
+      const group = call.options.concurrencyGroup ?? "";
+      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items, as, group };
       if (host === null) writePush(writer, head, call.args.block());
       else host.push(this, this.#linkIncarnation, head, call.args.block());
       for (const argument of call.args.resolved) {

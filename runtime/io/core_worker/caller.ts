@@ -240,7 +240,7 @@ export class Caller {
 
   #readItems(header: Uint8Array, isCall: boolean): WorkItem[] {
     const reader = new ByteReader(header);
-    const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null };
+    const head = newHead();
     const items: WorkItem[] = [];
     while (reader.remaining > 0) {
       const args = readPush(reader, head, isCall);
@@ -254,7 +254,7 @@ export class Caller {
   /** Calls to actors that have ended here are nobody's: the GCS tells their callers. */
   #readHosted(header: Uint8Array): HostedItem[] {
     const reader = new ByteReader(header);
-    const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null };
+    const head = newHead();
     const items: HostedItem[] = [];
     while (reader.remaining > 0) {
       const actorId = reader.string() as ActorId;
@@ -267,7 +267,7 @@ export class Caller {
   }
 
   #itemOf(head: Readonly<PushHead>, target: LoadedFunction | null, args: Uint8Array): WorkItem {
-    const { sequence, attempt, numReturns, depth } = head;
+    const { sequence, attempt, numReturns, depth, as, group } = head;
     const items = head.items === null ? null : new ItemOutlet(head.items, attempt);
     if (items !== null) this.#outlets.set(sequence, items);
     return {
@@ -276,6 +276,8 @@ export class Caller {
       attempt,
       numReturns,
       depth,
+      as,
+      group,
       target,
       method: target === null ? head.target as string : "",
       args,
@@ -289,4 +291,9 @@ export class Caller {
 
 function itemKey([sequence, index]: ItemName): string {
   return `${sequence}.${index}`;
+}
+
+/** For readPush. */
+function newHead(): PushHead {
+  return { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null, as: null, group: "" };
 }

@@ -22,9 +22,11 @@ import { readArguments } from "./arguments.ts";
 import { type Caller, type HostedItem, loadCode } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { type ExecutionContext, TaskContext } from "./execution_context.ts";
+import { shutdownGraceMs } from "../environment.ts";
 import { Executor } from "./executor.ts";
 import { ItemInputs } from "./item_inputs.ts";
 import { ReplyBatch } from "./reply_batch.ts";
+import { runShutdownHook } from "./shutdown_hook.ts";
 import type { VisibleDevices } from "./visible_devices.ts";
 import type { HostedActor, WorkItem } from "./work_item.ts";
 import type { ActorFacts } from "./worker_state.ts";
@@ -46,10 +48,13 @@ class LightActor implements HostedActor, ActorFacts {
   readonly restarted: boolean;
   readonly common: CommonSpec;
   readonly assigned: Assignment;
+  readonly concurrencyGroups?: Readonly<Record<string, number>>;
   /** Set when its constructor has run. */
   instance!: Record<string, unknown>;
   /** While it has calls. */
   executor: Executor | null = null;
+  /** It ends after the calls that run. */
+  isLeaving = false;
   /** It is no longer here: nothing is begun for it. */
   isGone = false;
 
@@ -59,6 +64,9 @@ class LightActor implements HostedActor, ActorFacts {
     this.restarted = restarted;
     this.common = shared.common;
     this.assigned = shared.assigned;
+    if (shared.common.concurrencyGroups !== undefined) {
+      this.concurrencyGroups = shared.common.concurrencyGroups;
+    }
   }
 
   get className(): string {
@@ -149,15 +157,22 @@ export class HostedActors {
     this.#deliverSoon();
   }
 
-  /** The actor ends itself: what it has not begun has no answer from here. */
-  exit(actorId: ActorId): void {
-    const actor = this.#actors.get(actorId);
-    if (actor !== undefined) this.#leave(actor, true);
+  /** The actor whose call runs ends after what runs of it. False while it is being constructed. */
+  leaveCurrent(): boolean {
+    const actor = this.#actors.get(this.#context.current?.actor?.spec.actorId as ActorId);
+    // A late word of one that has ended, or that does.
+    if (actor === undefined || actor.isLeaving) return true;
+    if (actor.instance === undefined) return false;
+    actor.isLeaving = true;
+    actor.executor?.leave();
+    this.#endWhenIdle(actor, true);
+    return true;
   }
 
+  /** Whether calls to it are taken. */
   hosts(actorId: ActorId, incarnation: number): boolean {
     const actor = this.#actors.get(actorId);
-    return actor?.incarnation === incarnation && actor.instance !== undefined;
+    return actor?.incarnation === incarnation && actor.instance !== undefined && !actor.isLeaving;
   }
 
   receive(items: readonly HostedItem[]): void {
@@ -214,8 +229,8 @@ export class HostedActors {
     this.#replies.isHeld = true;
     while (this.#mail.length > 0) {
       const { actor, item } = this.#mail.shift()!;
-      if (actor.isGone) continue;
-      if (item === null) this.#leaveWhenIdle(actor);
+      if (actor.isGone || (actor.isLeaving && item !== null)) continue;
+      if (item === null) this.#endWhenIdle(actor, false);
       else this.#executorOf(actor).receive([item]);
       if (performance.now() - turnMs < TURN_MS) continue;
       this.#releaseReplies();
@@ -237,7 +252,7 @@ export class HostedActors {
     if (actor.executor !== null) return actor.executor;
     const executor = this.#pool.pop() ??
       new Executor(this.#core, this.#context, this.#devices, NOTHING, this.#replies);
-    executor.inputs.actor = actor;
+    executor.host(actor);
     executor.onIdle = () => this.#executorIdle(actor, executor);
     this.#active.add(executor);
     return actor.executor = executor;
@@ -256,13 +271,20 @@ export class HostedActors {
 
   // ---- ends --------------------------------------------------------------------------------------------------------------
 
-  #leaveWhenIdle(actor: LightActor): void {
-    const { executor } = actor;
-    if (executor === null) this.#leave(actor, false);
-    else void executor.idle().then(() => this.#leave(actor, false));
+  /** After the calls that it has, and its hook. */
+  #endWhenIdle(actor: LightActor, exited: boolean): void {
+    actor.isLeaving = true;
+    void this.#endInOrder(actor, exited);
   }
 
-  #leave(actor: LightActor, exited: boolean): void {
+  async #endInOrder(actor: LightActor, exited: boolean): Promise<void> {
+    await actor.executor?.idle();
+    if (actor.isGone) return;
+    const name = `${actor.className} ends`;
+    const context = new TaskContext(() => creationTaskId(actor.actorId), name, 0, 0, actor.assigned);
+    context.actor = actor;
+    const late = new Promise<void>((resolve) => setTimeout(resolve, shutdownGraceMs()).unref());
+    await Promise.race([this.#context.run(context, () => runShutdownHook(actor)), late]);
     if (actor.isGone) return;
     this.#end(actor);
     this.#core.link.notify("actorsLeft", { actors: [[actor.actorId, actor.incarnation]], exited });

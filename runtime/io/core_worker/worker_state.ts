@@ -16,6 +16,8 @@ export interface WorkerState {
   readonly context: ExecutionContext;
   /** The actor that this process is; light ones are told apart by the call that runs. */
   actor: ActorFacts | null;
+  /** The actor ends after the calls that run; the one that says so is not answered. False while it is being constructed. */
+  readonly leave: () => boolean;
 }
 
 let state: WorkerState | null = null;

@@ -2,7 +2,6 @@
  * Does what the pull manager decides: asks for locations, makes room, transfers, and tells those who wait.
  * @module
  */
-import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import { errorOfCode } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, taskOfObject, workerId } from "../../common/ids.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
@@ -10,9 +9,9 @@ import type { PullRoom } from "../../core/object/pull_admission.ts";
 import type { ByteRange } from "../../core/object/pull_ranges.ts";
 import { PullManager } from "../../core/object/pull_manager.ts";
 import type { PullEffect, PullEvent, PullPurpose, WantedObject } from "../../core/object/pull_types.ts";
-import type { Seal } from "../../core/object/object_table_types.ts";
 import { OBJECT_CHUNK_BYTES } from "../transport/object_stream.ts";
 import { Bandwidth } from "./bandwidth.ts";
+import type { PulledRanges } from "./pulled_ranges.ts";
 import type { StoreHost } from "./store_host.ts";
 
 /** What pulls need of the store around them. */
@@ -23,15 +22,7 @@ export interface PullStore {
   readonly room: PullRoom;
   /** A spilled object, which is pulled from this node's own disk; null for others. */
   spilled(id: ObjectId): { readonly bytes: number; readonly isError: boolean } | null;
-  /** Hands its bytes from `offset` on to `sink`, in order. Rejects when the disk has lost them, and the object is not here. */
-  readSpilled(id: ObjectId, offset: number, sink: (offset: number, bytes: Uint8Array) => void): Promise<void>;
-  /** Room for a pulled object. Resolves with an offset of the pool, or null for one in the agent's memory. */
-  reserve(id: ObjectId, size: number): Promise<number | null>;
-  /** Gives the room back, or the wait for it up. */
-  release(id: ObjectId): void;
-  write(offset: number, bytes: Uint8Array): void;
-  /** Publishes a pulled object; `bytes` for one in the agent's memory. */
-  seal(id: ObjectId, seal: Seal, bytes: Uint8Array | null): void;
+  readonly ranges: PulledRanges;
   pin(holder: string, id: ObjectId): void;
   unpin(holder: string, id: ObjectId): void;
 }
@@ -216,7 +207,7 @@ export class ObjectPulls {
       case "release":
         this.#stopTransfers(effect.id);
         this.#incoming.delete(effect.id);
-        this.#store.release(effect.id);
+        this.#store.ranges.release(effect.id);
         break;
       case "fetch":
         void this.#fetch(effect.id, effect.node, effect.range);
@@ -302,7 +293,7 @@ export class ObjectPulls {
     };
     this.#incoming.set(id, incoming);
     try {
-      const offset = await this.#store.reserve(id, bytes);
+      const offset = await this.#store.ranges.reserve(id, bytes);
       if (this.#incoming.get(id) !== incoming) return; // Released meanwhile.
       incoming.offset = offset;
       if (offset === null) incoming.memory = new Uint8Array(bytes);
@@ -333,12 +324,15 @@ export class ObjectPulls {
         throw new Error(`${id} has ${incoming.bytes} bytes; ${node} sent ${bytes.byteLength} at ${offset}`);
       }
       if (incoming.memory !== null) incoming.memory.set(bytes, offset);
-      else this.#store.write(incoming.offset! + offset, bytes);
+      else this.#store.ranges.write(incoming.offset! + offset, bytes);
       part.received += bytes.byteLength;
     };
     try {
-      if (isOwn) await this.#store.readSpilled(id, startBytes, sink);
-      else {
+      if (isOwn) {
+        const arrived = (bytes: number): void => void (part.received = bytes);
+        const { memory } = incoming;
+        await this.#store.ranges.restore(id, { from: startBytes, memory, signal: abort.signal, arrived });
+      } else {
         const wanted = { id, offset: base + startBytes, length: length - startBytes };
         await this.#store.host.fetchObject(node, wanted, sink, abort.signal);
       }
@@ -382,7 +376,7 @@ export class ObjectPulls {
     const { id, memory } = incoming;
     const located = this.#located.get(id);
     this.#incoming.delete(id);
-    this.#store.seal(id, {
+    this.#store.ranges.seal(id, {
       home: located?.home ?? this.#store.host.nodeId,
       // The GCS knows the owner from the primary copy's report; an id names it but for its kind.
       owner: ownerOf(id),
@@ -425,11 +419,6 @@ export class ObjectPulls {
 
 function failureOf({ id, code, message }: Extract<PullEffect, { type: "failed" }>): Error {
   return errorOfCode(code, message, { objectId: id, taskId: taskOfObject(id) });
-}
-
-/** Whether an object of this size lies in the agent's memory. */
-export function isInline(size: number): boolean {
-  return size <= INLINE_BYTES_MAX;
 }
 
 function ownerOf(id: ObjectId): ProcessId {

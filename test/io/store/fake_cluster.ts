@@ -44,6 +44,8 @@ export class FakeCluster {
   collections = 0;
   /** Called before each piece of a transfer: may throw to break it, or wait. */
   onPiece: (id: ObjectId, from: NodeId, offset: number) => void | Promise<void> = () => {};
+  /** Called at each step of an object's way. */
+  onStep: (step: ObjectStep) => void = () => {};
   #questions = new Set<Question>();
 
   async node(name: string, options: Partial<LocalStoreOptions> = {}): Promise<LocalStore> {
@@ -81,7 +83,10 @@ export class FakeCluster {
       fetchObject: (node, part, sink, signal) => this.#fetch(node, part, sink, signal),
       collectGarbage: () => this.collections++,
       warn: (text) => this.warnings.push(text),
-      step: (step) => this.steps.push({ ...step, node: nodeId }),
+      step: (step) => {
+        this.steps.push({ ...step, node: nodeId });
+        this.onStep(step);
+      },
     };
   }
 

@@ -15,8 +15,10 @@ import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/mes
 import type { Ownerless } from "../../core/object/directory_events.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
 import { memoryOf, reportOf } from "./memory_rows.ts";
+import type { ObjectAsk, Referral } from "../transport/object_stream.ts";
 import { ObjectPool } from "./object_pool.ts";
 import { isInline, ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
+import { ObjectSources } from "./object_sources.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
 import { SpillFiles } from "./spill_files.ts";
@@ -73,6 +75,7 @@ export class LocalStore implements ObjectStore {
   readonly #space: ObjectSpace;
   readonly #references: ReferenceKeeper;
   readonly #pulls: ObjectPulls;
+  readonly #sources: ObjectSources;
   #requests = 0;
   #closed = false;
 
@@ -130,14 +133,21 @@ export class LocalStore implements ObjectStore {
       release: (id) => this.#abort(PULLS, id),
       write: (offset, bytes) => pool.write(offset, bytes),
       // Pinned until those who wait for it have pinned it: the next creator's need would take it away again.
-      seal: (id, seal, bytes) => {
+      seal: (id, seal, bytes, readers) => {
         space.seal(PULLS, id, seal, bytes, true);
+        for (const holder of readers) space.step({ type: "pin", holder, id });
         const entry = space.table.get(id);
         if (typeof entry?.offset === "number") pool.noteWritten(entry.offset, entry.size);
         this.#unpin(PULLS, id, 1);
       },
       pin: (holder, id) => space.step({ type: "pin", holder, id }),
       unpin: (holder, id) => this.#unpin(holder, id, 1),
+    });
+    this.#sources = new ObjectSources({
+      space,
+      pool,
+      unpin: (holder, id) => this.#unpin(holder, id, Infinity),
+      incoming: (id) => this.#pulls.incoming(id),
     });
   }
 
@@ -269,30 +279,15 @@ export class LocalStore implements ObjectStore {
   }
 
   openRead(id: ObjectId): ObjectSourceBytes | null {
-    const entry = this.#space.table.get(id);
-    if (entry === undefined) return null;
-    const holder = `stream:${++this.#requests}`;
-    this.#space.step({ type: "pin", holder, id });
-    return {
-      size: entry.size,
-      // It may come into memory, or leave it, between two parts.
-      read: (offset, length) =>
-        entry.resident
-          ? this.#space.bytesOf(entry, offset, length)
-          : this.#space.partOfSpilled(entry, offset, length),
-      readNow: (offset, length) => this.#space.bytesOf(entry, offset, length),
-      close: () => this.#unpin(holder, id, Infinity),
-    };
+    return this.#sources.open(id);
+  }
+
+  serve(ask: ObjectAsk): Promise<ObjectSourceBytes | Referral | null> {
+    return this.#sources.serve(ask);
   }
 
   openCreation(process: ProcessId, id: ObjectId): CreationBytes | null {
-    const creation = this.#space.table.creation(process, id);
-    if (creation === undefined || creation.offset === null) return null;
-    const { offset: start, size } = creation;
-    return {
-      size,
-      read: (offset, length) => this.#pool.read(start + offset, Math.min(length, size - offset)),
-    };
+    return this.#sources.openCreation(process, id);
   }
 
   isLocal(id: ObjectId): boolean {
@@ -493,5 +488,6 @@ export class LocalStore implements ObjectStore {
     this.#space.table.check();
     this.#references.check();
     this.#pulls.check();
+    this.#sources.check();
   }
 }

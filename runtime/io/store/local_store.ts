@@ -17,9 +17,10 @@ import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
 import { memoryOf, reportOf } from "./memory_rows.ts";
 import type { ObjectAsk, Referral } from "../transport/object_stream.ts";
 import { ObjectPool } from "./object_pool.ts";
-import { isInline, ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
+import { ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
 import { ObjectSources } from "./object_sources.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
+import { PulledRanges } from "./pulled_ranges.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
 import { SpillFiles } from "./spill_files.ts";
 import { checkId, leaseKey, requestKey, sealOf } from "./store_keys.ts";
@@ -36,8 +37,6 @@ import type {
 /** Of the capacity: what arguments of tasks may hold together (as in Ray). */
 const ARGUMENTS_SHARE = 0.7;
 
-/** The holder of objects that are being pulled. */
-const PULLS = "pulls";
 /** The process in whose name objects of leaving nodes are pulled. */
 const ADOPTIONS = "adoptions" as ProcessId;
 
@@ -108,6 +107,7 @@ export class LocalStore implements ObjectStore {
     });
     const space = this.#space;
     this.#references = new ReferenceKeeper(host, nowMs, (ids) => this.deleteObjects(ids));
+    const ranges = new PulledRanges(space, pool, () => this.#pulls.step({ type: "roomChanged" }));
     this.#pulls = new ObjectPulls({
       host,
       nowMs,
@@ -124,22 +124,7 @@ export class LocalStore implements ObjectStore {
           ? null
           : { bytes: entry.size, isError: entry.report.isError };
       },
-      readSpilled: (id, offset, sink) => space.restore(id, offset, sink),
-      reserve: async (id, size) => {
-        const { offset, isCold } = await space.create(PULLS, id, size, isInline(size));
-        if (isCold) pool.forget(offset!, size);
-        return offset;
-      },
-      release: (id) => this.#abort(PULLS, id),
-      write: (offset, bytes) => pool.write(offset, bytes),
-      // Pinned until those who wait for it have pinned it: the next creator's need would take it away again.
-      seal: (id, seal, bytes, readers) => {
-        space.seal(PULLS, id, seal, bytes, true);
-        for (const holder of readers) space.step({ type: "pin", holder, id });
-        const entry = space.table.get(id);
-        if (typeof entry?.offset === "number") pool.noteWritten(entry.offset, entry.size);
-        this.#unpin(PULLS, id, 1);
-      },
+      ranges,
       pin: (holder, id) => space.step({ type: "pin", holder, id }),
       unpin: (holder, id) => this.#unpin(holder, id, 1),
     });

@@ -2,17 +2,16 @@
  * Does what the pull manager decides: asks for locations, makes room, transfers, and tells those who wait.
  * @module
  */
-import { INLINE_BYTES_MAX } from "../../common/config.ts";
 import { errorOfCode } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, taskOfObject, workerId } from "../../common/ids.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { PullRoom } from "../../core/object/pull_admission.ts";
 import { PullManager } from "../../core/object/pull_manager.ts";
 import type { PullEffect, PullEvent, PullPurpose, WantedObject } from "../../core/object/pull_types.ts";
-import type { Seal } from "../../core/object/object_table_types.ts";
 import { RELAYED_BYTES_MIN } from "../../core/object/fan_out.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import { IncomingObject } from "./incoming_object.ts";
+import type { PulledRanges } from "./pulled_ranges.ts";
 import type { StoreHost } from "./store_host.ts";
 
 /** What pulls need of the store around them. */
@@ -23,15 +22,7 @@ export interface PullStore {
   readonly room: PullRoom;
   /** A spilled object, which is pulled from this node's own disk; null for others. */
   spilled(id: ObjectId): { readonly bytes: number; readonly isError: boolean } | null;
-  /** Hands its bytes from `offset` on to `sink`, in order. Rejects when the disk has lost them, and the object is not here. */
-  readSpilled(id: ObjectId, offset: number, sink: (offset: number, bytes: Uint8Array) => void): Promise<void>;
-  /** Room for a pulled object. Resolves with an offset of the pool, or null for one in the agent's memory. */
-  reserve(id: ObjectId, size: number): Promise<number | null>;
-  /** Gives the room back, or the wait for it up. */
-  release(id: ObjectId): void;
-  write(offset: number, bytes: Uint8Array): void;
-  /** Publishes a pulled object; `bytes` for one in the agent's memory. The `readers` pin it. */
-  seal(id: ObjectId, seal: Seal, bytes: Uint8Array | null, readers: Iterable<string>): void;
+  readonly ranges: PulledRanges;
   pin(holder: string, id: ObjectId): void;
   unpin(holder: string, id: ObjectId): void;
 }
@@ -193,7 +184,7 @@ export class ObjectPulls {
         break;
       case "release":
         this.#drop(effect.id);
-        this.#store.release(effect.id);
+        this.#store.ranges.release(effect.id);
         break;
       case "fetch":
         void this.#fetch(effect);
@@ -271,7 +262,7 @@ export class ObjectPulls {
     const incoming = new IncomingObject(id, bytes);
     this.#incoming.set(id, incoming);
     try {
-      const offset = await this.#store.reserve(id, bytes);
+      const offset = await this.#store.ranges.reserve(id, bytes);
       if (this.#incoming.get(id) !== incoming) return; // Released meanwhile.
       incoming.offset = offset;
       if (offset === null) incoming.memory = new Uint8Array(bytes);
@@ -301,15 +292,21 @@ export class ObjectPulls {
         throw new Error(`${id} has ${incoming.bytes} bytes; ${node} sent ${bytes.byteLength} at ${offset}`);
       }
       if (incoming.memory !== null) incoming.memory.set(bytes, offset);
-      else this.#store.write(incoming.offset! + offset, bytes);
+      else this.#store.ranges.write(incoming.offset! + offset, bytes);
       part.received += bytes.byteLength;
     };
     try {
-      if (isOwn) await this.#store.readSpilled(id, startBytes, sink);
-      else {
+      const onChecked = (offset: number): void => incoming.checked(base, offset);
+      if (isOwn) {
+        const arrived = (bytes: number): void => {
+          part.received = bytes;
+          onChecked(bytes);
+        };
+        const { memory } = incoming;
+        await this.#store.ranges.restore(id, { from: startBytes, memory, signal: abort.signal, arrived });
+      } else {
         const mayRefer = insists !== true && incoming.bytes >= RELAYED_BYTES_MIN;
         const wanted = { id, offset: base + startBytes, length: length - startBytes, mayRefer };
-        const onChecked = (offset: number): void => incoming.checked(base, offset);
         await this.#store.host.fetchObject(node, wanted, { sink, onChecked }, abort.signal);
       }
       if (abort.signal.aborted) return;
@@ -371,19 +368,15 @@ export class ObjectPulls {
     const { id, memory } = incoming;
     const located = this.#located.get(id);
     this.#incoming.delete(id);
-    this.#store.seal(
-      id,
-      {
-        home: located?.home ?? this.#store.host.nodeId,
-        // The GCS knows the owner from the primary copy's report; an id names it but for its kind.
-        owner: ownerOf(id),
-        isError: located?.isError ?? false,
-        producer: undefined,
-        primary: false,
-      },
-      memory,
-      incoming.readers,
-    );
+    const seal = {
+      home: located?.home ?? this.#store.host.nodeId,
+      // The GCS knows the owner from the primary copy's report; an id names it but for its kind.
+      owner: ownerOf(id),
+      isError: located?.isError ?? false,
+      producer: undefined,
+      primary: false,
+    };
+    this.#store.ranges.seal(id, seal, memory, incoming.readers);
     incoming.end("sealed");
   }
 
@@ -421,11 +414,6 @@ export class ObjectPulls {
 
 function failureOf({ id, code, message }: Extract<PullEffect, { type: "failed" }>): Error {
   return errorOfCode(code, message, { objectId: id, taskId: taskOfObject(id) });
-}
-
-/** Whether an object of this size lies in the agent's memory. */
-export function isInline(size: number): boolean {
-  return size <= INLINE_BYTES_MAX;
 }
 
 function ownerOf(id: ObjectId): ProcessId {

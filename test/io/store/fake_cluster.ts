@@ -52,6 +52,8 @@ export class FakeCluster {
   onPiece: (id: ObjectId, from: NodeId, offset: number, to: NodeId) => void | Promise<void> = () => {};
   /** Bytes that each node has sent. */
   readonly sent = new Map<NodeId, number>();
+  /** Called at each step of an object's way. */
+  onStep: (step: ObjectStep) => void = () => {};
   #questions = new Set<Question>();
 
   async node(name: string, options: Partial<LocalStoreOptions> = {}): Promise<LocalStore> {
@@ -89,7 +91,10 @@ export class FakeCluster {
       fetchObject: (node, part, receiver, signal) => this.#fetch(nodeId, node, part, receiver, signal),
       collectGarbage: () => this.collections++,
       warn: (text) => this.warnings.push(text),
-      step: (step) => this.steps.push({ ...step, node: nodeId }),
+      step: (step) => {
+        this.steps.push({ ...step, node: nodeId });
+        this.onStep(step);
+      },
     };
   }
 

@@ -5,6 +5,7 @@
 import { checkKnownOptions } from "../common/options.ts";
 import type { ActorHandle } from "../common/public_types.ts";
 import { requireCoreWorker } from "../io/core_worker/current.ts";
+import { workerState } from "../io/core_worker/worker_state.ts";
 import { keepAlive } from "./keep_alive.ts";
 
 /**
@@ -19,6 +20,28 @@ export async function kill(handle: ActorHandle<any>, options: { noRestart?: bool
     throw new TypeError(`Option noRestart must be a boolean, is ${typeof noRestart}`);
   }
   await keepAlive(requireCoreWorker().actors.kill(handle, noRestart));
+}
+
+/** What exitActor() throws. */
+class ActorExit extends Error {
+  override readonly name = "ActorExit";
+}
+
+/**
+ * End the actor whose method calls this, after the calls that run; it is not restarted. Nothing behind it is run; to catch what
+ * it throws does not help. This call, those that wait, and all later ones fail with ActorDiedError.
+ * @throws {TypeError} outside of an actor.
+ */
+export function exitActor(): never {
+  const state = workerState();
+  if (state === null || state.actor === null) {
+    throw new TypeError("exitActor() can be used inside an actor only");
+  }
+  throw new ActorExit(
+    state.leave()
+      ? "this actor ends: exitActor() was called"
+      : "exitActor() was called by the constructor: the actor could not be created",
+  );
 }
 
 /** Resolves when the actor's constructor has run, rejects as it did. */

@@ -35,6 +35,8 @@ export const LEASES_PENDING_PER_CLASS: number = 16;
 export const WORKER_IDLE_MS: number = 10_000;
 /** A worker process must say hello within this long (MOBULA_WORKER_START_TIMEOUT_MS). */
 export const WORKER_START_TIMEOUT_MS: number = 30_000;
+/** A worker that ends in good order has this long for what runs and for its shutdown hook (MOBULA_SHUTDOWN_GRACE_MS; as in Ray). */
+export const SHUTDOWN_GRACE_MS: number = 30_000;
 
 /** What a node's drain may take at most when nobody says so. */
 export const DRAIN_DEADLINE_MS: number = 3_600_000;

@@ -9,6 +9,7 @@ import {
   MEMORY_MONITOR_MS,
   MEMORY_USAGE_THRESHOLD,
   PENDING_TASKS_MAX,
+  SHUTDOWN_GRACE_MS,
   TASK_MAX_RETRIES,
   TASK_OOM_RETRIES,
   WORKER_START_TIMEOUT_MS,
@@ -48,6 +49,11 @@ export function taskOomRetries(): number {
 /** MOBULA_WORKER_START_TIMEOUT_MS: how long a worker process may take to come up before its agent kills it. */
 export function workerStartTimeoutMs(): number {
   return integerSetting("MOBULA_WORKER_START_TIMEOUT_MS", WORKER_START_TIMEOUT_MS, 1);
+}
+
+/** MOBULA_SHUTDOWN_GRACE_MS: how long a worker that ends in good order may take before its agent kills it. */
+export function shutdownGraceMs(): number {
+  return integerSetting("MOBULA_SHUTDOWN_GRACE_MS", SHUTDOWN_GRACE_MS, 0);
 }
 
 /** How an agent watches its node's memory. */
@@ -138,6 +144,7 @@ export function checkEnvironment(): void {
   taskOomRetries();
   memorySettings();
   workerStartTimeoutMs();
+  shutdownGraceMs();
   maxPendingTasks();
   maxLineageBytes();
   gcsRequestTimeoutMs();

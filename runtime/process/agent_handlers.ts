@@ -221,8 +221,9 @@ function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<A
 }
 
 function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
-  const { head, actors } = parts;
+  const { head, actors, workers } = parts;
   return {
+    leaving: ({ message, drained }) => workers.leaving(process.id, { code: "EXITED", message }, drained),
     createActor: async (params, sections) => (await head.request("createActor", params, sections)).result,
     getActor: async (params) => (await head.request("getActor", params)).result,
     watchActor: ({ actorId }) => actors.watch(process, actorId),

@@ -22,9 +22,10 @@ export function restrictedHandlers(
   parts: AgentParts,
 ): Handlers<AgentMethods> {
   const all = handlers as All;
-  const { registerWorker, taskEvents, blocked, cancelLease, leaseBacklog, cancelGet, flushReferences } = all;
+  const { registerWorker, taskEvents, blocked, leaving, cancelLease, leaseBacklog, cancelGet } = all;
   return {
-    ...{ registerWorker, taskEvents, blocked, cancelLease, leaseBacklog, cancelGet, flushReferences },
+    ...{ registerWorker, taskEvents, blocked, leaving, cancelLease, leaseBacklog, cancelGet },
+    flushReferences: all.flushReferences,
     head: ({ method }) => sandbox.refuse(`ask the head for ${method}`),
     getActor: ({ name }) => sandbox.refuse(`look for the actor ${name}: pass it the handle`),
     relayFrame: all.relayFrame,

@@ -13,7 +13,7 @@ import { RUNTIME_URL } from "../platform/runtime_folder.ts";
 import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../common/ids.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
-import { workerStartTimeoutMs } from "../io/environment.ts";
+import { shutdownGraceMs, workerStartTimeoutMs } from "../io/environment.ts";
 import type { Environments } from "./agent_environments.ts";
 import { LogTails } from "./agent_logs.ts";
 import { pruneWorkerLogs } from "./log_files.ts";
@@ -22,8 +22,6 @@ import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
 import { WorkerBundles } from "./worker_bundle.ts";
 import { sandboxFlags, sandboxVariables } from "./sandbox.ts";
 
-/** A worker that was asked to end has this long before it is killed: calls that run may finish, shutdown hooks too. */
-const EXIT_GRACE_MS = 30_000;
 /** An idle one has nothing to finish. */
 const IDLE_EXIT_GRACE_MS = 2_000;
 /** A worker whose connection broke has this long to be seen exiting. */
@@ -109,6 +107,8 @@ export class WorkerProcesses {
   readonly #fates: Map<ProcessId, DeathCause> = new Map();
   readonly #bundles: WorkerBundles = new WorkerBundles((line) => console.error(`agent ${line}`));
   readonly #startTimeoutMs: number = workerStartTimeoutMs();
+  /** Calls that run may finish, shutdown hooks too. */
+  readonly #exitGraceMs: number = shutdownGraceMs();
   #closed: boolean = false;
   /** Workers that ended since old logs were removed. */
   #unpruned: number = 0;
@@ -240,8 +240,19 @@ export class WorkerProcesses {
     if (options.force) return this.#kill(worker, options.cause);
     worker.ending ??= options.cause;
     this.#options.askToExit(id, options.cause);
+    this.#killAfter(worker, options.idle ? IDLE_EXIT_GRACE_MS : this.#exitGraceMs);
+  }
+
+  /** It ends by itself, for this reason. `drained`: nothing but its shutdown hook is left to run. */
+  leaving(id: ProcessId, cause: DeathCause, drained: boolean): void {
+    const worker = this.#workers.get(id);
+    if (worker === undefined) return;
+    worker.ending ??= cause;
+    if (drained) this.#killAfter(worker, this.#exitGraceMs);
+  }
+
+  #killAfter(worker: WorkerProcess, graceMs: number): void {
     clearTimeout(worker.timer);
-    const graceMs = options.idle ? IDLE_EXIT_GRACE_MS : EXIT_GRACE_MS;
     worker.timer = setTimeout(() => worker.child.kill("SIGKILL"), graceMs);
   }
 

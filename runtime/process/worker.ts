@@ -26,6 +26,7 @@ import { setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { ExecutionContext, TaskContext } from "../io/core_worker/execution_context.ts";
 import { Executor } from "../io/core_worker/executor.ts";
 import { collectWhenIdle } from "../io/core_worker/idle_collector.ts";
+import { runShutdownHook } from "../io/core_worker/shutdown_hook.ts";
 import { nodeHost } from "../io/core_worker/node_host.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import { VisibleDevices } from "../io/core_worker/visible_devices.ts";
@@ -49,6 +50,9 @@ export interface WorkerConfig {
   /** The worker's parent, unless something between them starts it. */
   readonly agentPid: number;
 }
+
+/** Why an actor is dead that called exitActor(); one that was told to end has another reason already. */
+const EXITED = "it called exitActor()";
 
 /** See the module's header. */
 export class Worker {
@@ -86,7 +90,7 @@ export class Worker {
     const showsDevices = config.hasGpus && config.secret === null;
     this.#devices = showsDevices ? new VisibleDevices(config.runtimeEnv.env) : null;
     this.#executor = new Executor(this.#core, this.#context, this.#devices, () => this.#exit(1));
-    this.#state = { context: this.#context, actor: null };
+    this.#state = { context: this.#context, actor: null, leave: () => this.#leaveAsActor() };
     this.#retirement = new WorkerRetirement(this.#core, this.#executor, () => this.#exitGracefully());
   }
 
@@ -183,8 +187,7 @@ export class Worker {
     const context = new TaskContext(() => taskId, `new ${spec.className}`, incarnation - 1, 0, assigned);
     try {
       const instance = await this.#construct(spec, args.slice(), context);
-      const { className, methods, maxConcurrency } = spec;
-      this.#executor.host({ instance, className, methods, maxConcurrency, assigned });
+      this.#executor.host({ ...spec, instance, assigned });
       return { failed: false, message: "" };
     } catch (thrown) {
       const { nodeId } = this.#config;
@@ -218,11 +221,25 @@ export class Worker {
     }
   }
 
-  /** End after what runs now; histories and replies leave first. */
+  /** WorkerState.leave. */
+  #leaveAsActor(): boolean {
+    if (this.#executor.actor === null) return false;
+    this.#executor.leave();
+    if (!this.#exiting) this.#core.link.notify("leaving", { message: EXITED, drained: false });
+    void this.#exitGracefully();
+    return true;
+  }
+
+  /** End after what runs now; the actor's hook has its turn, then histories and replies leave. */
   async #exitGracefully(): Promise<void> {
     if (this.#exiting) return;
     this.#exiting = true;
     await this.#executor.idle();
+    const { actor } = this.#executor;
+    if (actor !== null) {
+      this.#core.link.notify("leaving", { message: EXITED, drained: true });
+      await runShutdownHook(actor);
+    }
     await this.#core.recorder.close().catch(() => undefined);
     this.#executor.flush();
     this.#core.link.close();

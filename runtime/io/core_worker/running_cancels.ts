@@ -16,7 +16,7 @@ import type { CancelOrder } from "../../protocol/push.ts";
 import { cancelledError } from "./cancels.ts";
 import type { Caller } from "./caller.ts";
 import type { CoreContext } from "./core_context.ts";
-import type { ExecutionContext } from "./execution_context.ts";
+import type { ExecutionContext, TaskContext } from "./execution_context.ts";
 import type { WorkItem } from "./work_item.ts";
 
 /** A cancelled call that goes on for longer is answered without waiting for its end. */
@@ -48,6 +48,12 @@ export class RunningCancels {
   }
   end(item: WorkItem): void {
     this.#underWay.delete(item);
+  }
+
+  /** What runs with this context; null when it does not wait for anything. */
+  itemOf(context: TaskContext): WorkItem | null {
+    for (const item of this.#underWay) if (item.context === context) return item;
+    return null;
   }
 
   /** Cancel those of the order that have begun. */

@@ -9,6 +9,8 @@ export interface WorkerState {
   readonly context: ExecutionContext;
   /** `restarted`: an earlier incarnation of it ended. */
   actor: { readonly spec: ActorSpec; readonly restarted: boolean } | null;
+  /** The actor ends after the calls that run; the one that says so is not answered. False while it is being constructed. */
+  readonly leave: () => boolean;
 }
 
 let state: WorkerState | null = null;

@@ -1,19 +1,18 @@
 /**
  * The object store beside what the machine allows: memory copy, a bare HTTP/2 stream, the disk. On an embedded cluster of its
  * own, so that nothing else lies in its stores.
- *
- * Files, ours and the disk's row alike, go through the page cache and are never synced: what is compared is the way to the
- * file and back, as a user meets it who spills less than the memory that is free.
  * @module
  */
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { currentDriver } from "../runtime/api/init.ts";
-import { get, init, put, ready, release, remote, shutdown, wait } from "../runtime/mod.ts";
+import { get, init, put, release, remote, shutdown, wait } from "../runtime/mod.ts";
 import type { ObjectRef } from "../runtime/mod.ts";
+import type { LocalCluster } from "../runtime/process/local_cluster.ts";
 import { check } from "./pools.ts";
 import { memoryCopy, RawPeer } from "./raw.ts";
+import { isSpillingWanted, measureSpilling } from "./spilling.ts";
 import type { Group, Mark } from "./table.ts";
 import { type Contestant, type Measurement, medianOf, race, type Result } from "./timing.ts";
 
@@ -25,13 +24,6 @@ const LARGE = 256 * MB;
 const STORE_BYTES = 2.5 * GB;
 const RECEIVERS = 8;
 const RECEIVER_BYTES = 2.5 * LARGE;
-/** What is spilled, in objects of this size, from a store that holds a quarter of it. */
-const SPILL_OBJECT_BYTES = 32 * MB;
-const SPILL_OBJECTS = 32;
-const SPILL_STORE_BYTES = 256 * MB;
-/** Those put first: they are on disk alone when all are put. */
-const SPILLED = SPILL_OBJECTS - SPILL_STORE_BYTES / SPILL_OBJECT_BYTES;
-
 /** What the section needs of the program around it. */
 export interface Bench {
   isWanted(title: string): boolean;
@@ -53,40 +45,14 @@ const TITLES = {
   small: "store: put of 1 KB, from one client",
   transfer: "store: transfer of 1 GB between two agents",
   broadcast: `store: 256 MB to ${RECEIVERS} agents`,
-  spill: "store: spill",
-  restore: "store: restore",
 } as const;
 
 const make = remote((bytes: number) => new Uint8Array(bytes).fill(1));
 const sizeOf = remote((value: Uint8Array) => value.length);
 
-/** Puts more than its node's store holds, and reads back what is on disk. */
-const Spiller = remote(
-  class {
-    refs: ObjectRef<Uint8Array>[] = [];
-    value = new Uint8Array(0);
-    async fill(count: number, bytes: number): Promise<void> {
-      const { put } = await import("mobula");
-      if (this.value.length !== bytes) this.value = new Uint8Array(bytes).fill(1);
-      for (let n = 0; n < count; n++) this.refs.push(await put(this.value));
-    }
-    async read(count: number): Promise<number> {
-      const { get } = await import("mobula");
-      let bytes = 0;
-      for (const ref of this.refs.slice(0, count)) bytes += (await get(ref)).length;
-      return bytes;
-    }
-    async drop(): Promise<void> {
-      const { release } = await import("mobula");
-      for (const ref of this.refs.splice(0)) release(ref);
-    }
-  },
-  { numCpus: 0 },
-);
-
 /** All groups of the section that are wanted; about a minute and a half. */
 export async function measureStore(bench: Bench): Promise<void> {
-  if (!Object.values(TITLES).some((title) => bench.isWanted(title))) return;
+  if (!Object.values(TITLES).some((title) => bench.isWanted(title)) && !isSpillingWanted(bench)) return;
   await init({ numCpus: 2, objectStoreBytes: STORE_BYTES, dashboard: false, logToDriver: false });
   try {
     const putMark: Mark = { than: "memory copy (warm)", ratio: 0.8 };
@@ -103,7 +69,7 @@ export async function measureStore(bench: Bench): Promise<void> {
     if (bench.isWanted(TITLES.get)) await gets(bench);
     if (bench.isWanted(TITLES.transfer)) await transfers(bench);
     if (bench.isWanted(TITLES.broadcast)) await broadcasts(bench);
-    if (bench.isWanted(TITLES.spill) || bench.isWanted(TITLES.restore)) await spills(bench);
+    if (isSpillingWanted(bench)) await measureSpilling(bench, embedded());
   } finally {
     await shutdown();
   }
@@ -153,11 +119,15 @@ async function rounds(
   return contestants.map((_, index) => medianOf(all.slice(1).map((round) => round[index]!)));
 }
 
-/** One more node; its id. */
-async function addAgent(objectStoreBytes: number): Promise<string> {
+function embedded(): LocalCluster {
   const local = currentDriver()?.local;
   if (!local) throw new Error("the cluster is not embedded");
-  return (await local.addAgent({ numCpus: 1, objectStoreBytes, prestart: 1 })).ready.nodeId;
+  return local;
+}
+
+/** One more node; its id. */
+async function addAgent(objectStoreBytes: number): Promise<string> {
+  return (await embedded().addAgent({ numCpus: 1, objectStoreBytes, prestart: 1 })).ready.nodeId;
 }
 
 const on = (nodeId: string) => ({ schedulingStrategy: { nodeId } });
@@ -204,79 +174,4 @@ async function broadcasts(bench: Bench): Promise<void> {
   const results = await rounds(5, [send(NAME, 0, nodes), send(one, 1, nodes.slice(0, 1))], LARGE, prepare);
   bench.add({ title: TITLES.broadcast, unit: "ms", results, mark: { than: one, ratio: 1 / 3 } });
   for (const ref of made) release(ref);
-}
-
-async function spills(bench: Bench): Promise<void> {
-  process.stderr.write(`${TITLES.spill}, ${TITLES.restore} ...\n`);
-  const node = await addAgent(SPILL_STORE_BYTES);
-  const spiller = Spiller.options(on(node)).remote();
-  await ready(spiller);
-  const disk = new Disk(bench.folder);
-  const bytes = SPILLED * SPILL_OBJECT_BYTES;
-  const spill: Contestant = {
-    name: NAME,
-    slice: async () => void await call(spiller.fill.remote(SPILLED, SPILL_OBJECT_BYTES)),
-  };
-  const restore: Contestant = {
-    name: NAME,
-    slice: async () => check(await call(spiller.read.remote(SPILLED)), bytes),
-  };
-  const spilled: Result[][] = [];
-  const restored: Result[][] = [];
-  const once: Measurement = { operations: 1, slices: 1, warmups: 0, bytes };
-  for (let round = 0; round < 5; round++) {
-    // A full store: from here on each object put means one written.
-    await call(spiller.fill.remote(SPILL_OBJECTS - SPILLED, SPILL_OBJECT_BYTES));
-    spilled.push(await race([spill, disk.write], once));
-    restored.push(await race([restore, disk.read], once));
-    await call(spiller.drop.remote());
-  }
-  disk.remove();
-  const medians = (all: readonly Result[][]): Result[] =>
-    [0, 1].map((index) => medianOf(all.slice(1).map((round) => round[index]!)));
-  const mark = ({ name }: Contestant): Mark => ({ than: name, ratio: 0.7 });
-  bench.add({ title: TITLES.spill, unit: "bytes", results: medians(spilled), mark: mark(disk.write) });
-  bench.add({ title: TITLES.restore, unit: "bytes", results: medians(restored), mark: mark(disk.read) });
-}
-
-async function call<T>(ref: ObjectRef<T>): Promise<T> {
-  const value = await get(ref, { timeoutMs: 120_000 });
-  release(ref);
-  return value;
-}
-
-/** The same bytes by bare system calls: a file per object, as they are spilled. */
-class Disk {
-  readonly #folder: string;
-  readonly #bytes = new Uint8Array(SPILL_OBJECT_BYTES).fill(1);
-
-  constructor(folder: string) {
-    this.#folder = mkdtempSync(join(folder, "disk-"));
-  }
-
-  get write(): Contestant {
-    return this.#contestant("sequential write", "w", (fd) => writeSync(fd, this.#bytes));
-  }
-
-  get read(): Contestant {
-    return this.#contestant("sequential read", "r", (fd) => readSync(fd, this.#bytes));
-  }
-
-  remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  #contestant(name: string, flags: string, move: (fd: number) => number): Contestant {
-    return {
-      name,
-      slice: async () => {
-        for (let n = 0; n < SPILLED; n++) {
-          const fd = openSync(join(this.#folder, String(n)), flags);
-          check(move(fd), SPILL_OBJECT_BYTES);
-          closeSync(fd);
-          await Promise.resolve();
-        }
-      },
-    };
-  }
 }

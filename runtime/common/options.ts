@@ -171,7 +171,16 @@ const TASK: Record<string, Check> = {
   maxCalls: number(0),
   captures,
 };
-const METHOD: Record<string, Check> = { ...CALL, maxTaskRetries: number(-1) };
+const METHOD: Record<string, Check> = { ...CALL, maxTaskRetries: number(-1), concurrencyGroup: text };
+
+const concurrencyGroups: Check = (value, name) => {
+  record(name, value);
+  for (const key of Object.keys(value)) {
+    text(key, `${name}'s group`);
+    number(1)(value[key], `${name}.${key}`);
+  }
+};
+
 const ACTOR: Record<string, Check> = {
   ...PLACED,
   namespace: text,
@@ -185,6 +194,7 @@ const ACTOR: Record<string, Check> = {
   maxTaskRetries: number(-1),
   maxConcurrency: number(1),
   maxPendingCalls: number(-1),
+  concurrencyGroups,
   methods: (value, name) => {
     record(name, value);
     for (const key of Object.keys(value)) checkAll(value[key], `${name}.${key}`, METHOD);
@@ -209,8 +219,6 @@ const INIT: Record<string, Check> = {
 
 /** Options that the design names and this version does not have: whoever knows them from there shall hear that. */
 const NOT_YET: ReadonlySet<string> = new Set([
-  "concurrencyGroup",
-  "concurrencyGroups",
   "checkpointEvery",
   "isolation",
 ]);

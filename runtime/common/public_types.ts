@@ -138,6 +138,8 @@ export interface TaskOptions extends PlacedOptions, CallOptions {
 export interface MethodOptions extends CallOptions {
   /** Retries of a call whose actor died. Default 0: at most once. -1 without end. */
   maxTaskRetries?: number;
+  /** One of the class's concurrencyGroups. Default: the group of the calls that name none. */
+  concurrencyGroup?: string;
 }
 
 /** Options of a remote class. */
@@ -159,7 +161,12 @@ export interface ActorOptions extends PlacedOptions {
   maxConcurrency?: number;
   /** Unanswered calls that one process may have; above it PendingCallsLimitExceededError. Default -1: no limit. */
   maxPendingCalls?: number;
-  /** Defaults for single methods. */
+  /**
+   * Groups of calls, by name: how many of each may be under way at once, beside those of other groups and beside the
+   * maxConcurrency of calls without a group. A group of 1 keeps its calls in order. Part of the class: not for options().
+   */
+  concurrencyGroups?: Record<string, number>;
+  /** Defaults for single methods: `{ fetch: { concurrencyGroup: "io", maxTaskRetries: 3 } }`. */
   methods?: Record<string, MethodOptions>;
   /** Values that the class uses from an enclosing function's scope, serialized once with the class. */
   captures?: Record<string, unknown>;
@@ -208,7 +215,8 @@ export interface ActorMethod<F extends AnyFunction, O = {}> {
  */
 export type ActorHandle<T> =
   & {
-    readonly [K in keyof T as T[K] extends AnyFunction ? K : never]: ActorMethod<Extract<T[K], AnyFunction>>;
+    readonly [K in keyof T as K extends "then" | symbol ? never : T[K] extends AnyFunction ? K : never]:
+      ActorMethod<Extract<T[K], AnyFunction>>;
   }
   & { [Symbol.dispose](): void };
 

@@ -122,6 +122,8 @@ export interface ActorSpec extends LabelWishes {
   readonly maxRestarts: number;
   readonly maxTaskRetries: number;
   readonly maxConcurrency: number;
+  /** Limits of its concurrency groups; absent without any. */
+  readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly maxPendingCalls: number;
   /** Resources held for the actor's life. */
   readonly resources: ResourceSet;

@@ -187,8 +187,7 @@ export class Worker {
     const context = new TaskContext(() => taskId, `new ${spec.className}`, incarnation - 1, 0, assigned);
     try {
       const instance = await this.#construct(spec, args.slice(), context);
-      const { className, methods, maxConcurrency } = spec;
-      this.#executor.host({ instance, className, methods, maxConcurrency, assigned });
+      this.#executor.host({ ...spec, instance, assigned });
       return { failed: false, message: "" };
     } catch (thrown) {
       const { nodeId } = this.#config;

@@ -37,6 +37,12 @@ test("a wrong type is a TypeError, a value out of range a RangeError; both name 
       { maxConcurrency: 0 },
       "RangeError: Option maxConcurrency must be a finite number of at least 1, is 0",
     ],
+    [
+      checkActorOptions,
+      { concurrencyGroups: { io: 0 } },
+      "RangeError: Option concurrencyGroups.io must be a finite number of at least 1, is 0",
+    ],
+    [checkMethodOptions, { concurrencyGroup: "" }, "RangeError: Option concurrencyGroup must not be empty"],
     [checkInitOptions, { dashboard: 1 }, "TypeError: Option dashboard must be a boolean, is 1"],
     [
       checkTaskOptions,
@@ -72,9 +78,7 @@ test("an unknown option is refused with the known ones, at any depth", () => {
 test("an option that a later version has is refused as such, never ignored", () => {
   for (
     const [check, options, name] of [
-      [checkActorOptions, { concurrencyGroups: { io: 2 } }, "concurrencyGroups"],
       [checkActorOptions, { isolation: "shared" }, "isolation"],
-      [checkMethodOptions, { concurrencyGroup: "io" }, "concurrencyGroup"],
     ] as const
   ) {
     expect(refusal(check, options)).toBe(

@@ -9,7 +9,8 @@
  *                       +------4-------+--5--> failed
  *
  *   1 submit(). Calls wait while the actor is being created or restarted, or an argument is not ready; with
- *     maxConcurrency 1 an unready call holds back those behind it (Ray: one order per caller), above 1 it does not.
+ *     maxConcurrency 1 an unready call holds back those behind it (Ray: one order per caller), above 1 it does not. With
+ *     concurrency groups, it holds back those of its own lane, if it has one.
  *   2 The actor is alive and its worker connected: what may go leaves at once, in order, up to a window of calls and bytes
  *     in flight, so that a burst waits here and not in the connection.
  *   3 completed().
@@ -54,7 +55,9 @@ type LinkState = "none" | "connecting" | "connected" | "lost";
 /** See the module's header. */
 export class ActorQueue<C extends QueuedCall> {
   readonly #effects: ActorQueueEffects<C>;
+  /** Every call is in one lane. */
   readonly #ordered: boolean;
+  readonly #laneOf: (call: C) => string | null;
   readonly #waiting: Deque<C> = new Deque();
   /** All and only calls pushed to `#incarnation` and not answered. */
   readonly #inFlight = new Map<number, C>();
@@ -66,9 +69,12 @@ export class ActorQueue<C extends QueuedCall> {
   /** Waiting calls that were cancelled: they leave with the next pump. */
   #withdrawn = 0;
 
-  constructor(effects: ActorQueueEffects<C>, options: { ordered: boolean }) {
+  /** `laneOf`: calls of one lane leave in order, those of none (null) as soon as they are ready. True: one lane for all;
+   *  false: none has one. */
+  constructor(effects: ActorQueueEffects<C>, { laneOf }: { laneOf: boolean | ((call: C) => string | null) }) {
     this.#effects = effects;
-    this.#ordered = options.ordered;
+    this.#ordered = laneOf === true;
+    this.#laneOf = typeof laneOf === "function" ? laneOf : () => laneOf ? "" : null;
   }
 
   get status(): ActorStatus | null {
@@ -90,11 +96,17 @@ export class ActorQueue<C extends QueuedCall> {
       const ahead = [...this.#inFlight.keys()].indexOf(sequence);
       return { call: sent, isSent: true, ahead, holdsBack: null };
     }
-    const first = this.#waiting.peek();
-    const holdsBack = this.#ordered && first?.ready === false && first.sequence !== sequence ? first : null;
+    const unready: C[] = [];
     let ahead = 0;
     for (const call of this.#waiting) {
-      if (call.sequence === sequence) return { call, isSent: false, ahead, holdsBack };
+      if (call.sequence === sequence) {
+        const lane = this.#laneOf(call);
+        const holdsBack = lane === null
+          ? null
+          : unready.find((other) => this.#laneOf(other) === lane) ?? null;
+        return { call, isSent: false, ahead, holdsBack };
+      }
+      if (!call.ready) unready.push(call);
       ahead++;
     }
     return null;
@@ -118,10 +130,16 @@ export class ActorQueue<C extends QueuedCall> {
     const batch: C[] = [];
     while (this.#waiting.peek()?.ready && this.#hasRoom) this.#leave(this.#waiting.shift()!, batch);
     if (!this.#ordered && this.#waiting.length > 0 && this.#hasRoom) {
+      const stuck = new Set<string>();
       this.#waiting.removeWhere((call) => {
-        if (!call.ready || !this.#hasRoom) return false;
-        this.#leave(call, batch);
-        return true;
+        const lane = this.#laneOf(call);
+        if (lane !== null && stuck.has(lane)) return false;
+        if (call.ready && this.#hasRoom) {
+          this.#leave(call, batch);
+          return true;
+        }
+        if (lane !== null) stuck.add(lane);
+        return false;
       });
     }
     if (batch.length > 0) this.#effects.push(batch);

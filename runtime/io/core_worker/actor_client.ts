@@ -17,6 +17,7 @@ import { ActorQueue } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
+import { laneOf } from "./concurrency_groups.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { HandleInfo } from "./handle_info.ts";
 import { type ItemCall, itemsOption } from "./item_calls.ts";
@@ -72,7 +73,7 @@ export class ActorClient implements WorkerLinkObserver {
         call.attempt++;
         call.enter("pendingNode");
       },
-    }, { ordered: info.ordered });
+    }, { laneOf: info.groups === undefined ? info.ordered : (call) => laneOf(this.info, call.options) });
   }
 
   get status(): ActorStatus | null {
@@ -229,10 +230,11 @@ export class ActorClient implements WorkerLinkObserver {
       }
       call.pushedMs = nowMs;
       call.enter("submitted");
-      const { sequence, attempt, depth } = call;
+      const { sequence, attempt, depth, as } = call;
       const target = call.method.name;
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
-      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items };
+      const group = call.options.concurrencyGroup ?? "";
+      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items, as, group };
       writePush(writer, head, call.args.block());
       for (const argument of call.args.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);

@@ -7,6 +7,7 @@ import { RefReleasedError } from "../../common/errors.ts";
 import { checkMethodOptions } from "../../common/options.ts";
 import type { ErrorClass, MethodOptions } from "../../common/public_types.ts";
 import type { ActorClient } from "./actor_client.ts";
+import { checkGroup } from "./concurrency_groups.ts";
 import type { ItemCall } from "./item_calls.ts";
 import type { MethodInfo } from "./own_call.ts";
 
@@ -83,6 +84,8 @@ export class ActorMethod {
     checkMethodOptions(options);
     checkBackpressure(this.#name, this.#info, options);
     const info = { ...this.#info, ...methodInfo(options) };
+    const { className, groups } = clientOf(this.#handle, this.#name).info;
+    checkGroup(className, groups, info);
     return new ActorMethod(this.#handle, this.#name, info, options.signal ?? this.#signal);
   }
 }
@@ -102,12 +105,13 @@ export function refsOf(refs: ItemCall["given"], numReturns: number | undefined):
 
 /** Options in the form that travels: error classes become names. */
 export function methodInfo(options: MethodOptions): MethodInfo {
-  const { numReturns, maxTaskRetries, retryExceptions, generatorBackpressure } = options;
+  const { numReturns, maxTaskRetries, retryExceptions, generatorBackpressure, concurrencyGroup } = options;
   return {
     ...(numReturns !== undefined && { numReturns }),
     ...(maxTaskRetries !== undefined && { maxTaskRetries }),
     ...(retryExceptions !== undefined && { retryExceptions: exceptionNames(retryExceptions) }),
     ...(generatorBackpressure !== undefined && { generatorBackpressure }),
+    ...(concurrencyGroup !== undefined && { concurrencyGroup }),
   };
 }
 

@@ -21,6 +21,7 @@ import {
 } from "./actor_handle.ts";
 import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
+import { checkGroup } from "./concurrency_groups.ts";
 import type { CoreContext } from "./core_context.ts";
 import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
@@ -121,6 +122,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       const given = options.methods?.[method];
       if (given !== undefined) checkBackpressure(`${className}.${method}`, info, given);
       methods[method] = given === undefined ? info : { ...info, ...methodInfo(given) };
+      checkGroup(className, options.concurrencyGroups, methods[method]);
     }
     for (const method of Object.keys(options.methods ?? {})) {
       if (!Object.hasOwn(methods, method)) {
@@ -134,6 +136,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       className,
       methods,
       ordered: (options.maxConcurrency ?? 1) === 1,
+      ...(options.concurrencyGroups && { groups: options.concurrencyGroups }),
       maxTaskRetries: options.maxTaskRetries ?? 0,
       maxPendingCalls: options.maxPendingCalls ?? -1,
       counted: !isNamed && options.lifetime !== "detached",
@@ -230,6 +233,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       maxRestarts: options.maxRestarts ?? 0,
       maxTaskRetries: info.maxTaskRetries,
       maxConcurrency: options.maxConcurrency ?? 1,
+      ...(info.groups && { concurrencyGroups: info.groups }),
       maxPendingCalls: info.maxPendingCalls,
       resources: placement.resources,
       placementResources: resourcesOf(options, 1),
@@ -345,6 +349,7 @@ export function infoOf(spec: ActorSpec): HandleInfo {
     className: spec.className,
     methods: spec.methods as Record<string, MethodInfo>,
     ordered: spec.maxConcurrency === 1,
+    ...(spec.concurrencyGroups && { groups: spec.concurrencyGroups }),
     maxTaskRetries: spec.maxTaskRetries,
     maxPendingCalls: spec.maxPendingCalls,
     counted: spec.name === "" && !spec.detached,

@@ -27,7 +27,7 @@ export class Answers {
   readonly #inputs: ItemInputs;
   readonly #cancels: RunningCancels;
   readonly #replies: ReplyBatch;
-  readonly #done: () => void;
+  readonly #done: (item: WorkItem) => void;
   readonly #scratch = new ByteWriter();
 
   /** `done` is called once for each item that began, after its reply is in the batch. */
@@ -36,7 +36,7 @@ export class Answers {
     inputs: ItemInputs,
     cancels: RunningCancels,
     replies: ReplyBatch,
-    done: () => void,
+    done: (item: WorkItem) => void,
   ) {
     this.#core = core;
     this.#inputs = inputs;
@@ -70,7 +70,7 @@ export class Answers {
     const { sequence, caller } = item;
     const head = { sequence, status: ReplyStatus.value, startMs: epochMs(startMs), runUs };
     this.#replies.add(caller, head, scratch.bytes());
-    this.#done();
+    this.#done(item);
     return null;
   }
 
@@ -102,11 +102,11 @@ export class Answers {
       abandon(held);
       return await this.failed(item, error, startMs) ?? undefined;
     }
-    this.#done();
+    this.#done(item);
   }
 
   #store(item: WorkItem, index: number, encoded: Encoded): Promise<number> {
-    return this.#core.store.write(returnId(this.#inputs.taskIdOf(item), index), encoded, {
+    return this.#core.store.write(returnId(item.as ?? this.#inputs.taskIdOf(item), index), encoded, {
       home: item.caller.node,
       owner: item.caller.id,
       isError: false,
@@ -153,7 +153,7 @@ export class Answers {
     const reply = (): void => {
       const { sequence, caller } = item;
       if (!item.answered) this.#replies.add(caller, { sequence, ...head }, bytes);
-      this.#done();
+      this.#done(item);
     };
     const { link } = this.#core;
     if (link.hasUnconfirmedHolds) return link.confirmHolds().then(reply, reply);

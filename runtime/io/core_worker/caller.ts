@@ -228,13 +228,22 @@ export class Caller {
 
   #readItems(header: Uint8Array, isCall: boolean): WorkItem[] {
     const reader = new ByteReader(header);
-    const head: PushHead = { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null };
+    const head: PushHead = {
+      sequence: 0,
+      target: 0,
+      attempt: 0,
+      numReturns: 1,
+      depth: 0,
+      items: null,
+      as: null,
+      group: "",
+    };
     const items: WorkItem[] = [];
     while (reader.remaining > 0) {
       const args = readPush(reader, head, isCall);
       const target = isCall ? null : this.#functions[head.target as number];
       if (target === undefined) throw new ProtocolError(`task of the unknown function ${head.target}`);
-      const { sequence, attempt, numReturns, depth } = head;
+      const { sequence, attempt, numReturns, depth, as, group } = head;
       const method = isCall ? head.target as string : "";
       const outlet = head.items === null ? null : new ItemOutlet(head.items, attempt);
       if (outlet !== null) this.#outlets.set(sequence, outlet);
@@ -244,6 +253,8 @@ export class Caller {
         attempt,
         numReturns,
         depth,
+        as,
+        group,
         target,
         method,
         args,

@@ -15,6 +15,7 @@
  */
 import { isLoadFailure } from "../code_bundle/bundle_loader.ts";
 import { Deque } from "../../common/deque.ts";
+import { CallLanes } from "../../core/worker/call_lanes.ts";
 import type { CancelOrder } from "../../protocol/push.ts";
 import { Answers } from "./answers.ts";
 import { readArguments } from "./arguments.ts";
@@ -47,6 +48,8 @@ export class Executor implements BlockingObserver {
   readonly #context: ExecutionContext;
   readonly #devices: VisibleDevices | null;
   readonly #queue: Deque<WorkItem> = new Deque();
+  /** Of an actor with concurrency groups: what may not begin yet waits there. */
+  #lanes: CallLanes<WorkItem> | null = null;
   readonly #replies = new ReplyBatch();
   readonly #items: ItemRunner;
   readonly #answers: Answers;
@@ -89,7 +92,7 @@ export class Executor implements BlockingObserver {
         this.flush();
       },
     });
-    this.#answers = new Answers(core, this.inputs, this.#cancels, this.#replies, () => this.#done());
+    this.#answers = new Answers(core, this.inputs, this.#cancels, this.#replies, (item) => this.#done(item));
   }
 
   get actor(): HostedActor | null {
@@ -99,7 +102,9 @@ export class Executor implements BlockingObserver {
   /** From now on this worker is this actor. */
   host(actor: HostedActor): void {
     this.inputs.actor = actor;
-    if (actor.maxConcurrency > 1) this.#context.interleave();
+    const { maxConcurrency, concurrencyGroups } = actor;
+    if (concurrencyGroups !== undefined) this.#lanes = new CallLanes(maxConcurrency, concurrencyGroups);
+    if (maxConcurrency > 1 || this.#lanes !== null) this.#context.interleave();
   }
 
   /** It has run some function as often as it may (maxCalls): it takes no more, and ends when it can. */
@@ -111,32 +116,48 @@ export class Executor implements BlockingObserver {
     if (this.isRetired) return this.#handBack(items);
     if (this.#isLeaving) return; // Their callers hear that the actor is dead.
     if (this.#blocked > 0 && this.inputs.actor === null) return this.#handBack(items);
-    for (const item of items) this.#queue.push(item);
+    if (this.#lanes === null) { for (const item of items) this.#queue.push(item); }
+    else for (const item of items) if (this.#lanes.add(item)) this.#queue.push(item);
     if (!this.#draining) void this.#drain();
     else if (this.#isBehind) this.#handBackSoon();
   }
 
   /** A caller is gone: nobody waits for its tasks. What runs is run to its end. */
   forget(caller: Caller): void {
-    this.#queue.removeWhere((item) => item.caller === caller);
+    this.#take((item) => item.caller === caller);
     this.#replies.forget(caller);
   }
 
   /** A caller wants these to end. Those that are not known have ended, or were handed back. */
   cancel(caller: Caller, order: CancelOrder): void {
     const sequences = new Set(order.sequences);
-    const unstarted = this.#queue.removeWhere((item) =>
-      item.caller === caller && sequences.has(item.sequence)
-    );
+    const unstarted = this.#take((item) => item.caller === caller && sequences.has(item.sequence));
     for (const item of unstarted) this.#answers.unstarted(item);
     this.#cancels.cancel(caller, sequences, order);
     this.flush();
   }
 
+  /** Remove what was not begun. */
+  #take(predicate: (item: WorkItem) => boolean): WorkItem[] {
+    const waiting = this.#lanes?.removeWhere(predicate) ?? [];
+    const admitted = this.#queue.removeWhere(predicate);
+    if (this.#lanes !== null) {
+      for (const item of admitted) this.#admitNext(item);
+      if (this.#queue.length > 0 && !this.#draining) void this.#drain();
+    }
+    return [...admitted, ...waiting];
+  }
+
+  /** One of a group has ended, or will not begin. */
+  #admitNext(item: WorkItem): void {
+    const next = this.#lanes!.ended(item);
+    if (next !== null) this.#queue.push(next);
+  }
+
   /** The actor ends: nothing more begins, and the call that is running now, if it was that which said so, gives nothing. */
   leave(): void {
     this.#isLeaving = true;
-    this.#queue.clear();
+    this.#take(() => true);
     const { current } = this.#context;
     if (current === null) return;
     const item = this.#currentItem?.context === current ? this.#currentItem : this.#cancels.itemOf(current);
@@ -216,7 +237,8 @@ export class Executor implements BlockingObserver {
 
   async #drain(): Promise<void> {
     this.#draining = true;
-    const limit = this.inputs.actor?.maxConcurrency ?? 1;
+    // With groups, what is in the queue may begin.
+    const limit = this.#lanes === null ? this.inputs.actor?.maxConcurrency ?? 1 : Infinity;
     this.#turnMs = performance.now();
     while (this.#queue.length > 0) {
       if (this.#running >= limit) {
@@ -359,8 +381,9 @@ export class Executor implements BlockingObserver {
     if (waiting !== null) await waiting;
   }
 
-  #done(): void {
+  #done(item: WorkItem): void {
     this.#running--;
+    if (this.#lanes !== null) this.#admitNext(item);
     if (this.#blocked > 0) this.#unblock(this.#context.current!);
     if (this.#limits.isReached) this.#retire();
     this.#currentItem = null;

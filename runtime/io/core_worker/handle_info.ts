@@ -11,8 +11,10 @@ export interface HandleInfo {
   readonly home: NodeId;
   readonly className: string;
   readonly methods: Readonly<Record<string, MethodInfo>>;
-  /** One order per caller: maxConcurrency is 1. */
+  /** One order per caller: maxConcurrency is 1. With groups: of the calls without a group. */
   readonly ordered: boolean;
+  /** Limits of its concurrency groups; absent without any. */
+  readonly groups?: Readonly<Record<string, number>>;
   readonly maxTaskRetries: number;
   readonly maxPendingCalls: number;
   /** Its handles are counted: the last one gone ends it. False for named actors. */

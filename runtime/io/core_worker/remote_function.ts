@@ -74,6 +74,11 @@ export class RemoteFunction {
     return refsOf(core.tasks.submit(call, args), call.numReturns);
   }
 
+  /** The function itself, loaded in this process: for library actors, which run what they are given. */
+  loadHere(): Promise<(...args: unknown[]) => unknown> {
+    return requireCoreWorker().loadHere(this.code);
+  }
+
   options(options: TaskOptions): RemoteFunction {
     checkTaskOptions(options);
     if (options.captures !== undefined) {
@@ -107,6 +112,11 @@ export class RemoteClass {
     if (options.captures !== undefined) {
       throw new TypeError(
         "Option captures belongs to remote(Class, { captures }): they are part of the class",
+      );
+    }
+    if (options.concurrencyGroups !== undefined) {
+      throw new TypeError(
+        "Option concurrencyGroups belongs to remote(Class, { concurrencyGroups }): they are part of the class",
       );
     }
     return new RemoteClass(this.code, { ...this.givenOptions, ...options });

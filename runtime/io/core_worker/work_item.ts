@@ -2,6 +2,7 @@
  * One pushed task or call as the worker that has it sees it, and the actor that a worker hosts.
  * @module
  */
+import type { TaskId } from "../../common/ids.ts";
 import type { Assignment } from "../../protocol/push.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { TaskContext } from "./execution_context.ts";
@@ -14,6 +15,10 @@ export interface WorkItem {
   readonly attempt: number;
   readonly numReturns: number;
   readonly depth: number;
+  /** The task whose results it makes again; null: its own. */
+  readonly as: TaskId | null;
+  /** An actor call's concurrency group; "": the default one. */
+  readonly group: string;
   /** A task's function, or null for an actor call. */
   readonly target: LoadedFunction | null;
   readonly method: string;
@@ -34,6 +39,8 @@ export interface HostedActor {
   readonly className: string;
   readonly methods: Readonly<Record<string, unknown>>;
   readonly maxConcurrency: number;
+  /** Limits of its concurrency groups; absent without any. */
+  readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly assigned: Assignment;
 }
 

@@ -15,9 +15,12 @@ import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/mes
 import type { Ownerless } from "../../core/object/directory_events.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
 import { memoryOf, reportOf } from "./memory_rows.ts";
+import type { ObjectAsk, Referral } from "../transport/object_stream.ts";
 import { ObjectPool } from "./object_pool.ts";
-import { isInline, ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
+import { ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
+import { ObjectSources } from "./object_sources.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
+import { PulledRanges } from "./pulled_ranges.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
 import { SpillFiles } from "./spill_files.ts";
 import { checkId, leaseKey, requestKey, sealOf } from "./store_keys.ts";
@@ -34,8 +37,6 @@ import type {
 /** Of the capacity: what arguments of tasks may hold together (as in Ray). */
 const ARGUMENTS_SHARE = 0.7;
 
-/** The holder of objects that are being pulled. */
-const PULLS = "pulls";
 /** The process in whose name objects of leaving nodes are pulled. */
 const ADOPTIONS = "adoptions" as ProcessId;
 
@@ -73,6 +74,7 @@ export class LocalStore implements ObjectStore {
   readonly #space: ObjectSpace;
   readonly #references: ReferenceKeeper;
   readonly #pulls: ObjectPulls;
+  readonly #sources: ObjectSources;
   #requests = 0;
   #closed = false;
 
@@ -105,6 +107,7 @@ export class LocalStore implements ObjectStore {
     });
     const space = this.#space;
     this.#references = new ReferenceKeeper(host, nowMs, (ids) => this.deleteObjects(ids));
+    const ranges = new PulledRanges(space, pool, () => this.#pulls.step({ type: "roomChanged" }));
     this.#pulls = new ObjectPulls({
       host,
       nowMs,
@@ -121,23 +124,15 @@ export class LocalStore implements ObjectStore {
           ? null
           : { bytes: entry.size, isError: entry.report.isError };
       },
-      readSpilled: (id, offset, sink) => space.restore(id, offset, sink),
-      reserve: async (id, size) => {
-        const { offset, isCold } = await space.create(PULLS, id, size, isInline(size));
-        if (isCold) pool.forget(offset!, size);
-        return offset;
-      },
-      release: (id) => this.#abort(PULLS, id),
-      write: (offset, bytes) => pool.write(offset, bytes),
-      // Pinned until those who wait for it have pinned it: the next creator's need would take it away again.
-      seal: (id, seal, bytes) => {
-        space.seal(PULLS, id, seal, bytes, true);
-        const entry = space.table.get(id);
-        if (typeof entry?.offset === "number") pool.noteWritten(entry.offset, entry.size);
-        this.#unpin(PULLS, id, 1);
-      },
+      ranges,
       pin: (holder, id) => space.step({ type: "pin", holder, id }),
       unpin: (holder, id) => this.#unpin(holder, id, 1),
+    });
+    this.#sources = new ObjectSources({
+      space,
+      pool,
+      unpin: (holder, id) => this.#unpin(holder, id, Infinity),
+      incoming: (id) => this.#pulls.incoming(id),
     });
   }
 
@@ -269,30 +264,15 @@ export class LocalStore implements ObjectStore {
   }
 
   openRead(id: ObjectId): ObjectSourceBytes | null {
-    const entry = this.#space.table.get(id);
-    if (entry === undefined) return null;
-    const holder = `stream:${++this.#requests}`;
-    this.#space.step({ type: "pin", holder, id });
-    return {
-      size: entry.size,
-      // It may come into memory, or leave it, between two parts.
-      read: (offset, length) =>
-        entry.resident
-          ? this.#space.bytesOf(entry, offset, length)
-          : this.#space.partOfSpilled(entry, offset, length),
-      readNow: (offset, length) => this.#space.bytesOf(entry, offset, length),
-      close: () => this.#unpin(holder, id, Infinity),
-    };
+    return this.#sources.open(id);
+  }
+
+  serve(ask: ObjectAsk): Promise<ObjectSourceBytes | Referral | null> {
+    return this.#sources.serve(ask);
   }
 
   openCreation(process: ProcessId, id: ObjectId): CreationBytes | null {
-    const creation = this.#space.table.creation(process, id);
-    if (creation === undefined || creation.offset === null) return null;
-    const { offset: start, size } = creation;
-    return {
-      size,
-      read: (offset, length) => this.#pool.read(start + offset, Math.min(length, size - offset)),
-    };
+    return this.#sources.openCreation(process, id);
   }
 
   isLocal(id: ObjectId): boolean {
@@ -493,5 +473,6 @@ export class LocalStore implements ObjectStore {
     this.#space.table.check();
     this.#references.check();
     this.#pulls.check();
+    this.#sources.check();
   }
 }

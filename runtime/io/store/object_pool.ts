@@ -133,6 +133,22 @@ export class ObjectPool {
     this.#file.writePiece(bytes, offset);
   }
 
+  /**
+   * Memory for a piece of a granted range that some thread fills: the pool itself where this runtime can map it, else some
+   * other, which `write` is to bring there. While `hold` lasts. The piece begins on a granule.
+   */
+  memory(offset: number, length: number): { readonly bytes: Uint8Array; readonly isPool: boolean } {
+    const whole = Math.ceil(length / MAPPABLE_ALIGNMENT) * MAPPABLE_ALIGNMENT;
+    const view = this.#file.populatedView(offset, whole);
+    if (view === null) return { bytes: new Uint8Array(length), isPool: false };
+    return { bytes: view.subarray(0, length), isPool: true };
+  }
+
+  /** What `memory` answers stays mapped until the answer is called. */
+  hold(): () => void {
+    return this.#file.hold();
+  }
+
   /** Gives the pages of a range that nobody uses back. */
   dropPages(offset: number, length: number): void {
     this.#file.dropPages(offset, length);

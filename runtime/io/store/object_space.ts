@@ -9,7 +9,7 @@ import type { Seal, StoredEntry, TableEffect, TableEvent } from "../../core/obje
 import type { ObjectReport } from "../../protocol/messages.ts";
 import { MAPPABLE_ALIGNMENT } from "../../protocol/object_layout.ts";
 import type { ObjectPool } from "./object_pool.ts";
-import type { SpillFiles } from "./spill_files.ts";
+import { isPassing, type ReadTarget, SPILL_PART_BYTES, type SpillFiles } from "./spill_files.ts";
 
 /** What is written to disk at a time: much enough for the disk, little enough for those who wait. */
 const SPILL_BATCH_BYTES = 32 * 1024 * 1024;
@@ -124,25 +124,26 @@ export class ObjectSpace {
     return this.inlineBytes(entry.id).subarray(offset, offset + length);
   }
 
-  /** From the disk into memory, by `sink`. A file that is broken is none: the object must come from elsewhere. */
-  async restore(
-    id: ObjectId,
-    offset: number,
-    sink: (offset: number, bytes: Uint8Array) => void,
-  ): Promise<void> {
+  /** From the disk into `target`, from `offset` on. A file that is broken is none: the object must come from elsewhere. */
+  async restore(id: ObjectId, offset: number, target: ReadTarget): Promise<void> {
     const entry = this.table.get(id);
     if (entry === undefined) throw new Error(`${id} was deleted`);
     const holder = `restore:${++this.#requests}`;
     this.step({ type: "pin", holder, id });
-    let sinkFailed = false;
+    let inTarget = false;
+    const watched = <T>(act: () => T): T => {
+      inTarget = true;
+      const result = act();
+      inTarget = false;
+      return result;
+    };
     try {
-      await this.#readSpilled(entry, { offset, length: entry.size - offset }, (at, bytes) => {
-        sinkFailed = true;
-        sink(at, bytes);
-        sinkFailed = false;
+      await this.#readSpilled(entry, { offset, length: entry.size - offset }, {
+        memory: (at, length) => watched(() => target.memory(at, length)),
+        done: (at, bytes) => watched(() => target.done(at, bytes)),
       });
     } catch (error) {
-      if (!sinkFailed && !this.#closed) {
+      if (!inTarget && !this.#closed && !isPassing(error)) {
         this.#listener.spillBroken(id, (error as Error).message);
         this.step({ type: "spillBroken", id });
       }
@@ -154,19 +155,24 @@ export class ObjectSpace {
 
   /** A part of a spilled object. The object is pinned by the caller. */
   async partOfSpilled(entry: StoredEntry, offset: number, length: number): Promise<Uint8Array> {
-    const part = new Uint8Array(length);
-    await this.#readSpilled(entry, { offset, length }, (at, bytes) => part.set(bytes, at - offset));
-    return part;
+    const skipped = offset % SPILL_PART_BYTES;
+    const parts: Uint8Array[] = [];
+    await this.#readSpilled(entry, { offset: offset - skipped, length: length + skipped }, {
+      memory: (_at, bytes) => new Uint8Array(bytes),
+      done: (_at, bytes) => void parts.push(bytes),
+    });
+    const read = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+    return read.subarray(skipped, skipped + length);
   }
 
   async #readSpilled(
     entry: StoredEntry,
     range: { readonly offset: number; readonly length: number },
-    sink: (offset: number, bytes: Uint8Array) => void,
+    target: ReadTarget,
   ): Promise<void> {
     const { id, disk, size } = entry;
     if (disk === null || this.#files === null) throw new Error(`${id} is not on disk`);
-    await this.#files.read(disk, { size, ...range }, sink);
+    await this.#files.read(disk, { size, ...range }, target);
   }
 
   step(event: TableEvent): void {
@@ -260,6 +266,7 @@ export class ObjectSpace {
 
   #setTimer(atMs: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#closed) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       // The file system may have room again.

@@ -36,6 +36,9 @@ export class PoolFile {
   #granules: Uint8Array | null = null;
   /** Undefined: not tried yet. Null: cannot map, or no longer wants to. */
   #region: SharedRegion | null | undefined;
+  /** Those who hold the mapping, and mappings that stay for them alone. */
+  #holders = 0;
+  readonly #dropped: SharedRegion[] = [];
 
   constructor(path: string) {
     this.path = path;
@@ -119,6 +122,32 @@ export class PoolFile {
     else view.set(bytes, offset - start);
   }
 
+  /**
+   * A view of a range for a thread to write through, whose pages are made first where they are missing; null where this
+   * runtime cannot map or the file system is full. Only while the mapping is held (`hold`).
+   */
+  populatedView(offset: number, length: number): Uint8Array | null {
+    if (this.#region === undefined) this.#region = mapShared(this.fd, this.size);
+    if (this.#region === null) return null;
+    if (this.#rangeState(offset, length) !== POPULATED) {
+      if (!this.#region.populate(offset, length)) {
+        this.#dropRegion();
+        return null;
+      }
+      this.#setRangeState(offset, length, POPULATED);
+    }
+    return this.#region.view(offset, length);
+  }
+
+  /** Views stay valid until the answer is called, also when this file is closed. */
+  hold(): () => void {
+    this.#holders++;
+    return () => {
+      if (--this.#holders > 0) return;
+      for (const region of this.#dropped.splice(0)) region.unmap();
+    };
+  }
+
   /** A view of a range whose bytes were all written, by whomever; null where this runtime cannot map. For reading only, and
    *  only until `close`. */
   readableView(offset: number, length: number): Uint8Array | null {
@@ -149,7 +178,8 @@ export class PoolFile {
   }
 
   #dropRegion(): void {
-    this.#region?.unmap();
+    if (this.#region && this.#holders > 0) this.#dropped.push(this.#region);
+    else this.#region?.unmap();
     this.#region = null;
     this.#granules?.fill(UNSEEN);
   }

@@ -8,10 +8,15 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { DiskPlace } from "../../core/object/spills.ts";
+import { OpenFiles } from "./open_files.ts";
 import { makePoolFolder, removePoolFolder, sweepPools } from "./pool_folder.ts";
 
-/** What is written and checked at a time. */
-const PART_BYTES = 1024 * 1024;
+/** What is written and checked at a time; reading begins at a multiple of it. */
+export const SPILL_PART_BYTES: number = 1024 * 1024;
+/** What is read by one call, and how many calls are under way at once: the disk works while a piece is checked. More, or
+ *  smaller ones, were slower: the kernel reads ahead of calls that come in order. */
+const PIECE_BYTES = 2 * SPILL_PART_BYTES;
+const PIECES_AT_ONCE = 2;
 /** So much of the disk stays free, whatever is the smaller: a full disk hurts more than this node. */
 const KEEP_FREE_SHARE = 0.05;
 const KEEP_FREE_BYTES_MAX = 1024 ** 3;
@@ -24,6 +29,22 @@ export interface SpillSource {
   read(offset: number, length: number): Uint8Array;
 }
 
+/** Why a file could not be read just now, which says nothing of the file. */
+const PASSING_CODES: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"]);
+
+/** Whether the bytes may well be there the next time. */
+export function isPassing(error: unknown): boolean {
+  return PASSING_CODES.has((error as NodeJS.ErrnoException).code);
+}
+
+/** Where bytes from disk go. */
+export interface ReadTarget {
+  /** Memory for bytes of the object from `at` on, written at some time until the read is over. */
+  memory(at: number, length: number): Uint8Array;
+  /** They are there, and right. */
+  done(at: number, bytes: Uint8Array): void;
+}
+
 export class SpillFiles {
   readonly #dir: string;
   /** Made with the first file. */
@@ -31,6 +52,7 @@ export class SpillFiles {
   #sequence = 0;
   /** Checksums of the parts of each object, by file and the object's offset there. */
   readonly #checksums = new Map<string, Map<number, Uint32Array>>();
+  readonly #open = new OpenFiles();
   readonly #onExit = (): void => this.close();
 
   /** `dir`: where the folder goes. What killed agents left there is removed. */
@@ -70,42 +92,59 @@ export class SpillFiles {
     }
   }
 
-  /** Hands a part of an object to `sink`, piece by piece, in order, checked. Throws what `sink` throws, and for what the disk
-   *  has lost or changed. */
+  /**
+   * Reads an object from `range.offset` on (a multiple of SPILL_PART_BYTES) into `target`, piece by piece, each checked before
+   * it is `done`, in order. Once this is over, nobody writes into the target's memory any more, however it ended.
+   * Throws what `target` throws, and for what the disk has lost or changed.
+   */
   async read(
     place: DiskPlace,
     range: { readonly size: number; readonly offset: number; readonly length: number },
-    sink: (offset: number, bytes: Uint8Array) => void,
+    target: ReadTarget,
   ): Promise<void> {
     const checksums = this.#checksums.get(place.file)?.get(place.offset);
     if (checksums === undefined || this.#folder === null) throw new Error(`file ${place.file} is gone`);
-    const end = range.offset + range.length;
-    const file = await open(join(this.#folder, place.file), "r");
-    try {
-      for (let part = Math.floor(range.offset / PART_BYTES); part * PART_BYTES < end; part++) {
-        const from = part * PART_BYTES;
-        const bytes = await readFully(file, place.offset + from, Math.min(PART_BYTES, range.size - from));
-        if (crc32(bytes) !== checksums[part]) {
-          throw new Error(`part ${part} of the object at ${place.offset} of file ${place.file} has changed`);
+    // Whole parts: others cannot be checked.
+    const end = Math.min(range.size, wholeParts(range.offset + range.length));
+    await this.#open.use(join(this.#folder, place.file), async (file) => {
+      const pieces: { readonly at: number; readonly bytes: Uint8Array; readonly reading: Promise<void> }[] =
+        [];
+      try {
+        for (let next = range.offset; next < end || pieces.length > 0;) {
+          while (next < end && pieces.length < PIECES_AT_ONCE) {
+            const bytes = target.memory(next, Math.min(PIECE_BYTES, end - next));
+            const reading = readFully(file, place.offset + next, bytes);
+            // Awaited in turn; it may fail before.
+            reading.catch(() => undefined);
+            pieces.push({ at: next, bytes, reading });
+            next += bytes.byteLength;
+          }
+          const { at, bytes, reading } = pieces[0]!;
+          await reading;
+          pieces.shift();
+          checkParts(bytes, checksums, at, place);
+          target.done(at, bytes);
         }
-        const first = Math.max(range.offset - from, 0);
-        sink(from + first, bytes.subarray(first, Math.min(bytes.byteLength, end - from)));
+      } finally {
+        await Promise.allSettled(pieces.map(({ reading }) => reading));
       }
-    } finally {
-      await file.close();
-    }
+    });
   }
 
   delete(name: string): void {
     this.#checksums.delete(name);
+    if (this.#folder === null) return;
+    const path = join(this.#folder, name);
+    this.#open.forget(path);
     // A file that cannot be removed now goes with its folder.
-    if (this.#folder !== null) rm(join(this.#folder, name), { force: true }).catch(() => undefined);
+    rm(path, { force: true }).catch(() => undefined);
   }
 
   /** Removes everything. Idempotent. */
   close(): void {
     process.off("exit", this.#onExit);
     this.#checksums.clear();
+    this.#open.close();
     if (this.#folder !== null) removePoolFolder(this.#folder);
     this.#folder = null;
   }
@@ -127,10 +166,10 @@ export class SpillFiles {
 }
 
 async function writeObject(file: FileHandle, object: SpillSource, at: number): Promise<Uint32Array> {
-  const checksums = new Uint32Array(Math.ceil(object.size / PART_BYTES));
+  const checksums = new Uint32Array(Math.ceil(object.size / SPILL_PART_BYTES));
   for (let part = 0; part < checksums.length; part++) {
-    const from = part * PART_BYTES;
-    const bytes = object.read(from, Math.min(PART_BYTES, object.size - from));
+    const from = part * SPILL_PART_BYTES;
+    const bytes = object.read(from, Math.min(SPILL_PART_BYTES, object.size - from));
     checksums[part] = crc32(bytes);
     for (let done = 0; done < bytes.byteLength;) {
       done += (await file.write(bytes, done, bytes.byteLength - done, at + from + done)).bytesWritten;
@@ -139,12 +178,24 @@ async function writeObject(file: FileHandle, object: SpillSource, at: number): P
   return checksums;
 }
 
-async function readFully(file: FileHandle, at: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length;) {
-    const { bytesRead } = await file.read(bytes, done, length - done, at + done);
+async function readFully(file: FileHandle, at: number, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;) {
+    const { bytesRead } = await file.read(bytes, done, bytes.byteLength - done, at + done);
     if (bytesRead === 0) throw new Error(`the file ends at ${at + done}`);
     done += bytesRead;
   }
-  return bytes;
+}
+
+/** Throws when one of the parts that begin at `at` is not as it was written. */
+function checkParts(bytes: Uint8Array, checksums: Uint32Array, at: number, place: DiskPlace): void {
+  for (let from = 0; from < bytes.byteLength; from += SPILL_PART_BYTES) {
+    const part = (at + from) / SPILL_PART_BYTES;
+    if (crc32(bytes.subarray(from, from + SPILL_PART_BYTES)) !== checksums[part]) {
+      throw new Error(`part ${part} of the object at ${place.offset} of file ${place.file} has changed`);
+    }
+  }
+}
+
+function wholeParts(bytes: number): number {
+  return Math.ceil(bytes / SPILL_PART_BYTES) * SPILL_PART_BYTES;
 }

@@ -21,7 +21,7 @@ function world(ordered = true) {
     push: (calls) => log.push(`push ${calls.map((call) => call.sequence).join(",")}`),
     fail: (call, kind) => log.push(`${kind} ${call.sequence}`),
     retried: (call) => log.push(`retried ${call.sequence}`),
-  }, { ordered });
+  }, { laneOf: ordered });
   const take = (): string[] => {
     queue.check();
     return log.splice(0);
@@ -185,5 +185,34 @@ describe("actor queue", () => {
     queue.requeue(first);
     queue.pump();
     expect(take()).toEqual(["connect 1", "push 1", "retried 1", "push 1,2"]);
+  });
+
+  test("with lanes an unready call holds back those of its lane, and no others", () => {
+    type Laned = QueuedCall & { readonly lane: string | null };
+    const log: string[] = [];
+    const queue = new ActorQueue<Laned>({
+      connect: () => undefined,
+      push: (calls) => log.push(calls.map((call) => call.sequence).join(",")),
+      fail: () => undefined,
+      retried: () => undefined,
+    }, { laneOf: ({ lane }) => lane });
+    const first: Laned = { ...call(1, 0, false), lane: "a" };
+    const loose: Laned = { ...call(4, 0, false), lane: null };
+    for (const each of [first, { ...call(2), lane: "a" }, { ...call(3), lane: "b" }, loose]) {
+      queue.submit(each);
+    }
+    queue.submit({ ...call(5), lane: null });
+    queue.updated(status("ALIVE", 1));
+    queue.connected(1);
+    queue.pump();
+    expect(log.splice(0)).toEqual(["3,5"]);
+    expect(queue.find(2)?.holdsBack).toBe(first);
+    loose.ready = true;
+    queue.pump();
+    expect(log.splice(0)).toEqual(["4"]);
+    first.ready = true;
+    queue.pump();
+    expect(log.splice(0)).toEqual(["1,2"]);
+    queue.check();
   });
 });

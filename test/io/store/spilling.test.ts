@@ -1,7 +1,17 @@
 /** A node's object store that is smaller than what it is given: real shared memory, real files. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ObjectLostError, OutOfDiskError } from "../../../runtime/common/errors.ts";
@@ -129,6 +139,124 @@ test("a file that changed on disk is never read as the object: it is lost, and s
   expect(seen.filter((outcome) => outcome === "wrong").length).toBe(0);
   expect(cluster.warnings.join()).toContain("has changed");
 });
+
+/** Spilled files that this process has open, removed ones too. */
+function openFiles(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.startsWith(disk) ? [path] : [];
+    } catch {
+      return []; // The folder's own.
+    }
+  });
+}
+
+/** Resolves when the object begins to come in. */
+function pullBegins(id: ObjectId): Promise<void> {
+  return new Promise((resolve) => {
+    cluster.onStep = (step) => {
+      if (step.id === id && step.name === "pull") resolve();
+    };
+  });
+}
+
+const isLinux = existsSync("/proc/self/fd");
+
+testUnless(isLinux ? null : "needs /proc")(
+  "files that are read stay open, a few of them, and never longer than they exist",
+  async () => {
+    const a = await cluster.node("a", { objectStoreBytes: 8 * MB, spillDir: disk });
+    for (const [n, id] of ids.entries()) await putBytes(a, driver, id, { home, bytes: MB, fill: n });
+    for (const [n, id] of ids.entries()) expect(await fillOf(a, id)).toBe(n);
+    expect(files().length).toBeGreaterThan(20);
+    expect(openFiles().length).toBeGreaterThan(0);
+    await waitFor("a few are left open", () => openFiles().length <= 8);
+    a.deleteObjects(ids);
+    await waitFor("what was removed is closed", () => openFiles().length === 0);
+    for (const [n, id] of ids.entries()) await putBytes(a, driver, id, { home, bytes: MB, fill: n });
+    expect(await fillOf(a, ids[0]!)).toBe(0);
+    a.close();
+    await waitFor("a closed store has no file open", () => openFiles().length === 0);
+  },
+);
+
+test("a read from disk that is given up never writes into memory that others have got", async () => {
+  const a = await cluster.node("a", { objectStoreBytes: 16 * MB, spillDir: disk });
+  const large = ids.slice(0, 6);
+  for (const [n, id] of large.entries()) await putBytes(a, driver, id, { home, bytes: 7 * MB, fill: n + 1 });
+  let givenUp = 0;
+  for (let round = 0; round < 24; round++) {
+    const id = large.find((one) => !a.isLocal(one))!;
+    const requestId = `given up ${round}`;
+    const begun = pullBegins(id);
+    const read = a.getObject(worker, { requestId, id, home, purpose: "get" }).then(
+      () => a.unpin(worker, { id, count: 1 }),
+      (error: Error) => {
+        expect(error.message).toContain("cancelled");
+        givenUp++;
+      },
+    );
+    await begun;
+    // Sooner or later: before the first piece, between two, after the last.
+    for (let turn = round % 6; turn > 0; turn--) await new Promise(setImmediate);
+    a.cancelGet(worker, { requestId });
+    await read;
+    const other = putId(driver, 100 + round);
+    await putBytes(a, driver, other, { home, bytes: 7 * MB, fill: 200 });
+    expect(await fillOf(a, other)).toBe(200);
+    expect(await fillOf(a, id)).toBe(large.indexOf(id) + 1);
+    a.deleteObjects([other]);
+  }
+  expect(givenUp).toBeGreaterThan(4);
+  a.check();
+});
+
+test("a store that is closed in the middle of a read from disk ends in peace", async () => {
+  const a = await cluster.node("a", { objectStoreBytes: 16 * MB, spillDir: disk });
+  for (const [n, id] of ids.slice(0, 4).entries()) {
+    await putBytes(a, driver, id, { home, bytes: 7 * MB, fill: n });
+  }
+  const id = ids.find((one) => !a.isLocal(one))!;
+  const begun = pullBegins(id);
+  const given = rejection(a.getObject(worker, { requestId: "closed", id, home, purpose: "get" }));
+  await begun;
+  await Promise.resolve();
+  a.close();
+  expect((await given).message).toContain("closed");
+});
+
+const limits = spawnSync("prlimit", ["--version"]).status === 0;
+
+testUnless(limits ? null : "needs prlimit")(
+  "no file can be opened just now: nothing is lost, and the object comes a little later",
+  async () => {
+    const a = await cluster.node("a", { objectStoreBytes: 8 * MB, spillDir: disk });
+    for (const [n, id] of ids.slice(0, 20).entries()) {
+      await putBytes(a, driver, id, { home, bytes: MB, fill: n });
+    }
+    const id = ids.find((one) => !a.isLocal(one))!;
+    // It cannot be started any more when this process may open nothing.
+    const shell = spawn("sh", { stdio: ["pipe", "pipe", "inherit"] });
+    const say = async (command: string): Promise<void> => {
+      const answered = once(shell.stdout, "data");
+      shell.stdin.write(`${command}; echo done\n`);
+      await answered;
+    };
+    const [before] = /(?<=Max open files +)\d+/.exec(readFileSync("/proc/self/limits", "utf8"))!;
+    try {
+      await say(`prlimit --pid ${process.pid} --nofile=3:`);
+      const read = fillOf(a, id);
+      const tries = (): number => cluster.steps.filter((step) => step.name === "pull").length;
+      await waitFor("it is tried once more", () => tries() > 1);
+      await say(`prlimit --pid ${process.pid} --nofile=${before}:`);
+      expect(await read).toBe(ids.indexOf(id));
+    } finally {
+      await say(`prlimit --pid ${process.pid} --nofile=${before}:`);
+      shell.stdin.end();
+    }
+  },
+);
 
 const mayMount = spawnSync("unshare", ["--mount", "true"]).status === 0;
 const reason = mayMount ? null : "a small file system cannot be mounted here";

@@ -27,6 +27,7 @@ import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { HandleInfo } from "./handle_info.ts";
 import { HostLinks } from "./host_links.ts";
+import { type LightCreation, LightCreations } from "./light_creations.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
@@ -57,11 +58,18 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #afterNames: (() => void)[] = [];
   #creations = new WeakMap<ActorClient, Promise<void>>();
   readonly hosts: HostLinks;
+  readonly #light: LightCreations;
+  readonly #methods = new WeakMap<RemoteClass, Readonly<Record<string, MethodInfo>>>();
 
   constructor(core: CoreContext, host: ActorHost) {
     this.#core = core;
     this.#host = host;
     this.hosts = new HostLinks(core);
+    this.#light = new LightCreations(core, {
+      begin: (client) => this.#begin(client),
+      specsOf: (...made) => this.#specsOf(...made),
+      ended: (...made) => this.#lightCreated(...made),
+    });
     core.recorder.addSource(this);
   }
 
@@ -123,18 +131,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       checkShared(className, runtimeEnvOf(core.runtimeEnv, options.runtimeEnv));
     }
     const args = encodeArguments(core, values, `new ${className}`);
-    const methods: Record<string, MethodInfo> = {};
-    for (const [method, info] of Object.entries(code.definition.methods)) {
-      const given = options.methods?.[method];
-      if (given !== undefined) checkBackpressure(`${className}.${method}`, info, given);
-      methods[method] = given === undefined ? info : { ...info, ...methodInfo(given) };
-      checkGroup(className, options.concurrencyGroups, methods[method]);
-    }
-    for (const method of Object.keys(options.methods ?? {})) {
-      if (!Object.hasOwn(methods, method)) {
-        throw new TypeError(`Option methods.${method}: ${className} has no such method`);
-      }
-    }
+    const methods = this.#methodsOf(remoteClass);
     const isNamed = options.name !== undefined;
     const info: HandleInfo = {
       actorId: actorId(this.#host.randomHex(8)),
@@ -154,6 +151,10 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     if (isNamed) this.#naming++;
     client.isCreating = true;
     this.busyChanged(client);
+    if (options.isolation === "shared" && !isNamed && args.isReady) {
+      this.#creations.set(client, this.#light.add({ client, args }, remoteClass, placement));
+      return handle;
+    }
     const created = this.#create(client, remoteClass, { args, placement }).finally(() => {
       if (isNamed) this.#named();
       client.isCreating = false;
@@ -161,6 +162,33 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     });
     this.#creations.set(client, created);
     return handle;
+  }
+
+  /** The methods' defaults of the class and of its options; checked once. */
+  #methodsOf(remoteClass: RemoteClass): Readonly<Record<string, MethodInfo>> {
+    const known = this.#methods.get(remoteClass);
+    if (known !== undefined) return known;
+    const { givenOptions: options, code: { definition } } = remoteClass;
+    const methods: Record<string, MethodInfo> = {};
+    for (const [method, info] of Object.entries(definition.methods)) {
+      const given = options.methods?.[method];
+      if (given !== undefined) checkBackpressure(`${definition.name}.${method}`, info, given);
+      methods[method] = given === undefined ? info : { ...info, ...methodInfo(given) };
+      checkGroup(definition.name, options.concurrencyGroups, methods[method]);
+    }
+    for (const method of Object.keys(options.methods ?? {})) {
+      if (!Object.hasOwn(methods, method)) {
+        throw new TypeError(`Option methods.${method}: ${definition.name} has no such method`);
+      }
+    }
+    this.#methods.set(remoteClass, methods);
+    return methods;
+  }
+
+  /** The process is connected. */
+  #begin(client: ActorClient): void {
+    if (client.info.home === "") client.info = { ...client.info, home: this.#core.identity.node };
+    this.#count(client, true);
   }
 
   async #create(
@@ -171,8 +199,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     const core = this.#core;
     try {
       await core.connected;
-      if (client.info.home === "") client.info = { ...client.info, home: core.identity.node };
-      this.#count(client, true);
+      this.#begin(client);
       const failed = await new Promise<unknown>((resolve) => args.whenReady(resolve));
       if (failed !== null) {
         throw core.codec.decodeError(
@@ -183,11 +210,8 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
         core.recorder.edge(producer, `new ${client.info.className}`, bytes);
         core.recorder.touch();
       }
-      const record = this.#host.recordOf(remoteClass);
-      await core.functions.export(record);
-      const env = runtimeEnvOf(core.runtimeEnv, remoteClass.givenOptions.runtimeEnv);
-      const runtimeEnv = await core.workingDirs.resolve(env);
-      const spec = this.#specOf(client, remoteClass, { record, args, runtimeEnv, placement });
+      const ready = await this.#prepare(remoteClass);
+      const spec = this.#specOf(client, remoteClass, { ...ready, args, placement });
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
@@ -196,6 +220,41 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       args.release();
       client.creationFailed(error as Error);
     }
+  }
+
+  /** What must be in the cluster before an actor of the class can be made. */
+  async #prepare(
+    remoteClass: RemoteClass,
+  ): Promise<{ readonly record: FunctionRecord; readonly runtimeEnv: RuntimeEnvSpec }> {
+    const core = this.#core;
+    const record = this.#host.recordOf(remoteClass);
+    await core.functions.export(record);
+    const env = runtimeEnvOf(core.runtimeEnv, remoteClass.givenOptions.runtimeEnv);
+    return { record, runtimeEnv: await core.workingDirs.resolve(env) };
+  }
+
+  async #specsOf(
+    creations: readonly LightCreation[],
+    remoteClass: RemoteClass,
+    placement: Placement,
+  ): Promise<ActorSpec[]> {
+    const ready = await this.#prepare(remoteClass);
+    const { client, args } = creations[0]!;
+    const first = this.#specOf(client, remoteClass, { ...ready, args, placement });
+    return creations.map((each) => ({
+      ...first,
+      actorId: each.client.info.actorId,
+      args: each.args.stored,
+    }));
+  }
+
+  #lightCreated({ client, args }: LightCreation, error: Error | null): void {
+    client.isCreating = false;
+    if (error !== null) {
+      args.release();
+      client.creationFailed(error);
+    }
+    this.busyChanged(client);
   }
 
   /** getIfExists found another one: the handle now stands for that. */

@@ -1,0 +1,109 @@
+/**
+ * Creation of light actors by the thousand: those that one tick makes of one class are registered together, in a few messages
+ * that each are one commit. Named ones, and those that wait for arguments, go the way of every actor (actors.ts).
+ * @module
+ */
+import { packArguments, packSpecs } from "../../common/actor_batches.ts";
+import type { Placement } from "../../common/group_options.ts";
+import type { ActorSpec } from "../../common/task_spec.ts";
+import type { ActorClient } from "./actor_client.ts";
+import type { CallArguments } from "./arguments.ts";
+import type { RemoteClass } from "./remote_function.ts";
+import type { CoreContext } from "./core_context.ts";
+
+/** Actors of one message. */
+const BATCH_MAX = 1_000;
+/** Messages that wait for their answers: the next ones are encoded while these are committed. */
+const IN_FLIGHT_MAX = 4;
+
+/** One that is being made. */
+export interface LightCreation {
+  readonly client: ActorClient;
+  readonly args: CallArguments;
+}
+
+/** What only the registry of the process's actors knows. */
+export interface LightCreationParts {
+  /** The process is connected: the actor is counted from now on. */
+  begin(client: ActorClient): void;
+  /** The specs of actors that differ in nothing but ids and arguments, once everything that they need is in the cluster. */
+  specsOf(
+    creations: readonly LightCreation[],
+    remoteClass: RemoteClass,
+    placement: Placement,
+  ): Promise<ActorSpec[]>;
+  /** It is registered, or has failed. */
+  ended(creation: LightCreation, error: Error | null): void;
+}
+
+interface Gathering {
+  readonly placement: Placement;
+  readonly creations: LightCreation[];
+  readonly done: Promise<void>;
+}
+
+/** See the module's header. */
+export class LightCreations {
+  readonly #core: CoreContext;
+  readonly #parts: LightCreationParts;
+  /** Those of this tick; before the process is connected, of all ticks. */
+  readonly #gathering: Map<RemoteClass, Gathering> = new Map();
+
+  constructor(core: CoreContext, parts: LightCreationParts) {
+    this.#core = core;
+    this.#parts = parts;
+  }
+
+  /** Resolves when it is registered or has failed, together with others. */
+  add(creation: LightCreation, remoteClass: RemoteClass, placement: Placement): Promise<void> {
+    const known = this.#gathering.get(remoteClass);
+    // In the same tick another group may capture what it makes.
+    if (known !== undefined && known.placement.group === placement.group) {
+      known.creations.push(creation);
+      return known.done;
+    }
+    const creations = [creation];
+    const done = this.#core.connected.then(
+      () => this.#register(remoteClass, gathering),
+      (error: Error) => this.#fail(creations, error),
+    );
+    const gathering: Gathering = { placement, creations, done };
+    this.#gathering.set(remoteClass, gathering);
+    return done;
+  }
+
+  async #register(remoteClass: RemoteClass, gathering: Gathering): Promise<void> {
+    const { creations, placement } = gathering;
+    if (this.#gathering.get(remoteClass) === gathering) this.#gathering.delete(remoteClass);
+    let specs: ActorSpec[];
+    try {
+      for (const { client } of creations) this.#parts.begin(client);
+      specs = await this.#parts.specsOf(creations, remoteClass, placement);
+    } catch (error) {
+      return this.#fail(creations, error as Error);
+    }
+    let next = 0;
+    const sendAll = async (): Promise<void> => {
+      while (next < creations.length) {
+        const from = next;
+        next = Math.min(creations.length, next + BATCH_MAX);
+        await this.#send(creations.slice(from, next), specs.slice(from, next));
+      }
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT_MAX }, sendAll));
+  }
+
+  async #send(creations: readonly LightCreation[], specs: readonly ActorSpec[]): Promise<void> {
+    try {
+      const { argBytes, block } = packArguments(creations.map(({ args }) => args.block()));
+      await this.#core.link.request("createActors", { ...packSpecs(specs), argBytes }, [block]);
+    } catch (error) {
+      return this.#fail(creations, error as Error);
+    }
+    for (const creation of creations) this.#parts.ended(creation, null);
+  }
+
+  #fail(creations: readonly LightCreation[], error: Error): void {
+    for (const creation of creations) this.#parts.ended(creation, error);
+  }
+}

@@ -7,15 +7,17 @@ import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
 import { ActorUnavailableError, PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
-import { ActorQueue } from "../../core/worker/actor_queue.ts";
+import { ActorQueue, type ActorQueueEffects } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
-import { encodeArguments } from "./arguments.ts";
+import type { ActorUse } from "./actor_uses.ts";
+import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { constructorError, describeActor, diedError } from "./actor_errors.ts";
 import { laneOf } from "./concurrency_groups.ts";
+import { callRow } from "./call_rows.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { HandleInfo } from "./handle_info.ts";
-import type { HostLink, HostLinks } from "./host_links.ts";
+import type { HostClient, HostLink, HostLinks } from "./host_links.ts";
 import { type ItemCall, itemsOption } from "./item_calls.ts";
 import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
@@ -25,6 +27,8 @@ import { Timer } from "./timers.ts";
 import type { AskHow } from "./work.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
+/** What is written leaves before another client writes. */
+const writer = new ByteWriter();
 const PUSH_FRAME_BYTES = 1024 * 1024;
 /** How often a lost connection asks whether the actor is really gone. */
 const RECHECK_MS = 1_000;
@@ -38,18 +42,26 @@ export interface ActorRegistry {
 }
 
 /** See the module's header. */
-export class ActorClient implements WorkerLinkObserver {
+export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEffects<OwnCall> {
   info: HandleInfo;
   /** Unreleased handles in this process. */
   handles = 0;
   /** This process has asked for it and has no answer yet. */
   isCreating = false;
+  /** Of an actor that this process created: its arguments, which it may be constructed with again. */
+  made: { readonly args: CallArguments; readonly createdMs: number; done: Promise<void> | null } | null =
+    null;
+  /** Keeps a counted actor alive; collected with the client. */
+  use: ActorUse | null = null;
+  /** The last handle of this process is gone, and the last call done. */
+  isEnded = false;
   readonly #core: CoreContext;
   readonly #registry: ActorRegistry;
   readonly #queue: ActorQueue<OwnCall>;
-  readonly #writer = new ByteWriter();
-  readonly #watchers = new Set<() => void>();
-  readonly #methods = new Map<string, CalledMethod>();
+  #watchers: Set<() => void> | null = null;
+  /** The one that was called last. */
+  #method: CalledMethod | null = null;
+  #methods: Map<string, CalledMethod> | null = null;
   #link: WorkerLink | null = null;
   /** Of a light actor: the link is its host's, and shared. */
   #host: HostLink | null = null;
@@ -63,16 +75,10 @@ export class ActorClient implements WorkerLinkObserver {
     this.#core = core;
     this.#registry = registry;
     this.info = info;
-    this.#queue = new ActorQueue<OwnCall>({
-      connect: (status) => this.#connect(status),
-      push: (calls) => this.#push(calls),
-      fail: (call, kind, cause) => this.#failCall(call, kind, cause),
-      retried: (call) => {
-        this.#host?.forget(call.sequence);
-        call.attempt++;
-        call.enter("pendingNode");
-      },
-    }, { laneOf: info.groups === undefined ? info.ordered : (call) => laneOf(this.info, call.options) });
+    const lanes = info.groups === undefined
+      ? info.ordered
+      : (call: OwnCall) => laneOf(this.info, call.options);
+    this.#queue = new ActorQueue<OwnCall>(this, { laneOf: lanes });
   }
 
   get status(): ActorStatus | null {
@@ -83,7 +89,7 @@ export class ActorClient implements WorkerLinkObserver {
   }
   /** It is being created, has calls under way, or somebody waits for it. */
   get isBusy(): boolean {
-    return this.isCreating || this.#queue.pending > 0 || this.#watchers.size > 0;
+    return this.isCreating || this.#queue.pending > 0 || this.#watchers !== null;
   }
 
   get calls(): ActorQueue<OwnCall> {
@@ -131,7 +137,7 @@ export class ActorClient implements WorkerLinkObserver {
     this.#queue.updated(status);
     if (status.state === "DEAD") this.#dropLink();
     this.#schedulePump();
-    for (const watcher of [...this.#watchers]) watcher();
+    if (this.#watchers !== null) { for (const watcher of [...this.#watchers]) watcher(); }
   }
 
   /** It could not be created at all. */
@@ -159,12 +165,12 @@ export class ActorClient implements WorkerLinkObserver {
         if (status?.state === "ALIVE") resolve();
         else if (status?.state === "DEAD") reject(this.#diedError(status.deathCause));
         else return false;
-        this.#watchers.delete(look);
+        if (this.#watchers?.delete(look) && this.#watchers.size === 0) this.#watchers = null;
         this.#registry.busyChanged(this);
         return true;
       };
       if (look()) return;
-      this.#watchers.add(look);
+      (this.#watchers ??= new Set()).add(look);
       this.#registry.busyChanged(this);
     });
   }
@@ -221,10 +227,17 @@ export class ActorClient implements WorkerLinkObserver {
     });
   }
 
-  #push(calls: OwnCall[]): void {
+  /** ActorQueueEffects. */
+  retried(call: OwnCall): void {
+    this.#host?.forget(call.sequence);
+    call.attempt++;
+    call.enter("pendingNode");
+  }
+
+  /** ActorQueueEffects. */
+  push(calls: OwnCall[]): void {
     const link = this.#link!;
     const host = this.#host;
-    const writer = this.#writer;
     const nowMs = this.#core.nowMs();
     writer.reset();
     for (const call of calls) {
@@ -339,7 +352,8 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- connection ----------------------------------------------------------------------------------------------------------
 
-  #connect(status: ActorStatus): void {
+  /** ActorQueueEffects. */
+  connect(status: ActorStatus): void {
     this.#dropLink();
     const { nodeId, workerId, socketPath, incarnation } = status;
     const address = { nodeId: nodeId!, workerId: workerId!, socketPath: socketPath! };
@@ -395,7 +409,8 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- ends ----------------------------------------------------------------------------------------------------------------
 
-  #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
+  /** ActorQueueEffects. */
+  fail(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
     this.#host?.forget(call.sequence);
     if (call.cancelled) return this.#failCancelled(call, null);
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
@@ -427,12 +442,17 @@ export class ActorClient implements WorkerLinkObserver {
   // ---- history ---------------------------------------------------------------------------------------------------------------
 
   #methodOf(name: string): CalledMethod {
-    let method = this.#methods.get(name);
+    if (this.#method?.name === name) return this.#method;
+    let method = this.#methods?.get(name);
     if (method === undefined) {
       const stats = this.#core.recorder.stats(`${this.info.className}.${name}`, "ACTOR_TASK");
-      this.#methods.set(name, method = { name, stats, client: this, owner: this.#core.identity.self });
+      method = { name, stats, client: this, owner: this.#core.identity.self };
+      if (this.#method !== null) (this.#methods ??= new Map()).set(name, method);
+      else return this.#method = method;
     }
-    return method;
+    // Both stay known.
+    if (this.#method !== null) this.#methods!.set(this.#method.name, this.#method);
+    return this.#method = method;
   }
 
   #recordRow(
@@ -448,36 +468,8 @@ export class ActorClient implements WorkerLinkObserver {
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
     const itemBytes = call.options.streams ? this.#core.itemCalls.bytesOf(call.sequence) : undefined;
     const bytes = itemBytes ?? reply?.bytes ?? 0;
-    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, bytes, error));
-  }
-
-  #row(
-    call: OwnCall,
-    state: TaskRow["state"],
-    startMs: number | null,
-    endMs: number | null,
-    resultBytes: number,
-    error: TaskRow["error"],
-  ): TaskRow {
-    return {
-      taskId: call.id,
-      attempt: call.attempt,
-      jobId: this.#core.identity.jobId,
-      name: call.method.stats.name,
-      type: "ACTOR_TASK",
-      state,
-      parentTaskId: call.parent?.taskId ?? null,
-      actorId: this.info.actorId,
-      nodeId: this.status?.nodeId ?? null,
-      workerId: this.status?.workerId ?? null,
-      submittedMs: call.submittedMs,
-      pushedMs: call.pushedMs === 0 ? null : call.pushedMs,
-      startMs,
-      endMs,
-      args: call.args.resolved.map((entry) => entry.id),
-      resultBytes,
-      error,
-    };
+    const ran = { startMs: reply?.startMs ?? null, endMs, resultBytes: bytes, error };
+    recorder.row(callRow(this.#core, this, call, state, ran));
   }
 
   /** What runs at the actor now, as far as this process knows. */
@@ -493,7 +485,8 @@ export class ActorClient implements WorkerLinkObserver {
     for (const call of this.#queue.inFlight.values()) {
       if (limit-- <= 0 || call.pushedMs > before) return;
       const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
-      rows.push(this.#row(call, state, isFirst ? call.pushedMs : null, null, 0, null));
+      const runs = { startMs: isFirst ? call.pushedMs : null, endMs: null, resultBytes: 0, error: null };
+      rows.push(callRow(this.#core, this, call, state, runs));
       isFirst = false;
     }
   }

@@ -19,7 +19,6 @@ import {
   makeHandle,
   methodInfo,
 } from "./actor_handle.ts";
-import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { checkGroup } from "./concurrency_groups.ts";
 import type { CoreContext } from "./core_context.ts";
@@ -27,7 +26,7 @@ import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { HandleInfo } from "./handle_info.ts";
 import { HostLinks } from "./host_links.ts";
-import { type LightCreation, LightCreations } from "./light_creations.ts";
+import { ConsecutiveIds, type LightCreation, LightCreations } from "./light_creations.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
@@ -47,24 +46,19 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   readonly #clients = new WeakTable<ActorId, ActorClient>();
   /** Clients with calls under way: nobody else may hold them. */
   readonly #busy = new Set<ActorClient>();
-  /** Arguments of actors that this process created and that may be constructed again. */
-  readonly #creationArgs = new WeakMap<ActorClient, CallArguments>();
-  readonly #createdMs = new WeakMap<ActorClient, number>();
-  readonly #ended = new WeakSet<ActorClient>();
-  /** By the client that holds it: collected together. */
-  readonly #uses = new WeakMap<ActorClient, ActorUse>();
   /** Names that are being registered, and what waits for them. */
   #naming = 0;
   #afterNames: (() => void)[] = [];
-  #creations = new WeakMap<ActorClient, Promise<void>>();
   readonly hosts: HostLinks;
   readonly #light: LightCreations;
+  readonly #lightIds: ConsecutiveIds;
   readonly #methods = new WeakMap<RemoteClass, Readonly<Record<string, MethodInfo>>>();
 
   constructor(core: CoreContext, host: ActorHost) {
     this.#core = core;
     this.#host = host;
     this.hosts = new HostLinks(core);
+    this.#lightIds = new ConsecutiveIds((bytes) => host.randomHex(bytes));
     this.#light = new LightCreations(core, {
       begin: (client) => this.#begin(client),
       specsOf: (...made) => this.#specsOf(...made),
@@ -95,8 +89,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   *pendingCalls(): Iterable<{ readonly args: CallArguments }> {
     for (const client of this.#busy) {
       yield* client.calls.all();
-      const args = this.#creationArgs.get(client);
-      if (args !== undefined) yield { args };
+      if (client.made !== null) yield { args: client.made.args };
     }
   }
 
@@ -104,9 +97,9 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   explainCreation(actorId: ActorId): CallFacts | null {
     for (const client of this.#busy) {
       if (client.info.actorId !== actorId || !client.isCreating) continue;
-      const args = this.#creationArgs.get(client)!;
+      const { args, createdMs: submittedMs } = client.made!;
       const stage: CallStage = args.isReady ? { at: "head" } : { at: "arguments", missing: missingOf(args) };
-      return { name: client.info.className, submittedMs: this.#createdMs.get(client)!, attempt: 0, stage };
+      return { name: client.info.className, submittedMs, attempt: 0, stage };
     }
     return null;
   }
@@ -134,7 +127,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     const methods = this.#methodsOf(remoteClass);
     const isNamed = options.name !== undefined;
     const info: HandleInfo = {
-      actorId: actorId(this.#host.randomHex(8)),
+      actorId: actorId(options.isolation === "shared" ? this.#lightIds.next() : this.#host.randomHex(8)),
       home: core.identity.node,
       className,
       methods,
@@ -145,14 +138,13 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       counted: !isNamed && options.lifetime !== "detached",
     };
     const client = this.#newClient(info);
-    this.#creationArgs.set(client, args);
-    this.#createdMs.set(client, core.nowMs());
+    client.made = { args, createdMs: core.nowMs(), done: null };
     const handle = makeHandle(client, this);
     if (isNamed) this.#naming++;
     client.isCreating = true;
     this.busyChanged(client);
     if (options.isolation === "shared" && !isNamed && args.isReady) {
-      this.#creations.set(client, this.#light.add({ client, args }, remoteClass, placement));
+      client.made.done = this.#light.add({ client, args }, remoteClass, placement);
       return handle;
     }
     const created = this.#create(client, remoteClass, { args, placement }).finally(() => {
@@ -160,7 +152,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       client.isCreating = false;
       this.busyChanged(client);
     });
-    this.#creations.set(client, created);
+    client.made.done = created;
     return handle;
   }
 
@@ -254,6 +246,8 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       args.release();
       client.creationFailed(error);
     }
+    // What is only bytes needs no release, and there may be a hundred thousand of them.
+    if (args.held.length === 0) client.made = null;
     this.busyChanged(client);
   }
 
@@ -262,7 +256,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     this.#clients.delete(client.info.actorId, client);
     client.info = infoOf(spec);
     this.#clients.add(spec.actorId, client);
-    this.#creationArgs.get(client)?.release();
+    client.made?.args.release();
   }
 
   #named(): void {
@@ -338,7 +332,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
 
   async kill(handle: unknown, noRestart: boolean): Promise<void> {
     const client = clientOf(handle, "kill()'s argument");
-    await this.#creations.get(client);
+    await client.made?.done;
     await this.#core.link.request("killActor", { actorId: client.info.actorId, noRestart });
   }
 
@@ -353,17 +347,17 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   }
 
   #end(client: ActorClient): void {
-    if (this.#ended.has(client)) return;
-    this.#ended.add(client);
+    if (client.isEnded) return;
+    client.isEnded = true;
     this.#clients.delete(client.info.actorId, client);
-    this.#creationArgs.get(client)?.release();
-    this.#uses.get(client)?.end();
-    this.#uses.delete(client);
+    client.made?.args.release();
+    client.use?.end();
+    client.use = null;
   }
 
   #count(client: ActorClient, owned: boolean): void {
     const { counted, actorId: id, home } = client.info;
-    if (counted) this.#uses.set(client, this.#core.actorUses.begin({ id, home }, owned));
+    if (counted) client.use = this.#core.actorUses.begin({ id, home }, owned);
   }
 
   #newClient(info: HandleInfo): ActorClient {
@@ -378,7 +372,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     // None: its handles are gone; a late word.
     for (const client of this.#clients.of(status.actorId)) {
       client.updated(status, errorValue);
-      if (status.state === "DEAD") this.#creationArgs.get(client)?.release();
+      if (status.state === "DEAD") client.made?.args.release();
     }
   }
 

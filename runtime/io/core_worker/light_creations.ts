@@ -107,3 +107,22 @@ export class LightCreations {
     for (const creation of creations) this.#parts.ended(creation, error);
   }
 }
+
+/** Ids of 8 bytes in order, with 6 random ones before each 65,536 of them: a store appends their rows instead of spreading them. */
+export class ConsecutiveIds {
+  readonly #randomHex: (bytes: number) => string;
+  #prefix = "";
+  #next = 0x10000;
+
+  constructor(randomHex: (bytes: number) => string) {
+    this.#randomHex = randomHex;
+  }
+
+  next(): string {
+    if (this.#next === 0x10000) {
+      this.#prefix = this.#randomHex(6);
+      this.#next = 0;
+    }
+    return this.#prefix + (this.#next++).toString(16).padStart(4, "0");
+  }
+}

@@ -177,7 +177,7 @@ function actorDto(
       jobId: spec.jobId as string,
       maxRestarts: spec.maxRestarts,
       detached: spec.detached,
-      resources: fromUnits(spec.resources),
+      resources: before?.resources ?? fromUnits(spec.resources),
       labelSelector: spec.labelSelector ?? null,
       fallbackStrategy: spec.fallbackStrategy ?? null,
     };

@@ -141,6 +141,8 @@ export interface ActorDto {
   readonly workerId: string | null;
   readonly pid: number | null;
   readonly restarts: number;
+  /** How often it was brought back to make lost results again. */
+  readonly lineageRestarts: number;
   readonly maxRestarts: number;
   readonly detached: boolean;
   readonly resources: Readonly<Record<string, number>>;

@@ -17,7 +17,8 @@ const TRANSITIONS: Readonly<Record<ActorState, readonly ActorState[]>> = {
   PENDING_CREATION: ["ALIVE", "RESTARTING", "DEAD"],
   ALIVE: ["RESTARTING", "DEAD"],
   RESTARTING: ["ALIVE", "RESTARTING", "DEAD"],
-  DEAD: [],
+  // Out of scope, and brought back (actor_revivals.ts).
+  DEAD: ["RESTARTING"],
 };
 
 export interface ActorEntry {
@@ -43,6 +44,13 @@ export interface ActorEntry {
   placeAtMs: number | null;
   /** Since when its node, which came back, has not reported it; null when all is well. */
   missingSinceMs: number | null;
+  /** Processes that have results of its calls, which it may have to make again, and their nodes. */
+  readonly keepers: Map<ProcessId, NodeId>;
+  /** Those of them that have calls for it now, without a handle. */
+  readonly revivers: Set<ProcessId>;
+  /** It has no handles: it ends when no reviver is left. */
+  isUnreferenced: boolean;
+  lineageRestarts: number;
 }
 
 export class ActorTable {
@@ -137,6 +145,19 @@ export class ActorTable {
     out.push({ type: "forgetActor", actorId: oldest });
   }
 
+  /** A dead actor is to be constructed once more. */
+  exhume(entry: ActorEntry): void {
+    this.transition(entry, "RESTARTING");
+    this.#dead.delete(entry.spec.actorId);
+    entry.deathCause = entry.ending = entry.endedMs = null;
+    entry.nodeId =
+      entry.workerId =
+      entry.socketPath =
+      entry.pid =
+        null;
+    entry.incarnation++;
+  }
+
   persist(entry: ActorEntry, out: ActorEffect[]): void {
     out.push({ type: "persistActor", record: recordOf(entry) });
   }
@@ -210,12 +231,22 @@ export function statusOf(entry: ActorEntry): ActorStatus {
     restartsLeft,
     deathCause,
   };
-  return entry.hasErrorValue ? { ...status, hasErrorValue: true } : status;
+  return {
+    ...status,
+    ...(entry.hasErrorValue && { hasErrorValue: true }),
+    ...(entry.lineageRestarts > 0 && { lineageRestarts: entry.lineageRestarts }),
+  };
 }
 
 export function recordOf(entry: ActorEntry): ActorRecord {
   const { spec, createdMs, startedMs, endedMs } = entry;
-  return { spec, status: statusOf(entry), createdMs, startedMs, endedMs };
+  const record = { spec, status: statusOf(entry), createdMs, startedMs, endedMs };
+  return isRevivable(entry) ? { ...record, revivable: true } : record;
+}
+
+/** Whether it ended only because nobody had a handle, while somebody has results of its calls. */
+export function isRevivable({ deathCause, keepers, restartsLeft }: ActorEntry): boolean {
+  return deathCause?.code === "OUT_OF_SCOPE" && keepers.size > 0 && restartsLeft !== 0;
 }
 
 function newEntry(spec: ActorSpec, nowMs: number): ActorEntry {
@@ -237,6 +268,10 @@ function newEntry(spec: ActorSpec, nowMs: number): ActorEntry {
     failedStarts: 0,
     placeAtMs: null,
     missingSinceMs: null,
+    keepers: new Map(),
+    revivers: new Set(),
+    isUnreferenced: false,
+    lineageRestarts: 0,
   };
 }
 

@@ -183,7 +183,9 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     }
     this.#stepActors(nowMs, event, out);
     const { type } = event;
-    if (type === "actorStarted" || type === "actorOutOfScope") reply(event.requestId, {}, true, out);
+    if (type === "actorStarted" || type === "actorOutOfScope" || type === "actorLineage") {
+      reply(event.requestId, {}, true, out);
+    }
   }
 
   #tick(nowMs: number, out: GcsEffect[]): void {
@@ -367,6 +369,11 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "actorRefused":
         replyError(effect.requestId, effect, true, out);
         break;
+      case "actorRevived": {
+        const { requestId, incarnation, ending } = effect;
+        reply(requestId, { incarnation, ending }, true, out);
+        break;
+      }
       case "awaitDependencies":
         this.#awaitDependencies(nowMs, effect, out);
         break;
@@ -435,7 +442,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       }
       case "locateFailed":
-        if (this.#dependency(nowMs, effect.requestId, effect.message, out)) break;
+        if (this.#dependency(nowMs, effect.requestId, problemOf(effect), out)) break;
         replyError(effect.requestId, effect, false, out);
         break;
       default:
@@ -454,4 +461,9 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     } else if (complete) this.#stepActors(nowMs, { type: "dependenciesReady", actorId }, out);
     return true;
   }
+}
+
+/** Why an actor's argument will never exist. One that is lost may be made again: its node finds out when it pulls it. */
+function problemOf({ code, message }: Of<DirectoryEffect, "locateFailed">): string | null {
+  return code === "ObjectLostError" ? null : message;
 }

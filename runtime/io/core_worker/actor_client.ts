@@ -48,6 +48,8 @@ export class ActorClient implements WorkerLinkObserver {
   handles = 0;
   /** This process has asked for it and has no answer yet. */
   isCreating = false;
+  /** What is said of earlier incarnations does not concern it. */
+  since = 0;
   readonly #core: CoreContext;
   readonly #registry: ActorRegistry;
   readonly #queue: ActorQueue<OwnCall>;
@@ -105,7 +107,7 @@ export class ActorClient implements WorkerLinkObserver {
       );
     }
     const core = this.#core;
-    const called = this.#methodOf(method);
+    const called = this.methodOf(method);
     const { name } = called.stats;
     const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
@@ -119,8 +121,8 @@ export class ActorClient implements WorkerLinkObserver {
     if (parent !== null) parent.adopt(call);
     if (signal !== null) this.#join(signal, call);
     core.recorder.touch();
-    if (core.namesPending) core.afterNames(() => this.#submit(call));
-    else this.#submit(call);
+    if (core.namesPending) core.afterNames(() => this.submit(call));
+    else this.submit(call);
     return opened?.given ?? core.objects.refsOf(returns);
   }
 
@@ -175,7 +177,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- calls -------------------------------------------------------------------------------------------------------------
 
-  #submit(call: OwnCall): void {
+  submit(call: OwnCall): void {
     if (call.ended) return; // It was cancelled while it waited for names, or before.
     const { args } = call;
     if (args.isReady) this.#ready(call);
@@ -278,6 +280,7 @@ export class ActorClient implements WorkerLinkObserver {
     if (reply.error === null) stats.finished++;
     else stats.failed++;
     this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
+    if (reply.results !== null || call.isGenerator) this.#core.rebuilds.keep(call, reply.results);
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
     this.#end(call);
     return holds;
@@ -421,7 +424,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- history ---------------------------------------------------------------------------------------------------------------
 
-  #methodOf(name: string): CalledMethod {
+  methodOf(name: string): CalledMethod {
     let method = this.#methods.get(name);
     if (method === undefined) {
       const stats = this.#core.recorder.stats(`${this.info.className}.${name}`, "ACTOR_TASK");

@@ -192,6 +192,7 @@ function actorDto(
     restarts: lasting.maxRestarts < 0
       ? Math.max(0, status.incarnation - 1)
       : Math.max(0, lasting.maxRestarts - status.restartsLeft),
+    lineageRestarts: status.lineageRestarts ?? 0,
     deathCause: status.deathCause?.code ?? null,
     deathMessage: status.deathCause?.message ?? null,
     updatedMs: nowMs,

@@ -139,6 +139,7 @@ const KINDS: Record<string, Kind> = {
       "pid",
       "restarts",
       "maxRestarts",
+      "lineageRestarts",
       "detached",
       "resources",
       "deathCause",
@@ -147,7 +148,7 @@ const KINDS: Record<string, Kind> = {
       "labelSelector",
       "fallbackStrategy",
     ],
-    detail: ["resources", "updatedMs", "labelSelector", "fallbackStrategy"],
+    detail: ["lineageRestarts", "resources", "updatedMs", "labelSelector", "fallbackStrategy"],
     entries: (view) =>
       [...view.actors.table.groups.values()].map((actor) => ({
         order: actor.updatedMs,

@@ -12,7 +12,7 @@
 import type { ActorId, JobId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { ActorEffect, ActorEvent } from "./actor_events.ts";
 import type { ActorLife } from "./actor_life.ts";
-import { type ActorEntry, type ActorTable, isRevivable } from "./actor_table.ts";
+import { type ActorEntry, type ActorLineage, type ActorTable, isRevivable } from "./actor_table.ts";
 
 type Event<T extends ActorEvent["type"]> = Extract<ActorEvent, { type: T }>;
 
@@ -35,9 +35,7 @@ export class ActorRevivals {
     const entry = this.#table.get(actorId);
     if (entry === undefined) return void this.#kept.delete(actorId); // It ended long ago.
     if (word === "kept") {
-      entry.keepers.set(process, nodeId);
-      this.#kept.add(actorId);
-      return;
+      return void this.#keeps(entry, process, nodeId);
     }
     this.#done(entry, process, end, out);
     if (word === "released") this.#released(entry, process, out);
@@ -58,26 +56,28 @@ export class ActorRevivals {
         return refuse(isUsedUp ? "it has used up its restarts (maxRestarts)" : message);
       }
       if (entry.restartsLeft > 0) entry.restartsLeft--;
-      entry.lineageRestarts++;
       this.#table.exhume(entry);
-      this.#revived(entry, process, nodeId);
-      entry.isUnreferenced = true;
+      const lineage = this.#keeps(entry, process, nodeId);
+      lineage.revivers.add(process);
+      lineage.isUnreferenced = true;
+      lineage.restarts++;
       this.#life.place(nowMs, entry, out);
-    } else if (entry.ending === null) this.#revived(entry, process, nodeId);
+    } else if (entry.ending === null) this.#keeps(entry, process, nodeId).revivers.add(process);
     const { incarnation, ending } = entry;
     out.push({ type: "actorRevived", requestId, incarnation, ending: ending !== null });
   }
 
-  #revived(entry: ActorEntry, process: ProcessId, nodeId: NodeId): void {
-    entry.keepers.set(process, nodeId);
+  #keeps(entry: ActorEntry, process: ProcessId, nodeId: NodeId): ActorLineage {
     this.#kept.add(entry.spec.actorId);
-    entry.revivers.add(process);
+    entry.lineage ??= { keepers: new Map(), revivers: new Set(), isUnreferenced: false, restarts: 0 };
+    entry.lineage.keepers.set(process, nodeId);
+    return entry.lineage;
   }
 
   /** Its last handle is gone. Whether it goes on nevertheless, until those who need it are done. */
-  postpones(entry: ActorEntry): boolean {
-    if (entry.revivers.size === 0) return false;
-    entry.isUnreferenced = true;
+  postpones({ lineage }: ActorEntry): boolean {
+    if (lineage === null || lineage.revivers.size === 0) return false;
+    lineage.isUnreferenced = true;
     return true;
   }
 
@@ -92,7 +92,7 @@ export class ActorRevivals {
   nodeGone(nodeId: NodeId, end: End, out: ActorEffect[]): void {
     this.#each((entry) => {
       if (entry.spec.ownerNode === nodeId && entry.state === "DEAD") return this.#releaseAll(entry, out);
-      for (const [process, node] of [...entry.keepers]) {
+      for (const [process, node] of [...entry.lineage?.keepers ?? []]) {
         if (node === nodeId) this.#gone(entry, process, end, out);
       }
     });
@@ -119,17 +119,20 @@ export class ActorRevivals {
 
   /** A reviver has no calls left, or was none. */
   #done(entry: ActorEntry, process: ProcessId, end: End, out: ActorEffect[]): void {
-    if (!entry.revivers.delete(process) || entry.revivers.size > 0 || !entry.isUnreferenced) return;
-    entry.isUnreferenced = false;
+    const { lineage } = entry;
+    if (lineage === null || !lineage.revivers.delete(process)) return;
+    if (lineage.revivers.size > 0 || !lineage.isUnreferenced) return;
+    lineage.isUnreferenced = false;
     if (entry.state !== "DEAD") end(entry, out);
   }
 
   #releaseAll(entry: ActorEntry, out: ActorEffect[]): void {
-    for (const process of [...entry.keepers.keys()]) this.#released(entry, process, out);
+    for (const process of [...entry.lineage?.keepers.keys() ?? []]) this.#released(entry, process, out);
   }
 
   #released(entry: ActorEntry, process: ProcessId, out: ActorEffect[]): void {
-    if (!entry.keepers.delete(process) || entry.keepers.size > 0) return;
+    const { lineage } = entry;
+    if (lineage === null || !lineage.keepers.delete(process) || lineage.keepers.size > 0) return;
     const { actorId } = entry.spec;
     this.#kept.delete(actorId);
     if (entry.deathCause?.code !== "OUT_OF_SCOPE") return;

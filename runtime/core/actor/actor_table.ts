@@ -44,13 +44,20 @@ export interface ActorEntry {
   placeAtMs: number | null;
   /** Since when its node, which came back, has not reported it; null when all is well. */
   missingSinceMs: number | null;
+  /** Who may want results of its calls made again; null for most actors. */
+  lineage: ActorLineage | null;
+}
+
+/** See actor_revivals.ts. */
+export interface ActorLineage {
   /** Processes that have results of its calls, which it may have to make again, and their nodes. */
   readonly keepers: Map<ProcessId, NodeId>;
   /** Those of them that have calls for it now, without a handle. */
   readonly revivers: Set<ProcessId>;
   /** It has no handles: it ends when no reviver is left. */
   isUnreferenced: boolean;
-  lineageRestarts: number;
+  /** How often it was brought back. */
+  restarts: number;
 }
 
 export class ActorTable {
@@ -230,11 +237,12 @@ export function statusOf(entry: ActorEntry): ActorStatus {
     pid,
     restartsLeft,
     deathCause,
+    ...(spec.isolation === "shared" ? { shared: true as const } : {}),
   };
   return {
     ...status,
     ...(entry.hasErrorValue && { hasErrorValue: true }),
-    ...(entry.lineageRestarts > 0 && { lineageRestarts: entry.lineageRestarts }),
+    ...(entry.lineage !== null && entry.lineage.restarts > 0 && { lineageRestarts: entry.lineage.restarts }),
   };
 }
 
@@ -245,8 +253,9 @@ export function recordOf(entry: ActorEntry): ActorRecord {
 }
 
 /** Whether it ended only because nobody had a handle, while somebody has results of its calls. */
-export function isRevivable({ deathCause, keepers, restartsLeft }: ActorEntry): boolean {
-  return deathCause?.code === "OUT_OF_SCOPE" && keepers.size > 0 && restartsLeft !== 0;
+export function isRevivable({ deathCause, lineage, restartsLeft }: ActorEntry): boolean {
+  const isKept = lineage !== null && lineage.keepers.size > 0;
+  return isKept && deathCause?.code === "OUT_OF_SCOPE" && restartsLeft !== 0;
 }
 
 function newEntry(spec: ActorSpec, nowMs: number): ActorEntry {
@@ -268,10 +277,7 @@ function newEntry(spec: ActorSpec, nowMs: number): ActorEntry {
     failedStarts: 0,
     placeAtMs: null,
     missingSinceMs: null,
-    keepers: new Map(),
-    revivers: new Set(),
-    isUnreferenced: false,
-    lineageRestarts: 0,
+    lineage: null,
   };
 }
 

@@ -90,10 +90,8 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         this.#outOfScope(nowMs, event.actorId, out);
         break;
       case "actorLineage":
-        this.#revivals.heard(event, this.#end(nowMs), out);
-        break;
       case "reviveActor":
-        this.#revivals.revive(nowMs, event, out);
+        this.#revivals.step(nowMs, event, this.#end(nowMs), out);
         break;
       case "dependenciesReady":
       case "dependenciesFailed":
@@ -108,10 +106,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         this.#started(nowMs, event, out);
         break;
       case "actorsStarted":
-        for (const [actorId, incarnation] of event.actors) {
-          const started = { failed: false, message: "", hasErrorValue: false, actorId, incarnation };
-          this.#started(nowMs, { ...event, type: "actorStarted", ...started }, out);
-        }
+        this.#startedMany(nowMs, event, out);
         break;
       case "actorsEnded":
         for (const actor of event.actors) this.#incarnationEnded(nowMs, actor, event, out);
@@ -331,6 +326,13 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     entry.nodeId = event.nodeId;
     this.#table.persist(entry, out);
     this.#life.start(entry, event.nodeId, out);
+  }
+
+  #startedMany(nowMs: number, event: Event<"actorsStarted">, out: ActorEffect[]): void {
+    for (const [actorId, incarnation] of event.actors) {
+      const started = { failed: false, message: "", hasErrorValue: false, actorId, incarnation };
+      this.#started(nowMs, { ...event, type: "actorStarted", ...started }, out);
+    }
   }
 
   #started(nowMs: number, event: Event<"actorStarted">, out: ActorEffect[]): void {

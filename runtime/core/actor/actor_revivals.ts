@@ -30,7 +30,12 @@ export class ActorRevivals {
     this.#life = life;
   }
 
-  heard(event: Event<"actorLineage">, end: End, out: ActorEffect[]): void {
+  step(nowMs: number, event: Event<"actorLineage" | "reviveActor">, end: End, out: ActorEffect[]): void {
+    if (event.type === "reviveActor") this.#revive(nowMs, event, out);
+    else this.#heard(event, end, out);
+  }
+
+  #heard(event: Event<"actorLineage">, end: End, out: ActorEffect[]): void {
     const { actorId, process, nodeId, word } = event;
     const entry = this.#table.get(actorId);
     if (entry === undefined) return void this.#kept.delete(actorId); // It ended long ago.
@@ -41,7 +46,7 @@ export class ActorRevivals {
     if (word === "released") this.#released(entry, process, out);
   }
 
-  revive(nowMs: number, event: Event<"reviveActor">, out: ActorEffect[]): void {
+  #revive(nowMs: number, event: Event<"reviveActor">, out: ActorEffect[]): void {
     const { requestId, actorId, process, nodeId } = event;
     const entry = this.#table.get(actorId);
     const refuse = (why: string): void => {

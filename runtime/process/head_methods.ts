@@ -24,6 +24,7 @@ import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { memoryReport } from "./head_memory.ts";
+import { stateOf } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
 
@@ -277,6 +278,7 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
       sessionDir: info.sessionDir,
     }),
     storedAmong: ({ ids }) => ({ stored: ids.filter((id) => gcs.objects.get(id) !== null) }),
+    state: async ({ id }) => ({ rows: await stateOf(services, id, nowMs()) }),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     dashboardLink: () => ({ url: info.dashboardLink() }),

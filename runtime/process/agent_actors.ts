@@ -19,6 +19,7 @@ import type {
 } from "../common/task_spec.ts";
 import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
+import { ActorFigureTable } from "./agent_actor_figures.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { Creation } from "./agent_creations.ts";
@@ -66,8 +67,12 @@ export class Actors {
   readonly #byWorker: Map<ProcessId, LocalActor> = new Map();
   readonly #watched: Map<ActorId, Watched> = new Map();
 
+  /** How they fare, for people. */
+  readonly figures: ActorFigureTable;
+
   constructor(parts: ActorsParts) {
     this.#parts = parts;
+    this.figures = new ActorFigureTable(parts.head);
   }
 
   // ---- life ----------------------------------------------------------------------------------------------------------
@@ -350,7 +355,10 @@ export class Actors {
   #forget(actor: LocalActor): void {
     // One that waits for its worker only: a constructor's end is told where it is known.
     if (actor.grant === null) this.#parts.tracer.creations.end(actor.creation, null, this.#parts.nowMs());
-    if (this.#actors.get(actor.spec.actorId) === actor) this.#actors.delete(actor.spec.actorId);
+    if (this.#actors.get(actor.spec.actorId) === actor) {
+      this.#actors.delete(actor.spec.actorId);
+      this.figures.ended(actor.spec.actorId);
+    }
     if (actor.grant !== null) this.#byWorker.delete(actor.grant.workerId);
   }
 

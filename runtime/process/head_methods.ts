@@ -132,6 +132,7 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
     cancelPick: ({ submitter, requestId }) =>
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
     reportWorkers: ({ workers }) => view.applyWorkers(nodeId, workers),
+    reportActorFigures: ({ figures }) => view.applyActorFigures(figures),
     workerExited: (params) => {
       const answered = ask<Record<string, never>>((requestId) => ({
         type: "workerExited",

@@ -187,7 +187,7 @@ export class Worker {
     const context = new TaskContext(() => taskId, `new ${spec.className}`, incarnation - 1, 0, assigned);
     try {
       const instance = await this.#construct(spec, args.slice(), context);
-      this.#executor.host({ ...spec, instance, assigned });
+      this.#executor.host({ ...spec, incarnation, instance, assigned });
       return { failed: false, message: "" };
     } catch (thrown) {
       const { nodeId } = this.#config;

@@ -19,6 +19,7 @@ import { CallLanes } from "../../core/worker/call_lanes.ts";
 import type { CancelOrder } from "../../protocol/push.ts";
 import { Answers } from "./answers.ts";
 import { readArguments } from "./arguments.ts";
+import { CallMeter } from "./call_meter.ts";
 import type { Caller } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import type { ExecutionContext, TaskContext } from "./execution_context.ts";
@@ -50,6 +51,8 @@ export class Executor implements BlockingObserver {
   readonly #queue: Deque<WorkItem> = new Deque();
   /** Of an actor with concurrency groups: what may not begin yet waits there. */
   #lanes: CallLanes<WorkItem> | null = null;
+  /** Of an actor. */
+  #meter: CallMeter | null = null;
   readonly #replies = new ReplyBatch();
   readonly #items: ItemRunner;
   readonly #answers: Answers;
@@ -105,6 +108,15 @@ export class Executor implements BlockingObserver {
     const { maxConcurrency, concurrencyGroups } = actor;
     if (concurrencyGroups !== undefined) this.#lanes = new CallLanes(maxConcurrency, concurrencyGroups);
     if (maxConcurrency > 1 || this.#lanes !== null) this.#context.interleave();
+    this.#meter = new CallMeter(actor, {
+      counts: () => ({
+        waiting: this.#queue.length + (this.#lanes?.waiting ?? 0),
+        running: this.#running,
+        answered: this.#replies.answered,
+        runUs: this.#replies.runUs,
+      }),
+      tell: (figures) => this.#core.link.notify("actorFigures", { figures: [figures] }),
+    });
   }
 
   /** It has run some function as often as it may (maxCalls): it takes no more, and ends when it can. */
@@ -115,6 +127,7 @@ export class Executor implements BlockingObserver {
   receive(items: readonly WorkItem[]): void {
     if (this.isRetired) return this.#handBack(items);
     if (this.#isLeaving) return; // Their callers hear that the actor is dead.
+    this.#meter?.came();
     if (this.#blocked > 0 && this.inputs.actor === null) return this.#handBack(items);
     if (this.#lanes === null) { for (const item of items) this.#queue.push(item); }
     else for (const item of items) if (this.#lanes.add(item)) this.#queue.push(item);

@@ -16,6 +16,9 @@ const BATCH_BYTES = 256 * 1024;
 export class ReplyBatch {
   readonly #callers = new Set<Caller>();
   #firstMs = 0;
+  /** Replies so far, and what their runs took together. */
+  answered = 0;
+  runUs = 0;
 
   /** A value or an error, encoded. */
   add(caller: Caller, head: Readonly<ReplyHead>, encoded: Uint8Array): void {
@@ -55,6 +58,8 @@ export class ReplyBatch {
     if (this.#callers.size === 0) this.#firstMs = performance.now();
     this.#callers.add(caller);
     caller.answered(head.sequence);
+    this.answered++;
+    this.runUs += head.runUs;
     writeReplyHead(caller.replies, head);
     return caller.replies;
   }

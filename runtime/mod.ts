@@ -10,6 +10,10 @@ export { cancel } from "./api/cancel.ts";
 export { exitActor, getActor, kill, ready } from "./api/actors.ts";
 export { onShutdown } from "./common/actor_hooks.ts";
 export { getPlacementGroup, placementGroup, removePlacementGroup } from "./api/placement_groups.ts";
+export { ActorPool, type NextOptions } from "./api/actor_pool.ts";
+export { Pool, type PoolMapOptions, type PoolOptions } from "./api/pool.ts";
+export { Queue, type QueueOptions } from "./io/core_worker/library/queue.ts";
+export { type AcquireOptions, Semaphore, type SemaphoreOptions } from "./io/core_worker/library/semaphore.ts";
 export { runtimeContext } from "./api/context.ts";
 export { registerClass } from "./api/classes.ts";
 export {
@@ -47,6 +51,8 @@ export {
   OwnerDiedError,
   PendingCallsLimitExceededError,
   PlacementGroupRemovedError,
+  QueueEmptyError,
+  QueueFullError,
   RefReleasedError,
   RuntimeEnvSetupError,
   TaskCancelledError,

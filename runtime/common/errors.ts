@@ -236,6 +236,18 @@ export class GetTimeoutError extends MobulaError {
     brandClass(this, "GetTimeoutError");
   }
 }
+/** A Queue had nothing to give in time. */
+export class QueueEmptyError extends GetTimeoutError {
+  static {
+    brandClass(this, "QueueEmptyError");
+  }
+}
+/** A Queue had no room in time; nothing was added. */
+export class QueueFullError extends GetTimeoutError {
+  static {
+    brandClass(this, "QueueFullError");
+  }
+}
 /** The task can never be placed: what its strategy demands is gone. */
 export class TaskUnschedulableError extends MobulaError {
   static {
@@ -289,6 +301,8 @@ const CLASSES: Readonly<Record<string, new (message?: string, fields?: ErrorFiel
   OutOfMemoryError,
   NodeDiedError,
   GetTimeoutError,
+  QueueEmptyError,
+  QueueFullError,
   TaskUnschedulableError,
   PendingCallsLimitExceededError,
   PlacementGroupRemovedError,

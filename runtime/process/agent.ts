@@ -161,7 +161,7 @@ export class Agent {
       port: this.#config.port,
       gate,
       onConnection: (connection, hello, path) => this.#connected(connection, hello, path),
-      objects: (id) => this.#parts!.store.openRead(id),
+      objects: (ask) => this.#parts!.store.serve(ask),
       ...(this.#tls === undefined ? {} : { tls: this.#tls }),
     });
     this.#unix = await listenUnix({

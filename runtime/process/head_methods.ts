@@ -277,6 +277,7 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
       demand: pendingDemand(gcs),
       sessionDir: info.sessionDir,
     }),
+    storedAmong: ({ ids }) => ({ stored: ids.filter((id) => gcs.objects.get(id) !== null) }),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     dashboardLink: () => ({ url: info.dashboardLink() }),

@@ -42,7 +42,8 @@ export function visitValue(
       else if (tag === "actor") visitor.ref(textOf((data as { actorId?: unknown })?.actorId));
       else if (tag === "code") visitor.code(textOf((data as { hash?: unknown })?.hash));
       else if (tag === "group") visitor.ref(textOf((data as { groupId?: unknown })?.groupId));
-      else throw new ProtocolError(`a value of unknown kind ${JSON.stringify(tag)}`);
+      // A library actor is its handle, which was looked at.
+      else if (tag !== "library") throw new ProtocolError(`a value of unknown kind ${JSON.stringify(tag)}`);
       return null;
     },
   };

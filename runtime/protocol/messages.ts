@@ -39,7 +39,7 @@ import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questio
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
-import type { RebuildMethods } from "./rebuild_messages.ts";
+import type { RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
 import type { GrantedRange, ObjectPlace } from "./object_place.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
@@ -261,7 +261,7 @@ export interface CoreMethods extends CoreQuestions, RebuildMethods {
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
-export interface HeadMethods extends GroupHeadMethods, HeadQuestions, ActorHeadMethods {
+export interface HeadMethods extends GroupHeadMethods, HeadQuestions, RebuildHeadMethods, ActorHeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<

@@ -9,7 +9,7 @@
  * reply. Items are in push_items.ts.
  * @module
  */
-import type { NodeId, ObjectId } from "../common/ids.ts";
+import type { NodeId, ObjectId, TaskId } from "../common/ids.ts";
 import type { AssignedGroup } from "../common/placement_group.ts";
 import type { ByteReader, ByteWriter } from "./serialization/mod.ts";
 import { ProtocolError } from "./protocol_error.ts";
@@ -65,6 +65,7 @@ export const ValueKind = { inline: 0, stored: 1 } as const;
 const HAS_DETAILS = 1;
 const GIVES_ITEMS = 2;
 const HAS_GROUP = 4;
+const MAKES_AGAIN = 8;
 
 /** What the worker of a generator is told: its items are reported one by one. */
 export interface ItemsRequest {
@@ -76,6 +77,8 @@ export interface ItemsRequest {
   readonly from: number;
   /** How many of those were read. */
   readonly read: number;
+  /** Only these are wanted, in order, and nothing after the last: the others are there. Null: all. */
+  readonly wanted: readonly number[] | null;
 }
 
 /** What a worker is told of one task or actor call, before its arguments. */
@@ -88,6 +91,8 @@ export interface PushHead {
   depth: number;
   /** Null for what is no generator. */
   items: ItemsRequest | null;
+  /** Its results are stored as those of this task, which is run again; null: as its own. */
+  as: TaskId | null;
   /** An actor call's concurrency group; "": the default one, and for tasks. */
   group: string;
 }
@@ -97,10 +102,10 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
   writer.varint(head.sequence);
   if (typeof head.target === "number") writer.varint(head.target);
   else writer.string(head.target);
-  const { items, group } = head;
+  const { items, as, group } = head;
   const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0 && items === null &&
-    group === "";
-  writer.u8(plain ? 0 : HAS_DETAILS | (items === null ? 0 : GIVES_ITEMS) | (group === "" ? 0 : HAS_GROUP));
+    as === null && group === "";
+  writer.u8(plain ? 0 : flagsOf(head));
   if (!plain) {
     writer.varint(head.attempt);
     writer.varint(head.numReturns);
@@ -111,10 +116,18 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
     writer.varint(items.limit === null ? 0 : items.limit + 1);
     writer.varint(items.from);
     writer.varint(items.read);
+    writer.varint(items.wanted === null ? 0 : items.wanted.length + 1);
+    for (const index of items.wanted ?? []) writer.varint(index);
   }
+  if (as !== null) writer.string(as);
   if (group !== "") writer.string(group);
   writer.varint(args.length);
   writer.raw(args);
+}
+
+function flagsOf({ items, as, group }: Readonly<PushHead>): number {
+  return HAS_DETAILS | (items === null ? 0 : GIVES_ITEMS) | (group === "" ? 0 : HAS_GROUP) |
+    (as === null ? 0 : MAKES_AGAIN);
 }
 
 /** Read into `head` (reused); answers the arguments' block, a view. */
@@ -123,6 +136,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
   head.target = isCall ? reader.string() : reader.varint();
   const flags = reader.u8();
   head.items = null;
+  head.as = null;
   head.group = "";
   if (flags === 0) {
     head.attempt = 0;
@@ -133,6 +147,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
     head.numReturns = reader.varint();
     head.depth = reader.varint();
     if ((flags & GIVES_ITEMS) !== 0) head.items = readItemsRequest(reader);
+    if ((flags & MAKES_AGAIN) !== 0) head.as = reader.string() as TaskId;
     if ((flags & HAS_GROUP) !== 0) head.group = reader.string();
   }
   return reader.raw(reader.varint());
@@ -144,7 +159,10 @@ function readItemsRequest(reader: ByteReader): ItemsRequest {
   const limit = limitPlusOne === 0 ? null : limitPlusOne - 1;
   const from = reader.varint();
   const read = reader.varint();
-  return { backpressure, limit, from, read };
+  const wantedPlusOne = boundedCount(reader);
+  const wanted: number[] | null = wantedPlusOne === 0 ? null : [];
+  for (let left = wantedPlusOne - 1; left > 0; left--) wanted!.push(reader.varint());
+  return { backpressure, limit, from, read, wanted };
 }
 
 /** How a task ended. */

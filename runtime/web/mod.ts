@@ -11,6 +11,13 @@ export { cancel } from "../api/cancel.ts";
 export { getActor, kill, ready } from "../api/actors.ts";
 export { onShutdown } from "../common/actor_hooks.ts";
 export { getPlacementGroup, placementGroup, removePlacementGroup } from "../api/placement_groups.ts";
+export { ActorPool, type NextOptions } from "../api/actor_pool.ts";
+export { Queue, type QueueOptions } from "../io/core_worker/library/queue.ts";
+export {
+  type AcquireOptions,
+  Semaphore,
+  type SemaphoreOptions,
+} from "../io/core_worker/library/semaphore.ts";
 export { registerClass } from "./classes.ts";
 export {
   availableResources,
@@ -47,6 +54,8 @@ export {
   OwnerDiedError,
   PendingCallsLimitExceededError,
   PlacementGroupRemovedError,
+  QueueEmptyError,
+  QueueFullError,
   RefReleasedError,
   RuntimeEnvSetupError,
   TaskCancelledError,

@@ -5,7 +5,19 @@
  */
 import { expect, test } from "bun:test";
 import type { ActorHandle, HandleOf, ObjectRef, ObjectRefStream, RemoteFunction } from "../../runtime/mod.ts";
-import { get, getActor, kill, mapTasks, put, remote, wait } from "../../runtime/mod.ts";
+import {
+  ActorPool,
+  get,
+  getActor,
+  kill,
+  mapTasks,
+  Pool,
+  put,
+  Queue,
+  remote,
+  Semaphore,
+  wait,
+} from "../../runtime/mod.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
 function same<A, B>(_equal: Equal<A, B>): void {}
@@ -117,6 +129,53 @@ export async function programs(): Promise<void> {
   }
 }
 
+/** Library actors. Never called either. */
+export async function library(): Promise<void> {
+  const Doubler = remote(
+    class {
+      double(value: number): number {
+        return 2 * value;
+      }
+    },
+  );
+  const pool = new ActorPool([Doubler.remote()]);
+  for await (const value of pool.map((actor, value: string) => actor.double.remote(value.length), ["a"])) {
+    same<typeof value, number>(true);
+  }
+  pool.submit((actor, value) => actor.double.remote(value), 1);
+  const next = await pool.getNext<number>({ timeoutMs: 1 });
+  same<typeof next, number>(true);
+  // @ts-expect-error the value is no number
+  pool.submit((actor, value: number) => actor.double.remote(value), "1");
+  // @ts-expect-error the actor has no such method
+  pool.submit((actor, value: number) => actor.triple.remote(value), 1);
+
+  const queue = new Queue<string>({ maxSize: 2, name: "queue" });
+  await queue.put("a", { timeoutMs: 0 });
+  // @ts-expect-error items are texts
+  await queue.put(1);
+  same<Awaited<ReturnType<typeof queue.get>>, string>(true);
+  const take = remote(async (queue: Queue<string>) => await queue.get());
+  same<ReturnType<typeof take.remote>, ObjectRef<string>>(true);
+  take.remote(queue);
+  // @ts-expect-error a queue of others
+  take.remote(new Queue<number>());
+  // @ts-expect-error there is no such option
+  new Queue({ maxsize: 1 });
+  using _permit = await new Semaphore(2).acquire({ timeoutMs: 1, signal: AbortSignal.timeout(1) });
+  // @ts-expect-error how many permits?
+  new Semaphore();
+
+  await using processes = new Pool({ processes: 2 });
+  const lengths = await processes.map(async (text: string) => text.length, ["a"]);
+  same<typeof lengths, number[]>(true);
+  for await (const one of processes.imap((text: string) => text.length, ["a"], { chunkSize: 1 })) {
+    same<typeof one, number>(true);
+  }
+  // @ts-expect-error items are no texts
+  await processes.map((text: string) => text.length, [1]);
+}
+
 test("the public types are checked by the type check", () => {
-  expect(typeof programs).toBe("function");
+  expect([typeof programs, typeof library]).toEqual(["function", "function"]);
 });

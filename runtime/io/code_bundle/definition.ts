@@ -172,16 +172,26 @@ interface CallFound {
   readonly ancestors: readonly acorn.AnyNode[];
 }
 
-/** The innermost call whose callee stands there: engines point at its name, its parenthesis or just behind. */
+/** The innermost call whose callee stands there: engines point at its name, its parenthesis or just behind. In a chain
+ *  (`check(work(f)).is(1)`) the calls behind begin where the first one does: whose name is not behind the place comes first. */
 function callAt(source: ModuleSource, site: CallSite): CallFound | undefined {
   let best: CallFound | undefined;
+  let bestNamed = false;
   walkCalls(source.program, (node, ancestors) => {
     if (!stands(source, node, site)) return;
-    if (best === undefined || node.arguments[0]!.start > best.node.arguments[0]!.start) {
-      best = { node, ancestors: [...ancestors] };
-    }
+    const named = !isBefore(site, placeIn(source, nameOf(node.callee).start));
+    if (best !== undefined && named === bestNamed) {
+      if (node.arguments[0]!.start <= best.node.arguments[0]!.start) return;
+    } else if (best !== undefined && !named) return;
+    best = { node, ancestors: [...ancestors] };
+    bestNamed = named;
   });
   return best;
+}
+
+/** Of `a.b` it is `b`. */
+function nameOf(callee: acorn.AnyNode): acorn.AnyNode {
+  return callee.type === "MemberExpression" ? callee.property : callee;
 }
 
 /** Calls with arguments. */

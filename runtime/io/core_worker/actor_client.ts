@@ -230,11 +230,11 @@ export class ActorClient implements WorkerLinkObserver {
       }
       call.pushedMs = nowMs;
       call.enter("submitted");
-      const { sequence, attempt, depth } = call;
+      const { sequence, attempt, depth, as } = call;
       const target = call.method.name;
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
       const group = call.options.concurrencyGroup ?? "";
-      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items, group };
+      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items, as, group };
       writePush(writer, head, call.args.block());
       for (const argument of call.args.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);

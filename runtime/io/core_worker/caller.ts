@@ -235,6 +235,7 @@ export class Caller {
       numReturns: 1,
       depth: 0,
       items: null,
+      as: null,
       group: "",
     };
     const items: WorkItem[] = [];
@@ -242,7 +243,7 @@ export class Caller {
       const args = readPush(reader, head, isCall);
       const target = isCall ? null : this.#functions[head.target as number];
       if (target === undefined) throw new ProtocolError(`task of the unknown function ${head.target}`);
-      const { sequence, attempt, numReturns, depth, group } = head;
+      const { sequence, attempt, numReturns, depth, as, group } = head;
       const method = isCall ? head.target as string : "";
       const outlet = head.items === null ? null : new ItemOutlet(head.items, attempt);
       if (outlet !== null) this.#outlets.set(sequence, outlet);
@@ -252,6 +253,7 @@ export class Caller {
         attempt,
         numReturns,
         depth,
+        as,
         group,
         target,
         method,

@@ -9,6 +9,7 @@ import type { RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { ObjectPlace } from "../../protocol/messages.ts";
 import type { ObjectParts } from "../../protocol/object_layout.ts";
 import type { AnyClass, ClassCodec } from "../../protocol/serialization/mod.ts";
+import type { CoreWorker } from "./core_worker.ts";
 import type { AgentLink } from "./agent_link.ts";
 
 /** The node's shared memory, as one process reaches it. */
@@ -42,6 +43,11 @@ export interface CoreHost {
   readonly loadCodec: (
     exported: { readonly source: string; readonly hash: string; readonly name: string },
   ) => { readonly cls: AnyClass; readonly codec: ClassCodec };
+  /** A function of the function table, loaded in this process; absent where code must not be run. */
+  readonly loadFunction?: (
+    definition: { readonly hash: string; readonly kind: "function" | "class"; readonly name: string },
+    core: CoreWorker,
+  ) => Promise<unknown>;
   /** Code under one hash is known under another one too (with captures), for stacks; absent where stacks are not read. */
   readonly sameSource?: (hash: string, also: string) => void;
   /** Puts the user's lines into an arrived error's stack; absent where sources cannot be read. */

@@ -351,6 +351,14 @@ export class CoreWorker implements CoreContext {
     return record;
   }
 
+  /** A function that arrived as a value, loaded in this process. */
+  async loadHere(code: RemoteCode): Promise<(...args: unknown[]) => unknown> {
+    const { loadFunction } = this.#options.host;
+    if (loadFunction === undefined) throw new TypeError("code that came from elsewhere is not run here");
+    const { hash, kind, name } = code.recordIn(this);
+    return await loadFunction({ hash, kind, name }, this) as (...args: unknown[]) => unknown;
+  }
+
   /** Refs in captures stay counted as long as this process lives: the function may be called at any time. */
   #encodeCaptures(captures: Readonly<Record<string, unknown>>, name: string): Uint8Array {
     const encoded = this.codec.encode(captures, "captures");

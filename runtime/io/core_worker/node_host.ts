@@ -9,6 +9,7 @@ import { loadCodec } from "../function_loader.ts";
 import { ObjectReader } from "../store/object_reader.ts";
 import { ObjectWriter } from "../store/object_writer.ts";
 import { PoolFiles } from "../store/pool_files.ts";
+import { loadCode } from "./caller.ts";
 import type { CoreHost, PoolAccess } from "./core_host.ts";
 import { WorkingDirs } from "./working_dirs.ts";
 
@@ -20,6 +21,7 @@ export const nodeHost: CoreHost = {
   openFolders: (link) => new WorkingDirs(link),
   openPool,
   loadCodec,
+  loadFunction: (definition, core) => loadCode(core, definition, []),
   sameSource: rememberAlso,
   readStack: useSourceStacks,
   collectGarbage,

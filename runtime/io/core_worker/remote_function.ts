@@ -74,6 +74,11 @@ export class RemoteFunction {
     return refsOf(core.tasks.submit(call, args), call.numReturns);
   }
 
+  /** The function itself, loaded in this process: for library actors, which run what they are given. */
+  loadHere(): Promise<(...args: unknown[]) => unknown> {
+    return requireCoreWorker().loadHere(this.code);
+  }
+
   options(options: TaskOptions): RemoteFunction {
     checkTaskOptions(options);
     if (options.captures !== undefined) {

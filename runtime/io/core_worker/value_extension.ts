@@ -1,5 +1,5 @@
 /**
- * What travels inside values beside data: refs, actor handles, remote functions and placement groups. Encoding one counts it at its home;
+ * What travels inside values beside data: refs, actor handles, remote functions, placement groups and library actors. Encoding one counts it at its home;
  * decoding one makes the receiver a holder.
  * @module
  */
@@ -13,6 +13,7 @@ import type { HandleInfo } from "./handle_info.ts";
 import type { MethodInfo } from "./own_call.ts";
 import { clientOf, isActorHandle } from "./actor_handle.ts";
 import type { ActorManager } from "./actors.ts";
+import { libraryParts, libraryValue } from "./library/library_values.ts";
 import { isObjectRef } from "./object_ref.ts";
 import type { ObjectManager } from "./objects.ts";
 import { PlacementGroup } from "./placement_group.ts";
@@ -68,6 +69,8 @@ export function valueExtension(
         }
         return { tag: "actor", data: info };
       }
+      const library = libraryParts(value);
+      if (library !== null) return { tag: "library", data: library };
       const group = groupInfoOf(value);
       if (group !== null) return { tag: "group", data: group };
       if (value instanceof RemoteFunction || value instanceof RemoteClass) {
@@ -90,6 +93,7 @@ export function valueExtension(
       }
       if (tag === "actor") return actors.handleOf(data as HandleInfo);
       if (tag === "code") return decodeCode(data as CodeData);
+      if (tag === "library") return libraryValue(data);
       if (tag === "group") return new PlacementGroup(data as GroupInfo);
       throw new TypeError(`a value of unknown kind ${JSON.stringify(tag)}`);
     },

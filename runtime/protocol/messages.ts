@@ -39,6 +39,7 @@ import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questio
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
+import type * as light from "./light_actor_messages.ts";
 import type { RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
 import type { GrantedRange, ObjectPlace } from "./object_place.ts";
 
@@ -90,7 +91,7 @@ export type RefChange =
 
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
-export interface AgentMethods extends HostedActorMethods {
+export interface AgentMethods extends HostedActorMethods, light.AgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     { namespace: string | null; entrypoint: string },
@@ -232,7 +233,7 @@ export interface AgentMethods extends HostedActorMethods {
 /** Of a message for people; `log`: what a worker printed, labelled line by line. */
 export type MessageLevel = "log" | "info" | "warning" | "error";
 
-export interface CoreMethods extends CoreQuestions, RebuildMethods {
+export interface CoreMethods extends CoreQuestions, RebuildMethods, light.CoreMethods {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
@@ -261,7 +262,8 @@ export interface CoreMethods extends CoreQuestions, RebuildMethods {
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
-export interface HeadMethods extends GroupHeadMethods, HeadQuestions, RebuildHeadMethods, ActorHeadMethods {
+export interface HeadMethods
+  extends GroupHeadMethods, HeadQuestions, RebuildHeadMethods, ActorHeadMethods, light.HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<
@@ -417,7 +419,7 @@ export interface HeadMethods extends GroupHeadMethods, HeadQuestions, RebuildHea
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
 
-export interface NodeMethods extends NodeQuestions, GroupNodeMethods {
+export interface NodeMethods extends NodeQuestions, GroupNodeMethods, light.NodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome

@@ -7,6 +7,7 @@ import type { Assignment } from "../../protocol/push.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { TaskContext } from "./execution_context.ts";
 import type { ItemOutlet } from "./item_outlet.ts";
+import type { ActorFacts } from "./worker_state.ts";
 
 /** One pushed task or call. */
 export interface WorkItem {
@@ -44,6 +45,8 @@ export interface HostedActor {
   /** Limits of its concurrency groups; absent without any. */
   readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly assigned: Assignment;
+  /** Of a light actor; absent where the process is the actor. */
+  readonly facts?: ActorFacts;
 }
 
 // deno-lint-ignore no-explicit-any -- user code: any arguments, any result

@@ -23,6 +23,7 @@ import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
+import { lightActorHandlers } from "./head_light_actors.ts";
 import { memoryReport } from "./head_memory.ts";
 import { stateOf } from "./head_state.ts";
 import { Why } from "./head_why.ts";
@@ -66,6 +67,12 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
     ...nodeHandlers(services, peer),
     ...objectHandlers(services, peer),
     ...actorHandlers(services, peer),
+    ...lightActorHandlers(
+      services,
+      peer.hello.id as NodeId,
+      <R>(event: (requestId: string) => GcsEvent) => services.effects.ask(peer.number, event) as Promise<R>,
+      () => refuseWhenFull(services.store),
+    ),
     ...groupHandlers(
       peer.hello.id as NodeId,
       <R>(event: (requestId: string) => GcsEvent) => services.effects.ask(peer.number, event) as Promise<R>,
@@ -133,6 +140,7 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
     cancelPick: ({ submitter, requestId }) =>
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
     reportWorkers: ({ workers }) => view.applyWorkers(nodeId, workers),
+    reportActorFigures: ({ figures }) => view.applyActorFigures(figures),
     workerExited: (params) => {
       const answered = ask<Record<string, never>>((requestId) => ({
         type: "workerExited",

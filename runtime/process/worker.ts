@@ -205,7 +205,9 @@ export class Worker {
     const context = new TaskContext(() => taskId, `new ${spec.className}`, incarnation - 1, 0, assigned);
     try {
       const instance = await this.#construct(spec, args.slice(), context);
-      this.#executor.host({ ...spec, instance, assigned });
+      const actor = { ...spec, incarnation, instance, assigned };
+      this.#executor.host(actor);
+      this.#executor.measure(actor);
       return { failed: false, message: "" };
     } catch (thrown) {
       const { nodeId } = this.#config;

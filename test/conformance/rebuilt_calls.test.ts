@@ -67,7 +67,7 @@ test("RECON-13 an actor out of scope is brought back once for its lost results, 
   await stored(...refs);
   letGo(maker, large);
   await waitFor("it is out of scope", async () => (await makerRow())["deathCause"] === "OUT_OF_SCOPE");
-  expect(await makerRow()).toMatchObject({ state: "DEAD", lineageRestarts: 0 });
+  expect(await makerRow()).toMatchObject({ state: "DEAD", numLineageRestarts: 0 });
   expect(await get(tally.take.remote())).toEqual(["life", 1, 2]);
   node = await replace(node);
   for (const [index, ref] of refs.entries()) {
@@ -76,10 +76,10 @@ test("RECON-13 an actor out of scope is brought back once for its lost results, 
   expect(await get(tally.take.remote())).toEqual(["life", 1, 2]);
   const isOver = async (code: string) => (await makerRow())["deathCause"] === code;
   await waitFor("it is out of scope again", () => isOver("OUT_OF_SCOPE"));
-  expect(await makerRow()).toMatchObject({ state: "DEAD", lineageRestarts: 1 });
+  expect(await makerRow()).toMatchObject({ state: "DEAD", numLineageRestarts: 1 });
   letGo(...refs);
   await waitFor("it is dead for good", () => isOver("REF_DELETED"));
-  expect(await makerRow()).toMatchObject({ state: "DEAD", lineageRestarts: 1 });
+  expect(await makerRow()).toMatchObject({ state: "DEAD", numLineageRestarts: 1 });
   letGo(tally);
   await node.kill();
 }, 60_000);

@@ -39,6 +39,16 @@ export interface ActorHost {
   recordOf(remoteClass: RemoteClass): FunctionRecord;
 }
 
+/** What an actor is made of, beside its class. */
+interface Creating {
+  readonly record: FunctionRecord;
+  readonly args: CallArguments;
+  readonly runtimeEnv: RuntimeEnvSpec;
+  readonly placement: Placement;
+  /** Where in the user's code; null unless call sites are recorded. */
+  readonly callSite: string | null;
+}
+
 /** See the module's header. */
 export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, RunningSource {
   readonly #core: CoreContext;
@@ -158,7 +168,8 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     if (isNamed) this.#naming++;
     client.isCreating = true;
     this.busyChanged(client);
-    const created = this.#create(client, remoteClass, { args, placement }).finally(() => {
+    const callSite = core.objects.callSites?.here() ?? null;
+    const created = this.#create(client, remoteClass, { args, placement, callSite }).finally(() => {
       if (isNamed) this.#named();
       client.isCreating = false;
       this.busyChanged(client);
@@ -170,7 +181,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
   async #create(
     client: ActorClient,
     remoteClass: RemoteClass,
-    { args, placement }: { readonly args: CallArguments; readonly placement: Placement },
+    { args, placement, callSite }: Omit<Creating, "record" | "runtimeEnv">,
   ): Promise<void> {
     const core = this.#core;
     try {
@@ -191,7 +202,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       await core.functions.export(record);
       const env = runtimeEnvOf(core.runtimeEnv, remoteClass.givenOptions.runtimeEnv);
       const runtimeEnv = await core.workingDirs.resolve(env);
-      const spec = this.#specOf(client, remoteClass, { record, args, runtimeEnv, placement });
+      const spec = this.#specOf(client, remoteClass, { record, args, runtimeEnv, placement, callSite });
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
@@ -220,12 +231,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
   #specOf(
     client: ActorClient,
     remoteClass: RemoteClass,
-    { record, args, runtimeEnv, placement }: {
-      readonly record: FunctionRecord;
-      readonly args: CallArguments;
-      readonly runtimeEnv: RuntimeEnvSpec;
-      readonly placement: Placement;
-    },
+    { record, args, runtimeEnv, placement, callSite }: Creating,
   ): ActorSpec {
     const { givenOptions: options } = remoteClass;
     const { identity } = this.#core;
@@ -238,6 +244,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       className: info.className,
       classHash: record.hash,
       name: options.name ?? "",
+      ...(callSite !== null && { callSite }),
       namespace: options.namespace ?? identity.namespace,
       detached: options.lifetime === "detached",
       maxRestarts: options.maxRestarts ?? 0,

@@ -194,6 +194,7 @@ const ACTOR: Record<string, Check> = {
   maxTaskRetries: number(-1),
   maxConcurrency: number(1),
   maxPendingCalls: number(-1),
+  checkpointEvery: number(1),
   concurrencyGroups,
   methods: (value, name) => {
     record(name, value);
@@ -219,7 +220,6 @@ const INIT: Record<string, Check> = {
 
 /** Options that the design names and this version does not have: whoever knows them from there shall hear that. */
 const NOT_YET: ReadonlySet<string> = new Set([
-  "checkpointEvery",
   "isolation",
 ]);
 
@@ -266,6 +266,12 @@ export function checkMethodOptions(options: unknown): asserts options is MethodO
 export function checkActorOptions(options: unknown): asserts options is ActorOptions {
   checkAll(options, "", ACTOR);
   const { getIfExists, name, lifetime } = options as ActorOptions;
+  const { checkpointEvery, maxConcurrency = 1, concurrencyGroups } = options as ActorOptions;
+  if (checkpointEvery !== undefined && (maxConcurrency > 1 || concurrencyGroups !== undefined)) {
+    throw new RangeError(
+      "Option checkpointEvery needs one call at a time: no maxConcurrency above 1 and no concurrencyGroups",
+    );
+  }
   if (getIfExists && name === undefined) throw new RangeError("Option getIfExists needs a name");
   if (lifetime === "detached" && name === undefined) {
     throw new RangeError('Option lifetime "detached" needs a name: nobody could find the actor again');

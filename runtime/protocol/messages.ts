@@ -36,6 +36,7 @@ import type {
 } from "./node_rows.ts";
 import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+import type { CheckpointMethods } from "./checkpoint_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
 import type { RebuildMethods } from "./rebuild_messages.ts";
@@ -262,7 +263,7 @@ export interface CoreMethods extends CoreQuestions, RebuildMethods {
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
-export interface HeadMethods extends GroupHeadMethods, HeadQuestions {
+export interface HeadMethods extends GroupHeadMethods, HeadQuestions, CheckpointMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<

@@ -4,19 +4,15 @@
  * @module
  */
 import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
-import {
-  ActorDiedError,
-  ActorUnavailableError,
-  PendingCallsLimitExceededError,
-  RuntimeEnvSetupError,
-} from "../../common/errors.ts";
-import { setClassNames, userClassNames } from "../../common/error_matching.ts";
+import { ActorUnavailableError, PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { TaskRow } from "../../common/task_event.ts";
+import type { ActorId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
+import { constructorError, describeActor, diedError } from "./actor_errors.ts";
 import { laneOf } from "./concurrency_groups.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { HandleInfo } from "./handle_info.ts";
@@ -24,7 +20,6 @@ import { type ItemCall, itemsOption } from "./item_calls.ts";
 import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
-import { deadActorError } from "./worker_fates.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
 import type { AskHow } from "./work.ts";
@@ -73,6 +68,7 @@ export class ActorClient implements WorkerLinkObserver {
         call.attempt++;
         call.enter("pendingNode");
       },
+      letGo: (call) => call.args.release(),
     }, { laneOf: info.groups === undefined ? info.ordered : (call) => laneOf(this.info, call.options) });
   }
 
@@ -126,7 +122,9 @@ export class ActorClient implements WorkerLinkObserver {
 
   /** The GCS's word on the actor. `errorValue`: its constructor's error. */
   updated(status: ActorStatus, errorValue: Uint8Array | null): void {
-    if (errorValue !== null) this.#creationError ??= this.#constructorError(status, errorValue);
+    if (errorValue !== null) {
+      this.#creationError ??= constructorError(this.info, this.#core.codec.decodeError(errorValue));
+    }
     this.#queue.updated(status);
     if (status.state === "DEAD") this.#dropLink();
     this.#schedulePump();
@@ -234,7 +232,7 @@ export class ActorClient implements WorkerLinkObserver {
       const target = call.method.name;
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
       const group = call.options.concurrencyGroup ?? "";
-      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items, group };
+      const head = { sequence, target, attempt, numReturns: call.numReturns, depth, items, group };
       writePush(writer, head, call.args.block());
       for (const argument of call.args.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);
@@ -249,7 +247,7 @@ export class ActorClient implements WorkerLinkObserver {
     for (const reply of readReplies(header)) {
       const pushed = this.#queue.inFlight.get(reply.sequence);
       if (pushed === undefined) continue; // Late: its incarnation or connection was given up.
-      checkReply(reply, pushed.returns.length);
+      checkReply(reply, pushed.numReturns);
       const call = this.#queue.completed(reply.sequence);
       if (call !== undefined && this.#completed(call, reply)) returned.push(reply.sequence);
     }
@@ -262,8 +260,22 @@ export class ActorClient implements WorkerLinkObserver {
     this.#core.itemCalls.received(link, header);
   }
 
+  /** Of a durable actor: what it has answered up to this number is safe. */
+  covered(link: WorkerLink, _actorId: ActorId, through: number): void {
+    if (link === this.#link) this.#queue.covered(through);
+  }
+
+  /** Its last handle here is gone: what it may lose is not repeated. */
+  handlesGone(): void {
+    this.#queue.dropKept();
+  }
+
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
+    if (call.isAnswered) {
+      this.#end(call, reply.error === null && this.#isKept(call));
+      return false;
+    }
     if (reply.isCancelled) {
       this.#failCancelled(call, reply);
       return false;
@@ -279,8 +291,13 @@ export class ActorClient implements WorkerLinkObserver {
     else stats.failed++;
     this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
-    this.#end(call);
+    this.#end(call, reply.error === null && this.#isKept(call));
     return holds;
+  }
+
+  /** Its actor may lose it, and it may be repeated then. */
+  #isKept(call: OwnCall): boolean {
+    return this.info.checkpointEvery !== undefined && call.retriesLeft !== 0 && call.options.streams !== true;
   }
 
   #retriesError(call: OwnCall, { error, isSystemError }: Reply): boolean {
@@ -290,10 +307,12 @@ export class ActorClient implements WorkerLinkObserver {
     return retryExceptions !== false && this.#core.isRetried(error!, retryExceptions);
   }
 
-  #end(call: OwnCall): void {
+  #end(call: OwnCall, isKept = false): void {
     call.enter("ended");
     if (call.signal !== null) this.#core.cancels.leave(call.signal, call);
-    call.args.release();
+    if (!isKept) return call.args.release();
+    call.isAnswered = true;
+    this.#queue.keep(call);
   }
 
   handedBack(): void {}
@@ -308,6 +327,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   /** End a call that has not left. False when the actor has it. */
   withdraw(call: OwnCall): boolean {
+    if (call.isAnswered) return true;
     if (this.#queue.inFlight.get(call.sequence) === call) return false;
     if (call.stage !== "none") {
       this.#queue.withdrawn();
@@ -368,9 +388,12 @@ export class ActorClient implements WorkerLinkObserver {
   // ---- ends ----------------------------------------------------------------------------------------------------------------
 
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
+    if (call.isAnswered) return this.#end(call);
     if (call.cancelled) return this.#failCancelled(call, null);
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
-      `${this.#describe()} was lost while ${call.method.name} was under way; the call may or may not have run` +
+      `${
+        describeActor(this.info)
+      } was lost while ${call.method.name} was under way; the call may or may not have run` +
         (cause === null ? "" : `: ${cause.message}`),
       { actorId: this.info.actorId, preempted: cause?.code === "PREEMPTED" },
     );
@@ -389,34 +412,8 @@ export class ActorClient implements WorkerLinkObserver {
     if (this.pending === 0) this.#registry.busyChanged(this);
   }
 
-  #describe(): string {
-    return `Actor ${this.info.className} (${this.info.actorId})`;
-  }
-
   #diedError(cause: DeathCause | null): Error {
-    if (this.#creationError !== null) return this.#creationError;
-    const message = `${this.#describe()} is dead: ${cause?.message ?? "unknown cause"}`;
-    const fields = {
-      actorId: this.info.actorId,
-      actorInitFailed: cause?.code === "CREATION_FAILED",
-      preempted: cause?.code === "PREEMPTED",
-    };
-    return deadActorError(cause, message, fields);
-  }
-
-  /** Its constructor threw: also an instance of the user's class. */
-  #constructorError(status: ActorStatus, errorValue: Uint8Array): Error {
-    const cause = this.#core.codec.decodeError(errorValue);
-    // It never came to a constructor.
-    if (cause instanceof RuntimeEnvSetupError) return cause;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const error = new ActorDiedError(`${this.#describe()} could not be created: ${message}`, {
-      actorId: status.actorId,
-      actorInitFailed: true,
-      cause: (cause as { cause?: unknown })?.cause ?? cause,
-    });
-    if (cause instanceof Error) setClassNames(error, userClassNames(cause));
-    return error;
+    return this.#creationError ?? diedError(this.info, cause);
   }
 
   // ---- history ---------------------------------------------------------------------------------------------------------------

@@ -138,6 +138,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       ordered: (options.maxConcurrency ?? 1) === 1,
       ...(options.concurrencyGroups && { groups: options.concurrencyGroups }),
       maxTaskRetries: options.maxTaskRetries ?? 0,
+      ...(options.checkpointEvery !== undefined && { checkpointEvery: options.checkpointEvery }),
       maxPendingCalls: options.maxPendingCalls ?? -1,
       counted: !isNamed && options.lifetime !== "detached",
     };
@@ -235,6 +236,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       maxConcurrency: options.maxConcurrency ?? 1,
       ...(info.groups && { concurrencyGroups: info.groups }),
       maxPendingCalls: info.maxPendingCalls,
+      ...(info.checkpointEvery !== undefined && { checkpointEvery: info.checkpointEvery }),
       resources: placement.resources,
       placementResources: resourcesOf(options, 1),
       strategy: placement.strategy,
@@ -288,6 +290,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #end(client: ActorClient): void {
     if (this.#ended.has(client)) return;
     this.#ended.add(client);
+    client.handlesGone();
     this.#clients.delete(client.info.actorId, client);
     this.#creationArgs.get(client)?.release();
     this.#uses.get(client)?.end();
@@ -352,6 +355,7 @@ export function infoOf(spec: ActorSpec): HandleInfo {
     ...(spec.concurrencyGroups && { groups: spec.concurrencyGroups }),
     maxTaskRetries: spec.maxTaskRetries,
     maxPendingCalls: spec.maxPendingCalls,
+    ...(spec.checkpointEvery !== undefined && { checkpointEvery: spec.checkpointEvery }),
     counted: spec.name === "" && !spec.detached,
   };
 }

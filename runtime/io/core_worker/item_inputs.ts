@@ -59,7 +59,10 @@ export class ItemInputs {
     // An actor never lends its CPUs: what it submits is no descendant of a blocked task unless its caller is.
     const childDepth = this.actor === null ? item.depth + 1 : item.depth;
     const name = this.nameOf(item);
-    return new TaskContext(() => this.taskIdOf(item), name, item.attempt, childDepth, this.assignedTo(item));
+    const id = (): TaskId => this.taskIdOf(item);
+    const context = new TaskContext(id, name, item.attempt, childDepth, this.assignedTo(item));
+    this.actor?.durable?.enter(context);
+    return context;
   }
 
   assignedTo(item: WorkItem): Assignment {

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Assignment } from "../../protocol/push.ts";
+import type { DurableActor } from "./durable_actor.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { TaskContext } from "./execution_context.ts";
 import type { ItemOutlet } from "./item_outlet.ts";
@@ -39,6 +40,8 @@ export interface HostedActor {
   /** Limits of its concurrency groups; absent without any. */
   readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly assigned: Assignment;
+  /** Its state is saved and restored; absent where that is not so. */
+  readonly durable?: DurableActor;
 }
 
 // deno-lint-ignore no-explicit-any -- user code: any arguments, any result

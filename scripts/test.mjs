@@ -6,7 +6,7 @@
  * substring and leave out the checks.
  * @module
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -37,7 +37,10 @@ if (selected.length === 0) {
   for (const check of await runChecks()) count(check.passed ? "passed" : "failed", check.name);
 }
 const reports = mkdtempSync(join(tmpdir(), "mobula-test-"));
+// What tests bundle is not the user's to keep.
+const cache = join(reports, "cache");
 try {
+  makeBundles();
   for (const file of testFiles()) await runFile(file);
 } finally {
   rmSync(reports, { recursive: true, force: true });
@@ -53,6 +56,12 @@ function testFiles() {
   const order = ["common", "protocol", "core", "simulation", "platform", "io", "process", "api", "cli"];
   const rank = (file) => (order.indexOf(file.split("/")[1]) + order.length + 1) % (order.length + 1);
   return files.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+/** Without them the tests run too; whoever needs them says so. */
+function makeBundles() {
+  const env = { ...runtimeEnvironment(), MOBULA_CACHE_DIR: cache };
+  spawnSync(findRuntime("bun"), ["test/support/make_bundles.ts"], { cwd: root, env, stdio: "inherit" });
 }
 
 async function runFile(file) {
@@ -87,8 +96,7 @@ function runTest(file, report, runId, watch) {
     `--reporter-outfile=${report}`,
   ];
   const env = { ...runtimeEnvironment(), [RUN_VARIABLE]: runId, ...(all ? { MOBULA_TEST_ALL: "1" } : {}) };
-  // What tests bundle is not the user's to keep.
-  env.MOBULA_CACHE_DIR = join(reports, "cache");
+  env.MOBULA_CACHE_DIR = cache;
   // A user's cluster or token must not leak into the tests.
   for (const name of ["MOBULA_ADDRESS", "MOBULA_TOKEN", "MOBULA_SESSION_DIR", "MOBULA_NAMESPACE"]) {
     delete env[name];

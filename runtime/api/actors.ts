@@ -35,7 +35,7 @@ class ActorExit extends Error {
  */
 export function exitActor(): never {
   const state = workerState();
-  if (state === null || state.actor === null) {
+  if (state === null || (state.actor ?? state.context.current?.actor ?? null) === null) {
     throw new TypeError("exitActor() can be used inside an actor only");
   }
   throw new ActorExit(
@@ -55,7 +55,7 @@ export function checkpoint(): void {
   const context = state?.context.current ?? null;
   const durable = context === null ? null : durableActorOf(context);
   if (durable !== null) return durable.request();
-  const spec = state?.actor?.spec;
+  const spec = (context?.actor ?? state?.actor)?.spec;
   if (spec !== undefined && (spec.maxConcurrency > 1 || spec.concurrencyGroups !== undefined)) {
     throw new RangeError("checkpoint() needs an actor with one call at a time (maxConcurrency 1, no groups)");
   }

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { isOwnFile } from "../platform/runtime_folder.ts";
 
 export const ANONYMOUS = "anonymous";
 
@@ -13,9 +14,6 @@ const FILES_MAX = 64;
 const LINE_CHARS_MAX = 1000;
 const FILE_BYTES_MAX = 2 * 1024 * 1024;
 const files = new Map<string, readonly string[]>();
-
-/** The folder of mobula itself: its own frames are skipped. */
-const RUNTIME_DIR: string = fileURLToPath(new URL("../", import.meta.url));
 
 /**
  * The variable (or property) that the result of the call is assigned to, by `new Error().stack` taken inside the called
@@ -55,7 +53,7 @@ export function* callersOf(stack: string): Generator<CallSite> {
     const match = /^\s*at .*?((?:file:\/\/)?\/[^()]*?):(\d+):(\d+)\)?\s*$/.exec(text);
     if (match === null) continue;
     const path = toPath(match[1]!);
-    if (path === undefined || path.startsWith(RUNTIME_DIR)) continue;
+    if (path === undefined || isOwnFile(path)) continue;
     yield { path, line: Number(match[2]), column: Number(match[3]) };
   }
 }

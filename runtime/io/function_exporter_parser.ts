@@ -3,8 +3,8 @@
  * tenth of their start.
  * @module
  */
-import { createRequire } from "node:module";
 import type * as acorn from "acorn";
+import { requirePackage } from "../platform/runtime_folder.ts";
 import { bundledSource } from "./code_bundle/bundle_loader.ts";
 import { exportFromModule } from "./code_bundle/module_export.ts";
 import { rememberSent } from "./code_bundle/source_stacks.ts";
@@ -14,5 +14,5 @@ import { callersOf, declaresName } from "./function_exporter_names.ts";
 /** Call it before the first export. */
 export function useParserOfProcess(): void {
   useModules({ bundledSource, exportFromModule, callersOf, declaresName, rememberSent });
-  useParser(() => createRequire(import.meta.url)("acorn") as typeof acorn);
+  useParser(() => requirePackage("acorn") as typeof acorn);
 }

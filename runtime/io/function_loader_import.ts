@@ -10,6 +10,7 @@ import { createRequire, isBuiltin } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runtimeName } from "#platform";
+import { RUNTIME_URL } from "../platform/runtime_folder.ts";
 
 /** What `import()` is bound to. */
 export type Importer = (specifier: unknown, options?: ImportCallOptions) => Promise<unknown>;
@@ -42,7 +43,9 @@ export function resolveSpecifier(specifier: string, workingDir: string): string 
   if (specifier.startsWith("/")) return urlOf(specifier, specifier);
   // node:, bun:, npm:, jsr:, https:, data:, file: are the runtime's own business.
   if (/^[a-z][a-z0-9+.-]*:/i.test(specifier)) return specifier;
-  if (specifier === "mobula" || specifier.startsWith("mobula/")) return specifier;
+  // By address: a worker's bundle has no package around it.
+  if (specifier === "mobula") return new URL("mod.ts", RUNTIME_URL).href;
+  if (specifier === "mobula/web") return new URL("web/mod.ts", RUNTIME_URL).href;
   if (isBuiltin(specifier)) return specifier === "bun" ? specifier : `node:${specifier}`;
   return resolvePackage(specifier, workingDir) ?? resolveByRequire(specifier, workingDir);
 }

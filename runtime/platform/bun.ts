@@ -4,6 +4,7 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { dlopen, toArrayBuffer } from "bun:ffi";
+import { fileURLToPath } from "node:url";
 import type { RuntimeName } from "../common/task_spec.ts";
 import {
   C_LIBRARIES,
@@ -22,7 +23,15 @@ import { watchParent } from "./parent_watch.ts";
 import type { Platform, SharedRegion, SpawnOptions } from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
-declare const Bun: { gc(force: boolean): number };
+/** The part of Bun's globals that this file uses. */
+declare const Bun: {
+  gc(force: boolean): number;
+  plugin(options: { name: string; setup(build: PluginBuilder): void }): void;
+};
+
+interface PluginBuilder {
+  onLoad(where: { filter: RegExp }, load: () => { loader: "object"; exports: object }): void;
+}
 
 export const runtimeName: RuntimeName = "bun";
 export const runtimeVersion: string = process.versions["bun"] ?? "";
@@ -48,6 +57,14 @@ function askKernel(): boolean {
     }
   }
   return false;
+}
+
+export function answerImport(module: URL, exports: () => Readonly<Record<string, unknown>>): void {
+  const filter = new RegExp(`^${fileURLToPath(module).replace(/[^\w/]/g, "\\$&")}$`);
+  const setup = (build: PluginBuilder): void => {
+    build.onLoad({ filter }, () => ({ loader: "object", exports: exports() }));
+  };
+  Bun.plugin({ name: "mobula", setup });
 }
 
 export function mapPrivate(
@@ -150,6 +167,7 @@ function memoryCalls(library: string): MemoryCalls {
   runtimeVersion,
   spawnRuntime,
   endWithParent,
+  answerImport,
   mapPrivate,
   mapShared,
   collectGarbage,

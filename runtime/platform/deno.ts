@@ -20,8 +20,9 @@ import {
   SIGKILL,
 } from "./c_library.ts";
 import { Mappings, type MemoryCalls } from "./mappings.ts";
+import { answerByHook } from "./import_hook.ts";
 import { watchParent } from "./parent_watch.ts";
-import type { Platform, SharedRegion, SpawnOptions } from "./platform.ts";
+import type { AnswerImport, Platform, SharedRegion, SpawnOptions } from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
 /** The part of Deno's globals that this file uses. */
@@ -59,6 +60,8 @@ function askKernel(): boolean {
   }
   return false;
 }
+
+export const answerImport: AnswerImport = answerByHook;
 
 export function mapPrivate(
   fd: number,
@@ -168,6 +171,7 @@ function canForbidTransfers(): boolean {
   runtimeVersion,
   spawnRuntime,
   endWithParent,
+  answerImport,
   mapPrivate,
   mapShared,
   collectGarbage,

@@ -7,8 +7,9 @@ import { flushCompileCache } from "node:module";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { RuntimeName } from "../common/task_spec.ts";
+import { answerByHook } from "./import_hook.ts";
 import { watchParent } from "./parent_watch.ts";
-import type { Platform, SharedRegion, SpawnOptions } from "./platform.ts";
+import type { AnswerImport, Platform, SharedRegion, SpawnOptions } from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
 export const runtimeName: RuntimeName = "node";
@@ -26,6 +27,8 @@ export function spawnRuntime(runtime: RuntimeName, entry: string, options: Spawn
 export function endWithParent(): void {
   watchParent();
 }
+
+export const answerImport: AnswerImport = answerByHook;
 
 export function mapPrivate(
   _fd: number,
@@ -64,6 +67,7 @@ export function collectGarbage(): void {
   runtimeVersion,
   spawnRuntime,
   endWithParent,
+  answerImport,
   mapPrivate,
   mapShared,
   collectGarbage,

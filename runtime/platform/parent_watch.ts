@@ -2,7 +2,7 @@
  * A thread that ends its process when the process's parent is gone: for runtimes and systems that cannot ask the kernel.
  * @module
  */
-import { Worker } from "node:worker_threads";
+import process from "node:process";
 
 /** How long a process may outlive its parent. */
 export const PARENT_LOOK_MS: number = 500;
@@ -19,6 +19,8 @@ look();
 
 /** Starts the thread. It does not keep the process alive. */
 export function watchParent(): void {
+  // Loaded here: processes that ask the kernel start without it.
+  const { Worker } = process.getBuiltinModule("node:worker_threads");
   const workerData = { parent: process.ppid, everyMs: PARENT_LOOK_MS };
   const resourceLimits = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 8 };
   const thread = new Worker(LOOK, { eval: true, workerData, resourceLimits });

@@ -66,6 +66,9 @@ export type MapShared = (fd: number, length: number) => SharedRegion | null;
  */
 export type EndWithParent = () => void;
 
+/** From now on, importing the module with this address gives what `exports` answers; its code is not read. */
+export type AnswerImport = (module: URL, exports: () => Readonly<Record<string, unknown>>) => void;
+
 /** What one adapter module exports. */
 export interface Platform {
   readonly runtimeName: RuntimeName;
@@ -73,6 +76,7 @@ export interface Platform {
   readonly runtimeVersion: string;
   readonly spawnRuntime: SpawnRuntime;
   readonly endWithParent: EndWithParent;
+  readonly answerImport: AnswerImport;
   readonly mapPrivate: MapPrivate;
   readonly mapShared: MapShared;
   /** Sets a variable of this process, also for native code in it (getenv), which not every runtime's process.env does. */

@@ -3,14 +3,15 @@
  * differs. Never through a shell.
  * @module
  */
-import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { RuntimeName } from "../common/task_spec.ts";
 import { compileCacheFolder } from "./cache_folder.ts";
 import type { SpawnOptions } from "./platform.ts";
+import { RUNTIME_URL } from "./runtime_folder.ts";
 
 /** Paths of the real binaries below a node_modules folder. The packages' own `bin` entries are wrapper scripts or links
  *  that an install without install scripts leaves broken; the platform packages always hold the program. */
@@ -53,7 +54,7 @@ export function findRuntime(runtime: RuntimeName, self: ThisRuntime): string {
   if (self.name === runtime && executable(self.path)) return self.path;
   const known = found.get(runtime);
   if (known !== undefined) return known;
-  for (const modules of nodeModulesAbove(dirname(fileURLToPath(import.meta.url)))) {
+  for (const modules of nodeModulesAbove(fileURLToPath(new URL(".", RUNTIME_URL)))) {
     for (const path of PACKAGED[runtime](modules)) {
       if (executable(path)) return remember(runtime, path);
     }
@@ -98,6 +99,8 @@ export function spawnWith(
     ? [binary, ...args]
     : [starter, "--pdeathsig", "KILL", binary, ...args];
   const env = runtime === "node" ? withCompileCache(options.env) : options.env;
+  // Loaded here: most workers start no process.
+  const { spawn } = process.getBuiltinModule("node:child_process");
   return spawn(command[0]!, command.slice(1), {
     stdio: options.stdio ?? "pipe",
     detached: options.detached ?? false,

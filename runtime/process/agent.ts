@@ -15,7 +15,7 @@ import { runtimeName } from "#platform";
 import { PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId, nodeId as makeNodeId, type ProcessId } from "../common/ids.ts";
-import type { ResourceSet } from "../common/resources.ts";
+import { fromUnits, type ResourceSet } from "../common/resources.ts";
 import type { DeathCause } from "../common/task_spec.ts";
 import type { ObjectStore, StoreHost } from "../io/store/store_host.ts";
 import type { Connection } from "../io/transport/connection.ts";
@@ -161,7 +161,7 @@ export class Agent {
       port: this.#config.port,
       gate,
       onConnection: (connection, hello, path) => this.#connected(connection, hello, path),
-      objects: (id) => this.#parts!.store.openRead(id),
+      objects: (ask) => this.#parts!.store.serve(ask),
       ...(this.#tls === undefined ? {} : { tls: this.#tls }),
     });
     this.#unix = await listenUnix({
@@ -185,6 +185,10 @@ export class Agent {
     this.#parts.leases.step({ type: "prestart", count: this.#config.prestart });
   }
 
+  get #cpus(): number {
+    return fromUnits(this.#resources)["CPU"] ?? 1;
+  }
+
   async #build(): Promise<AgentParts> {
     const { nodeId } = this;
     const head = this.#head;
@@ -206,7 +210,7 @@ export class Agent {
     }, { ...shared, workers, store, nowMs, onBundlesChanged: () => this.#heartbeats?.beatSoon() });
     this.#memory = new MemoryWatch({ nodeId, scheduler: leases.scheduler, workers, log });
     const headAddress = this.#config.headAddress;
-    const actors = new Actors({ ...shared, leases, workers, nowMs });
+    const actors = new Actors({ ...shared, leases, workers, nowMs, cpus: this.#cpus });
     this.#workerRows = new WorkerRows({
       head,
       workers,

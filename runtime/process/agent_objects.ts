@@ -3,7 +3,7 @@
  * @module
  */
 import type { ActorId, NodeId, ObjectId } from "../common/ids.ts";
-import type { NodeRefChange, ObjectStep, StoreHost } from "../io/store/store_host.ts";
+import type { NodeRefChange, ObjectStep, PartReceiver, StoreHost } from "../io/store/store_host.ts";
 import type { TlsOptions } from "../io/transport/http2.ts";
 import { ObjectClient } from "../io/transport/object_client.ts";
 import type { HeadMethods, ObjectReport } from "../protocol/messages.ts";
@@ -133,12 +133,12 @@ export class AgentStoreHost implements StoreHost {
 
   async fetchObject(
     node: NodeId,
-    part: { readonly id: ObjectId; readonly offset: number; readonly length: number },
-    sink: (offset: number, bytes: Uint8Array) => void,
+    part: Parameters<StoreHost["fetchObject"]>[1],
+    receiver: PartReceiver,
     signal: AbortSignal,
   ): Promise<void> {
     const client = await this.#clientOf(node);
-    await client.fetch({ ...part, sink, signal });
+    await client.fetch({ ...part, ...receiver, from: this.nodeId, signal });
   }
 
   collectGarbage(): void {

@@ -5,7 +5,7 @@
  * @module
  */
 import { NodeDiedError, WorkerCrashedError } from "../common/errors.ts";
-import type { JobId, NodeId, ProcessId } from "../common/ids.ts";
+import type { JobId, NodeId, ProcessId, TaskId } from "../common/ids.ts";
 import type { Hello } from "../protocol/messages.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { connectUnix } from "../io/transport/unix.ts";
@@ -290,12 +290,14 @@ function guardOf(
         speaking.refuse(`send code to ${workerId}, which it does not lease`);
       }
     };
-    rules.toWorker.push(new FrameInspector("submitter", { refs: speaking.checks, code }));
+    const remakes = (task: TaskId): void => speaking.ownTask(task);
+    rules.toWorker.push(new FrameInspector("submitter", { refs: speaking.checks, code, remakes }));
     rules.fromWorker.push(new FrameInspector("worker", { refs: speaking.grants }));
   }
   if (running !== null) {
     const pushed = (sequence: number): void => running.given(from, sequence);
-    rules.toWorker.push(new FrameInspector("submitter", { refs: running.grants, pushed }));
+    const remakes = (task: TaskId): void => running.givenAgain(from, task);
+    rules.toWorker.push(new FrameInspector("submitter", { refs: running.grants, pushed, remakes }));
     rules.fromWorker.push(new FrameInspector("worker", { refs: running.checks }));
   }
   return {

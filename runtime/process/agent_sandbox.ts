@@ -66,10 +66,19 @@ export class Sandbox {
 
   /** It is given a task: it may store the results for the one that submitted it. */
   given(caller: ProcessId, sequence: number): void {
-    const id = taskId(caller, sequence);
+    this.givenAgain(caller, taskId(caller, sequence));
+  }
+
+  /** The same for a task whose results were lost, and which it runs again. */
+  givenAgain(caller: ProcessId, id: TaskId): void {
     this.#tasks.delete(id);
     this.#tasks.set(id, caller);
     if (this.#tasks.size > TASKS_MAX) this.#tasks.delete(this.#tasks.keys().next().value!);
+  }
+
+  /** Throws unless it has submitted this task. */
+  ownTask(id: TaskId): void {
+    if (!id.startsWith(`t-${this.#self.slice(2)}-`)) this.#refuse(`have ${id} run again: it is not its own`);
   }
 
   /** Throws unless it may make this object, for this owner. */

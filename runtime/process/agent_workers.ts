@@ -9,6 +9,7 @@ import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnRuntime } from "#platform";
+import { RUNTIME_URL } from "../platform/runtime_folder.ts";
 import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../common/ids.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
@@ -18,6 +19,7 @@ import { LogTails } from "./agent_logs.ts";
 import { pruneWorkerLogs } from "./log_files.ts";
 import { noteWorker } from "./agent_session.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
+import { WorkerBundles } from "./worker_bundle.ts";
 import { sandboxFlags, sandboxVariables } from "./sandbox.ts";
 
 /** An idle one has nothing to finish. */
@@ -95,7 +97,7 @@ export interface WorkerProcess {
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-const WORKER_MAIN: string = fileURLToPath(new URL("./worker_main.ts", import.meta.url));
+const WORKER_MAIN: string = fileURLToPath(new URL("process/worker_main.ts", RUNTIME_URL));
 
 export class WorkerProcesses {
   readonly #options: WorkersOptions;
@@ -103,6 +105,7 @@ export class WorkerProcesses {
   readonly #workers: Map<ProcessId, WorkerProcess> = new Map();
   readonly #logs: LogTails = new LogTails();
   readonly #fates: Map<ProcessId, DeathCause> = new Map();
+  readonly #bundles: WorkerBundles = new WorkerBundles((line) => console.error(`agent ${line}`));
   readonly #startTimeoutMs: number = workerStartTimeoutMs();
   /** Calls that run may finish, shutdown hooks too. */
   readonly #exitGraceMs: number = shutdownGraceMs();
@@ -160,7 +163,9 @@ export class WorkerProcesses {
     try {
       log = openSync(logPath, "a", 0o600);
       const cwd = folder ?? (secret === null ? null : environments.empty());
-      child = spawnRuntime(runtime, WORKER_MAIN, {
+      // A restricted one may read no more than mobula's modules.
+      const entry = secret === null ? this.#bundles.entryFor(runtime) : null;
+      child = spawnRuntime(runtime, entry ?? WORKER_MAIN, {
         env: {
           ...(secret === null ? process.env : sandboxVariables(process.env)),
           ...env.env,
@@ -254,6 +259,7 @@ export class WorkerProcesses {
   /** Kill all at once and start no more; resolves when all are gone. */
   async close(cause: DeathCause = LEFT): Promise<void> {
     this.#closed = true;
+    this.#bundles.close();
     const exits = [...this.#workers.values()].map((worker) => {
       const exit = new Promise<void>((resolve) => worker.child.once("exit", () => resolve()));
       this.#kill(worker, cause);

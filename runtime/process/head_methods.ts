@@ -24,6 +24,7 @@ import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
+import { lightActorHandlers } from "./head_light_actors.ts";
 import { memoryReport } from "./head_memory.ts";
 import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
@@ -66,6 +67,12 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
     ...nodeHandlers(services, peer),
     ...objectHandlers(services, peer),
     ...actorHandlers(services, peer),
+    ...lightActorHandlers(
+      services,
+      peer.hello.id as NodeId,
+      <R>(event: (requestId: string) => GcsEvent) => services.effects.ask(peer.number, event) as Promise<R>,
+      () => refuseWhenFull(services.store),
+    ),
     ...groupHandlers(
       peer.hello.id as NodeId,
       <R>(event: (requestId: string) => GcsEvent) => services.effects.ask(peer.number, event) as Promise<R>,
@@ -282,6 +289,7 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
       demand: pendingDemand(gcs),
       sessionDir: info.sessionDir,
     }),
+    storedAmong: ({ ids }) => ({ stored: ids.filter((id) => gcs.objects.get(id) !== null) }),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     dashboardLink: () => ({ url: info.dashboardLink() }),

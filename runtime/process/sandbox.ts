@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PERMISSION_NAMES } from "../common/runtime_env.ts";
 import type { Permissions } from "../common/task_spec.ts";
+import { RUNTIME_URL } from "../platform/runtime_folder.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
 
 /** Variables of the agent that a restricted worker's process has too. Reading them still needs the permission. */
@@ -25,7 +26,7 @@ const OWN: readonly string[] = [
 ];
 
 /** mobula's own modules: what `import("mobula")` reads. */
-const RUNTIME: string = fileURLToPath(new URL("..", import.meta.url));
+const RUNTIME: string = fileURLToPath(RUNTIME_URL);
 
 /** What the flags need to know of the process. */
 export interface SandboxPlaces {

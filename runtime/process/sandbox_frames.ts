@@ -3,6 +3,7 @@
  * what it sends is looked through before it goes on. A frame that is not as it should be ends the relay.
  * @module
  */
+import type { TaskId } from "../common/ids.ts";
 import { FrameParser } from "../protocol/frames.ts";
 import { ProtocolError } from "../protocol/protocol_error.ts";
 import {
@@ -23,6 +24,8 @@ export interface FrameRules {
   readonly refs: RefVisitor;
   /** A task or call of this number is pushed. */
   pushed?(sequence: number): void;
+  /** It makes the results of this task again. */
+  remakes?(task: TaskId): void;
   /** Before code, or a task that runs it; throws where only calls may be. */
   code?(): void;
 }
@@ -67,12 +70,14 @@ function inspectPush(
         numReturns: 1,
         depth: 0,
         items: null,
+        as: null,
         group: "",
       };
       while (reader.remaining > 0) {
         const args = readPush(reader, head, type === PushType.pushCalls);
         visitArguments(args, rules.refs);
         rules.pushed?.(head.sequence);
+        if (head.as !== null) rules.remakes?.(head.as);
       }
       return;
     }

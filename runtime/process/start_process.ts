@@ -8,6 +8,7 @@ import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { runtimeName, spawnRuntime } from "#platform";
 import type { RuntimeName } from "../common/task_spec.ts";
+import { RUNTIME_URL } from "../platform/runtime_folder.ts";
 import { findRuntime } from "../platform/spawn.ts";
 import { type NotReady, PROCESS_CONFIG_VARIABLE } from "./config.ts";
 
@@ -43,11 +44,15 @@ export async function startProcess<R extends { readonly ready: true }>(
 ): Promise<StartedProcess<R>> {
   const stderr = options.stderr ?? "pipe";
   const stdio: StdioOptions = ["pipe", "pipe", stderr];
-  const child = spawnRuntime(config.runtime, fileURLToPath(new URL(entry, import.meta.url)), {
-    env: childEnvironment(config),
-    stdio,
-    detached: true,
-  });
+  const child = spawnRuntime(
+    config.runtime,
+    fileURLToPath(new URL(entry, new URL("process/", RUNTIME_URL))),
+    {
+      env: childEnvironment(config),
+      stdio,
+      detached: true,
+    },
+  );
   // Writing to a child that just died is not our failure: its exit says so.
   child.stdin!.on("error", () => undefined);
   try {

@@ -39,7 +39,8 @@ import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { CheckpointMethods } from "./checkpoint_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
-import type { RebuildMethods } from "./rebuild_messages.ts";
+import type * as light from "./light_actor_messages.ts";
+import type { RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
 import type { GrantedRange, ObjectPlace } from "./object_place.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
@@ -90,7 +91,7 @@ export type RefChange =
 
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
-export interface AgentMethods {
+export interface AgentMethods extends light.AgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     { namespace: string | null; entrypoint: string },
@@ -234,7 +235,7 @@ export interface AgentMethods {
 /** Of a message for people; `log`: what a worker printed, labelled line by line. */
 export type MessageLevel = "log" | "info" | "warning" | "error";
 
-export interface CoreMethods extends CoreQuestions, RebuildMethods {
+export interface CoreMethods extends CoreQuestions, RebuildMethods, light.CoreMethods {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
@@ -263,7 +264,8 @@ export interface CoreMethods extends CoreQuestions, RebuildMethods {
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
-export interface HeadMethods extends GroupHeadMethods, HeadQuestions, CheckpointMethods {
+export interface HeadMethods
+  extends GroupHeadMethods, HeadQuestions, RebuildHeadMethods, light.HeadMethods, CheckpointMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<
@@ -419,7 +421,7 @@ export interface HeadMethods extends GroupHeadMethods, HeadQuestions, Checkpoint
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
 
-export interface NodeMethods extends NodeQuestions, GroupNodeMethods {
+export interface NodeMethods extends NodeQuestions, GroupNodeMethods, light.NodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome

@@ -2,14 +2,14 @@
  * The hot messages, between a submitter and a worker: task pushes and their replies, in binary, many in a frame. Nothing
  * here allocates per field; values inside are encoded values (serialization/), written and skipped as they are.
  *
- *   submitter -> worker   define  assign  pushTasks  pushCalls  returned  cancel  credits  stopItems  itemsReturned
+ *   submitter -> worker   define  assign  pushTasks  pushCalls  pushHosted  returned  cancel  credits  stopItems  itemsReturned
  *   worker -> submitter   items  replies  handBack  retired  covered
  *
  * Order matters and is kept: `define` comes before the first push that uses its index, and a generator's items before its
  * reply. Items are in push_items.ts.
  * @module
  */
-import type { ActorId, NodeId, ObjectId } from "../common/ids.ts";
+import type { ActorId, NodeId, ObjectId, TaskId } from "../common/ids.ts";
 import type { AssignedGroup } from "../common/placement_group.ts";
 import type { ByteReader, ByteWriter } from "./serialization/mod.ts";
 import { ProtocolError } from "./protocol_error.ts";
@@ -41,6 +41,8 @@ export const PushType = {
   retired: 45,
   /** A durable actor's id, and the number up to which a checkpoint holds what it has answered. */
   covered: 47,
+  /** Calls to light actors: before each the actor's id and its incarnation. */
+  pushHosted: 46,
 } as const;
 
 /** What a lease's tasks may use, for runtimeContext(). In resource units. */
@@ -67,6 +69,7 @@ export const ValueKind = { inline: 0, stored: 1 } as const;
 const HAS_DETAILS = 1;
 const GIVES_ITEMS = 2;
 const HAS_GROUP = 4;
+const MAKES_AGAIN = 8;
 
 /** What the worker of a generator is told: its items are reported one by one. */
 export interface ItemsRequest {
@@ -78,6 +81,8 @@ export interface ItemsRequest {
   readonly from: number;
   /** How many of those were read. */
   readonly read: number;
+  /** Only these are wanted, in order, and nothing after the last: the others are there. Null: all. */
+  readonly wanted: readonly number[] | null;
 }
 
 /** What a worker is told of one task or actor call, before its arguments. */
@@ -90,6 +95,8 @@ export interface PushHead {
   depth: number;
   /** Null for what is no generator. */
   items: ItemsRequest | null;
+  /** Its results are stored as those of this task, which is run again; null: as its own. */
+  as: TaskId | null;
   /** An actor call's concurrency group; "": the default one, and for tasks. */
   group: string;
 }
@@ -99,10 +106,10 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
   writer.varint(head.sequence);
   if (typeof head.target === "number") writer.varint(head.target);
   else writer.string(head.target);
-  const { items, group } = head;
+  const { items, as, group } = head;
   const plain = head.attempt === 0 && head.numReturns === 1 && head.depth === 0 && items === null &&
-    group === "";
-  writer.u8(plain ? 0 : HAS_DETAILS | (items === null ? 0 : GIVES_ITEMS) | (group === "" ? 0 : HAS_GROUP));
+    as === null && group === "";
+  writer.u8(plain ? 0 : flagsOf(head));
   if (!plain) {
     writer.varint(head.attempt);
     writer.varint(head.numReturns);
@@ -113,10 +120,24 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
     writer.varint(items.limit === null ? 0 : items.limit + 1);
     writer.varint(items.from);
     writer.varint(items.read);
+    writer.varint(items.wanted === null ? 0 : items.wanted.length + 1);
+    for (const index of items.wanted ?? []) writer.varint(index);
   }
+  if (as !== null) writer.string(as);
   if (group !== "") writer.string(group);
   writer.varint(args.length);
   writer.raw(args);
+}
+
+/** Which light actor the next call of a pushHosted frame is for. */
+export function writeHostedActor(writer: ByteWriter, actorId: ActorId, incarnation: number): void {
+  writer.string(actorId);
+  writer.varint(incarnation);
+}
+
+function flagsOf({ items, as, group }: Readonly<PushHead>): number {
+  return HAS_DETAILS | (items === null ? 0 : GIVES_ITEMS) | (group === "" ? 0 : HAS_GROUP) |
+    (as === null ? 0 : MAKES_AGAIN);
 }
 
 /** Read into `head` (reused); answers the arguments' block, a view. */
@@ -125,6 +146,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
   head.target = isCall ? reader.string() : reader.varint();
   const flags = reader.u8();
   head.items = null;
+  head.as = null;
   head.group = "";
   if (flags === 0) {
     head.attempt = 0;
@@ -135,6 +157,7 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
     head.numReturns = reader.varint();
     head.depth = reader.varint();
     if ((flags & GIVES_ITEMS) !== 0) head.items = readItemsRequest(reader);
+    if ((flags & MAKES_AGAIN) !== 0) head.as = reader.string() as TaskId;
     if ((flags & HAS_GROUP) !== 0) head.group = reader.string();
   }
   return reader.raw(reader.varint());
@@ -146,7 +169,10 @@ function readItemsRequest(reader: ByteReader): ItemsRequest {
   const limit = limitPlusOne === 0 ? null : limitPlusOne - 1;
   const from = reader.varint();
   const read = reader.varint();
-  return { backpressure, limit, from, read };
+  const wantedPlusOne = boundedCount(reader);
+  const wanted: number[] | null = wantedPlusOne === 0 ? null : [];
+  for (let left = wantedPlusOne - 1; left > 0; left--) wanted!.push(reader.varint());
+  return { backpressure, limit, from, read, wanted };
 }
 
 /** How a task ended. */

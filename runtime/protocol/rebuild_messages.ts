@@ -1,5 +1,6 @@
 /**
- * How a lost object's owner is asked to make it again (messages.ts: agent -> the owner's agent -> the owner).
+ * How a lost object's owner is asked to make it again (messages.ts: agent -> the owner's agent -> the owner), and what the
+ * owner asks the head.
  * @module
  */
 import type { NodeId, ObjectId } from "../common/ids.ts";
@@ -13,4 +14,10 @@ export interface RebuildMethods {
     { id: ObjectId; home: NodeId; lost: number },
     { at: NodeId; made: number }
   >;
+}
+
+/** Process -> head. */
+export interface RebuildHeadMethods {
+  /** Those of these objects that some node has, as far as the GCS knows. */
+  readonly storedAmong: Method<{ ids: readonly ObjectId[] }, { stored: ObjectId[] }>;
 }

@@ -8,17 +8,15 @@ import {
   ObjectReconstructionFailedError,
   type ObjectRef,
   put,
-  release,
   remote,
   shutdown,
   TaskCancelledError,
-  wait,
 } from "mobula";
-import { Tally, type TallyHandle } from "../support/actors.ts";
+import type { TallyHandle } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
-import { waitFor } from "../support/wait_for.ts";
-import { addNode, type CaseNode, firstNodeId, startCases } from "./cases.ts";
+import { addNode, startCases } from "./cases.ts";
+import { BYTES, countHere, FAR, farNode, letGo, replace, stored, TIME } from "./lost_nodes.ts";
 
 const leftovers = watchLeftovers();
 beforeAll(async () => {
@@ -28,36 +26,6 @@ afterAll(async () => {
   await shutdown();
   await leftovers.check();
 });
-
-/** Too large to travel inline. */
-const BYTES = 400_000;
-const FAR = { resources: { far: 0.01 } };
-const TIME = { timeoutMs: 30_000 };
-
-/** A node for what is to be lost. */
-function farNode(): Promise<CaseNode> {
-  return addNode({ numCpus: 4, resources: { far: 1 } });
-}
-
-/** The node dies and another one takes its place. */
-async function replace(node: CaseNode): Promise<CaseNode> {
-  const next = await farNode();
-  await node.kill();
-  await waitFor("the node is dead", node.isDead);
-  return next;
-}
-
-/** On the driver's node, which is not lost. */
-async function countHere(): Promise<TallyHandle> {
-  const tally = Tally.options({ schedulingStrategy: { nodeId: firstNodeId() } }).remote();
-  await get(tally.read.remote());
-  return tally;
-}
-
-/** Of the refs and handles of a test. */
-function letGo(...held: readonly Parameters<typeof release>[0][]): void {
-  for (const one of held) release(one);
-}
 
 const make = remote(async (tally: TallyHandle, bytes: number) => {
   const count = await get(tally.add.remote("make"));
@@ -71,10 +39,6 @@ const next = remote(async (tally: TallyHandle, data: Uint8Array) => {
 }, FAR);
 
 const sizeOf = remote((data: Uint8Array) => data.length);
-
-async function stored<T>(...refs: ObjectRef<T>[]): Promise<void> {
-  await wait(refs, { numReturns: refs.length, fetchLocal: false, ...TIME });
-}
 
 test("RECON-01 a lost result is made again, as often as its task may be retried", async () => {
   const tally = await countHere();

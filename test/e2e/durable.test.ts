@@ -203,6 +203,32 @@ describe("after a crash", () => {
   });
 });
 
+describe("light actors", () => {
+  test("are durable each by itself when their process dies", async () => {
+    const light = Ledger.options({ isolation: "shared", checkpointEvery: 4, maxTaskRetries: -1 });
+    const ledgers = upTo(20).map(() => light.remote());
+    await Promise.all(ledgers.map(ready));
+    const calls = ledgers.map((ledger, index) => upTo(index).map((item) => ledger.add.remote(item)));
+    await get(calls.flat());
+    const pids = new Set(await get(ledgers.map((ledger) => ledger.pid.remote())));
+    const more = ledgers.map((ledger, index) => upTo(10).map((item) => ledger.add.remote(index + item)));
+    for (const pid of pids) await endProcess(pid);
+    await get(more.flat());
+    expect(await get(ledgers.map((ledger) => ledger.read.remote()))).toEqual(
+      ledgers.map((_, index) => upTo(index + 10)),
+    );
+    for (const restored of await get(ledgers.map((ledger) => ledger.wasRestored.remote()))) {
+      expect(restored).toBe(1);
+    }
+    // On demand too.
+    const quiet = Ledger.options({ isolation: "shared" }).remote();
+    await get(quiet.addAndSave.remote(1));
+    await get(quiet.add.remote(2));
+    await crash(quiet);
+    expect(await get(quiet.read.remote())).toEqual([1]);
+  }, 30_000);
+});
+
 describe("on demand", () => {
   test("checkpoint() saves what its call has done before the caller has the answer", async () => {
     const ledger = Ledger.remote();

@@ -21,6 +21,7 @@ interface Layer {
 /** The layers, the more particular path first. */
 const LAYERS: readonly (readonly [path: string, name: string])[] = [
   ["runtime/mod.ts", "api"],
+  ["runtime/bundled_worker.ts", "api"],
   ["runtime/common/", "common"],
   ["runtime/protocol/", "protocol"],
   ["runtime/core/", "core"],

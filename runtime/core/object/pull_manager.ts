@@ -11,6 +11,7 @@
  *   1 The GCS told holders and size (its callback waits for objects that do not exist yet).
  *   2 A bundle that wants it was admitted.        3 The store has made room.        4 All bytes arrived and were sealed.
  *   5 Its last admitted bundle is gone or was set back: the transfer stops and the room goes back.
+ *     A busy holder names others that have some of it: they are asked first, and it again, in earnest, when they cannot help.
  *   6 No holder could send it: after a pause, doubled each time, the GCS is asked again, PULL_ROUNDS_MAX times in all.
  *
  * Which requests are served now, and which wait for room, is decided in pull_admission.ts.
@@ -92,6 +93,9 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       case "fetchFailed":
         this.#fetchFailed(nowMs, event, effects);
         break;
+      case "referred":
+        this.#referred(nowMs, event, effects);
+        break;
       case "sealed":
         this.#sealed(event.id, effects);
         break;
@@ -155,6 +159,8 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         at,
         state: "locating",
         nodes: [],
+        busy: [],
+        named: new Set(),
         senders: new Map(),
         unsent: [],
         bytes: 0,
@@ -180,6 +186,8 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     if (pull?.state !== "locating") return; // Cancelled, or sealed here meanwhile.
     pull.bytes = event.bytes;
     pull.nodes = [...event.nodes];
+    pull.busy = [];
+    pull.named = new Set(event.nodes);
     this.#setState(pull, "located");
     for (const bundle of [...pull.wantedBy]) {
       if (bundle.fetch) this.#admission.noteLocated(bundle);
@@ -213,7 +221,13 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       effects.push({ type: "fetch", id, node, ...(range.length < bytes && { range }) });
     }
     // Else those who send take the rest when they are done.
-    if (senders.size === 0) this.#pause(nowMs, pull, effects);
+    if (senders.size > 0) return;
+    if (pull.busy.length > 0) {
+      const node = pull.busy.shift()!;
+      const range = pull.unsent.shift()!;
+      senders.set(node, range);
+      effects.push({ type: "fetch", id, node, ...(range.length < bytes && { range }), insists: true });
+    } else this.#pause(nowMs, pull, effects);
   }
 
   #fetched(nowMs: number, event: Extract<PullEvent, { type: "fetched" }>, effects: PullEffect[]): void {
@@ -236,6 +250,22 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     pull.lastError = event.absent ? `${event.node} does not have it` : `${event.node}: ${event.message}`;
     pull.senders.delete(event.node);
     pull.unsent.unshift(range);
+    // A broken stream, not a broken node: without another holder it goes on where it was, and not from the beginning.
+    if (event.progress === true) pull.busy.push(event.node);
+    this.#fetchNext(nowMs, pull, effects);
+  }
+
+  /** Nothing has failed: who was named goes first, and the one that named them is the last resort. */
+  #referred(nowMs: number, event: Extract<PullEvent, { type: "referred" }>, effects: PullEffect[]): void {
+    const pull = this.#pulls.get(event.id);
+    const range = pull?.senders.get(event.node);
+    if (pull === undefined || range === undefined) return; // It was stopped meanwhile.
+    pull.senders.delete(event.node);
+    pull.unsent.unshift(range);
+    pull.busy.push(event.node);
+    const fresh = event.to.filter((node) => !pull.named.has(node));
+    for (const node of fresh) pull.named.add(node);
+    pull.nodes.unshift(...fresh);
     this.#fetchNext(nowMs, pull, effects);
   }
 
@@ -260,6 +290,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
   #nodeDied(nowMs: number, node: NodeId, effects: PullEffect[]): void {
     for (const pull of [...this.#pulls.values()]) {
       pull.nodes = pull.nodes.filter((holder) => holder !== node);
+      pull.busy = pull.busy.filter((holder) => holder !== node);
       const range = pull.senders.get(node);
       if (range === undefined) continue;
       effects.push({ type: "cancelFetch", id: pull.id, node });
@@ -383,6 +414,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         effects.push({ type: "cancelFetch", id: pull.id });
         pull.nodes.unshift(...pull.senders.keys());
       }
+      pull.nodes.push(...pull.busy.splice(0));
       effects.push({ type: "release", id: pull.id });
       this.#setState(pull, "located");
     }
@@ -425,7 +457,9 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       assert(pull.wantedBy.size > 0, `${pull.id} is wanted`);
       assert((pull.state === "fetching") === (pull.senders.size > 0), `${pull.id} comes from somewhere`);
       assert(pull.senders.size <= SENDERS_MAX, `${pull.id} comes from few`);
-      for (const node of pull.senders.keys()) assert(!pull.nodes.includes(node), `${node} sends ${pull.id}`);
+      for (const node of pull.senders.keys()) {
+        assert(!pull.nodes.includes(node) && !pull.busy.includes(node), `${node} sends ${pull.id}`);
+      }
       assert(!holdsRoom(pull) || isForAdmitted(pull), `${pull.id} has room for an admitted bundle`);
       assert((pull.state === "paused") === this.#paused.has(pull), `${pull.id} is known to be paused`);
       if (pull.state === "paused") assert(this.#timerMs <= pull.retryMs, `${pull.id} has a timer`);

@@ -26,6 +26,10 @@ export interface Pull {
   state: ObjectState;
   /** Holders that send nothing and have not failed in this round, the best first. */
   nodes: NodeId[];
+  /** Holders that have named others, and those whose streams broke on the way: the last resort, in this order. */
+  busy: NodeId[];
+  /** In this round: holders, and nodes that busy ones have referred to. None is taken up twice. */
+  named: Set<NodeId>;
   /** In state fetching: the holders that send, each with what it sends. */
   readonly senders: Map<NodeId, ByteRange>;
   /** In state fetching: what nobody sends yet. */

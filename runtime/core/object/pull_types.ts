@@ -51,13 +51,24 @@ export type PullEvent =
   }
   /** That node has sent the part that it was asked for, and others are missing. */
   | { readonly type: "fetched"; readonly id: ObjectId; readonly node: NodeId }
-  /** The transfer from that node ended without all that it was asked for. `absent`: it does not have it. */
+  /**
+   * The transfer from that node ended without all that it was asked for. `absent`: it does not have it. `progress`: something
+   * came before it broke.
+   */
   | {
     readonly type: "fetchFailed";
     readonly id: ObjectId;
     readonly node: NodeId;
     readonly absent: boolean;
+    readonly progress?: boolean;
     readonly message: string;
+  }
+  /** That node sends the object to others already, and names those that should be asked instead, the best first. */
+  | {
+    readonly type: "referred";
+    readonly id: ObjectId;
+    readonly node: NodeId;
+    readonly to: readonly NodeId[];
   }
   /** The object is complete on this node: pulled, or made here meanwhile. */
   | { readonly type: "sealed"; readonly id: ObjectId }
@@ -85,13 +96,14 @@ export type PullEffect =
   | { readonly type: "release"; readonly id: ObjectId }
   /**
    * Transfer the object, or a part of it, from where the last attempt stopped. Answered by sealed, fetched or fetchFailed.
-   * One at a time of a node.
+   * One at a time of a node. `insists`: no referral is followed. Also answered by referred otherwise.
    */
   | {
     readonly type: "fetch";
     readonly id: ObjectId;
     readonly node: NodeId;
     readonly range?: ByteRange;
+    readonly insists?: boolean;
   }
   /** From all nodes where none is named. */
   | { readonly type: "cancelFetch"; readonly id: ObjectId; readonly node?: NodeId }

@@ -18,6 +18,10 @@ export class ItemProducer {
   readonly #backpressure: number;
   readonly #limit: number | null;
   readonly #from: number;
+  /** Null: all. */
+  readonly #wanted: ReadonlySet<number> | null;
+  /** Beyond this none is wanted. */
+  readonly #end: number;
   #made = 0;
   #read: number;
   #sentBytes = 0;
@@ -25,11 +29,13 @@ export class ItemProducer {
   #stopped = false;
   #surplus = false;
 
-  constructor({ backpressure, limit, from, read }: ItemsRequest) {
+  constructor({ backpressure, limit, from, read, wanted }: ItemsRequest) {
     this.#backpressure = backpressure;
     this.#limit = limit;
     this.#from = from;
     this.#read = read;
+    this.#wanted = wanted === null ? null : new Set(wanted);
+    this.#end = wanted === null ? Infinity : (wanted.at(-1) ?? -1) + 1;
   }
 
   get isStopped(): boolean {
@@ -42,7 +48,7 @@ export class ItemProducer {
 
   /** Before each item. "end": nobody wants another one. */
   next(): "make" | "stand" | "end" {
-    if (this.#stopped || this.#surplus) return "end";
+    if (this.#stopped || this.#surplus || this.#made >= this.#end) return "end";
     const isBehind = this.#made < this.#from;
     if (this.#backpressure > 0 && !isBehind && this.#made - this.#read >= this.#backpressure) return "stand";
     return "make";
@@ -56,6 +62,7 @@ export class ItemProducer {
       return null;
     }
     const index = this.#made++;
+    if (this.#wanted !== null && !this.#wanted.has(index)) return null;
     return index < this.#from ? null : index;
   }
 

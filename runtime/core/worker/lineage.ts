@@ -12,6 +12,9 @@
  *   3 Nothing needs it.
  *   4 There is more lineage than allowed: the oldest half goes. What it would have made again is lost when it is lost.
  *   5 It was run again: its results are new, and one run less is left.
+ *
+ * A generator's items are results too. They come one by one: its record may be made while it runs, and what it makes again
+ * counts as made from when that run begins.
  * @module
  */
 import { assert } from "../../common/assert.ts";
@@ -23,6 +26,7 @@ const EVICTED_KEPT = 100_000;
 /** What a record takes beside its arguments, and each of its stored arguments. About; counted, not measured. */
 const RECORD_BYTES = 512;
 const ARGUMENT_BYTES = 128;
+const NONE: ReadonlySet<number> = new Set();
 
 /** A stored argument of a kept task. */
 export interface LineageArgument {
@@ -138,6 +142,33 @@ export class Lineage<T> {
     return true;
   }
 
+  /** A kept generator's items are made again from now on. */
+  remaking(sequence: number): void {
+    const kept = this.#tasks.get(sequence);
+    if (kept !== undefined) kept.made++;
+  }
+
+  /** A generator has ended that may be kept already. False when it is not. */
+  more(sequence: number, results: readonly number[], retriesLeft: number): boolean {
+    const kept = this.#tasks.get(sequence);
+    if (kept === undefined) return false;
+    for (const index of results) kept.live.add(index);
+    // Each of its runs has used up some, whichever ends first.
+    if (kept.retriesLeft < 0 || retriesLeft < kept.retriesLeft) kept.retriesLeft = retriesLeft;
+    this.#forgetUnneeded(kept);
+    return true;
+  }
+
+  /** What a task was kept with; null when it is not kept. */
+  whatOf(sequence: number): T | null {
+    return this.#tasks.get(sequence)?.what ?? null;
+  }
+
+  /** Its results that this process refers to. */
+  live(sequence: number): ReadonlySet<number> {
+    return this.#tasks.get(sequence)?.live ?? NONE;
+  }
+
   /** This process refers to a result no longer. */
   released(sequence: number, index: number): void {
     const kept = this.#tasks.get(sequence);
@@ -187,7 +218,7 @@ export class Lineage<T> {
       return refused(`${whose}its lineage was evicted (lineage evicted: MOBULA_MAX_LINEAGE_BYTES)`);
     }
     const reason =
-      `${whose}what made it may not be run again (a task with maxRetries: 0, an actor's call or a generator)`;
+      `${whose}what made it may not be run again (a task with maxRetries: 0, or an actor's call)`;
     return { type: "refused", code: "ObjectLostError", reason };
   }
 

@@ -13,7 +13,6 @@ import { encode, type SourceMapMappings } from "@jridgewell/sourcemap-codec";
 import type * as acorn from "acorn";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { deflateSync, inflateSync } from "node:zlib";
 import { IMPORT_NAME, isKnownGlobal } from "../function_exporter_globals.ts";
 import { analyseScope, childrenOf, declareLexical, declareVars, Scope } from "../function_exporter_scope.ts";
 import { isCode, localScopes } from "./definition.ts";
@@ -53,13 +52,15 @@ const MARK = "//mobula-bundle ";
 const PACKED_MARK = "//mobula-packed ";
 /** Larger ones travel compressed: a frame has a limit. */
 const PACKED_LENGTH_MIN = 4 * 1024 * 1024;
+/** Loaded at the call: few bundles are that large, and it is a tenth of a worker's start. */
+const zlib = () => process.getBuiltinModule("node:zlib");
 
 /** As it travels, and its hash (the same however it is packed). */
 export function writeBundle({ header, text }: Bundle, kind: string): { source: string; hash: string } {
   const plain = `${MARK}${JSON.stringify(header)}\n${text}`;
   const hash = createHash("sha256").update(`${kind}\n${plain}`).digest("hex");
   if (plain.length < PACKED_LENGTH_MIN) return { source: plain, hash };
-  return { source: PACKED_MARK + deflateSync(plain, { level: 6 }).toString("base64"), hash };
+  return { source: PACKED_MARK + zlib().deflateSync(plain, { level: 6 }).toString("base64"), hash };
 }
 
 /** The bundle in a source, or undefined when it is something else. */
@@ -67,7 +68,7 @@ export function readBundle(source: string): Bundle | undefined {
   let plain = source;
   if (source.startsWith(PACKED_MARK)) {
     const packed = Buffer.from(source.slice(PACKED_MARK.length), "base64");
-    plain = inflateSync(packed, { maxOutputLength: 256 * 1024 * 1024 }).toString();
+    plain = zlib().inflateSync(packed, { maxOutputLength: 256 * 1024 * 1024 }).toString();
   }
   if (!plain.startsWith(MARK)) return undefined;
   const end = plain.indexOf("\n");

@@ -5,6 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
+import { requirePackage } from "../../platform/runtime_folder.ts";
 
 /** Part of cache keys: another version may write other code. */
 export const ESBUILD_VERSION = "0.28.2";
@@ -21,11 +22,12 @@ const ALWAYS: readonly string[] = [
 
 let binary: string | undefined;
 
-function esbuildBinary(): string {
+/** The bundler's program. @throws {Error} that says what to install when it is not there. */
+export function esbuildBinary(): string {
   if (binary !== undefined) return binary;
   const given = process.env.ESBUILD_BINARY_PATH;
   if (given) return binary = given;
-  const { resolve } = createRequire(import.meta.url);
+  const { resolve } = requirePackage;
   const name = `@esbuild/${process.platform}-${process.arch}`;
   try {
     return binary = createRequire(resolve("esbuild")).resolve(

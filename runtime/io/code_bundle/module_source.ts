@@ -4,10 +4,10 @@
  * @module
  */
 import { readFileSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, extname } from "node:path";
 import { decode, type SourceMapMappings } from "@jridgewell/sourcemap-codec";
 import type * as acorn from "acorn";
+import { requirePackage } from "../../platform/runtime_folder.ts";
 import { runEsbuild } from "./esbuild.ts";
 import { lineAt, lineStartsOf, type MappedSource, originalPlace } from "./mapped_text.ts";
 
@@ -86,7 +86,7 @@ let parser: typeof acorn | undefined;
 
 /** An ES module's tree. */
 export function parseProgram(text: string): acorn.Program {
-  parser ??= createRequire(import.meta.url)("acorn") as typeof acorn;
+  parser ??= requirePackage("acorn") as typeof acorn;
   return parser.parse(text, {
     ecmaVersion: "latest",
     sourceType: "module",

@@ -4,9 +4,9 @@
  * laid beside the source token by token.
  * @module
  */
-import { createRequire } from "node:module";
 import { dirname, relative, sep } from "node:path";
 import type * as acorn from "acorn";
+import { requirePackage } from "../../platform/runtime_folder.ts";
 import { callersOf } from "../function_exporter_names.ts";
 import { projectOf } from "./bundler.ts";
 import { findDefinition, type Shape } from "./definition.ts";
@@ -119,7 +119,7 @@ interface Token {
 }
 
 function tokens(text: string, shift: number): Token[] {
-  const { tokenizer } = createRequire(import.meta.url)("acorn") as typeof acorn;
+  const { tokenizer } = requirePackage("acorn") as typeof acorn;
   const found: Token[] = [];
   for (const token of tokenizer(text, { ecmaVersion: "latest", sourceType: "module" })) {
     found.push({ text: text.slice(token.start, token.end), start: token.start + shift });

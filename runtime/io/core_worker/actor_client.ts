@@ -14,8 +14,10 @@ import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
 import { constructorError, describeActor, diedError } from "./actor_errors.ts";
 import { laneOf } from "./concurrency_groups.ts";
+import { callRow } from "./call_rows.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { HandleInfo } from "./handle_info.ts";
+import type { HostLink, HostLinks } from "./host_links.ts";
 import { type ItemCall, itemsOption } from "./item_calls.ts";
 import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
@@ -34,6 +36,7 @@ export interface ActorRegistry {
   /** The client may have become busy, or idle (see `isBusy`). A busy one is kept: its handles may be held only by code that
    *  waits for it. */
   busyChanged(client: ActorClient): void;
+  readonly hosts: HostLinks;
 }
 
 /** See the module's header. */
@@ -50,6 +53,8 @@ export class ActorClient implements WorkerLinkObserver {
   readonly #watchers = new Set<() => void>();
   readonly #methods = new Map<string, CalledMethod>();
   #link: WorkerLink | null = null;
+  /** Of a light actor: the link is its host's, and shared. */
+  #host: HostLink | null = null;
   #linkIncarnation = 0;
   #pumpScheduled = false;
   #recheck: Timer | null = null;
@@ -65,6 +70,7 @@ export class ActorClient implements WorkerLinkObserver {
       push: (calls) => this.#push(calls),
       fail: (call, kind, cause) => this.#failCall(call, kind, cause),
       retried: (call) => {
+        this.#host?.forget(call.sequence);
         call.attempt++;
         call.enter("pendingNode");
       },
@@ -198,8 +204,10 @@ export class ActorClient implements WorkerLinkObserver {
   #pumpNow(): void {
     this.#queue.pump();
     if (this.#queue.inFlight.size === 0) return;
+    // To a busy host it leaves at the end of the turn, with the calls to its other actors.
+    if (this.#host !== null && !this.#host.isIdleBut(this.#queue.inFlight.size)) return;
     this.#core.link.flush(); // Refs that go with it are known first.
-    this.#link?.flush();
+    (this.#host ?? this.#link)?.flush();
   }
 
   #ready(call: OwnCall): void {
@@ -218,6 +226,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   #push(calls: OwnCall[]): void {
     const link = this.#link!;
+    const host = this.#host;
     const writer = this.#writer;
     const nowMs = this.#core.nowMs();
     writer.reset();
@@ -228,30 +237,37 @@ export class ActorClient implements WorkerLinkObserver {
       }
       call.pushedMs = nowMs;
       call.enter("submitted");
-      const { sequence, attempt, depth } = call;
+      const { sequence, attempt, depth, as } = call;
       const target = call.method.name;
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
       const group = call.options.concurrencyGroup ?? "";
-      const head = { sequence, target, attempt, numReturns: call.numReturns, depth, items, group };
-      writePush(writer, head, call.args.block());
+      const head = { sequence, target, attempt, numReturns: call.numReturns, depth, items, as, group };
+      if (host === null) writePush(writer, head, call.args.block());
+      else host.push(this, this.#linkIncarnation, head, call.args.block());
       for (const argument of call.args.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);
       }
     }
-    link.send(PushType.pushCalls, writer.bytes());
+    if (host === null) link.send(PushType.pushCalls, writer.bytes());
   }
 
   replies(link: WorkerLink, header: Uint8Array): void {
     if (link !== this.#link) return; // Of an incarnation that was given up.
     const returned: number[] = [];
-    for (const reply of readReplies(header)) {
-      const pushed = this.#queue.inFlight.get(reply.sequence);
-      if (pushed === undefined) continue; // Late: its incarnation or connection was given up.
-      checkReply(reply, pushed.numReturns);
-      const call = this.#queue.completed(reply.sequence);
-      if (call !== undefined && this.#completed(call, reply)) returned.push(reply.sequence);
-    }
+    for (const reply of readReplies(header)) if (this.replied(reply)) returned.push(reply.sequence);
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
+    this.repliesRead();
+  }
+
+  replied(reply: Reply): boolean {
+    const pushed = this.#queue.inFlight.get(reply.sequence);
+    if (pushed === undefined) return false; // Late: its incarnation or connection was given up.
+    checkReply(reply, pushed.numReturns);
+    const call = this.#queue.completed(reply.sequence);
+    return call !== undefined && this.#completed(call, reply);
+  }
+
+  repliesRead(): void {
     this.#queue.pump();
     this.#settleBusy();
   }
@@ -353,13 +369,24 @@ export class ActorClient implements WorkerLinkObserver {
     const { nodeId, workerId, socketPath, incarnation } = status;
     const address = { nodeId: nodeId!, workerId: workerId!, socketPath: socketPath! };
     this.#linkIncarnation = incarnation;
-    this.#link = new WorkerLink(address.workerId, address.nodeId, this.#core.openWorker(address), this);
+    if (status.shared === true) {
+      this.#host = this.#registry.hosts.join(address, this);
+      this.#link = this.#host.link;
+      if (this.#host.isOpen) this.opened(this.#link);
+    } else {this.#link = new WorkerLink(
+        address.workerId,
+        address.nodeId,
+        this.#core.openWorker(address),
+        this,
+      );}
   }
 
   #dropLink(): void {
     const link = this.#link;
-    this.#link = null;
-    link?.close();
+    const host = this.#host;
+    this.#link = this.#host = null;
+    if (host !== null) host.leave(this);
+    else link?.close();
     this.#recheck?.clear();
     this.#recheck = null;
   }
@@ -372,22 +399,29 @@ export class ActorClient implements WorkerLinkObserver {
 
   lost(link: WorkerLink): void {
     if (link !== this.#link) return;
-    this.#link = null;
+    const isShared = this.#host !== null;
+    this.#link = this.#host = null;
     this.#queue.disconnected(this.#linkIncarnation);
-    this.#askAgain();
+    if (isShared) this.#registry.hosts.askAgain(this);
+    else this.#askAgain();
+  }
+
+  get isCutOff(): boolean {
+    return this.#link === null && this.status?.state !== "DEAD";
   }
 
   /** Whether the actor died or only the connection broke is the GCS's to say; ask until it says something new. */
   #askAgain(): void {
     this.#recheck = Timer.background(() => {
       this.#core.link.notify("watchActor", { actorId: this.info.actorId });
-      if (this.#link === null && this.status?.state !== "DEAD") this.#askAgain();
+      if (this.isCutOff) this.#askAgain();
     }, RECHECK_MS);
   }
 
   // ---- ends ----------------------------------------------------------------------------------------------------------------
 
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
+    this.#host?.forget(call.sequence);
     if (call.isAnswered) return this.#end(call);
     if (call.cancelled) return this.#failCancelled(call, null);
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
@@ -439,37 +473,9 @@ export class ActorClient implements WorkerLinkObserver {
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
     const itemBytes = call.options.streams ? this.#core.itemCalls.bytesOf(call.sequence) : undefined;
-    const bytes = itemBytes ?? reply?.bytes ?? 0;
-    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, bytes, error));
-  }
-
-  #row(
-    call: OwnCall,
-    state: TaskRow["state"],
-    startMs: number | null,
-    endMs: number | null,
-    resultBytes: number,
-    error: TaskRow["error"],
-  ): TaskRow {
-    return {
-      taskId: call.id,
-      attempt: call.attempt,
-      jobId: this.#core.identity.jobId,
-      name: call.method.stats.name,
-      type: "ACTOR_TASK",
-      state,
-      parentTaskId: call.parent?.taskId ?? null,
-      actorId: this.info.actorId,
-      nodeId: this.status?.nodeId ?? null,
-      workerId: this.status?.workerId ?? null,
-      submittedMs: call.submittedMs,
-      pushedMs: call.pushedMs === 0 ? null : call.pushedMs,
-      startMs,
-      endMs,
-      args: call.args.resolved.map((entry) => entry.id),
-      resultBytes,
-      error,
-    };
+    const resultBytes = itemBytes ?? reply?.bytes ?? 0;
+    const outcome = { state, startMs: reply?.startMs ?? null, endMs, resultBytes, error };
+    recorder.row(callRow(call, this.#core.identity.jobId, this.status, outcome));
   }
 
   /** What runs at the actor now, as far as this process knows. */
@@ -485,7 +491,9 @@ export class ActorClient implements WorkerLinkObserver {
     for (const call of this.#queue.inFlight.values()) {
       if (limit-- <= 0 || call.pushedMs > before) return;
       const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
-      rows.push(this.#row(call, state, isFirst ? call.pushedMs : null, null, 0, null));
+      const startMs = isFirst ? call.pushedMs : null;
+      const outcome = { state, startMs, endMs: null, resultBytes: 0, error: null } as const;
+      rows.push(callRow(call, this.#core.identity.jobId, this.status, outcome));
       isFirst = false;
     }
   }

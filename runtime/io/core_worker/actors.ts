@@ -6,7 +6,7 @@ import { type ActorId, actorId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
 import { type Placement, placementOf } from "../../common/group_options.ts";
 import { resourcesOf } from "../../common/options.ts";
-import { runtimeEnvOf } from "../../common/runtime_env.ts";
+import { runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { CallFacts, CallStage } from "../../common/why_facts.ts";
@@ -26,6 +26,7 @@ import type { CoreContext } from "./core_context.ts";
 import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { HandleInfo } from "./handle_info.ts";
+import { HostLinks } from "./host_links.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
@@ -55,10 +56,12 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #naming = 0;
   #afterNames: (() => void)[] = [];
   #creations = new WeakMap<ActorClient, Promise<void>>();
+  readonly hosts: HostLinks;
 
   constructor(core: CoreContext, host: ActorHost) {
     this.#core = core;
     this.#host = host;
+    this.hosts = new HostLinks(core);
     core.recorder.addSource(this);
   }
 
@@ -116,6 +119,9 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     const { givenOptions: options, code } = remoteClass;
     const { name: className } = code.definition;
     const placement = placementOf(className, options, 0, core.inheritedGroup);
+    if (options.isolation === "shared") {
+      checkShared(className, runtimeEnvOf(core.runtimeEnv, options.runtimeEnv));
+    }
     const args = encodeArguments(core, values, `new ${className}`);
     const methods: Record<string, MethodInfo> = {};
     for (const [method, info] of Object.entries(code.definition.methods)) {
@@ -238,8 +244,10 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       maxPendingCalls: info.maxPendingCalls,
       ...(info.checkpointEvery !== undefined && { checkpointEvery: info.checkpointEvery }),
       resources: placement.resources,
-      placementResources: resourcesOf(options, 1),
+      // A light actor needs no CPU of its own, not even to be placed.
+      placementResources: resourcesOf(options, options.isolation === "shared" ? 0 : 1),
       strategy: placement.strategy,
+      ...(options.isolation === "shared" ? { isolation: "shared" as const } : {}),
       ...(placement.group && { group: placement.group.info }),
       ...labelWishesOf(options),
       runtimeEnv,
@@ -358,4 +366,12 @@ export function infoOf(spec: ActorSpec): HandleInfo {
     ...(spec.checkpointEvery !== undefined && { checkpointEvery: spec.checkpointEvery }),
     counted: spec.name === "" && !spec.detached,
   };
+}
+
+/** Neighbours in one process could use what each of them was given. */
+function checkShared(className: string, { permissions }: RuntimeEnvRequest): void {
+  if (permissions === undefined) return;
+  throw new RangeError(
+    `${className}: isolation "shared" does not go with runtimeEnv.permissions: a sandbox is one actor's process`,
+  );
 }

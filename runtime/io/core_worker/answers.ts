@@ -169,7 +169,7 @@ export class Answers {
   }
 
   #store(item: WorkItem, index: number, encoded: Encoded): Promise<number> {
-    return this.#core.store.write(returnId(this.#inputs.taskIdOf(item), index), encoded, {
+    return this.#core.store.write(returnId(item.as ?? this.#inputs.taskIdOf(item), index), encoded, {
       home: item.caller.node,
       owner: item.caller.id,
       isError: false,

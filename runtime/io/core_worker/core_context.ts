@@ -54,6 +54,8 @@ export interface CoreContext {
   readonly identity: Identity;
   /** Why this process is no part of the cluster any more. */
   readonly closedReason: Error | null;
+  /** It may not speak to the head. */
+  readonly isRestricted: boolean;
   /** Resolves when the identity is known. */
   readonly connected: Promise<void>;
   /** The environment that tasks of this process have unless they say otherwise: the job's, in a worker its own. */

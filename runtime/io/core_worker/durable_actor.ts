@@ -42,7 +42,8 @@ export function durableActorOf(context: TaskContext): DurableActor | null {
 /** See the module's header. */
 export class DurableActor {
   readonly #core: CoreWorker;
-  readonly #spec: ActorSpec;
+  readonly actorId: ActorId;
+  readonly #className: string;
   readonly #incarnation: number;
   readonly #instance: Hooks;
   readonly #calls: AppliedCalls;
@@ -55,7 +56,8 @@ export class DurableActor {
     restored: AppliedRecord | null,
   ) {
     this.#core = core;
-    this.#spec = of.spec;
+    this.actorId = of.spec.actorId;
+    this.#className = of.spec.className;
     this.#incarnation = of.incarnation;
     this.#instance = of.instance;
     this.#calls = new AppliedCalls(of.spec.checkpointEvery ?? null, restored);
@@ -69,10 +71,6 @@ export class DurableActor {
   /** Save before the call that runs now is answered. */
   request(): void {
     this.#calls.request();
-  }
-
-  get actorId(): ActorId {
-    return this.#spec.actorId;
   }
 
   get isDue(): boolean {
@@ -98,8 +96,7 @@ export class DurableActor {
     try {
       await this.#save();
     } catch (error) {
-      const { className, actorId } = this.#spec;
-      console.error(`mobula warning: ${className} (${actorId}) could not save its state:`, error);
+      console.error(`mobula warning: ${this.#className} (${this.actorId}) could not save its state:`, error);
       const { isRequested } = this.#calls;
       this.#calls.notSaved();
       return isRequested ? { error } : { tell: () => undefined };
@@ -109,7 +106,8 @@ export class DurableActor {
   }
 
   async #save(): Promise<void> {
-    const { className, actorId } = this.#spec;
+    const { actorId } = this;
+    const className = this.#className;
     const state = await this.#instance[saveState]!();
     const checkpoint: Checkpoint = { state, calls: this.#calls.record() };
     const bytes = this.#core.codec.encodeAlone(checkpoint, `${className}'s checkpoint`);
@@ -133,10 +131,18 @@ export class DurableActor {
         continue;
       }
       writer.reset();
-      writeCovered(writer, this.#spec.actorId, through);
+      writeCovered(writer, this.actorId, through);
       caller.send(PushType.covered, writer.bytes());
     }
   }
+}
+
+/** Whether makeDurable() must be asked. */
+export function mayBeDurable(
+  { checkpointEvery }: Pick<ActorSpec, "checkpointEvery">,
+  instance: object,
+): boolean {
+  return checkpointEvery !== undefined || saveState in instance || restoreState in instance;
 }
 
 /**
@@ -151,7 +157,7 @@ export async function makeDurable(
   const { spec, instance } = of;
   const hooks = instance as Hooks;
   const has = [typeof hooks[saveState] === "function", typeof hooks[restoreState] === "function"];
-  if (spec.checkpointEvery === undefined && !has[0] && !has[1]) return null;
+  if (!mayBeDurable(spec, instance)) return null;
   if (!has[0] || !has[1]) {
     const missing = ["saveState", "restoreState"].filter((_, index) => !has[index]);
     throw new TypeError(

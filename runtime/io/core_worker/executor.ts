@@ -50,12 +50,14 @@ export class Executor implements BlockingObserver {
   readonly #queue: Deque<WorkItem> = new Deque();
   /** Of an actor with concurrency groups: what may not begin yet waits there. */
   #lanes: CallLanes<WorkItem> | null = null;
-  readonly #replies = new ReplyBatch();
+  readonly #replies: ReplyBatch;
   readonly #items: ItemRunner;
   readonly #answers: Answers;
   readonly inputs: ItemInputs;
   /** Told once that it has run some function as often as it may, and takes no more. */
   onRetired: () => void = NOTHING;
+  /** Told each time that nothing runs or waits any more. */
+  onIdle: () => void = NOTHING;
   #hasRetired = false;
   readonly #cancels: RunningCancels;
   readonly #limits = new RunLimits();
@@ -71,14 +73,16 @@ export class Executor implements BlockingObserver {
   #handBackTimer: ReturnType<typeof setTimeout> | null = null;
   #whenIdle: (() => void)[] = [];
 
-  /** `exit` ends this process. */
+  /** `exit` ends this process. `replies`: of several executors that share their callers. */
   constructor(
     core: CoreWorker,
     context: ExecutionContext,
     devices: VisibleDevices | null,
     exit: () => void,
+    replies: ReplyBatch = new ReplyBatch(),
   ) {
     this.#core = core;
+    this.#replies = replies;
     this.#context = context;
     this.#devices = devices;
     this.#items = new ItemRunner(core, context, this.#replies, () => this.enter());
@@ -99,11 +103,12 @@ export class Executor implements BlockingObserver {
     return this.inputs.actor;
   }
 
-  /** From now on this worker is this actor. */
+  /** From now on this worker is this actor; or this executor is a light actor's, until it is idle. */
   host(actor: HostedActor): void {
     this.inputs.actor = actor;
-    const { maxConcurrency, concurrencyGroups } = actor;
-    if (concurrencyGroups !== undefined) this.#lanes = new CallLanes(maxConcurrency, concurrencyGroups);
+    this.#isLeaving = false;
+    const { maxConcurrency, concurrencyGroups: groups } = actor;
+    this.#lanes = groups === undefined ? null : new CallLanes(maxConcurrency, groups);
     if (maxConcurrency > 1 || this.#lanes !== null) this.#context.interleave();
   }
 
@@ -135,6 +140,13 @@ export class Executor implements BlockingObserver {
     for (const item of unstarted) this.#answers.unstarted(item);
     this.#cancels.cancel(caller, sequences, order);
     this.flush();
+  }
+
+  /** The actor is gone while its process goes on: nothing more begins, and what runs has no caller any more. */
+  abandon(reason: Error): void {
+    this.#isLeaving = true;
+    this.#take(() => true);
+    this.#cancels.abandon(reason);
   }
 
   /** Remove what was not begun. */
@@ -270,6 +282,7 @@ export class Executor implements BlockingObserver {
     this.flush();
     if (this.#running === 0 && this.#queue.length === 0) {
       for (const resolve of this.#whenIdle.splice(0)) resolve();
+      this.onIdle();
     }
   }
 

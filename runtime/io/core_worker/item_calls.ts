@@ -6,7 +6,7 @@ import type { ItemsRequest } from "../../protocol/push.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
 import { FixedItems } from "./fixed_items.ts";
-import { type ItemCallInit, type ItemReceiver, receiveItems } from "./item_receiver.ts";
+import { type ItemCallInit, type ItemReceiver, type ItemTaker, receiveItems } from "./item_receiver.ts";
 import { ItemStream } from "./item_stream.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { ObjectRefStream } from "./object_ref_stream.ts";
@@ -40,7 +40,7 @@ export interface ItemCall {
 
 /** The generator calls of one process that have not ended, by their number, and the streams that its tasks opened. */
 export class ItemCalls {
-  readonly #receivers = new Map<number, ItemReceiver>();
+  readonly #receivers = new Map<number, ItemTaker>();
   readonly #streams = new Set<ItemStream>();
 
   /** A generator is called. */
@@ -58,6 +58,19 @@ export class ItemCalls {
       },
     });
     return call;
+  }
+
+  /** A generator is run again, under a number of its own. */
+  again(sequence: number, taker: ItemTaker): void {
+    this.#receivers.set(sequence, taker);
+    taker.ended.onSettled({
+      entrySettled: () => queueMicrotask(() => this.#receivers.delete(sequence)),
+    });
+  }
+
+  /** What takes the items of a call that has not ended; null when it has, or is no generator. */
+  takerOf(sequence: number): ItemTaker | null {
+    return this.#receivers.get(sequence) ?? null;
   }
 
   /** What the push of a generator says; null for what is none. */

@@ -26,6 +26,19 @@ import type { WorkerLink } from "./worker_link.ts";
 /** An item that came: a small value as its bytes (a view of its frame), anything else as its entry, counted once. */
 export type Item = Uint8Array | Entry;
 
+/** Stored items are looked through for those that nobody refers to when there are twice as many as the last time. */
+const SWEEP_MIN = 64;
+
+/** What takes the items of one generator's runs, at its caller. */
+export interface ItemTaker {
+  readonly ended: Entry;
+  /** Of all items that came. */
+  readonly bytes: number;
+  pushed(link: WorkerLink, attempt: number): ItemsRequest;
+  report(report: ItemReport, link: WorkerLink): void;
+  tell(): void;
+}
+
 /** What every generator call is made with. */
 export interface ItemCallInit {
   readonly core: CoreContext;
@@ -39,7 +52,7 @@ export interface ItemCallInit {
 }
 
 /** See the module's header. */
-export abstract class ItemReceiver implements EntryWaiter {
+export abstract class ItemReceiver implements EntryWaiter, ItemTaker {
   readonly ended: Entry;
   /** Of all items that came. */
   bytes = 0;
@@ -69,12 +82,18 @@ export abstract class ItemReceiver implements EntryWaiter {
     return this.reader.hasLeft;
   }
 
+  /** How many retries were left when the reader left; null when it has not. */
+  retriesAtLeave: number | null = null;
+  /** Items that were stored, and may be referenced still. */
+  #stored: number[] = [];
+  #sweepAt: number = SWEEP_MIN;
+
   /** An attempt goes to a worker; answers what that must know. */
   pushed(link: WorkerLink, attempt: number): ItemsRequest {
     const { backpressure, limit } = this.init;
     this.#link = link;
     this.#attempt = attempt;
-    const request = { backpressure, limit, ...this.reader.begin(attempt) };
+    const request = { backpressure, limit, ...this.reader.begin(attempt), wanted: null };
     // The reader left while the call was on its way back from a worker that did not start it. Behind its push.
     if (this.isStopped) queueMicrotask(() => this.#sendStop());
     return request;
@@ -109,6 +128,7 @@ export abstract class ItemReceiver implements EntryWaiter {
     const work = this.ended.maker;
     if (work === null) return;
     // It does not start, or returns at its next yield, and is not tried again.
+    this.retriesAtLeave = work.retriesLeft;
     work.retriesLeft = 0;
     if (!work.withdraw()) this.#sendStop();
   }
@@ -139,8 +159,26 @@ export abstract class ItemReceiver implements EntryWaiter {
     entry.count++;
     const held = contains.map((ref) => holdReplyRef(core, ref));
     if (bytes !== null) core.objects.settleInline(entry, bytes, held);
-    else core.objects.settleStored(entry, node, size, held);
+    else {
+      core.objects.settleStored(entry, node, size, held);
+      this.#noteStored(index);
+    }
     return entry;
+  }
+
+  /** Stored items that are referenced, as returns of the call. */
+  storedReturns(): number[] {
+    return this.#stored.filter((index) => {
+      const entry = this.init.core.objects.find(returnId(this.id, index));
+      return entry !== undefined && !entry.released;
+    });
+  }
+
+  #noteStored(index: number): void {
+    this.#stored.push(index + 1);
+    if (this.#stored.length < this.#sweepAt) return;
+    this.#stored = this.storedReturns();
+    this.#sweepAt = Math.max(SWEEP_MIN, 2 * this.#stored.length);
   }
 
   /** The pending entry that an item settles. */
@@ -149,16 +187,8 @@ export abstract class ItemReceiver implements EntryWaiter {
     return Entry.ofReturn(core.identity, sequence, index + 1, name);
   }
 
-  /** Its worker holds the item's refs until they are counted here; of an item that is not wanted, nothing is. */
-  #acknowledge({ index, contains }: ItemReport): void {
-    const link = this.#link;
-    if (contains.length === 0 || link === null) return;
-    const names: ItemName[] = [[this.init.sequence, index]];
-    this.init.core.link.confirmHolds().then(() => {
-      const writer = new ByteWriter(16);
-      writeItemNames(writer, names);
-      link.send(PushType.itemsReturned, writer.bytes());
-    }, () => undefined); // The agent is gone; the worker lets go when the connection ends.
+  #acknowledge(report: ItemReport): void {
+    if (this.#link !== null) acknowledgeItem(this.init.core, this.#link, report);
   }
 
   /** A worker that crashes may have stored one more item than it could report: nobody will ever ask for that. */
@@ -168,6 +198,21 @@ export abstract class ItemReceiver implements EntryWaiter {
     if (home === "" || core.closedReason !== null) return;
     core.link.reference({ op: "disown", id: returnId(this.id, this.reader.received + 1), home });
   }
+}
+
+/** Its worker holds the item's refs until they are counted here; of an item that is not wanted, nothing is. */
+export function acknowledgeItem(
+  core: CoreContext,
+  link: WorkerLink,
+  { sequence, index, contains }: ItemReport,
+): void {
+  if (contains.length === 0) return;
+  const names: ItemName[] = [[sequence, index]];
+  core.link.confirmHolds().then(() => {
+    const writer = new ByteWriter(16);
+    writeItemNames(writer, names);
+    link.send(PushType.itemsReturned, writer.bytes());
+  }, () => undefined); // The agent is gone; the worker lets go when the connection ends.
 }
 
 /** What of an item counts against UNREAD_BYTES_MAX: nothing of a stored one. */
@@ -180,12 +225,12 @@ function inlineBytes(item: Item): number {
 export function receiveItems(
   link: WorkerLink,
   header: Uint8Array,
-  receiverOf: (sequence: number) => ItemReceiver | null,
+  receiverOf: (sequence: number) => ItemTaker | null,
 ): void {
   // Unread items are views of it.
   const reader = new ByteReader(header.slice());
   const report = newItemReport();
-  let receiver: ItemReceiver | null = null;
+  let receiver: ItemTaker | null = null;
   let sequence = -1;
   while (reader.remaining > 0) {
     readItem(reader, report);

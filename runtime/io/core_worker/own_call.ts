@@ -42,6 +42,7 @@ interface Rare {
   isAnswered: boolean;
   signal: AbortSignal | null;
   signalIndex: number;
+  as: TaskId | null;
 }
 
 /**
@@ -139,8 +140,22 @@ export class OwnCall implements Work {
   set signalIndex(index: number) {
     this.#rarely().signalIndex = index;
   }
+  /** The call whose results it makes again, under that one's ids; null: its own. */
+  get as(): TaskId | null {
+    return this.#rare === null ? null : this.#rare.as;
+  }
+  set as(task: TaskId | null) {
+    this.#rarely().as = task;
+  }
   #rarely(): Rare {
-    return this.#rare ??= { attempt: 0, cancelled: false, isAnswered: false, signal: null, signalIndex: -1 };
+    return this.#rare ??= {
+      attempt: 0,
+      cancelled: false,
+      isAnswered: false,
+      signal: null,
+      signalIndex: -1,
+      as: null,
+    };
   }
 
   withdraw(): boolean {

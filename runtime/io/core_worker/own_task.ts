@@ -45,6 +45,7 @@ interface Rare {
   memoryKills: number;
   cancelled: boolean;
   signalIndex: number;
+  as: TaskId | null;
 }
 
 /** Held back: for its arguments or for names, so that only its manager has it. Ended: its outcome is decided. */
@@ -116,8 +117,15 @@ export class OwnTask implements Work {
   set signalIndex(index: number) {
     this.#rarely().signalIndex = index;
   }
+  /** The task whose results it makes again, under that one's ids; null: its own. */
+  get as(): TaskId | null {
+    return this.#rare === null ? null : this.#rare.as;
+  }
+  set as(task: TaskId | null) {
+    this.#rarely().as = task;
+  }
   #rarely(): Rare {
-    return this.#rare ??= { attempt: 0, memoryKills: 0, cancelled: false, signalIndex: -1 };
+    return this.#rare ??= { attempt: 0, memoryKills: 0, cancelled: false, signalIndex: -1, as: null };
   }
 
   get ended(): boolean {

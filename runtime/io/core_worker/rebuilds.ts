@@ -2,72 +2,97 @@
  * Lost results of this process's tasks are made again: what has ended well is remembered (core/worker/lineage.ts decides how
  * long, and what must run), and a lost object's task runs once more, under its own id, into the same entries.
  *
+ * Of a generator the items that were lost are made again, by a run with a number of its own, because the first one may not
+ * have ended (its worker died, and it was tried again elsewhere): the worker stores them under their old ids. The head says
+ * which have a copy still.
+ *
  * Arguments of such a run that this process holds are pulled as always: one that is lost too is rebuilt by that pull, and so
  * on. Arguments that were freed meanwhile are made anew by tasks of their own, whose results live as long as the run.
  * @module
  */
 import { errorOfCode, ObjectLostError } from "../../common/errors.ts";
 import { type ObjectId, returnId, taskId, taskOfObject } from "../../common/ids.ts";
-import { Lineage, type Rerun } from "../../core/worker/lineage.ts";
-import type { RebuildMethods } from "../../protocol/rebuild_messages.ts";
+import { Lineage, type RebuildPlan, type Rerun } from "../../core/worker/lineage.ts";
+import type { RefTarget } from "../../protocol/messages.ts";
+import type { RebuildHeadMethods, RebuildMethods } from "../../protocol/rebuild_messages.ts";
 import { type ReplyResult, ValueKind } from "../../protocol/push.ts";
 import { maxLineageBytes } from "../environment.ts";
 import { keptAgain, type KeptArguments } from "./arguments.ts";
 import { cancelledError } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
-import type { Entry } from "./entry.ts";
+import { Entry } from "./entry.ts";
 import { sequenceOf } from "./explain.ts";
-import { type CallShape, OwnTask } from "./own_task.ts";
+import { ItemReceiver } from "./item_receiver.ts";
+import { OwnTask } from "./own_task.ts";
+import { RemadeItems } from "./remade_items.ts";
+import { type AgainInit, type Submission, TaskSubmission } from "./submissions.ts";
 
-/** What it takes to submit a task again. */
-interface Submission {
-  readonly call: CallShape;
-  readonly args: KeptArguments;
-  attempt: number;
-}
+type Plan = Extract<RebuildPlan<Submission>, { type: "rebuild" }>;
+
+/** Asked of the head in one message. */
+const ASKED_TOGETHER = 10_000;
 
 /** See the module's header. */
 export class Rebuilds {
   readonly #core: CoreContext;
-  readonly #resubmit: (task: OwnTask) => void;
   readonly #lineage: Lineage<Submission> = new Lineage(maxLineageBytes());
   /** Entries of freed arguments that were made anew, by their old ids. */
   readonly #anew: Map<ObjectId, WeakRef<Entry>> = new Map();
+  /** Generators whose lost items are being found out. */
+  readonly #looking: Map<number, Promise<void>> = new Map();
 
-  constructor(core: CoreContext, resubmit: (task: OwnTask) => void) {
+  constructor(core: CoreContext) {
     this.#core = core;
-    this.#resubmit = resubmit;
   }
 
-  /** A task has ended well with these results, and its arguments are not let go yet. */
-  keep(task: OwnTask, results: readonly ReplyResult[]): void {
-    const { call, sequence, retriesLeft } = task;
-    if (call.maxRetries === 0 || call.items !== null) return;
+  /** A task has ended with these results, and its arguments are not let go yet. A generator's say nothing. */
+  keep(task: OwnTask, results: readonly ReplyResult[] | null): void {
+    if (task.call.maxRetries === 0) return;
+    if (task.call.items !== null) return this.#keepItems(task);
     const stored: number[] = [];
-    for (const [index, { kind }] of results.entries()) {
+    for (const [index, { kind }] of (results ?? []).entries()) {
       if (kind === ValueKind.stored && !task.returns[index]!.released) stored.push(index);
     }
-    if (this.#lineage.remade(sequence, stored, retriesLeft) || stored.length === 0) return;
+    if (!this.#lineage.remade(task.sequence, stored, task.retriesLeft)) {
+      this.#remember(task, stored, task.retriesLeft);
+    }
+  }
+
+  /** A generator has ended, or one of its items was lost before that. */
+  #keepItems(task: OwnTask): void {
+    const taker = this.#core.itemCalls.takerOf(task.sequence);
+    if (taker instanceof RemadeItems) {
+      const stored = taker.storedReturns();
+      if (!this.#lineage.more(taker.of, stored, task.retriesLeft) && taker.of === task.sequence) {
+        this.#remember(task, stored, task.retriesLeft);
+      }
+    } else if (taker instanceof ItemReceiver) {
+      const stored = taker.storedReturns();
+      const retriesLeft = taker.retriesAtLeave ?? task.retriesLeft;
+      if (!this.#lineage.more(task.sequence, stored, retriesLeft)) this.#remember(task, stored, retriesLeft);
+    }
+  }
+
+  #remember(task: OwnTask, results: readonly number[], retriesLeft: number): void {
+    if (results.length === 0) return;
     const args = task.args.kept();
     if (args === null) return;
-    const what = { call, args, attempt: task.attempt };
-    const refs = args instanceof Uint8Array ? [] : args.flatMap((part) => {
-      if (part instanceof Uint8Array) return [];
-      const id = part.id as ObjectId;
-      const sequence = this.#sequenceOf(id);
-      return [{ id, task: sequence, owned: sequence !== null || this.#isOurs(id) }];
-    });
-    const parts = args instanceof Uint8Array ? [args] : args;
+    const parts = partsOf(args);
     let bytes = 0;
     for (const part of parts) if (part instanceof Uint8Array) bytes += part.length;
-    this.#lineage.keep({ sequence, bytes, stored: refs, results: stored, retriesLeft, what });
+    const stored = argumentIds(args).map((id) => {
+      const made = this.#sequenceOf(id);
+      return { id, task: made, owned: made !== null || this.#isOurs(id) };
+    });
+    const what = new TaskSubmission(this.#core, task, args);
+    this.#lineage.keep({ sequence: task.sequence, bytes, stored, results, retriesLeft, what });
   }
 
   /** This process refers to one of its stored objects no longer. */
   released(id: ObjectId): void {
     if (this.#lineage.size === 0) return;
     const sequence = this.#sequenceOf(id);
-    if (sequence !== null) this.#lineage.released(sequence, Number(id.slice(id.lastIndexOf(".") + 1)));
+    if (sequence !== null) this.#lineage.released(sequence, indexOf(id));
   }
 
   /** CoreMethods.rebuildObject: somebody has found no copy of an object of ours. */
@@ -86,7 +111,10 @@ export class Rebuilds {
       if (sequence === null) {
         throw new ObjectLostError("it was put, and put values cannot be made again", { objectId: id });
       }
-      if (lost >= this.#lineage.made(sequence)) this.#makeAgain(entry, sequence);
+      if (lost >= this.#lineage.made(sequence)) {
+        if (this.#isGenerator(sequence)) await this.#lookForItems(entry, sequence);
+        else this.#makeAgain(entry, sequence);
+      }
     }
     if (entry.isPending) {
       await new Promise<void>((settled) => entry.onSettled({ entrySettled: () => settled() }));
@@ -97,58 +125,148 @@ export class Rebuilds {
     return { at, made: sequence === null ? 0 : this.#lineage.made(sequence) };
   }
 
-  #makeAgain(lost: Entry, sequence: number): void {
-    const { id } = lost;
+  /** Throws with why there is none. */
+  #planFor(lost: Entry, sequence: number): Plan {
     const plan = this.#lineage.plan(sequence, (argument) => this.#argument(argument) !== null);
-    if (plan.type === "refused") throw errorOfCode(plan.code, plan.reason, { objectId: id });
-    for (const rerun of plan.first) this.#makeAnew(rerun);
-    const { call } = plan.last.what;
+    if (plan.type === "refused") throw errorOfCode(plan.code, plan.reason, { objectId: lost.id });
+    return plan;
+  }
+
+  #makeAgain(lost: Entry, sequence: number): void {
+    const plan = this.#planFor(lost, sequence);
+    this.#runFirst(plan);
+    const { name, numReturns } = plan.last.what;
     const task = taskId(this.#core.identity.self, sequence);
-    const fresh = this.#core.objects.newReturns(sequence, call.numReturns, call.name);
+    const fresh = this.#core.objects.newReturns(sequence, numReturns, name);
     const returns = fresh.map((unused, index) => {
       const entry = this.#held(returnId(task, index));
       // Of one that nobody refers to any more: what is stored of it goes at once.
       if (entry === null) unused.released = true;
       return entry ?? unused;
     });
-    const again = this.#submission(plan.last, sequence, returns);
-    for (const entry of returns) {
-      // What lies elsewhere is not lost, as far as we know: it stays.
-      if (entry.state === "stored" && entry.location === lost.location) entry.remake(again);
-      else if (entry.isPending) entry.maker = again;
-    }
-    this.#resubmit(again);
+    // What lies elsewhere is not lost, as far as we know: it stays.
+    const wanted = returns.filter(({ state, isPending, location }) =>
+      isPending || state === "stored" && location === lost.location
+    );
+    this.#run(plan.last, { sequence, as: null, returns }, wanted);
   }
 
-  /** A freed argument's task, as a new one: its old results' ids are over everywhere. */
-  #makeAnew(rerun: Rerun<Submission>): void {
+  /** Freed arguments' tasks, as new ones: their old results' ids are over everywhere. */
+  #runFirst({ first, last }: Plan): void {
+    if (first.length === 0) return;
     const { objects, identity } = this.#core;
-    const { call } = rerun.what;
-    const sequence = this.#core.nextSequence();
-    const returns = objects.newReturns(sequence, call.numReturns, call.name);
-    const task = this.#submission(rerun, sequence, returns);
-    for (const [index, entry] of returns.entries()) {
-      entry.maker = task;
-      this.#anew.set(returnId(taskId(identity.self, rerun.sequence), index), new WeakRef(entry));
+    const wanted = new Set([...first, last].flatMap(({ what }) => argumentIds(what.args)));
+    for (const rerun of first) {
+      const { name, numReturns, items } = rerun.what;
+      const task = taskId(identity.self, rerun.sequence);
+      const sequence = this.#core.nextSequence();
+      if (items === null) {
+        const returns = objects.newReturns(sequence, numReturns, name);
+        for (const [index, entry] of returns.entries()) {
+          this.#anew.set(returnId(task, index), new WeakRef(entry));
+        }
+        this.#run(rerun, { sequence, as: null, returns }, returns);
+        continue;
+      }
+      const entries = new Map<number, Entry>();
+      for (const id of wanted) {
+        if (taskOfObject(id) !== task || this.#argument(id) !== null) continue;
+        const entry = Entry.ofReturn(identity, sequence, indexOf(id), name);
+        entries.set(indexOf(id) - 1, entry);
+        this.#anew.set(id, new WeakRef(entry));
+        objects.register(entry); // What an attempt stores before it crashes is counted.
+      }
+      this.#runItems(rerun, { sequence, of: sequence }, entries);
     }
-    this.#resubmit(task);
   }
 
-  #submission(
+  // ---- generators ----------------------------------------------------------------------------------------------------------
+
+  #isGenerator(sequence: number): boolean {
+    const known = this.#lineage.whatOf(sequence);
+    if (known !== null) return known.items !== null;
+    const work = this.#core.itemCalls.takerOf(sequence)?.ended.maker ?? null;
+    if (!(work instanceof OwnTask) || work.call.maxRetries === 0) return false;
+    this.#keepItems(work); // It runs still.
+    return this.#lineage.whatOf(sequence) !== null;
+  }
+
+  /** Once for all who find items of one generator lost at the same time. */
+  #lookForItems(lost: Entry, sequence: number): Promise<void> {
+    const looking = this.#looking.get(sequence) ?? this.#makeItemsAgain(lost, sequence).finally(() => {
+      this.#looking.delete(sequence);
+    });
+    this.#looking.set(sequence, looking);
+    return looking;
+  }
+
+  async #makeItemsAgain(lost: Entry, sequence: number): Promise<void> {
+    const of = taskId(this.#core.identity.self, sequence);
+    const suspects: Entry[] = [];
+    for (const index of this.#lineage.live(sequence)) {
+      const entry = this.#held(returnId(of, index));
+      if (entry?.state === "stored" && entry.location === lost.location) suspects.push(entry);
+    }
+    const stored = await this.#storedAmong(suspects.map(({ id }) => id));
+    const entries = new Map<number, Entry>();
+    for (const entry of suspects) {
+      if (stored.has(entry.id) || entry.state !== "stored" || entry.released) continue;
+      entries.set(indexOf(entry.id) - 1, entry);
+    }
+    if (entries.size === 0) return; // Somebody else has them, or nobody wants them any more.
+    const plan = this.#planFor(lost, sequence);
+    this.#runFirst(plan);
+    this.#lineage.remaking(sequence);
+    this.#runItems(plan.last, { sequence: this.#core.nextSequence(), of: sequence }, entries);
+  }
+
+  async #storedAmong(ids: readonly ObjectId[]): Promise<ReadonlySet<ObjectId>> {
+    const all = new Set<ObjectId>();
+    // Only its agent may speak to the head for it.
+    if (this.#core.isRestricted) return all;
+    for (let from = 0; from < ids.length; from += ASKED_TOGETHER) {
+      const params = { ids: ids.slice(from, from + ASKED_TOGETHER) };
+      const { result } = await this.#core.link.request("head", { method: "storedAmong", params });
+      const { stored } = result as RebuildHeadMethods["storedAmong"]["result"];
+      for (const id of stored) all.add(id);
+    }
+    return all;
+  }
+
+  /** `of`: the number of the call whose items they are; the run's own for items with new ids. */
+  #runItems(
+    rerun: Rerun<Submission>,
+    { sequence, of }: { readonly sequence: number; readonly of: number },
+    entries: ReadonlyMap<number, Entry>,
+  ): void {
+    const core = this.#core;
+    const { name, items } = rerun.what;
+    const taker = new RemadeItems({ core, sequence, of, name, limit: items!.limit, entries });
+    core.itemCalls.again(sequence, taker);
+    const as = of === sequence ? null : taskId(core.identity.self, of);
+    this.#run(rerun, { sequence, as, returns: [taker.ended] }, [taker.ended, ...entries.values()]);
+  }
+
+  // ---- runs ----------------------------------------------------------------------------------------------------------------
+
+  /** `pending`: what it settles. */
+  #run(
     { what, retriesLeft }: Rerun<Submission>,
-    sequence: number,
-    returns: readonly Entry[],
-  ): OwnTask {
+    init: Pick<AgainInit, "sequence" | "as" | "returns">,
+    pending: readonly Entry[],
+  ): void {
     const core = this.#core;
     const args = keptAgain(
       core,
       what.args,
       (target) => this.#argument(target.id as ObjectId) ?? core.objects.arrived(target),
     );
-    const task = new OwnTask(sequence, what.call, args, returns, null, core.nowMs());
-    task.attempt = ++what.attempt;
-    task.retriesLeft = retriesLeft;
-    return task;
+    const work = what.make({ ...init, args, retriesLeft });
+    for (const entry of pending) {
+      if (entry.isPending) entry.maker = work;
+      else entry.remake(work);
+    }
+    what.start(work);
   }
 
   /** The entry of an argument that this process holds, or of what was made in its place. */
@@ -172,4 +290,18 @@ export class Rebuilds {
   #isOurs(id: ObjectId): boolean {
     return id.startsWith(`o-${this.#core.identity.self.slice(2)}-`);
   }
+}
+
+function partsOf(args: KeptArguments): readonly (Uint8Array | RefTarget)[] {
+  return args instanceof Uint8Array ? [args] : args;
+}
+
+/** Of stored arguments. */
+function argumentIds(args: KeptArguments): ObjectId[] {
+  return partsOf(args).flatMap((part) => part instanceof Uint8Array ? [] : [part.id as ObjectId]);
+}
+
+/** Of a result among its task's. */
+function indexOf(id: ObjectId): number {
+  return Number(id.slice(id.lastIndexOf(".") + 1));
 }

@@ -16,6 +16,8 @@ const BATCH_BYTES = 256 * 1024;
 export class ReplyBatch {
   readonly #callers = new Set<Caller>();
   #firstMs = 0;
+  /** While it is set, flush() waits: several actors share a batch, and more of them run in this turn. */
+  isHeld = false;
 
   /** A value or an error, encoded. */
   add(caller: Caller, head: Readonly<ReplyHead>, encoded: Uint8Array): void {
@@ -35,11 +37,15 @@ export class ReplyBatch {
     if (this.#callers.size === 0) this.#firstMs = performance.now();
     this.#callers.add(caller);
     writeItem(caller.items, item);
-    if (caller.items.position > BATCH_BYTES) this.flush();
+    if (caller.items.position > BATCH_BYTES) this.#send();
   }
 
   /** Send all that wait. The next push often comes at once. */
   flush(): void {
+    if (!this.isHeld) this.#send();
+  }
+
+  #send(): void {
     if (this.#callers.size === 0) return;
     stayAwake();
     for (const caller of this.#callers) caller.sendReplies();
@@ -60,6 +66,6 @@ export class ReplyBatch {
   }
 
   #added(caller: Caller): void {
-    if (caller.replies.position > BATCH_BYTES || performance.now() - this.#firstMs > BATCH_MS) this.flush();
+    if (caller.replies.position > BATCH_BYTES || performance.now() - this.#firstMs > BATCH_MS) this.#send();
   }
 }

@@ -94,7 +94,7 @@ export class TaskManager implements WorkerLinkObserver {
     });
     this.#pump = new TaskPump(core, this.#submitter);
     this.#history = new TaskHistory(core, this.#submitter);
-    this.rebuilds = new Rebuilds(core, (task) => this.#begin(task));
+    this.rebuilds = new Rebuilds(core);
     this.cancels = new TaskCancels(core, {
       submitter: this.#submitter,
       linkOf: (lease) => this.#links.get(lease.grant.workerId)?.link ?? null,
@@ -141,10 +141,11 @@ export class TaskManager implements WorkerLinkObserver {
     const task = new OwnTask(sequence, call, args, returns, parent, core.nowMs());
     for (const entry of returns) entry.maker = task;
     if (parent !== null) parent.adopt(task);
-    this.#begin(task);
+    this.begin(task);
   }
 
-  #begin(task: OwnTask): void {
+  /** Submit a task that is made. */
+  begin(task: OwnTask): void {
     const core = this.#core;
     const { call, args } = task;
     if (call.signal !== null && !call.signal.aborted) core.cancels.join(call.signal, task);
@@ -308,6 +309,7 @@ export class TaskManager implements WorkerLinkObserver {
         items: task.call.items === null
           ? null
           : this.#core.itemCalls.pushed(task.sequence, link, task.attempt),
+        as: task.as,
         group: "",
       };
       writePush(writer, head, task.args.block());
@@ -358,7 +360,7 @@ export class TaskManager implements WorkerLinkObserver {
     if (reply.error === null) stats.finished++;
     else stats.failed++;
     this.#history.ended(task, reply.error === null ? "FINISHED" : "FAILED", reply, null);
-    if (reply.results !== null) this.rebuilds.keep(task, reply.results);
+    if (reply.results !== null || task.call.items !== null) this.rebuilds.keep(task, reply.results);
     const holds = settleReply(this.#core, task.returns, reply, grant.nodeId);
     this.#end(task);
     return holds;

@@ -2,11 +2,13 @@
  * One pushed task or call as the worker that has it sees it, and the actor that a worker hosts.
  * @module
  */
+import type { TaskId } from "../../common/ids.ts";
 import type { Assignment } from "../../protocol/push.ts";
 import type { DurableActor } from "./durable_actor.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { TaskContext } from "./execution_context.ts";
 import type { ItemOutlet } from "./item_outlet.ts";
+import type { ActorFacts } from "./worker_state.ts";
 
 /** One pushed task or call. */
 export interface WorkItem {
@@ -15,6 +17,8 @@ export interface WorkItem {
   readonly attempt: number;
   readonly numReturns: number;
   readonly depth: number;
+  /** The task whose results it makes again; null: its own. */
+  readonly as: TaskId | null;
   /** An actor call's concurrency group; "": the default one. */
   readonly group: string;
   /** A task's function, or null for an actor call. */
@@ -42,6 +46,8 @@ export interface HostedActor {
   readonly assigned: Assignment;
   /** Its state is saved and restored; absent where that is not so. */
   readonly durable?: DurableActor;
+  /** Of a light actor; absent where the process is the actor. */
+  readonly facts?: ActorFacts;
 }
 
 // deno-lint-ignore no-explicit-any -- user code: any arguments, any result

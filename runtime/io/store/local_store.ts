@@ -15,8 +15,10 @@ import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/mes
 import type { Ownerless } from "../../core/object/directory_events.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
 import { memoryOf, reportOf } from "./memory_rows.ts";
+import type { ObjectAsk, Referral } from "../transport/object_stream.ts";
 import { ObjectPool } from "./object_pool.ts";
 import { ObjectPulls, PREFETCHES_MAX } from "./object_pulls.ts";
+import { ObjectSources } from "./object_sources.ts";
 import { cancelled, ObjectSpace } from "./object_space.ts";
 import { PulledRanges } from "./pulled_ranges.ts";
 import { ReferenceKeeper } from "./reference_keeper.ts";
@@ -72,6 +74,7 @@ export class LocalStore implements ObjectStore {
   readonly #space: ObjectSpace;
   readonly #references: ReferenceKeeper;
   readonly #pulls: ObjectPulls;
+  readonly #sources: ObjectSources;
   #requests = 0;
   #closed = false;
 
@@ -124,6 +127,12 @@ export class LocalStore implements ObjectStore {
       ranges,
       pin: (holder, id) => space.step({ type: "pin", holder, id }),
       unpin: (holder, id) => this.#unpin(holder, id, 1),
+    });
+    this.#sources = new ObjectSources({
+      space,
+      pool,
+      unpin: (holder, id) => this.#unpin(holder, id, Infinity),
+      incoming: (id) => this.#pulls.incoming(id),
     });
   }
 
@@ -255,30 +264,15 @@ export class LocalStore implements ObjectStore {
   }
 
   openRead(id: ObjectId): ObjectSourceBytes | null {
-    const entry = this.#space.table.get(id);
-    if (entry === undefined) return null;
-    const holder = `stream:${++this.#requests}`;
-    this.#space.step({ type: "pin", holder, id });
-    return {
-      size: entry.size,
-      // It may come into memory, or leave it, between two parts.
-      read: (offset, length) =>
-        entry.resident
-          ? this.#space.bytesOf(entry, offset, length)
-          : this.#space.partOfSpilled(entry, offset, length),
-      readNow: (offset, length) => this.#space.bytesOf(entry, offset, length),
-      close: () => this.#unpin(holder, id, Infinity),
-    };
+    return this.#sources.open(id);
+  }
+
+  serve(ask: ObjectAsk): Promise<ObjectSourceBytes | Referral | null> {
+    return this.#sources.serve(ask);
   }
 
   openCreation(process: ProcessId, id: ObjectId): CreationBytes | null {
-    const creation = this.#space.table.creation(process, id);
-    if (creation === undefined || creation.offset === null) return null;
-    const { offset: start, size } = creation;
-    return {
-      size,
-      read: (offset, length) => this.#pool.read(start + offset, Math.min(length, size - offset)),
-    };
+    return this.#sources.openCreation(process, id);
   }
 
   isLocal(id: ObjectId): boolean {
@@ -479,5 +473,6 @@ export class LocalStore implements ObjectStore {
     this.#space.table.check();
     this.#references.check();
     this.#pulls.check();
+    this.#sources.check();
   }
 }

@@ -6,11 +6,11 @@ import { errorOfCode } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, taskOfObject, workerId } from "../../common/ids.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { PullRoom } from "../../core/object/pull_admission.ts";
-import type { ByteRange } from "../../core/object/pull_ranges.ts";
 import { PullManager } from "../../core/object/pull_manager.ts";
 import type { PullEffect, PullEvent, PullPurpose, WantedObject } from "../../core/object/pull_types.ts";
-import { OBJECT_CHUNK_BYTES } from "../transport/object_stream.ts";
+import { RELAYED_BYTES_MIN } from "../../core/object/fan_out.ts";
 import { Bandwidth } from "./bandwidth.ts";
+import { IncomingObject } from "./incoming_object.ts";
 import type { PulledRanges } from "./pulled_ranges.ts";
 import type { StoreHost } from "./store_host.ts";
 
@@ -36,36 +36,6 @@ export interface PullWaiter {
   failed(error: Error): void;
 }
 
-/** One object that room was asked for. */
-interface Incoming {
-  readonly id: ObjectId;
-  readonly bytes: number;
-  /** Undefined until the room is there. */
-  offset: number | null | undefined;
-  /** Where an inline object gathers. */
-  memory: Uint8Array | null;
-  /** What has come of its parts, by their offset. */
-  readonly parts: Map<number, Part>;
-  /** Bytes of the parts that are here and good, whole. */
-  completeBytes: number;
-  /** Under way, one a node. */
-  readonly transfers: Map<NodeId, Transfer>;
-}
-
-/** A part of an object, or all of it. */
-interface Part {
-  /** Bytes from its start; those after the last whole chunk are not checked yet. */
-  received: number;
-}
-
-interface Transfer {
-  readonly part: Part;
-  /** What the part had when this began: chunks count from there. */
-  readonly startBytes: number;
-  /** Its writes are refused once it is aborted. */
-  readonly abort: AbortController;
-}
-
 interface Located {
   readonly home: NodeId;
   isError: boolean;
@@ -79,7 +49,7 @@ export class ObjectPulls {
   /** Keys of prefetches, the oldest first. */
   readonly #prefetches = new Set<string>();
   readonly #located = new Map<ObjectId, Located>();
-  readonly #incoming = new Map<ObjectId, Incoming>();
+  readonly #incoming = new Map<ObjectId, IncomingObject>();
   /** Why an object was wanted first, for traces; only while it is being pulled. */
   readonly #purposes = new Map<ObjectId, PullPurpose>();
   /** From where a copy came, until it is gone: when that node dies, the copy is the one to keep. */
@@ -115,6 +85,12 @@ export class ObjectPulls {
     { readonly id: ObjectId; readonly home: NodeId; readonly state: string; readonly bytes: number }
   > {
     return this.#manager.pulls();
+  }
+
+  /** An object on its way here that has room in the pool, for those who send it on. */
+  incoming(id: ObjectId): IncomingObject | null {
+    const incoming = this.#incoming.get(id);
+    return typeof incoming?.offset === "number" ? incoming : null;
   }
 
   bandwidth(): Record<NodeId, number> {
@@ -188,6 +164,8 @@ export class ObjectPulls {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
         for (const effect of this.#manager.step(this.#store.nowMs(), next)) this.#perform(effect);
       }
+      // Those whose bytes nobody sends us any more need not wait for them.
+      for (const incoming of this.#incoming.values()) if (incoming.isAwaited) incoming.settle();
     } finally {
       this.#stepping = false;
     }
@@ -205,12 +183,11 @@ export class ObjectPulls {
         void this.#reserve(effect.id, effect.bytes);
         break;
       case "release":
-        this.#stopTransfers(effect.id);
-        this.#incoming.delete(effect.id);
+        this.#drop(effect.id);
         this.#store.ranges.release(effect.id);
         break;
       case "fetch":
-        void this.#fetch(effect.id, effect.node, effect.range);
+        void this.#fetch(effect);
         break;
       case "cancelFetch":
         this.#stopTransfers(effect.id, effect.node);
@@ -282,15 +259,7 @@ export class ObjectPulls {
   }
 
   async #reserve(id: ObjectId, bytes: number): Promise<void> {
-    const incoming: Incoming = {
-      id,
-      bytes,
-      offset: undefined,
-      memory: null,
-      parts: new Map(),
-      completeBytes: 0,
-      transfers: new Map(),
-    };
+    const incoming = new IncomingObject(id, bytes);
     this.#incoming.set(id, incoming);
     try {
       const offset = await this.#store.ranges.reserve(id, bytes);
@@ -306,14 +275,13 @@ export class ObjectPulls {
     }
   }
 
-  async #fetch(id: ObjectId, node: NodeId, range?: ByteRange): Promise<void> {
+  async #fetch({ id, node, range, insists }: Extract<PullEffect, { type: "fetch" }>): Promise<void> {
     const incoming = this.#incoming.get(id)!;
     const { offset: base, length } = range ?? { offset: 0, length: incoming.bytes };
-    const part = incoming.parts.get(base) ?? { received: 0 };
-    incoming.parts.set(base, part);
+    const part = incoming.part(base, length);
     const startBytes = part.received;
     const abort = new AbortController();
-    incoming.transfers.set(node, { part, startBytes, abort });
+    incoming.transfers.set(node, { part, abort });
     const startMs = this.#store.nowMs();
     const isOwn = node === this.#store.host.nodeId;
     this.#trace("pull", id, `${length} bytes from ${isOwn ? "this node's disk" : node}`);
@@ -328,13 +296,18 @@ export class ObjectPulls {
       part.received += bytes.byteLength;
     };
     try {
+      const onChecked = (offset: number): void => incoming.checked(base, offset);
       if (isOwn) {
-        const arrived = (bytes: number): void => void (part.received = bytes);
+        const arrived = (bytes: number): void => {
+          part.received = bytes;
+          onChecked(bytes);
+        };
         const { memory } = incoming;
         await this.#store.ranges.restore(id, { from: startBytes, memory, signal: abort.signal, arrived });
       } else {
-        const wanted = { id, offset: base + startBytes, length: length - startBytes };
-        await this.#store.host.fetchObject(node, wanted, sink, abort.signal);
+        const mayRefer = insists !== true && incoming.bytes >= RELAYED_BYTES_MIN;
+        const wanted = { id, offset: base + startBytes, length: length - startBytes, mayRefer };
+        await this.#store.host.fetchObject(node, wanted, { sink, onChecked }, abort.signal);
       }
       if (abort.signal.aborted) return;
       if (part.received !== length) {
@@ -344,14 +317,13 @@ export class ObjectPulls {
       if (abort.signal.aborted) return;
       abort.abort();
       incoming.transfers.delete(node);
-      const { code, message, offset } = error as { code?: string; message: string; offset?: number };
       // What came after the last good checksum is fetched again, from the next holder.
-      part.received = typeof offset === "number" ? Math.min(offset - base, part.received) : startBytes;
-      const absent = code === "ObjectNotHereError";
-      this.step({ type: "fetchFailed", id, node, absent, message });
+      part.received = part.good;
+      this.step(this.#failureOf(id, node, part.good > startBytes, error));
       return;
     }
     incoming.transfers.delete(node);
+    part.good = length;
     incoming.completeBytes += length;
     if (!isOwn) {
       this.#bandwidth.add(node, length - startBytes, this.#store.nowMs() - startMs);
@@ -361,29 +333,51 @@ export class ObjectPulls {
     else this.step({ type: "fetched", id, node });
   }
 
+  #failureOf(id: ObjectId, node: NodeId, progress: boolean, error: unknown): PullEvent {
+    const { code, message, holders } = error as {
+      code?: string;
+      message: string;
+      holders?: readonly NodeId[];
+    };
+    if (code === "ReferredError" && holders !== undefined) {
+      return { type: "referred", id, node, to: holders.filter((to) => to !== this.#store.host.nodeId) };
+    }
+    return { type: "fetchFailed", id, node, absent: code === "ObjectNotHereError", progress, message };
+  }
+
   /** Ends the object's transfers, or that from one node; what they have not checked is fetched again. */
   #stopTransfers(id: ObjectId, only?: NodeId): void {
     const transfers = this.#incoming.get(id)?.transfers;
-    for (const [node, { part, startBytes, abort }] of transfers ?? []) {
+    for (const [node, { part, abort }] of transfers ?? []) {
       if (only !== undefined && node !== only) continue;
       abort.abort();
       transfers!.delete(node);
-      part.received -= (part.received - startBytes) % OBJECT_CHUNK_BYTES;
+      part.received = part.good;
     }
   }
 
-  #complete(incoming: Incoming): void {
+  /** Its room goes back: whoever is sent it on gets no more of it. */
+  #drop(id: ObjectId): void {
+    this.#stopTransfers(id);
+    const incoming = this.#incoming.get(id);
+    this.#incoming.delete(id);
+    incoming?.end("dropped");
+  }
+
+  #complete(incoming: IncomingObject): void {
     const { id, memory } = incoming;
     const located = this.#located.get(id);
     this.#incoming.delete(id);
-    this.#store.ranges.seal(id, {
+    const seal = {
       home: located?.home ?? this.#store.host.nodeId,
       // The GCS knows the owner from the primary copy's report; an id names it but for its kind.
       owner: ownerOf(id),
       isError: located?.isError ?? false,
       producer: undefined,
       primary: false,
-    }, memory);
+    };
+    this.#store.ranges.seal(id, seal, memory, incoming.readers);
+    incoming.end("sealed");
   }
 
   /** The object is on this node: whoever waits for it wakes. */
@@ -414,6 +408,7 @@ export class ObjectPulls {
   close(reason: Error): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     for (const key of [...this.#waiters.keys()]) this.cancel(key, reason);
+    for (const id of [...this.#incoming.keys()]) this.#drop(id);
   }
 }
 

@@ -111,12 +111,13 @@ export class PulledRanges {
     }
   }
 
-  /** Publishes the object; `bytes` for one in the agent's memory. */
-  seal(id: ObjectId, seal: Seal, bytes: Uint8Array | null): void {
+  /** Publishes the object; `bytes` for one in the agent's memory. The `readers` pin it. */
+  seal(id: ObjectId, seal: Seal, bytes: Uint8Array | null, readers: Iterable<string>): void {
     const pulled = this.#pulled.get(id)!;
     const { holder } = pulled;
     // Pinned until those who wait for it have pinned it: the next creator's need would take it away again.
     this.#space.seal(holder, id, seal, bytes, true);
+    for (const reader of readers) this.#space.step({ type: "pin", holder: reader, id });
     const entry = this.#space.table.get(id);
     if (typeof entry?.offset === "number") this.#pool.noteWritten(entry.offset, entry.size);
     this.#endWith(id, pulled, () => {

@@ -8,6 +8,7 @@ import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+import type { ObjectAsk, Referral } from "../transport/object_stream.ts";
 import type { Ownerless } from "../../core/object/directory_events.ts";
 
 /** A step of an object's way to its reader, for traces (the journey "get" of TraceStep). */
@@ -22,6 +23,13 @@ export interface ObjectStep {
 export interface NodeRefChange {
   readonly op: "hold" | "drop";
   readonly id: ObjectId | ActorId;
+}
+
+/** Takes a part of an object that comes from another node. */
+export interface PartReceiver {
+  readonly sink: (offset: number, bytes: Uint8Array) => void;
+  /** All that came before this offset is right. */
+  readonly onChecked: (offset: number) => void;
 }
 
 /** What the store asks of its agent. */
@@ -42,11 +50,19 @@ export interface StoreHost {
   actorOutOfScope(actorId: ActorId): void;
   /** PeerMethods.references: resolves when the home has counted the changes, rejects when the home is dead. */
   sendReferences(home: NodeId, changes: NodeRefChange[]): Promise<void>;
-  /** Streams a part of an object from another node, in order, through `sink`; resolves when all of the part arrived. */
+  /**
+   * Streams a part of an object from another node, in order; resolves when all of it arrived. Rejects with ReferredError when
+   * that node names others instead, which it may when `mayRefer`.
+   */
   fetchObject(
     node: NodeId,
-    part: { readonly id: ObjectId; readonly offset: number; readonly length: number },
-    sink: (offset: number, bytes: Uint8Array) => void,
+    part: {
+      readonly id: ObjectId;
+      readonly offset: number;
+      readonly length: number;
+      readonly mayRefer: boolean;
+    },
+    receiver: PartReceiver,
     signal: AbortSignal,
   ): Promise<void>;
   /** Memory is short: every process of this node should collect garbage now (CoreMethods.collectGarbage). */
@@ -155,7 +171,9 @@ export interface ObjectStore {
   releaseArguments(key: string): void;
   /** Whether the object is complete on this node. */
   isLocal(id: ObjectId): boolean;
-  /** For a peer's stream; null when the object is not here. */
+  /** For a peer's stream; null when the object is neither here nor about to be. */
+  serve(ask: ObjectAsk): Promise<ObjectSourceBytes | Referral | null>;
+  /** A complete object; null when it is not here. */
   openRead(id: ObjectId): ObjectSourceBytes | null;
   /** What a process has written of an object that it has not sealed; null when it makes no such. */
   openCreation(process: ProcessId, id: ObjectId): CreationBytes | null;

@@ -5,15 +5,18 @@
  */
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { AuthenticationError } from "../../common/errors.ts";
-import type { ObjectId } from "../../common/ids.ts";
+import type { NodeId, ObjectId } from "../../common/ids.ts";
 import { type Http2ConnectOptions, type Http2Session, openHttp2 } from "./http2_client.ts";
 import { OBJECT_PATH } from "./http2.ts";
 import {
   ChunkParser,
   CLUSTER_HEADER,
+  HOLDERS_HEADER,
   LENGTH_HEADER,
+  NODE_HEADER,
   type ObjectSink,
   OFFSET_HEADER,
+  REFER_HEADER,
   SIZE_HEADER,
 } from "./object_stream.ts";
 import { toError, TransferError } from "./transport_error.ts";
@@ -25,6 +28,11 @@ export interface TransferOptions {
   /** How much; default all the rest. */
   readonly length?: number;
   readonly sink: ObjectSink;
+  /** All that came before this offset is right. */
+  readonly onChecked?: (offset: number) => void;
+  /** Who asks; with `mayRefer` a busy holder may name others instead. */
+  readonly from?: NodeId;
+  readonly mayRefer?: boolean;
   /** Told the object's whole size before the first piece; throwing or rejecting ends the transfer. */
   readonly onSize?: (size: number) => void | Promise<void>;
   /** Aborting ends the transfer with the signal's reason. */
@@ -35,6 +43,19 @@ export interface TransferOptions {
 export class ObjectNotHereError extends TransferError {
   override readonly code: string = "ObjectNotHereError";
   override readonly name: string = "ObjectNotHereError";
+}
+
+/** The holder names others that should be asked instead. */
+export class ReferredError extends TransferError {
+  override readonly code: string = "ReferredError";
+  override readonly name: string = "ReferredError";
+  /** The best first. */
+  readonly holders: readonly NodeId[];
+
+  constructor(message: string, offset: number, holders: readonly NodeId[]) {
+    super(message, offset);
+    this.holders = holders;
+  }
 }
 
 /** Transfers from one peer. Several may run at once; they share the session's bandwidth. */
@@ -91,7 +112,7 @@ export class ObjectClient {
     this.#session.end();
   }
 
-  #headers({ id, length }: TransferOptions, offset: number): Record<string, string> {
+  #headers({ id, length, from, mayRefer }: TransferOptions, offset: number): Record<string, string> {
     return {
       ":method": "GET",
       ":path": OBJECT_PATH + id,
@@ -99,6 +120,8 @@ export class ObjectClient {
       [CLUSTER_HEADER]: this.#clusterId,
       [OFFSET_HEADER]: String(offset),
       ...(length === undefined ? {} : { [LENGTH_HEADER]: String(length) }),
+      ...(from === undefined ? {} : { [NODE_HEADER]: from }),
+      ...(mayRefer === true && { [REFER_HEADER]: "1" }),
     };
   }
 }
@@ -148,13 +171,18 @@ class Transfer {
     const status = (headers as { ":status"?: number })[":status"];
     if (status === 401) throw new AuthenticationError(`${this.#address} refused the token or cluster id`);
     if (status === 404) throw new ObjectNotHereError(`${this.#address} does not hold ${id}`, this.#offset);
+    const holders = headers[HOLDERS_HEADER];
+    if (status === 503 && typeof holders === "string") {
+      const message = `${this.#address} sends ${id} to others already: ${holders}`;
+      throw new ReferredError(message, this.#offset, holders.split(",") as NodeId[]);
+    }
     const size = Number(headers[SIZE_HEADER]);
     if (status !== 200 || !Number.isSafeInteger(size)) {
       throw new TransferError(`${this.#address} answered status ${status} for ${id}`, this.#offset);
     }
     this.#size = size;
     const end = Math.min(size, this.#offset + (length ?? size));
-    this.#parser = new ChunkParser(this.#offset, end, this.#options.sink);
+    this.#parser = new ChunkParser(this.#offset, end, this.#options.sink, this.#options.onChecked);
     this.#stream.on("data", (bytes: Uint8Array) => this.#take(bytes));
     return this.#options.onSize?.(size);
   }

@@ -3,23 +3,27 @@
  * the reader takes them.
  * @module
  */
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import type { ObjectId } from "../../common/ids.ts";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { Gate } from "./handshake.ts";
 import { OBJECT_PATH } from "./http2.ts";
 import {
   CLUSTER_HEADER,
   encodeChunkHeader,
+  HOLDERS_HEADER,
   LENGTH_HEADER,
+  NODE_HEADER,
   OBJECT_CHUNK_BYTES,
   type ObjectReader,
   type ObjectSource,
   OFFSET_HEADER,
+  REFER_HEADER,
   SIZE_HEADER,
 } from "./object_stream.ts";
 import { ConnectionClosedError, toError } from "./transport_error.ts";
 
 const ID_LENGTH_MAX = 256;
+const NODE_ID = /^[\w-]{1,128}$/;
 
 /** Answer one GET. Never throws: what goes wrong ends the stream, and the reader knows how far it came. */
 export function serveObject(
@@ -37,9 +41,18 @@ export function serveObject(
   authenticated();
   const id = (headers[":path"] ?? "").slice(OBJECT_PATH.length) as ObjectId;
   if (id.length > ID_LENGTH_MAX) return refuse(stream, 404);
+  const offset = headerNumber(headers[OFFSET_HEADER], 0);
+  if (Number.isNaN(offset)) return refuse(stream, 416);
+  const node = headerText(headers[NODE_HEADER]);
+  const from = NODE_ID.test(node) ? node as NodeId : null;
+  const mayRefer = from !== null && headers[REFER_HEADER] === "1";
   Promise.resolve()
-    .then(() => source(id))
-    .then((reader) => reader === null ? refuse(stream, 404) : send(stream, headers, reader))
+    .then(() => source({ id, offset, from, mayRefer }))
+    .then((found) => {
+      if (found === null) return refuse(stream, 404);
+      if ("holders" in found) return refuse(stream, 503, { [HOLDERS_HEADER]: found.holders.join(",") });
+      return send(stream, headers, offset, found);
+    })
     .catch(() => {
       if (!stream.headersSent) refuse(stream, 500);
       // A body that ends early is how the reader learns of it.
@@ -50,10 +63,10 @@ export function serveObject(
 async function send(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
+  offset: number,
   reader: ObjectReader,
 ): Promise<void> {
   try {
-    const offset = headerNumber(headers[OFFSET_HEADER], 0);
     const end = Math.min(reader.size, offset + headerNumber(headers[LENGTH_HEADER], reader.size));
     if (Number.isNaN(end) || offset > reader.size) return refuse(stream, 416);
     if (stream.destroyed) return;
@@ -94,10 +107,10 @@ function ended(stream: ServerHttp2Stream): Promise<void> {
   });
 }
 
-function refuse(stream: ServerHttp2Stream, status: number): void {
+function refuse(stream: ServerHttp2Stream, status: number, headers: OutgoingHttpHeaders = {}): void {
   if (stream.destroyed) return;
   try {
-    stream.respond({ ":status": status }, { endStream: true });
+    stream.respond({ ":status": status, ...headers }, { endStream: true });
   } catch (error) {
     stream.destroy(toError(error));
   }

@@ -6,12 +6,16 @@
  *       u64 offset | u32 length | u32 crc32 | bytes                                             (little endian)
  *   401 wrong token or cluster   404 no such object here   416 offset beyond the end   500 the holder could not read
  *
+ * The asker says who it is (x-mobula-node), and whether it may be referred (x-mobula-refer: 1) to nodes that the holder sends
+ * the object to already:
+ *   503, x-mobula-holders: node,node    ask one of these, which have some of it; the best first
+ *
  * This file is the vocabulary of both ends, and the receiver's parser. Server: object_server.ts, client: object_client.ts.
  * @module
  */
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
-import type { ObjectId } from "../../common/ids.ts";
+import type { NodeId, ObjectId } from "../../common/ids.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 
 /** Bytes of one chunk: what is lost at most when a stream breaks, and the unit of its checksum. */
@@ -22,6 +26,9 @@ export const OFFSET_HEADER: string = "x-mobula-offset";
 export const LENGTH_HEADER: string = "x-mobula-length";
 export const SIZE_HEADER: string = "x-mobula-size";
 export const CLUSTER_HEADER: string = "x-mobula-cluster";
+export const NODE_HEADER: string = "x-mobula-node";
+export const REFER_HEADER: string = "x-mobula-refer";
+export const HOLDERS_HEADER: string = "x-mobula-holders";
 
 /** One object, open for reading by one transfer. */
 export interface ObjectReader {
@@ -32,8 +39,24 @@ export interface ObjectReader {
   close(): void;
 }
 
+/** What a peer asks for. */
+export interface ObjectAsk {
+  readonly id: ObjectId;
+  readonly offset: number;
+  /** The asking node; null when it does not say. */
+  readonly from: NodeId | null;
+  readonly mayRefer: boolean;
+}
+
+/** Who should be asked instead, the best first. */
+export interface Referral {
+  readonly holders: readonly NodeId[];
+}
+
 /** Opens an object for a transfer, or null when it is not here (any more). */
-export type ObjectSource = (id: ObjectId) => ObjectReader | null | Promise<ObjectReader | null>;
+export type ObjectSource = (
+  ask: ObjectAsk,
+) => ObjectReader | Referral | null | Promise<ObjectReader | Referral | null>;
 
 /**
  * Takes pieces of the object, in order and without gaps. A promise holds the stream back until it resolves. Pieces come
@@ -57,6 +80,7 @@ export class ChunkParser {
   goodOffset: number;
   readonly #end: number;
   readonly #sink: ObjectSink;
+  readonly #onChecked: ((offset: number) => void) | undefined;
   readonly #header: Buffer = Buffer.alloc(CHUNK_HEADER_BYTES);
   #headerBytes = 0;
   /** The next byte's offset in the object. */
@@ -66,8 +90,9 @@ export class ChunkParser {
   #crc = 0;
   #crcExpected = 0;
 
-  /** Expects [offset, end) of the object. */
-  constructor(offset: number, end: number, sink: ObjectSink) {
+  /** Expects [offset, end) of the object. `onChecked` hears of each new goodOffset. */
+  constructor(offset: number, end: number, sink: ObjectSink, onChecked?: (offset: number) => void) {
+    this.#onChecked = onChecked;
     this.goodOffset = offset;
     this.#at = offset;
     this.#chunkEnd = offset;
@@ -106,6 +131,7 @@ export class ChunkParser {
       throw new ProtocolError(`checksum of the chunk at offset ${this.goodOffset} is wrong`);
     }
     this.goodOffset = this.#at;
+    this.#onChecked?.(this.#at);
     return outcome;
   }
 

@@ -127,6 +127,95 @@ test("a cancelled request stops what only it wanted", () => {
   expect(reserved(1)).toEqual([]);
 });
 
+const referred = (n: number | string, node: NodeId, to: NodeId[]) =>
+  step({ type: "referred", id: o(n), node, to });
+
+test("who a busy holder names is asked first; the holder itself last, and then it must send", () => {
+  want("g", [1]);
+  located(1);
+  reserved(1);
+  expect(referred(1, b, [a, c])).toEqual([{ type: "fetch", id: o(1), node: a }]);
+  expect(failed(1, a)).toEqual([{ type: "fetch", id: o(1), node: c }]);
+  // It sends to one that has failed: nothing new.
+  expect(referred(1, c, [a])).toEqual([{ type: "fetch", id: o(1), node: b, insists: true }]);
+  expect(failed(1, b)).toEqual([{ type: "fetch", id: o(1), node: c, insists: true }]);
+  // No referral was a round without success; all having failed is.
+  expect(failed(1, c)).toEqual([
+    { type: "release", id: o(1) },
+    { type: "setTimer", atMs: PULL_RETRY_MS },
+  ]);
+});
+
+test("a referral is no failure, however many there are", () => {
+  want("g", [1]);
+  located(1);
+  reserved(1);
+  const chain = Array.from({ length: 3 * PULL_ROUNDS_MAX }, (_, n) => `n-${n}` as NodeId);
+  let at = b;
+  for (const next of chain) {
+    expect(referred(1, at, [next])).toEqual([{ type: "fetch", id: o(1), node: next }]);
+    at = next;
+  }
+  expect(sealed(1).at(-1)).toEqual({ type: "ready", key: "g" });
+});
+
+test("a node that was named and dies is not asked, nor a busy holder that dies", () => {
+  want("g", [1]);
+  located(1);
+  reserved(1);
+  referred(1, b, [a, c]);
+  expect(step({ type: "nodeDied", node: c })).toEqual([]);
+  expect(step({ type: "nodeDied", node: b })).toEqual([]);
+  expect(step({ type: "nodeDied", node: a }).map(({ type }) => type)).toEqual([
+    "cancelFetch",
+    "release",
+    "setTimer",
+  ]);
+});
+
+test("of several holders, a busy one is not pressed while others send", () => {
+  want("g", [1]);
+  located(1, 3 * RANGE_BYTES, [b, c]);
+  reserved(1);
+  expect(referred(1, b, [a])).toEqual([
+    { type: "fetch", id: o(1), node: a, range: { offset: 0, length: RANGE_BYTES } },
+  ]);
+  expect(referred(1, a, [c])).toEqual([]);
+  expect(failed(1, c)).toEqual([
+    {
+      type: "fetch",
+      id: o(1),
+      node: b,
+      range: { offset: RANGE_BYTES, length: RANGE_BYTES },
+      insists: true,
+    },
+  ]);
+});
+
+test("a stream that broke on its way goes on from elsewhere, else from the same holder, as long as anything comes", () => {
+  want("g", [1]);
+  located(1, MB, [b, c]);
+  reserved(1);
+  const broken = (node: NodeId, progress: boolean) =>
+    step({ type: "fetchFailed", id: o(1), node, absent: false, progress, message: "cut" });
+  expect(broken(b, true)).toEqual([{ type: "fetch", id: o(1), node: c }]);
+  expect(broken(c, false)).toEqual([{ type: "fetch", id: o(1), node: b, insists: true }]);
+  for (let n = 0; n < 2 * PULL_ROUNDS_MAX; n++) {
+    expect(broken(b, true)).toEqual([{ type: "fetch", id: o(1), node: b, insists: true }]);
+  }
+  expect(broken(b, false).map(({ type }) => type)).toEqual(["release", "setTimer"]);
+});
+
+test("late referrals are ignored", () => {
+  want("g", [1]);
+  located(1);
+  reserved(1);
+  referred(1, b, [a]);
+  expect(referred(1, b, [c])).toEqual([]);
+  sealed(1);
+  expect(referred(1, a, [c])).toEqual([]);
+});
+
 test("a prefetch comes while there is room, and is given up for lack of it", () => {
   want("p", [1], { purpose: "prefetch" });
   expect(located(1)).toEqual([{ type: "reserve", id: o(1), bytes: MB }]);
@@ -398,6 +487,8 @@ class World {
   readonly #fetching = new Map<ObjectId, Map<NodeId, number>>();
   /** What has arrived of objects whose parts are under way. */
   readonly #arrived = new Map<ObjectId, number>();
+  /** `<id> <node>`: it must not be referred. */
+  readonly #insisted = new Set<string>();
   readonly #asked = new Set<ObjectId>();
   readonly #pins = new Map<string, Set<ObjectId>>();
   readonly #wanted = new Map<string, { ids: ObjectId[]; pins: boolean }>();
@@ -491,6 +582,13 @@ class World {
     const [id, senders] = this.#prng.pick([...this.#fetching]);
     const [node, bytes] = this.#prng.pick([...senders]);
     this.#endFetch(id, node);
+    if (!this.#insisted.delete(`${id} ${node}`) && this.#prng.chance(30)) {
+      const to = [a, b, c, "n-d" as NodeId, "n-e" as NodeId].filter((other) =>
+        other !== node && this.#prng.chance(40)
+      );
+      this.#step({ type: "referred", id, node, to });
+      return;
+    }
     if (more && this.#prng.chance(20)) {
       this.#step({ type: "fetchFailed", id, node, absent: this.#prng.chance(50), message: "cut" });
       return;
@@ -572,6 +670,8 @@ class World {
         if (!this.#reserved.has(effect.id)) throw new Error(`${effect.id} is fetched without room`);
         senders.set(effect.node, effect.range?.length ?? this.#bytes(effect.id));
         this.#fetching.set(effect.id, senders);
+        if (effect.insists) this.#insisted.add(`${effect.id} ${effect.node}`);
+        else this.#insisted.delete(`${effect.id} ${effect.node}`);
         break;
       }
       case "cancelFetch":

@@ -6,6 +6,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { Prng } from "../../../runtime/common/prng.ts";
+import type { ItemsRequest } from "../../../runtime/protocol/push.ts";
 import { ItemProducer } from "../../../runtime/core/worker/item_producer.ts";
 import {
   ITEM_OVERHEAD_BYTES,
@@ -20,8 +21,8 @@ function reader(backpressure = 0): ItemReader<number | typeof STORED> {
   return new ItemReader(backpressure, (item) => item === STORED ? 0 : item);
 }
 
-function producer(options: { backpressure?: number; limit?: number; from?: number; read?: number } = {}) {
-  return new ItemProducer({ backpressure: 0, limit: null, from: 0, read: 0, ...options });
+function producer(options: Partial<ItemsRequest> = {}) {
+  return new ItemProducer({ backpressure: 0, limit: null, from: 0, read: 0, wanted: null, ...options });
 }
 
 describe("item reader", () => {
@@ -129,6 +130,15 @@ describe("item producer", () => {
     items.check();
   });
 
+  test("a run for lost items makes those before them unreported, and nothing after the last", () => {
+    const items = producer({ wanted: [1, 3] });
+    expect([items.made(), items.made(), items.made(), items.next(), items.made(), items.next()])
+      .toEqual([null, 1, null, "make", 3, "end"]);
+    expect(items.hasSurplus).toBe(false);
+    expect(producer({ wanted: [] }).next()).toBe("end");
+    items.check();
+  });
+
   test("one item beyond its refs is surplus, and the end", () => {
     const items = producer({ limit: 2 });
     expect([items.made(), items.made(), items.next(), items.made(), items.next()])
@@ -192,7 +202,7 @@ class World {
   #begin(): ItemProducer {
     const { from, read } = this.reader.begin(this.attempt);
     this.made = 0;
-    return new ItemProducer({ backpressure: this.backpressure, limit: null, from, read });
+    return new ItemProducer({ backpressure: this.backpressure, limit: null, from, read, wanted: null });
   }
 
   /** True when it did something. */

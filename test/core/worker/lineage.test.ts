@@ -146,6 +146,34 @@ describe("plans", () => {
   });
 });
 
+describe("generators", () => {
+  test("items that come after the record was made belong to it, and a run that ends uses up what it has used", () => {
+    const machine = new Lineage<string>(1 << 20);
+    expect(machine.more(1, [1], 3)).toBe(false);
+    machine.keep(task(1, [], { results: [1, 2] }));
+    expect(machine.plan(1, all)).toMatchObject({ last: { retriesLeft: 2 } });
+    machine.remaking(1);
+    expect(machine.made(1)).toBe(1);
+    expect(machine.more(1, [2, 3], 1)).toBe(true);
+    machine.check();
+    expect([...machine.live(1)]).toEqual([1, 2, 3]);
+    expect(machine.whatOf(1)).toBe("task 1");
+    expect(machine.plan(1, all)).toMatchObject({ last: { retriesLeft: 0 } });
+    expect(machine.more(1, [], 3)).toBe(true);
+    expect(machine.plan(1, all).type).toBe("refused");
+    for (const index of [1, 2, 3]) machine.released(1, index);
+    expect([machine.size, machine.live(1).size, machine.whatOf(1)]).toEqual([0, 0, null]);
+  });
+
+  test("one whose items were all released before it ended is forgotten with its end", () => {
+    const machine = new Lineage<string>(1 << 20);
+    machine.keep(task(1, [], { results: [1], retriesLeft: -1 }));
+    machine.released(1, 1);
+    expect(machine.more(1, [], -1)).toBe(false);
+    expect(machine.size).toBe(0);
+  });
+});
+
 test("random graphs: nothing needed goes, nothing else stays, and the bytes add up", () => {
   for (let seed = 1; seed <= 30; seed++) {
     const random = new Prng(seed);

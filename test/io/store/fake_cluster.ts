@@ -13,7 +13,13 @@ import {
   openLocalStore,
 } from "../../../runtime/io/store/local_store.ts";
 import { defaultPoolDir } from "../../../runtime/io/store/pool_folder.ts";
-import type { NodeRefChange, ObjectStep, StoreHost } from "../../../runtime/io/store/store_host.ts";
+import { ReferredError } from "../../../runtime/io/transport/object_client.ts";
+import type {
+  NodeRefChange,
+  ObjectStep,
+  PartReceiver,
+  StoreHost,
+} from "../../../runtime/io/store/store_host.ts";
 import type { HeadMethods, ObjectReport } from "../../../runtime/protocol/messages.ts";
 import { encodeObject } from "../../../runtime/protocol/object_layout.ts";
 
@@ -43,7 +49,9 @@ export class FakeCluster {
   readonly fetches: string[] = [];
   collections = 0;
   /** Called before each piece of a transfer: may throw to break it, or wait. */
-  onPiece: (id: ObjectId, from: NodeId, offset: number) => void | Promise<void> = () => {};
+  onPiece: (id: ObjectId, from: NodeId, offset: number, to: NodeId) => void | Promise<void> = () => {};
+  /** Bytes that each node has sent. */
+  readonly sent = new Map<NodeId, number>();
   /** Called at each step of an object's way. */
   onStep: (step: ObjectStep) => void = () => {};
   #questions = new Set<Question>();
@@ -80,7 +88,7 @@ export class FakeCluster {
         await Promise.resolve();
         store.peerReferences(nodeId, changes);
       },
-      fetchObject: (node, part, sink, signal) => this.#fetch(node, part, sink, signal),
+      fetchObject: (node, part, receiver, signal) => this.#fetch(nodeId, node, part, receiver, signal),
       collectGarbage: () => this.collections++,
       warn: (text) => this.warnings.push(text),
       step: (step) => {
@@ -91,21 +99,26 @@ export class FakeCluster {
   }
 
   async #fetch(
+    from: NodeId,
     node: NodeId,
-    { id, offset, length }: { id: ObjectId; offset: number; length: number },
-    sink: (offset: number, bytes: Uint8Array) => void,
+    { id, offset, length, mayRefer }: Parameters<StoreHost["fetchObject"]>[1],
+    { sink, onChecked }: PartReceiver,
     signal: AbortSignal,
   ): Promise<void> {
     this.fetches.push(`${id} ${node}`);
-    const source = this.stores.get(node)?.openRead(id) ?? null;
+    const source = await this.stores.get(node)?.serve({ id, offset, from, mayRefer }) ?? null;
     if (source === null) throw Object.assign(new Error("not here"), { code: "ObjectNotHereError" });
+    if ("holders" in source) throw new ReferredError("busy", offset, source.holders);
     try {
       for (let at = offset; at < offset + length;) {
-        await this.onPiece(id, node, at);
+        await this.onPiece(id, node, at, from);
         signal.throwIfAborted();
         const bytes = await source.read(at, Math.min(PIECE_BYTES, offset + length - at));
+        signal.throwIfAborted();
         sink(at, bytes);
         at += bytes.byteLength;
+        this.sent.set(node, (this.sent.get(node) ?? 0) + bytes.byteLength);
+        onChecked(at);
       }
     } finally {
       source.close();

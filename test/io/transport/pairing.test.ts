@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runProgram, RUNTIMES } from "../../support/run_program.ts";
+import { MIB, OBJECT_BYTES } from "./peer_methods.ts";
 import { startPeerServer } from "./peers.ts";
 
 let folder: string;
@@ -41,6 +42,9 @@ const EXPECTED = {
   broken: ["TransferError", 5 * 1024 * 1024],
   resumedSame: true,
   none: "ObjectNotHereError",
+  referred: ["ReferredError", ["n-me-1", "n-2"]],
+  insisted: OBJECT_BYTES,
+  checked: [MIB, 2 * MIB, 2 * MIB + 1],
   aborted: "Error: enough",
   sinkError: "RangeError: no room",
   stranger: "AuthenticationError",

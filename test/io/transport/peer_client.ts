@@ -8,7 +8,7 @@
 import { connect as connectPlain } from "node:http2";
 import process from "node:process";
 import { crc32 } from "node:zlib";
-import type { ObjectId } from "../../../runtime/common/ids.ts";
+import type { NodeId, ObjectId } from "../../../runtime/common/ids.ts";
 import { FrameType } from "../../../runtime/protocol/frames.ts";
 import type { Hello } from "../../../runtime/protocol/messages.ts";
 import type { Connection } from "../../../runtime/io/transport/connection.ts";
@@ -126,6 +126,15 @@ class Client {
     ]);
     this.#see("resumedSame", crc32(copy) === crc32(whole));
     this.#see("none", await client.fetch({ id: "o-none" as ObjectId, sink }).catch(nameOf));
+    const busy = { id: "o-busy" as ObjectId, from: "n-me" as NodeId, sink };
+    const referred = await client.fetch({ ...busy, mayRefer: true }).catch((error: unknown) => error);
+    this.#see("referred", [(referred as Error).name, (referred as { holders: unknown }).holders]);
+    const checked: number[] = [];
+    this.#see(
+      "insisted",
+      await client.fetch({ ...busy, length: 2 * MIB + 1, onChecked: (at) => checked.push(at) }),
+    );
+    this.#see("checked", checked);
     const aborter = new AbortController();
     const abortingSink = (at: number): void => {
       if (at > 4 * MIB) aborter.abort(new Error("enough"));

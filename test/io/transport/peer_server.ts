@@ -6,6 +6,7 @@
  * @module
  */
 import process from "node:process";
+import type { NodeId } from "../../../runtime/common/ids.ts";
 import type { Connection } from "../../../runtime/io/transport/connection.ts";
 import { Gate } from "../../../runtime/io/transport/handshake.ts";
 import type { TlsOptions } from "../../../runtime/io/transport/http2.ts";
@@ -55,8 +56,10 @@ async function serve(path: string, tls: TlsOptions | undefined): Promise<void> {
     ...(tls === undefined ? {} : { tls }),
     onConnection,
     connection,
-    objects: (id) => {
+    objects: ({ id, from, mayRefer }) => {
       if (id === "o-none") return null;
+      // Two holders, the asker's name in the first.
+      if (id === "o-busy" && mayRefer) return { holders: [`${from}-1` as NodeId, "n-2" as NodeId] };
       readersOpen += 1;
       return {
         size: bytes.length,

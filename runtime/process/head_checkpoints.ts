@@ -6,7 +6,7 @@ import type { ActorId } from "../common/ids.ts";
 import { MobulaError } from "../common/errors.ts";
 import type { ActorRecord } from "../core/actor/actor_events.ts";
 import type { Handlers } from "../io/transport/rpc.ts";
-import { CHECKPOINT_PREFIX, checkpointKey } from "../protocol/checkpoint_messages.ts";
+import { CHECKPOINT_PREFIX, checkpointKey } from "../protocol/key_value_messages.ts";
 import type { HeadMethods } from "../protocol/messages.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 

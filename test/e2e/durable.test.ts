@@ -217,9 +217,9 @@ describe("light actors", () => {
     expect(await get(ledgers.map((ledger) => ledger.read.remote()))).toEqual(
       ledgers.map((_, index) => upTo(index + 10)),
     );
-    for (const restored of await get(ledgers.map((ledger) => ledger.wasRestored.remote()))) {
-      expect(restored).toBe(1);
-    }
+    // Those that had called often enough for a checkpoint.
+    const restored = await get(ledgers.slice(4).map((ledger) => ledger.wasRestored.remote()));
+    expect(restored).toEqual(restored.map(() => 1));
     // On demand too.
     const quiet = Ledger.options({ isolation: "shared" }).remote();
     await get(quiet.addAndSave.remote(1));

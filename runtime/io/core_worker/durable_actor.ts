@@ -13,7 +13,7 @@ import { restoreState, saveState } from "../../common/actor_hooks.ts";
 import type { ActorId, ProcessId } from "../../common/ids.ts";
 import type { ActorSpec } from "../../common/task_spec.ts";
 import { AppliedCalls, type AppliedRecord } from "../../core/actor/applied_calls.ts";
-import { CHECKPOINT_BYTES_MAX, checkpointKey } from "../../protocol/checkpoint_messages.ts";
+import { CHECKPOINT_BYTES_MAX, checkpointKey } from "../../protocol/key_value_messages.ts";
 import { PushType, writeCovered } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { Caller } from "./caller.ts";

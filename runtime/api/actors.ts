@@ -34,7 +34,7 @@ class ActorExit extends Error {
  */
 export function exitActor(): never {
   const state = workerState();
-  if (state === null || state.actor === null) {
+  if (state === null || (state.actor ?? state.context.current?.actor ?? null) === null) {
     throw new TypeError("exitActor() can be used inside an actor only");
   }
   throw new ActorExit(

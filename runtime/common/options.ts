@@ -194,6 +194,11 @@ const ACTOR: Record<string, Check> = {
   maxTaskRetries: number(-1),
   maxConcurrency: number(1),
   maxPendingCalls: number(-1),
+  isolation: (value, name) => {
+    if (value !== "process" && value !== "shared") {
+      throw new RangeError(`Option ${name} must be "process" or "shared", is ${describe(value)}`);
+    }
+  },
   concurrencyGroups,
   methods: (value, name) => {
     record(name, value);
@@ -220,7 +225,6 @@ const INIT: Record<string, Check> = {
 /** Options that the design names and this version does not have: whoever knows them from there shall hear that. */
 const NOT_YET: ReadonlySet<string> = new Set([
   "checkpointEvery",
-  "isolation",
 ]);
 
 function known(value: Record<string, unknown>, name: string, keys: readonly string[]): void {
@@ -265,7 +269,17 @@ export function checkMethodOptions(options: unknown): asserts options is MethodO
 /** Throw unless these are valid options of an actor class. */
 export function checkActorOptions(options: unknown): asserts options is ActorOptions {
   checkAll(options, "", ACTOR);
-  const { getIfExists, name, lifetime } = options as ActorOptions;
+  const { getIfExists, name, lifetime, isolation, numCpus, numGpus, memory } = options as ActorOptions;
+  const own = (options as ActorOptions).resources ?? {};
+  if (isolation === "shared" && numGpus) {
+    throw new RangeError(
+      'Option numGpus is for actors with a process of their own, not for isolation "shared": the environment of the ' +
+        "process says which GPUs it may use",
+    );
+  }
+  if (isolation === "shared" && (numCpus || memory || Object.values(own).some((amount) => amount > 0))) {
+    throw new RangeError('Option isolation "shared" is for actors that hold no resources');
+  }
   if (getIfExists && name === undefined) throw new RangeError("Option getIfExists needs a name");
   if (lifetime === "detached" && name === undefined) {
     throw new RangeError('Option lifetime "detached" needs a name: nobody could find the actor again');

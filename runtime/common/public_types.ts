@@ -168,6 +168,12 @@ export interface ActorOptions extends PlacedOptions {
   concurrencyGroups?: Record<string, number>;
   /** Defaults for single methods: `{ fetch: { concurrencyGroup: "io", maxTaskRetries: 3 } }`. */
   methods?: Record<string, MethodOptions>;
+  /**
+   * "shared": a light actor, one of many in one worker process: it costs kilobytes instead of a process, has its own order,
+   * state and exceptions, and shares the process with the others: its globals, its environment, its memory, and the time of
+   * methods that do not await. Default "process": a worker process of its own.
+   */
+  isolation?: "process" | "shared";
   /** Values that the class uses from an enclosing function's scope, serialized once with the class. */
   captures?: Record<string, unknown>;
 }

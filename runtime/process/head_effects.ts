@@ -3,6 +3,7 @@
  * step. It decides nothing.
  * @module
  */
+import { packArguments } from "../common/actor_batches.ts";
 import { errorOfCode } from "../common/errors.ts";
 import type { ActorId } from "../common/ids.ts";
 import type { ActorRecord } from "../core/actor/actor_events.ts";
@@ -159,7 +160,7 @@ export class HeadEffects {
     // The spec first: should the head die between two batches, no actor is without one.
     actorBytes.persist(record, store);
     store.write({ table: "actors", put: actorRow(record) });
-    view.applyActor(record.status, record.spec);
+    view.applyActor(record.status, record.spec, record);
   }
 
   #persistName({ namespace, name, actorId }: Of<"persistName">): void {
@@ -225,6 +226,11 @@ export class HeadEffects {
     if (effect.method === "nodesChanged") this.#nodesChanged = true;
     if (effect.method === "startActor") {
       return nodes.send(effect, [actorBytes.argumentsOf(effect.params.spec.actorId)]);
+    }
+    if (effect.method === "startActors") {
+      const blocks = effect.params.actorIds.map((actorId) => actorBytes.argumentsOf(actorId));
+      const { argBytes, block } = packArguments(blocks);
+      return nodes.send({ ...effect, params: { ...effect.params, argBytes } }, [block]);
     }
     if (effect.method === "actorStatus" && effect.params.status.hasErrorValue === true) {
       const error = actorBytes.errorOf(effect.params.status.actorId);

@@ -2,14 +2,14 @@
  * The hot messages, between a submitter and a worker: task pushes and their replies, in binary, many in a frame. Nothing
  * here allocates per field; values inside are encoded values (serialization/), written and skipped as they are.
  *
- *   submitter -> worker   define  assign  pushTasks  pushCalls  returned  cancel  credits  stopItems  itemsReturned
+ *   submitter -> worker   define  assign  pushTasks  pushCalls  pushHosted  returned  cancel  credits  stopItems  itemsReturned
  *   worker -> submitter   items  replies  handBack  retired
  *
  * Order matters and is kept: `define` comes before the first push that uses its index, and a generator's items before its
  * reply. Items are in push_items.ts.
  * @module
  */
-import type { NodeId, ObjectId, TaskId } from "../common/ids.ts";
+import type { ActorId, NodeId, ObjectId, TaskId } from "../common/ids.ts";
 import type { AssignedGroup } from "../common/placement_group.ts";
 import type { ByteReader, ByteWriter } from "./serialization/mod.ts";
 import { ProtocolError } from "./protocol_error.ts";
@@ -39,6 +39,8 @@ export const PushType = {
   cancel: 44,
   /** The worker takes no more tasks (maxCalls). Sequence numbers of those that it has not started. */
   retired: 45,
+  /** Calls to light actors: before each the actor's id and its incarnation. */
+  pushHosted: 46,
 } as const;
 
 /** What a lease's tasks may use, for runtimeContext(). In resource units. */
@@ -123,6 +125,12 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
   if (group !== "") writer.string(group);
   writer.varint(args.length);
   writer.raw(args);
+}
+
+/** Which light actor the next call of a pushHosted frame is for. */
+export function writeHostedActor(writer: ByteWriter, actorId: ActorId, incarnation: number): void {
+  writer.string(actorId);
+  writer.varint(incarnation);
 }
 
 function flagsOf({ items, as, group }: Readonly<PushHead>): number {

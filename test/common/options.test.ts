@@ -78,11 +78,22 @@ test("an unknown option is refused with the known ones, at any depth", () => {
 test("an option that a later version has is refused as such, never ignored", () => {
   for (
     const [check, options, name] of [
-      [checkActorOptions, { isolation: "shared" }, "isolation"],
+      [checkActorOptions, { checkpointEvery: 3 }, "checkpointEvery"],
     ] as const
   ) {
     expect(refusal(check, options)).toBe(
       `TypeError: Option ${name} is not supported yet by this version of mobula; leave it out`,
     );
   }
+});
+
+test("isolation is one of two words, and a light actor has no GPUs", () => {
+  checkActorOptions({ isolation: "shared", numCpus: 0 });
+  checkActorOptions({ isolation: "process", numGpus: 1 });
+  expect(refusal(checkActorOptions, { isolation: "thread" })).toBe(
+    'RangeError: Option isolation must be "process" or "shared", is "thread"',
+  );
+  expect(refusal(checkActorOptions, { isolation: "shared", numGpus: 1 })).toContain(
+    "RangeError: Option numGpus is for actors with a process of their own",
+  );
 });

@@ -200,7 +200,7 @@ test("OBJ-08 a returned ref outlives the worker that owned it: its agent takes t
   inner.release();
 });
 
-test("OBJ-10 a borrower whose lender has ended gets the value, or a typed error; it never hangs", async () => {
+test("OBJ-10 a borrower whose lender owned the object and has ended gets the value, or a typed error; it never hangs", async () => {
   const lend = remote(async (gate: SignalHandle) => {
     const { put, release, remote } = await import("mobula");
     const lent = await put(new Uint8Array(300_000).fill(3));
@@ -225,6 +225,67 @@ test("OBJ-10 a borrower whose lender has ended gets the value, or a typed error;
   expect(await get(borrowed, { timeoutMs: 20_000 })).toBe(3);
   borrowed.release();
 });
+
+/** Lends what it was lent to another actor; then goes on, or ends: when that has it, or as soon as it was told. */
+const Lender = remote(
+  class Lender {
+    async lend(list: [ObjectRef<Uint8Array>], to: BorrowerHandle, fate: string): Promise<void> {
+      const { get, release } = await import("mobula");
+      const told = to.keep.remote(list);
+      // What was said leaves the process with this turn.
+      if (fate === "exits at once") await new Promise((resolve) => setImmediate(resolve));
+      else await get(told);
+      if (fate !== "goes on") process.exit(1);
+      for (const ref of [told, list[0]]) ref.release();
+      release(to);
+    }
+  },
+  there,
+);
+const Borrower = remote(
+  class Borrower {
+    kept: ObjectRef<Uint8Array>[] = [];
+    keep([ref]: [ObjectRef<Uint8Array>]): void {
+      this.kept.push(ref);
+    }
+    async read(): Promise<number | string> {
+      const { get } = await import("mobula");
+      const ref = this.kept.pop();
+      if (ref === undefined) return "was told nothing";
+      try {
+        return (await get(ref, { timeoutMs: 10_000 }))[0]!;
+      } catch (error) {
+        return (error as { code: string }).code;
+      } finally {
+        ref.release();
+      }
+    }
+  },
+  { numCpus: 0 },
+);
+type BorrowerHandle = HandleOf<typeof Borrower>;
+
+for (const where of ["the owner's node", "a node of its own"] as const) {
+  for (const fate of ["goes on", "exits", "exits at once"] as const) {
+    test(`OBJ-10 a borrower on ${where} whose lender ${fate} gets the value, or a typed error`, async () => {
+      const schedulingStrategy = { nodeId: where === "the owner's node" ? firstNodeId() : other.nodeId };
+      const borrower: BorrowerHandle = Borrower.options({ schedulingStrategy }).remote();
+      const lender = Lender.remote();
+      const ref = await put(new Uint8Array(LARGE).fill(6));
+      const lent = lender.lend.remote([ref], borrower, fate);
+      if (fate === "goes on") await get(lent);
+      else expect((await rejection(get(lent, { timeoutMs: 20_000 }))).name).toContain("ActorDied");
+      ref.release();
+      const read = borrower.read.remote();
+      const seen = await get(read, { timeoutMs: 20_000 });
+      // Whoever has confirmed that it has the ref gets the value, whatever became of the lender.
+      if (fate === "exits at once") expect([6, "was told nothing", "ObjectLostError"]).toContain(seen);
+      else expect(seen).toBe(6);
+      for (const one of [lent, read]) one.release();
+      for (const handle of [lender, borrower]) release(handle);
+    });
+  }
+}
 
 test("an object inside another is held by it; copies, sizes, makers and call sites are told", async () => {
   const inner = await put(new Uint8Array(LARGE));

@@ -19,4 +19,9 @@ for (const runtime of RUNTIMES) {
     expect(printed).toMatch(/^undisturbed: reads 9[4-9]\.\d %/);
     expect(printed).toMatch(/^one worker killed: reads 9[4-9]\.\d % .*: \d+ after its restart,/m);
   }, 120_000);
+
+  test(`the controller's policy sorts words that it has never seen, under ${runtime}`, async () => {
+    const printed = await runProgram(runtime, "examples/rl_controller.ts", { args: ["--out", out] });
+    expect(printed).toMatch(/^after 300 steps it sorts (9\d|100)\.\d % of 500 words/m);
+  }, 120_000);
 }

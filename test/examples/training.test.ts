@@ -9,6 +9,7 @@ import { runProgram, RUNTIMES } from "../support/run_program.ts";
 import { drawnLines } from "./drawn_lines.ts";
 
 const PARAMETER_SERVER = "examples/parameter_server.ts";
+const RL_CONTROLLER = "examples/rl_controller.ts";
 
 const leftovers = watchLeftovers();
 const session = new CliSession();
@@ -46,6 +47,53 @@ for (const runtime of RUNTIMES) {
     for (const line of lines) expect(line.at(-1)![1] - line[0]![1]).toBeGreaterThan(150);
   });
 }
+
+for (const runtime of RUNTIMES) {
+  test(`the controller teaches its policy to sort, the same each time, under ${runtime}`, async () => {
+    const args = ["--letters", "4", "--steps", "140", "--out", join(out, runtime)];
+    const printed = await runProgram(runtime, RL_CONTROLLER, { env, args });
+    for (const [, prompt, answer] of printed.matchAll(/^(\w{4}) -> (\w{4})$/gm)) {
+      expect([...answer!].sort()).toEqual([...prompt!].sort());
+    }
+    expect(printed).toMatch(/after 140 steps it sorts 9\d\.\d % of 500 words .*; before: [0-2]\.\d %\n$/);
+    const path = join(out, runtime, "rl_controller.svg");
+    expect(printed).toContain(`reward curve: ${path}\n`);
+    const [rewards, sorted] = drawnLines(readFileSync(path, "utf8"));
+    expect([rewards!.length, sorted!.length]).toEqual([140, 21]);
+    // The axis from 0 to 1 is 288 high, and y grows downwards.
+    expect(rewards![0]![1] - rewards!.at(-1)![1]).toBeGreaterThan(0.6 * 288);
+    if (runtime !== "bun") return;
+    expect(await runProgram(runtime, RL_CONTROLLER, { env, args })).toBe(printed);
+  });
+}
+
+test("the controller's answers are scored while others are still written", async () => {
+  const rows = await Promise.all(["generate", "score"].map(runsOf));
+  const [written, scored] = rows as [Run[], Run[]];
+  expect(written.length).toBeGreaterThan(100);
+  const during = scored.filter((score) =>
+    written.some(({ startMs, endMs }) => startMs < score.startMs && score.startMs < endMs)
+  );
+  expect(during.length).toBeGreaterThan(20);
+});
+
+interface Run {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** The finished calls of an actor's method, as the cluster recorded them. */
+async function runsOf(method: string): Promise<Run[]> {
+  return await session.json<Run[]>("ls", "tasks", `name~${method}`, "state=FINISHED", "--limit", "2000");
+}
+
+test("a policy that could not learn is a failure", () => {
+  const run = runProgram("bun", RL_CONTROLLER, {
+    env,
+    args: ["--letters", "4", "--steps", "2", "--out", out],
+  });
+  expect(run).rejects.toThrow("ended with 1");
+});
 
 test("numbers that are none are refused before anything starts", () => {
   const run = runProgram("bun", PARAMETER_SERVER, { args: ["--steps", "many"] });

@@ -117,6 +117,8 @@ export interface ActorSpec extends LabelWishes {
   readonly classHash: string;
   /** Registered name, or "" for none. */
   readonly name: string;
+  /** Where it was made, for people; absent unless call sites are recorded. */
+  readonly callSite?: string;
   readonly namespace: string;
   readonly detached: boolean;
   readonly maxRestarts: number;

@@ -20,6 +20,7 @@ import type {
 import type { ActorIncarnation, StatusBatch } from "../protocol/light_actor_messages.ts";
 import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
+import { ActorFigureTable } from "./agent_actor_figures.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { Creation } from "./agent_creations.ts";
@@ -72,8 +73,12 @@ export class Actors {
   /** Those that share worker processes. */
   readonly light: LightActors;
 
+  /** How they fare, for people. */
+  readonly figures: ActorFigureTable;
+
   constructor(parts: ActorsParts) {
     this.#parts = parts;
+    this.figures = new ActorFigureTable(parts.head);
     this.light = new LightActors(parts);
   }
 
@@ -392,7 +397,10 @@ export class Actors {
   #forget(actor: LocalActor): void {
     // One that waits for its worker only: a constructor's end is told where it is known.
     if (actor.grant === null) this.#parts.tracer.creations.end(actor.creation, null, this.#parts.nowMs());
-    if (this.#actors.get(actor.spec.actorId) === actor) this.#actors.delete(actor.spec.actorId);
+    if (this.#actors.get(actor.spec.actorId) === actor) {
+      this.#actors.delete(actor.spec.actorId);
+      this.figures.ended(actor.spec.actorId);
+    }
     if (actor.grant !== null) this.#byWorker.delete(actor.grant.workerId);
   }
 

@@ -128,7 +128,9 @@ export class Head {
       stop: options.onStop,
     };
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
-    for (const { status, spec } of gcs.actors.records()) this.#view.applyActor(status, spec);
+    for (const record of gcs.actors.records()) {
+      this.#view.applyActor(record.status, record.spec, record);
+    }
     for (const record of gcs.groups.records()) this.#view.placementGroups.apply(record);
   }
 

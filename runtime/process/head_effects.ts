@@ -164,7 +164,7 @@ export class HeadEffects {
     // The spec first: should the head die between two batches, no actor is without one.
     actorBytes.persist(record, store);
     store.write({ table: "actors", put: actorRow(record) });
-    view.applyActor(record.status, record.spec);
+    view.applyActor(record.status, record.spec, record);
   }
 
   #persistName({ namespace, name, actorId }: Of<"persistName">): void {

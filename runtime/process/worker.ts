@@ -207,7 +207,9 @@ export class Worker {
     try {
       const instance = await this.#construct(spec, args.slice(), context);
       const durable = await makeDurable(this.#core, { spec, incarnation, instance }, restarted);
-      this.#executor.host({ ...spec, instance, assigned, ...(durable && { durable }) });
+      const actor = { ...spec, incarnation, instance, assigned, ...(durable && { durable }) };
+      this.#executor.host(actor);
+      this.#executor.measure(actor);
       return { failed: false, message: "" };
     } catch (thrown) {
       const { nodeId } = this.#config;

@@ -13,6 +13,7 @@
  * Late, duplicate and resent requests are normal: each says what makes it idempotent.
  * @module
  */
+import type { ActorHeadMethods, HostedActorMethods } from "./actor_messages.ts";
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { ResourceSet } from "../common/resources.ts";
 import type {
@@ -91,7 +92,7 @@ export type RefChange =
 
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
-export interface AgentMethods extends light.AgentMethods {
+export interface AgentMethods extends HostedActorMethods, light.AgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     { namespace: string | null; entrypoint: string },
@@ -214,8 +215,6 @@ export interface AgentMethods extends light.AgentMethods {
   readonly getActor: Method<{ name: string; namespace: string }, { actorId: ActorId; spec: ActorSpec }>;
   /** From now on actorStatus arrives for this actor, the present one at once. */
   readonly watchActor: Notification<{ actorId: ActorId }>;
-  /** From an actor's worker: exitActor() was called. `drained`: the calls that ran have ended, its shutdown hook begins. */
-  readonly leaving: Notification<{ message: string; drained: boolean }>;
   /** Answered after the commit. The name is free when this is answered. */
   readonly killActor: Method<{ actorId: ActorId; noRestart: boolean }, Record<string, never>>;
 
@@ -265,7 +264,13 @@ export interface CoreMethods extends CoreQuestions, RebuildMethods, light.CoreMe
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
 export interface HeadMethods
-  extends GroupHeadMethods, HeadQuestions, RebuildHeadMethods, light.HeadMethods, KeyValueMethods {
+  extends
+    GroupHeadMethods,
+    HeadQuestions,
+    RebuildHeadMethods,
+    ActorHeadMethods,
+    KeyValueMethods,
+    light.HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<

@@ -38,6 +38,16 @@ export interface ActorHost {
   recordOf(remoteClass: RemoteClass): FunctionRecord;
 }
 
+/** What an actor is made of, beside its class. */
+interface Creating {
+  readonly record: FunctionRecord;
+  readonly args: CallArguments;
+  readonly runtimeEnv: RuntimeEnvSpec;
+  readonly placement: Placement;
+  /** Where in the user's code; null unless call sites are recorded. */
+  readonly callSite: string | null;
+}
+
 /** See the module's header. */
 export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   readonly #core: CoreContext;
@@ -155,7 +165,8 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     if (isNamed) this.#naming++;
     client.isCreating = true;
     this.busyChanged(client);
-    const created = this.#create(client, remoteClass, { args, placement }).finally(() => {
+    const callSite = core.objects.callSites?.here() ?? null;
+    const created = this.#create(client, remoteClass, { args, placement, callSite }).finally(() => {
       if (isNamed) this.#named();
       client.isCreating = false;
       this.busyChanged(client);
@@ -167,7 +178,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   async #create(
     client: ActorClient,
     remoteClass: RemoteClass,
-    { args, placement }: { readonly args: CallArguments; readonly placement: Placement },
+    { args, placement, callSite }: Omit<Creating, "record" | "runtimeEnv">,
   ): Promise<void> {
     const core = this.#core;
     try {
@@ -188,7 +199,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       await core.functions.export(record);
       const env = runtimeEnvOf(core.runtimeEnv, remoteClass.givenOptions.runtimeEnv);
       const runtimeEnv = await core.workingDirs.resolve(env);
-      const spec = this.#specOf(client, remoteClass, { record, args, runtimeEnv, placement });
+      const spec = this.#specOf(client, remoteClass, { record, args, runtimeEnv, placement, callSite });
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
@@ -217,12 +228,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #specOf(
     client: ActorClient,
     remoteClass: RemoteClass,
-    { record, args, runtimeEnv, placement }: {
-      readonly record: FunctionRecord;
-      readonly args: CallArguments;
-      readonly runtimeEnv: RuntimeEnvSpec;
-      readonly placement: Placement;
-    },
+    { record, args, runtimeEnv, placement, callSite }: Creating,
   ): ActorSpec {
     const { givenOptions: options } = remoteClass;
     const { identity } = this.#core;
@@ -235,6 +241,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       className: info.className,
       classHash: record.hash,
       name: options.name ?? "",
+      ...(callSite !== null && { callSite }),
       namespace: options.namespace ?? identity.namespace,
       detached: options.lifetime === "detached",
       maxRestarts: options.maxRestarts ?? 0,

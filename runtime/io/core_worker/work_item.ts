@@ -2,7 +2,7 @@
  * One pushed task or call as the worker that has it sees it, and the actor that a worker hosts.
  * @module
  */
-import type { TaskId } from "../../common/ids.ts";
+import type { ActorId, TaskId } from "../../common/ids.ts";
 import type { Assignment } from "../../protocol/push.ts";
 import type { DurableActor } from "./durable_actor.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
@@ -37,6 +37,8 @@ export interface WorkItem {
 
 /** The actor that this worker hosts. */
 export interface HostedActor {
+  readonly actorId: ActorId;
+  readonly incarnation: number;
   readonly instance: Record<string, unknown>;
   readonly className: string;
   readonly methods: Readonly<Record<string, unknown>>;

@@ -127,6 +127,8 @@ export interface ActorSpec extends LabelWishes {
   /** Limits of its concurrency groups; absent without any. */
   readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly maxPendingCalls: number;
+  /** It saves its state after so many calls; absent: when it says so. */
+  readonly checkpointEvery?: number;
   /** Resources held for the actor's life. */
   readonly resources: ResourceSet;
   /** Resources that must be free to place it (an actor without explicit CPUs needs 1 to be placed, holds 0). */

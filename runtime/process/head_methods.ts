@@ -18,6 +18,7 @@ import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { DemandRow, HeadMethods } from "../protocol/messages.ts";
 import type { ActorBytes } from "./head_actors.ts";
 import { checkDrain, checkRegistration } from "./head_checks.ts";
+import { checkpointHandlers } from "./head_checkpoints.ts";
 import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
@@ -79,6 +80,11 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
       () => refuseWhenFull(services.store),
     ),
     ...tableHandlers(services),
+    ...checkpointHandlers(
+      services.kv,
+      (actorId) => services.gcs.actors.record(actorId),
+      () => refuseWhenFull(services.store),
+    ),
     ...peopleHandlers(services),
   };
   const guarded: Record<string, unknown> = {};

@@ -158,6 +158,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       ordered: (options.maxConcurrency ?? 1) === 1,
       ...(options.concurrencyGroups && { groups: options.concurrencyGroups }),
       maxTaskRetries: options.maxTaskRetries ?? 0,
+      ...(options.checkpointEvery !== undefined && { checkpointEvery: options.checkpointEvery }),
       maxPendingCalls: options.maxPendingCalls ?? -1,
       counted: !isNamed && options.lifetime !== "detached",
     };
@@ -252,6 +253,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       maxConcurrency: options.maxConcurrency ?? 1,
       ...(info.groups && { concurrencyGroups: info.groups }),
       maxPendingCalls: info.maxPendingCalls,
+      ...(info.checkpointEvery !== undefined && { checkpointEvery: info.checkpointEvery }),
       resources: placement.resources,
       // A light actor needs no CPU of its own, not even to be placed.
       placementResources: resourcesOf(options, options.isolation === "shared" ? 0 : 1),
@@ -308,6 +310,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     if (this.#ended.has(client)) return;
     this.#ended.add(client);
     const { actorId } = client.info;
+    client.handlesGone();
     this.#clients.delete(actorId, client);
     if (!this.rebuilds.isKept(actorId)) this.#creationArgs.get(client)?.release();
     this.#uses.get(client)?.end();
@@ -397,6 +400,7 @@ export function infoOf(spec: ActorSpec): HandleInfo {
     ...(spec.concurrencyGroups && { groups: spec.concurrencyGroups }),
     maxTaskRetries: spec.maxTaskRetries,
     maxPendingCalls: spec.maxPendingCalls,
+    ...(spec.checkpointEvery !== undefined && { checkpointEvery: spec.checkpointEvery }),
     counted: spec.name === "" && !spec.detached,
   };
 }

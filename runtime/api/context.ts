@@ -25,7 +25,7 @@ export function runtimeContext(): RuntimeContext {
   }
   const state = workerState();
   const task = state?.context.current ?? null;
-  const actor = state?.actor ?? null;
+  const actor = task?.actor ?? state?.actor ?? null;
   const { identity } = core;
   return {
     jobId: identity.jobId,

@@ -166,8 +166,17 @@ export interface ActorOptions extends PlacedOptions {
    * maxConcurrency of calls without a group. A group of 1 keeps its calls in order. Part of the class: not for options().
    */
   concurrencyGroups?: Record<string, number>;
+  /** Of a class with `saveState` and `restoreState`: save after every so many calls. With maxTaskRetries, calls that were answered
+   *  since then are repeated after a restart. Default: only when checkpoint() says so. */
+  checkpointEvery?: number;
   /** Defaults for single methods: `{ fetch: { concurrencyGroup: "io", maxTaskRetries: 3 } }`. */
   methods?: Record<string, MethodOptions>;
+  /**
+   * "shared": a light actor, one of many in one worker process: it costs kilobytes instead of a process, has its own order,
+   * state and exceptions, and shares the process with the others: its globals, its environment, its memory, and the time of
+   * methods that do not await. Default "process": a worker process of its own.
+   */
+  isolation?: "process" | "shared";
   /** Values that the class uses from an enclosing function's scope, serialized once with the class. */
   captures?: Record<string, unknown>;
 }

@@ -117,6 +117,8 @@ export interface ActorSpec extends LabelWishes {
   readonly classHash: string;
   /** Registered name, or "" for none. */
   readonly name: string;
+  /** Where it was made, for people; absent unless call sites are recorded. */
+  readonly callSite?: string;
   readonly namespace: string;
   readonly detached: boolean;
   readonly maxRestarts: number;
@@ -125,11 +127,15 @@ export interface ActorSpec extends LabelWishes {
   /** Limits of its concurrency groups; absent without any. */
   readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly maxPendingCalls: number;
+  /** It saves its state after so many calls; absent: when it says so. */
+  readonly checkpointEvery?: number;
   /** Resources held for the actor's life. */
   readonly resources: ResourceSet;
   /** Resources that must be free to place it (an actor without explicit CPUs needs 1 to be placed, holds 0). */
   readonly placementResources: ResourceSet;
   readonly strategy: Strategy;
+  /** A light actor: it shares a worker process with others. Absent: it has one of its own. */
+  readonly isolation?: "shared";
   readonly runtimeEnv: RuntimeEnvSpec;
   /** The group of a group strategy, for its children. */
   readonly group?: GroupInfo;
@@ -171,6 +177,8 @@ export interface ActorStatus {
   readonly pid: number | null;
   readonly restartsLeft: number;
   readonly deathCause: DeathCause | null;
+  /** A light actor: calls to it name it, on the connection to its host. */
+  readonly shared?: true;
   /** For CREATION_FAILED: that the constructor's own error is section 0 of the message (serialized). */
   readonly hasErrorValue?: boolean;
 }

@@ -15,7 +15,7 @@ import { runtimeName } from "#platform";
 import { PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId, nodeId as makeNodeId, type ProcessId } from "../common/ids.ts";
-import type { ResourceSet } from "../common/resources.ts";
+import { fromUnits, type ResourceSet } from "../common/resources.ts";
 import type { DeathCause } from "../common/task_spec.ts";
 import type { ObjectStore, StoreHost } from "../io/store/store_host.ts";
 import type { Connection } from "../io/transport/connection.ts";
@@ -176,6 +176,7 @@ export class Agent {
       tls: this.#tls,
       view: () => {
         this.#workerRows?.tell();
+        this.#parts?.actors.figures.tell();
         return this.#view();
       },
       isRegistered: () => this.#head.isUp,
@@ -183,6 +184,10 @@ export class Agent {
     });
     this.#heartbeats.beat();
     this.#parts.leases.step({ type: "prestart", count: this.#config.prestart });
+  }
+
+  get #cpus(): number {
+    return fromUnits(this.#resources)["CPU"] ?? 1;
   }
 
   async #build(): Promise<AgentParts> {
@@ -206,7 +211,7 @@ export class Agent {
     }, { ...shared, workers, store, nowMs, onBundlesChanged: () => this.#heartbeats?.beatSoon() });
     this.#memory = new MemoryWatch({ nodeId, scheduler: leases.scheduler, workers, log });
     const headAddress = this.#config.headAddress;
-    const actors = new Actors({ ...shared, leases, workers, nowMs });
+    const actors = new Actors({ ...shared, leases, workers, nowMs, cpus: this.#cpus });
     this.#workerRows = new WorkerRows({
       head,
       workers,
@@ -423,6 +428,7 @@ export class Agent {
     for (const jobId of answer.endedJobs) jobs.ended(jobId);
     actors.ended(answer.endedActors);
     actors.watchAgain();
+    actors.figures.tellAgain();
     this.#workerRows?.tellAgain();
   }
 

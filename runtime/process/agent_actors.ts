@@ -17,11 +17,14 @@ import type {
   LeaseRequest,
   Strategy,
 } from "../common/task_spec.ts";
+import type { ActorIncarnation, StatusBatch } from "../protocol/light_actor_messages.ts";
 import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
+import { ActorFigureTable } from "./agent_actor_figures.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { Creation } from "./agent_creations.ts";
+import { LightActors } from "./agent_light_actors.ts";
 import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import type { Tracer } from "./agent_tracer.ts";
 import type { WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
@@ -49,6 +52,8 @@ interface Watched {
 
 export interface ActorsParts {
   readonly nodeId: NodeId;
+  /** Of this node: more hosts of light actors than that are of no use. */
+  readonly cpus: number;
   readonly head: HeadLink;
   readonly leases: Leases;
   readonly workers: WorkerProcesses;
@@ -65,9 +70,16 @@ export class Actors {
   readonly #actors: Map<ActorId, LocalActor> = new Map();
   readonly #byWorker: Map<ProcessId, LocalActor> = new Map();
   readonly #watched: Map<ActorId, Watched> = new Map();
+  /** Those that share worker processes. */
+  readonly light: LightActors;
+
+  /** How they fare, for people. */
+  readonly figures: ActorFigureTable;
 
   constructor(parts: ActorsParts) {
     this.#parts = parts;
+    this.figures = new ActorFigureTable(parts.head);
+    this.light = new LightActors(parts);
   }
 
   // ---- life ----------------------------------------------------------------------------------------------------------
@@ -105,6 +117,7 @@ export class Actors {
 
   /** NodeMethods.stopActor: at once, or after the calls that were submitted. Late orders find another incarnation. */
   stop(actorId: ActorId, incarnation: number, graceful: boolean, cause: DeathCause): void {
+    if (this.light.stop(actorId, incarnation, graceful, cause)) return;
     const actor = this.#actors.get(actorId);
     if (actor === undefined || actor.incarnation !== incarnation) return;
     actor.stopping ??= cause;
@@ -127,15 +140,15 @@ export class Actors {
 
   /** The owner of an actor that runs here or is about to. */
   ownerOf(actorId: ActorId): ProcessId | null {
-    return this.#actors.get(actorId)?.spec.owner ?? null;
+    return this.#actors.get(actorId)?.spec.owner ?? this.light.ownerOf(actorId);
   }
 
   /** The head says that these are over (they ended while this node was away). */
   ended(actorIds: readonly ActorId[]): void {
     for (const actorId of actorIds) {
-      const actor = this.#actors.get(actorId);
+      const incarnation = this.#actors.get(actorId)?.incarnation ?? this.light.incarnationOf(actorId);
       const cause: DeathCause = { code: "KILLED", message: "It ended while its node was away." };
-      if (actor !== undefined) this.stop(actorId, actor.incarnation, false, cause);
+      if (incarnation !== null) this.stop(actorId, incarnation, false, cause);
     }
   }
 
@@ -159,10 +172,17 @@ export class Actors {
       cause: actor?.stopping ?? cause,
     };
     head.request("workerExited", params, [], { keep: true }).catch(() => undefined);
+    this.light.workerExited(worker, cause);
   }
 
   /** For (re)registration: what runs here, and what is on its way. */
   statuses(): ActorStatus[] {
+    const statuses = this.#statuses();
+    for (const status of this.light.statuses()) statuses.push(status);
+    return statuses;
+  }
+
+  #statuses(): ActorStatus[] {
     return [...this.#actors.values()].filter(({ stopping }) => stopping === null).map((actor) => {
       const { spec, incarnation, grant, state } = actor;
       return {
@@ -208,6 +228,33 @@ export class Actors {
     if (watched.status !== null) {
       process.rpc.notify("actorStatus", { status: watched.status }, watched.sections);
     }
+  }
+
+  /** What createActors has made: the head knows that this node watches them. */
+  watchCreated(process: AttachedProcess, actorIds: readonly ActorId[]): void {
+    for (const actorId of actorIds) {
+      process.watching.add(actorId);
+      const watched = this.#watched.get(actorId);
+      if (watched !== undefined) watched.watchers.add(process);
+      else this.#watched.set(actorId, { status: null, sections: [], watchers: new Set([process]) });
+    }
+  }
+
+  /** NodeMethods.actorStatuses. */
+  publishedMany({ common, actors }: StatusBatch): void {
+    const told = new Map<AttachedProcess, ActorIncarnation[]>();
+    for (const [actorId, incarnation] of actors) {
+      const watched = this.#watched.get(actorId);
+      if (watched === undefined) continue;
+      watched.status = { ...common, actorId, incarnation };
+      watched.sections = [];
+      for (const process of watched.watchers) {
+        const news = told.get(process);
+        if (news === undefined) told.set(process, [[actorId, incarnation]]);
+        else news.push([actorId, incarnation]);
+      }
+    }
+    for (const [{ rpc }, news] of told) rpc.notify("actorStatuses", { common, actors: news });
   }
 
   /** NodeMethods.actorStatus. */
@@ -350,7 +397,10 @@ export class Actors {
   #forget(actor: LocalActor): void {
     // One that waits for its worker only: a constructor's end is told where it is known.
     if (actor.grant === null) this.#parts.tracer.creations.end(actor.creation, null, this.#parts.nowMs());
-    if (this.#actors.get(actor.spec.actorId) === actor) this.#actors.delete(actor.spec.actorId);
+    if (this.#actors.get(actor.spec.actorId) === actor) {
+      this.#actors.delete(actor.spec.actorId);
+      this.figures.ended(actor.spec.actorId);
+    }
     if (actor.grant !== null) this.#byWorker.delete(actor.grant.workerId);
   }
 

@@ -53,6 +53,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "actorStarted",
   "workerExited",
   "reportWorkers",
+  "reportActorFigures",
   "taskEvents",
   "bundlesPrepared",
   "bundlesCommitted",
@@ -223,9 +224,12 @@ function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<A
 function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
   const { head, actors, workers } = parts;
   return {
+    actorFigures: ({ figures }) =>
+      actors.figures.told(figures, (actorId) => actors.hostedBy(process.id) === actorId),
     leaving: ({ message, drained }) => workers.leaving(process.id, { code: "EXITED", message }, drained),
     createActor: async (params, sections) => (await head.request("createActor", params, sections)).result,
     getActor: async (params) => (await head.request("getActor", params)).result,
+    ...lightActorHandlers(process, parts),
     watchActor: ({ actorId }) => actors.watch(process, actorId),
     killActor: async ({ actorId, noRestart }) => {
       if (noRestart) return (await head.request("killActor", { actorId, noRestart })).result;
@@ -233,6 +237,18 @@ function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Ag
       const { result: { incarnation } } = await head.request("actorIncarnation", { actorId });
       return (await head.request("killActor", { actorId, noRestart, incarnation })).result;
     },
+  };
+}
+
+function lightActorHandlers(process: AttachedProcess, { head, actors }: AgentParts): Handlers<AgentMethods> {
+  return {
+    createActors: async (batch, sections) => {
+      // Before the head hears of it: what it says of them may come with its answer.
+      actors.watchCreated(process, batch.actorIds);
+      return (await head.request("createActors", batch, sections)).result;
+    },
+    actorsHosted: (outcome, sections) => actors.light.hosted(process.id, outcome, sections),
+    actorsLeft: (ended) => actors.light.left(process.id, ended),
   };
 }
 
@@ -299,6 +315,8 @@ export function nodeHandlers(
     stopActor: ({ actorId, incarnation, graceful, cause }) =>
       parts().actors.stop(actorId, incarnation, graceful, cause),
     actorStatus: ({ status }, sections) => parts().actors.published(status, sections),
+    startActors: (batch, [args]) => parts().actors.light.start(batch, args ?? NO_BYTES),
+    actorStatuses: (batch) => parts().actors.publishedMany(batch),
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
     ownerless: ({ objects }) => parts().store.ownerless(objects),
     prepareBundles: (order) => parts().leases.step({ type: "bundlesPrepare", ...order }),

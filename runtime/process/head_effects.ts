@@ -3,6 +3,7 @@
  * step. It decides nothing.
  * @module
  */
+import { packArguments } from "../common/actor_batches.ts";
 import { errorOfCode } from "../common/errors.ts";
 import type { ActorId } from "../common/ids.ts";
 import type { ActorRecord } from "../core/actor/actor_events.ts";
@@ -11,6 +12,8 @@ import type { GcsEffect, GcsEvent } from "../core/gcs/gcs_events.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import type { ActorBytes } from "./head_actors.ts";
+import { dropCheckpoint } from "./head_checkpoints.ts";
+import type { KeyValueTable } from "./head_kv.ts";
 import { groupRow } from "./head_groups.ts";
 import type { HeadNodes } from "./head_nodes.ts";
 import { actorRow, jobRow, nodeRow, objectRows } from "./head_records.ts";
@@ -34,6 +37,7 @@ export interface HeadEffectsOptions {
   readonly view: ClusterView;
   readonly nodes: HeadNodes;
   readonly actorBytes: ActorBytes;
+  readonly kv: KeyValueTable;
   /** Milliseconds since the epoch that never step back. */
   readonly nowMs: () => number;
   readonly log: (line: string) => void;
@@ -155,11 +159,12 @@ export class HeadEffects {
   }
 
   #persistActor(record: ActorRecord): void {
-    const { store, view, actorBytes } = this.#options;
+    const { store, view, actorBytes, kv } = this.#options;
+    if (record.status.state === "DEAD") dropCheckpoint(kv, record.spec.actorId);
     // The spec first: should the head die between two batches, no actor is without one.
     actorBytes.persist(record, store);
     store.write({ table: "actors", put: actorRow(record) });
-    view.applyActor(record.status, record.spec);
+    view.applyActor(record.status, record.spec, record);
   }
 
   #persistName({ namespace, name, actorId }: Of<"persistName">): void {
@@ -225,6 +230,11 @@ export class HeadEffects {
     if (effect.method === "nodesChanged") this.#nodesChanged = true;
     if (effect.method === "startActor") {
       return nodes.send(effect, [actorBytes.argumentsOf(effect.params.spec.actorId)]);
+    }
+    if (effect.method === "startActors") {
+      const blocks = effect.params.actorIds.map((actorId) => actorBytes.argumentsOf(actorId));
+      const { argBytes, block } = packArguments(blocks);
+      return nodes.send({ ...effect, params: { ...effect.params, argBytes } }, [block]);
     }
     if (effect.method === "actorStatus" && effect.params.status.hasErrorValue === true) {
       const error = actorBytes.errorOf(effect.params.status.actorId);

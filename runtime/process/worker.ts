@@ -12,7 +12,6 @@ import { creationTaskId, type JobId, type NodeId, type ProcessId } from "../comm
 import { WorkerRetirement } from "../io/core_worker/worker_retirement.ts";
 import type { ActorSpec, RuntimeEnvSpec } from "../common/task_spec.ts";
 import type { AgentMethods, CoreMethods, Hello } from "../protocol/messages.ts";
-import type { Assignment } from "../protocol/push.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
 import { Reply, Rpc } from "../io/transport/rpc.ts";
@@ -25,8 +24,10 @@ import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { ExecutionContext, TaskContext } from "../io/core_worker/execution_context.ts";
 import { Executor } from "../io/core_worker/executor.ts";
+import { assignmentOf, HostedActors } from "../io/core_worker/hosted_actors.ts";
 import { collectWhenIdle } from "../io/core_worker/idle_collector.ts";
 import { runShutdownHook } from "../io/core_worker/shutdown_hook.ts";
+import { makeDurable } from "../io/core_worker/durable_actor.ts";
 import { nodeHost } from "../io/core_worker/node_host.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import { VisibleDevices } from "../io/core_worker/visible_devices.ts";
@@ -51,6 +52,8 @@ export interface WorkerConfig {
   readonly agentPid: number;
 }
 
+const NOTHING = (): void => {};
+
 /** Why an actor is dead that called exitActor(); one that was told to end has another reason already. */
 const EXITED = "it called exitActor()";
 
@@ -61,6 +64,8 @@ export class Worker {
   readonly #context = new ExecutionContext();
   readonly #core: CoreWorker;
   readonly #executor: Executor;
+  /** The light actors of this process, if it is a host of such. */
+  readonly #hosted: HostedActors;
   readonly #devices: VisibleDevices | null;
   readonly #state: WorkerState;
   readonly #retirement: WorkerRetirement;
@@ -81,7 +86,7 @@ export class Worker {
       isRestricted: config.secret !== null,
       connectWorker: (address, core) => connectWorker(address, core, membership),
       currentTask: () => this.#context.current,
-      blocking: { enter: () => this.#executor.enter() },
+      blocking: { enter: () => this.#hosted.isHost ? NOTHING : this.#executor.enter() },
       onMessage: (level, text) => {
         if (level === "log" || isLogged(level)) console.error(`mobula ${level}: ${text}`);
       },
@@ -90,7 +95,9 @@ export class Worker {
     const showsDevices = config.hasGpus && config.secret === null;
     this.#devices = showsDevices ? new VisibleDevices(config.runtimeEnv.env) : null;
     this.#executor = new Executor(this.#core, this.#context, this.#devices, () => this.#exit(1));
+    this.#hosted = new HostedActors(this.#core, this.#context, this.#devices, config.nodeId);
     this.#state = { context: this.#context, actor: null, leave: () => this.#leaveAsActor() };
+
     this.#retirement = new WorkerRetirement(this.#core, this.#executor, () => this.#exitGracefully());
   }
 
@@ -102,7 +109,11 @@ export class Worker {
     setWorkerState(worker.#state);
     await worker.#listen();
     await worker.#join();
-    collectWhenIdle(worker.#core, worker.#executor);
+    collectWhenIdle(worker.#core, {
+      get isIdle() {
+        return worker.#executor.isIdle && worker.#executor.actor === null && !worker.#hosted.isHost;
+      },
+    });
     return worker;
   }
 
@@ -125,12 +136,21 @@ export class Worker {
   }
 
   #accept(connection: Connection, hello: Hello): void {
-    const caller = new Caller(this.#core, connection, hello, this.#executor);
+    const caller = new Caller(this.#core, connection, hello, {
+      receive: (items) => this.#executor.receive(items),
+      cancel: (from, order) => {
+        this.#executor.cancel(from, order);
+        this.#hosted.cancel(from, order);
+      },
+      hosts: (...actor) => this.#hosted.hosts(...actor),
+      receiveHosted: (items) => this.#hosted.receive(items),
+    });
     this.#retirement.add(caller);
     connection.onFrame = (type, _flags, header, sections) => caller.frame(type, header, sections);
     connection.onClose = () => {
       this.#retirement.delete(caller);
       this.#executor.forget(caller);
+      this.#hosted.forget(caller);
       caller.closed();
     };
   }
@@ -156,6 +176,11 @@ export class Worker {
       ...this.#core.handlers,
       assignJob: ({ jobId, namespace }) => this.#assignJob(jobId, namespace),
       startActor: (params, sections) => this.#startActor(params, sections[0]!),
+      hostActors: (batch, sections) => {
+        this.#assignJob(batch.common.jobId, batch.common.namespace);
+        this.#hosted.host(batch, sections[0]!.slice());
+      },
+      dropActor: ({ actorId, incarnation, graceful }) => this.#hosted.drop(actorId, incarnation, graceful),
       exitWorker: () => void this.#exitGracefully(),
     });
     // Nothing of a worker outlives its agent.
@@ -177,17 +202,14 @@ export class Worker {
     this.#state.actor = { spec, restarted };
     this.#devices?.show(gpuIds);
     const taskId = creationTaskId(spec.actorId);
-    const { group: info, strategy } = spec;
-    const capture = strategy.type === "group" && strategy.capture;
-    const assigned: Assignment = {
-      resources: spec.resources,
-      gpuIds,
-      ...(info === undefined ? {} : { group: { info, capture } }),
-    };
+    const assigned = assignmentOf(spec, gpuIds);
     const context = new TaskContext(() => taskId, `new ${spec.className}`, incarnation - 1, 0, assigned);
     try {
       const instance = await this.#construct(spec, args.slice(), context);
-      this.#executor.host({ ...spec, instance, assigned });
+      const durable = await makeDurable(this.#core, { spec, incarnation, instance }, restarted);
+      const actor = { ...spec, incarnation, instance, assigned, ...(durable && { durable }) };
+      this.#executor.host(actor);
+      this.#executor.measure(actor);
       return { failed: false, message: "" };
     } catch (thrown) {
       const { nodeId } = this.#config;
@@ -223,6 +245,7 @@ export class Worker {
 
   /** WorkerState.leave. */
   #leaveAsActor(): boolean {
+    if (this.#hosted.isHost) return this.#hosted.leaveCurrent();
     if (this.#executor.actor === null) return false;
     this.#executor.leave();
     if (!this.#exiting) this.#core.link.notify("leaving", { message: EXITED, drained: false });
@@ -234,7 +257,7 @@ export class Worker {
   async #exitGracefully(): Promise<void> {
     if (this.#exiting) return;
     this.#exiting = true;
-    await this.#executor.idle();
+    await Promise.all([this.#executor.idle(), this.#hosted.idle()]);
     const { actor } = this.#executor;
     if (actor !== null) {
       this.#core.link.notify("leaving", { message: EXITED, drained: true });

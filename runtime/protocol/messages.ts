@@ -13,6 +13,7 @@
  * Late, duplicate and resent requests are normal: each says what makes it idempotent.
  * @module
  */
+import type { ActorHeadMethods, HostedActorMethods } from "./actor_messages.ts";
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { ResourceSet } from "../common/resources.ts";
 import type {
@@ -36,8 +37,10 @@ import type {
 } from "./node_rows.ts";
 import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+import type { KeyValueMethods } from "./key_value_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
+import type * as light from "./light_actor_messages.ts";
 import type { RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
 import type { GrantedRange, ObjectPlace } from "./object_place.ts";
 
@@ -89,7 +92,7 @@ export type RefChange =
 
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
-export interface AgentMethods {
+export interface AgentMethods extends HostedActorMethods, light.AgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     { namespace: string | null; entrypoint: string },
@@ -212,8 +215,6 @@ export interface AgentMethods {
   readonly getActor: Method<{ name: string; namespace: string }, { actorId: ActorId; spec: ActorSpec }>;
   /** From now on actorStatus arrives for this actor, the present one at once. */
   readonly watchActor: Notification<{ actorId: ActorId }>;
-  /** From an actor's worker: exitActor() was called. `drained`: the calls that ran have ended, its shutdown hook begins. */
-  readonly leaving: Notification<{ message: string; drained: boolean }>;
   /** Answered after the commit. The name is free when this is answered. */
   readonly killActor: Method<{ actorId: ActorId; noRestart: boolean }, Record<string, never>>;
 
@@ -233,7 +234,7 @@ export interface AgentMethods {
 /** Of a message for people; `log`: what a worker printed, labelled line by line. */
 export type MessageLevel = "log" | "info" | "warning" | "error";
 
-export interface CoreMethods extends CoreQuestions, RebuildMethods {
+export interface CoreMethods extends CoreQuestions, RebuildMethods, light.CoreMethods {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
@@ -262,7 +263,14 @@ export interface CoreMethods extends CoreQuestions, RebuildMethods {
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
-export interface HeadMethods extends GroupHeadMethods, HeadQuestions, RebuildHeadMethods {
+export interface HeadMethods
+  extends
+    GroupHeadMethods,
+    HeadQuestions,
+    RebuildHeadMethods,
+    ActorHeadMethods,
+    KeyValueMethods,
+    light.HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<
@@ -381,12 +389,6 @@ export interface HeadMethods extends GroupHeadMethods, HeadQuestions, RebuildHea
 
   readonly taskEvents: Method<{ batches: TaskEventBatch[] }, Record<string, never>>;
 
-  /** Key-value; answered after the commit. Values are sections (section 0). */
-  readonly kvPut: Method<{ key: string; overwrite: boolean }, { existed: boolean }>;
-  readonly kvGet: Method<{ key: string }, { found: boolean }>;
-  readonly kvDelete: Method<{ key: string }, { existed: boolean }>;
-  readonly kvList: Method<{ prefix: string }, { keys: string[] }>;
-
   readonly nodes: Method<Record<string, never>, { nodes: NodeRow[] }>;
   /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs, placement-groups. */
   readonly list: Method<
@@ -418,7 +420,7 @@ export interface HeadMethods extends GroupHeadMethods, HeadQuestions, RebuildHea
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
 
-export interface NodeMethods extends NodeQuestions, GroupNodeMethods {
+export interface NodeMethods extends NodeQuestions, GroupNodeMethods, light.NodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome

@@ -294,6 +294,18 @@ export class SimAgent {
       case "actorStatus":
         for (const driver of this.drivers.values()) driver.heard(order.params.status);
         return;
+      case "startActors":
+        for (const [index, actorId] of order.params.actorIds.entries()) {
+          const spec = { ...order.params.common, actorId, args: [] };
+          this.actors.start(spec, order.params.incarnations[index]!);
+        }
+        return;
+      case "actorStatuses":
+        for (const [actorId, incarnation] of order.params.actors) {
+          const status = { ...order.params.common, actorId, incarnation };
+          for (const driver of this.drivers.values()) driver.heard(status);
+        }
+        return;
       case "deleteObjects":
         return this.store.delete(order.params.ids);
       case "ownerless":

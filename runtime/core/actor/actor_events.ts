@@ -4,6 +4,7 @@
  */
 import type { ActorId, GroupId, JobId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { ActorSpec, ActorStatus, ArgumentRef, DeathCause } from "../../common/task_spec.ts";
+import type { ActorIncarnation } from "../../protocol/light_actor_messages.ts";
 
 /** An actor as it is persisted. Constructor arguments and error bytes are stored beside it, by actor id. */
 export interface ActorRecord {
@@ -22,6 +23,14 @@ export type ActorEvent =
     readonly requestId: string;
     readonly spec: ActorSpec;
     readonly getIfExists: boolean;
+    readonly refused: DeathCause | null;
+  }
+  /** Unnamed ones of a process of `nodeId`, which watches them from then on. `refused`: as above, for all of them. */
+  | {
+    readonly type: "createActors";
+    readonly requestId: string;
+    readonly nodeId: NodeId;
+    readonly specs: readonly ActorSpec[];
     readonly refused: DeathCause | null;
   }
   | {
@@ -70,6 +79,23 @@ export type ActorEvent =
     /** With `failed`: the constructor's error came along. */
     readonly hasErrorValue: boolean;
   }
+  /** As actorStarted, for many that one host has constructed. */
+  | {
+    readonly type: "actorsStarted";
+    readonly nodeId: NodeId;
+    readonly workerId: ProcessId;
+    readonly socketPath: string;
+    readonly pid: number;
+    readonly actors: readonly ActorIncarnation[];
+  }
+  /** Light actors ended; that their host ended too is told as processExited. `intended`: they are not to come back. */
+  | {
+    readonly type: "actorsEnded";
+    readonly nodeId: NodeId;
+    readonly actors: readonly ActorIncarnation[];
+    readonly intended: boolean;
+    readonly cause: DeathCause;
+  }
   /** A process ended: perhaps an actor's worker, perhaps an owner of actors (a worker, a driver). */
   | {
     readonly type: "processExited";
@@ -98,6 +124,7 @@ export type ActorEffect =
   }
   | { readonly type: "forgetActor"; readonly actorId: ActorId }
   | { readonly type: "actorFound"; readonly requestId: string; readonly spec: ActorSpec }
+  | { readonly type: "actorsCreated"; readonly requestId: string }
   | { readonly type: "killDone"; readonly requestId: string }
   | {
     readonly type: "actorRefused";

@@ -25,7 +25,8 @@
  * @module
  */
 import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
-import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
+import type { ActorSpec, ActorStatus, DeathCause } from "../../common/task_spec.ts";
+import type { ActorIncarnation } from "../../protocol/light_actor_messages.ts";
 import type { Core } from "../core.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "./actor_events.ts";
 import { ActorLife, isPending } from "./actor_life.ts";
@@ -67,6 +68,9 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
       case "createActor":
         this.#create(nowMs, event, out);
         break;
+      case "createActors":
+        this.#createMany(nowMs, event, out);
+        break;
       case "getActor":
         this.#lookUp(event, out);
         break;
@@ -94,6 +98,15 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         break;
       case "actorStarted":
         this.#started(nowMs, event, out);
+        break;
+      case "actorsStarted":
+        for (const [actorId, incarnation] of event.actors) {
+          const started = { failed: false, message: "", hasErrorValue: false, actorId, incarnation };
+          this.#started(nowMs, { ...event, type: "actorStarted", ...started }, out);
+        }
+        break;
+      case "actorsEnded":
+        for (const actor of event.actors) this.#incarnationEnded(nowMs, actor, event, out);
         break;
       case "processExited":
         this.#processExited(nowMs, event, out);
@@ -165,21 +178,41 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         `"${spec.namespace}": ${holder.spec.actorId} (${holder.spec.className}, ${holder.state}) has it`;
       return void out.push({ type: "actorRefused", requestId, code: "NameTakenError", message });
     }
+    const entry = this.#register(nowMs, spec, event.refused, out);
+    out.push({ type: "actorFound", requestId, spec });
+    this.#awaitArguments(entry, out);
+  }
+
+  #createMany(nowMs: number, event: Event<"createActors">, out: ActorEffect[]): void {
+    const added: ActorEntry[] = [];
+    for (const spec of event.specs) {
+      // Resent: what became of it meanwhile is told as to everybody who watches.
+      if (this.#table.get(spec.actorId) === undefined) {
+        added.push(this.#register(nowMs, spec, event.refused, out));
+      }
+      this.#watch(nowMs, spec.actorId, event.nodeId, out);
+    }
+    out.push({ type: "actorsCreated", requestId: event.requestId });
+    for (const entry of added) this.#awaitArguments(entry, out);
+  }
+
+  #register(nowMs: number, spec: ActorSpec, refused: DeathCause | null, out: ActorEffect[]): ActorEntry {
     const entry = this.#table.add(nowMs, spec, out);
     this.#unknown.delete(spec.actorId);
     const ownerDead = !spec.detached && this.#deadOwners.has(spec.owner);
-    const cause = ownerDead ? ownerDied(spec.owner) : event.refused;
+    const cause = ownerDead ? ownerDied(spec.owner) : refused;
     if (cause !== null) this.#life.die(nowMs, entry, cause, out);
     else if (spec.args.length === 0) this.#proceed(nowMs, entry, out);
     else {
       this.#table.persist(entry, out);
       this.#table.publish(entry, out);
     }
-    out.push({ type: "actorFound", requestId, spec });
-    // Last: the answer may be here, and the actor dead of it, before the next effect is done.
-    if (entry.state === "DEPENDENCIES_UNREADY") {
-      out.push({ type: "awaitDependencies", actorId: spec.actorId, args: spec.args });
-    }
+    return entry;
+  }
+
+  /** After the creation's answer: the answer may be here, and the actor dead of it, before the next effect is done. */
+  #awaitArguments({ state, spec: { actorId, args } }: ActorEntry, out: ActorEffect[]): void {
+    if (state === "DEPENDENCIES_UNREADY") out.push({ type: "awaitDependencies", actorId, args });
   }
 
   #lookUp(event: Event<"getActor">, out: ActorEffect[]): void {
@@ -308,7 +341,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   }
 
   #processExited(nowMs: number, event: Event<"processExited">, out: ActorEffect[]): void {
-    const { processId, actorId, cause } = event;
+    const { processId, actorId } = event;
     this.#deadOwners.add(processId);
     if (this.#deadOwners.size > DEAD_OWNERS_KEPT) {
       this.#deadOwners.delete(this.#deadOwners.values().next().value!);
@@ -318,11 +351,20 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         this.#life.die(nowMs, entry, ownerDied(processId), out);
       }
     }
-    const entry = actorId === null ? undefined : this.#table.get(actorId);
-    // Not an actor's worker, or one of an earlier incarnation, or of an actor that is dead already.
-    if (entry === undefined || entry.state === "DEAD" || entry.incarnation !== event.incarnation) return;
+    if (actorId !== null) this.#incarnationEnded(nowMs, [actorId, event.incarnation], event, out);
+  }
+
+  #incarnationEnded(
+    nowMs: number,
+    [actorId, incarnation]: ActorIncarnation,
+    { intended, cause }: { readonly intended: boolean; readonly cause: DeathCause },
+    out: ActorEffect[],
+  ): void {
+    const entry = this.#table.get(actorId);
+    // One of an earlier incarnation, or of an actor that is dead already.
+    if (entry === undefined || entry.state === "DEAD" || entry.incarnation !== incarnation) return;
     if (entry.nodeId === null) return;
-    if (event.intended) this.#life.die(nowMs, entry, entry.ending ?? cause, out, { stop: false });
+    if (intended) this.#life.die(nowMs, entry, entry.ending ?? cause, out, { stop: false });
     else this.#life.restartOrDie(nowMs, entry, cause, out, { stop: false });
   }
 

@@ -209,6 +209,7 @@ export function statusOf(entry: ActorEntry): ActorStatus {
     pid,
     restartsLeft,
     deathCause,
+    ...(spec.isolation === "shared" ? { shared: true as const } : {}),
   };
   return entry.hasErrorValue ? { ...status, hasErrorValue: true } : status;
 }

@@ -13,7 +13,7 @@
  * @module
  */
 import type { ActorId, NodeId } from "../../common/ids.ts";
-import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
+import type { ActorSpec, ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import type { ActorEffect, ActorEvent } from "../actor/actor_events.ts";
 import { ActorManager } from "../actor/actor_manager.ts";
 import type { Core } from "../core.ts";
@@ -25,6 +25,7 @@ import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
 import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords, Of } from "./gcs_events.ts";
 import { relocations } from "./gcs_relocation.ts";
 import { groupEvent, nodeLoad } from "./gcs_groups.ts";
+import { LightSends } from "./light_sends.ts";
 import { GcsPlaces } from "./gcs_places.ts";
 import { broadcast, reply, replyError, send } from "./gcs_replies.ts";
 import { type JobEffect, type JobEvent, JobManager } from "./job_manager.ts";
@@ -44,6 +45,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   readonly groups: PlacementGroupManager;
   readonly #places: GcsPlaces;
   readonly #arguments: ArgumentWaits = new ArgumentWaits();
+  readonly #lightSends: LightSends = new LightSends();
   /** The store's records have been compared with each other. */
   #recovered: boolean;
 
@@ -76,6 +78,12 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
 
   step(nowMs: number, event: GcsEvent): readonly GcsEffect[] {
     const out: GcsEffect[] = [];
+    this.#apply(nowMs, event, out);
+    this.#lightSends.flush(out);
+    return out;
+  }
+
+  #apply(nowMs: number, event: GcsEvent, out: GcsEffect[]): void {
     switch (event.type) {
       case "registerNode":
       case "heartbeatReceived":
@@ -142,7 +150,6 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       default:
         this.#actorRequest(nowMs, event, out);
     }
-    return out;
   }
 
   check(): void {
@@ -171,19 +178,30 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   }
 
   #actorRequest(nowMs: number, event: ActorRequest, out: GcsEffect[]): void {
-    if (event.type === "createActor") {
-      const { jobId, owner, actorId, detached } = event.spec;
-      // A detached actor and its tasks may go on creating actors after the job has ended; of other workers of the job the
-      // end is on its way, and what they own ends with them.
-      const ended = owner.startsWith("d-") && !detached && !this.jobs.isRunning(jobId);
-      const refused: DeathCause | null = ended
-        ? { code: "JOB_ENDED", message: `actor ${actorId}'s job ${jobId} ended before it was created` }
-        : null;
-      return this.#stepActors(nowMs, { ...event, refused }, out);
+    switch (event.type) {
+      case "createActor":
+        return this.#stepActors(nowMs, { ...event, refused: this.#refusal(event.spec) }, out);
+      case "createActors":
+        return this.#stepActors(nowMs, { ...event, refused: this.#refusal(event.specs[0]!) }, out);
+      default:
+        this.#stepActors(nowMs, event, out);
     }
-    this.#stepActors(nowMs, event, out);
-    const { type } = event;
-    if (type === "actorStarted" || type === "actorOutOfScope") reply(event.requestId, {}, true, out);
+    switch (event.type) {
+      case "actorStarted":
+      case "actorsStarted":
+      case "actorsEnded":
+      case "actorOutOfScope":
+        reply(event.requestId, {}, true, out);
+    }
+  }
+
+  /** Why an actor may not be created, nor others of its process and job. */
+  #refusal({ jobId, owner, actorId, detached }: ActorSpec): DeathCause | null {
+    // A detached actor and its tasks may go on creating actors after the job has ended; of other workers of the job the
+    // end is on its way, and what they own ends with them.
+    const ended = owner.startsWith("d-") && !detached && !this.jobs.isRunning(jobId);
+    const message = `actor ${actorId}'s job ${jobId} ended before it was created`;
+    return ended ? { code: "JOB_ENDED", message } : null;
   }
 
   #tick(nowMs: number, out: GcsEffect[]): void {
@@ -361,6 +379,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "actorFound":
         reply(effect.requestId, { actorId: effect.spec.actorId, spec: effect.spec }, true, out);
         break;
+      case "actorsCreated":
       case "killDone":
         reply(effect.requestId, {}, true, out);
         break;
@@ -381,7 +400,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "startActor": {
         const { nodeId, spec, incarnation, restarted } = effect;
-        send(nodeId, "startActor", { spec, incarnation, restarted }, true, out);
+        if (spec.isolation === "shared") this.#lightSends.start(effect);
+        else send(nodeId, "startActor", { spec, incarnation, restarted }, true, out);
         break;
       }
       case "stopActor": {
@@ -390,10 +410,19 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       }
       case "publishStatus":
-        for (const nodeId of effect.nodes) send(nodeId, "actorStatus", { status: effect.status }, true, out);
+        this.#publish(effect.nodes, effect.status, out);
         break;
       default:
         effect satisfies never;
+    }
+  }
+
+  #publish(nodes: readonly NodeId[], status: ActorStatus, out: GcsEffect[]): void {
+    // An error's bytes ride with a message of its own.
+    const isBatched = status.shared === true && status.hasErrorValue !== true;
+    for (const nodeId of nodes) {
+      if (isBatched) this.#lightSends.publish(nodeId, status);
+      else send(nodeId, "actorStatus", { status }, true, out);
     }
   }
 

@@ -20,8 +20,11 @@ export type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { t
 
 export type ActorRequest =
   | Omit<Of<ActorEvent, "createActor">, "refused">
+  | Omit<Of<ActorEvent, "createActors">, "refused">
   | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor">
-  | (Of<ActorEvent, "actorOutOfScope" | "actorStarted"> & { readonly requestId: string });
+  | (Of<ActorEvent, "actorOutOfScope" | "actorStarted" | "actorsStarted" | "actorsEnded"> & {
+    readonly requestId: string;
+  });
 
 /** What agents ask the placement group manager; a node's word about its bundles is answered at once. */
 export type GroupRequest =

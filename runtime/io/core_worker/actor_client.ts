@@ -4,27 +4,24 @@
  * @module
  */
 import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
-import {
-  ActorDiedError,
-  ActorUnavailableError,
-  PendingCallsLimitExceededError,
-  RuntimeEnvSetupError,
-} from "../../common/errors.ts";
-import { setClassNames, userClassNames } from "../../common/error_matching.ts";
+import { ActorUnavailableError, PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { TaskRow } from "../../common/task_event.ts";
+import type { ActorId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
+import { constructorError, describeActor, diedError } from "./actor_errors.ts";
 import { laneOf } from "./concurrency_groups.ts";
+import { callRow } from "./call_rows.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { HandleInfo } from "./handle_info.ts";
+import type { HostLink, HostLinks } from "./host_links.ts";
 import { type ItemCall, itemsOption } from "./item_calls.ts";
 import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
-import { deadActorError } from "./worker_fates.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
 import type { AskHow } from "./work.ts";
@@ -39,6 +36,7 @@ export interface ActorRegistry {
   /** The client may have become busy, or idle (see `isBusy`). A busy one is kept: its handles may be held only by code that
    *  waits for it. */
   busyChanged(client: ActorClient): void;
+  readonly hosts: HostLinks;
 }
 
 /** See the module's header. */
@@ -55,6 +53,8 @@ export class ActorClient implements WorkerLinkObserver {
   readonly #watchers = new Set<() => void>();
   readonly #methods = new Map<string, CalledMethod>();
   #link: WorkerLink | null = null;
+  /** Of a light actor: the link is its host's, and shared. */
+  #host: HostLink | null = null;
   #linkIncarnation = 0;
   #pumpScheduled = false;
   #recheck: Timer | null = null;
@@ -70,9 +70,11 @@ export class ActorClient implements WorkerLinkObserver {
       push: (calls) => this.#push(calls),
       fail: (call, kind, cause) => this.#failCall(call, kind, cause),
       retried: (call) => {
+        this.#host?.forget(call.sequence);
         call.attempt++;
         call.enter("pendingNode");
       },
+      letGo: (call) => call.args.release(),
     }, { laneOf: info.groups === undefined ? info.ordered : (call) => laneOf(this.info, call.options) });
   }
 
@@ -126,7 +128,9 @@ export class ActorClient implements WorkerLinkObserver {
 
   /** The GCS's word on the actor. `errorValue`: its constructor's error. */
   updated(status: ActorStatus, errorValue: Uint8Array | null): void {
-    if (errorValue !== null) this.#creationError ??= this.#constructorError(status, errorValue);
+    if (errorValue !== null) {
+      this.#creationError ??= constructorError(this.info, this.#core.codec.decodeError(errorValue));
+    }
     this.#queue.updated(status);
     if (status.state === "DEAD") this.#dropLink();
     this.#schedulePump();
@@ -200,8 +204,10 @@ export class ActorClient implements WorkerLinkObserver {
   #pumpNow(): void {
     this.#queue.pump();
     if (this.#queue.inFlight.size === 0) return;
+    // To a busy host it leaves at the end of the turn, with the calls to its other actors.
+    if (this.#host !== null && !this.#host.isIdleBut(this.#queue.inFlight.size)) return;
     this.#core.link.flush(); // Refs that go with it are known first.
-    this.#link?.flush();
+    (this.#host ?? this.#link)?.flush();
   }
 
   #ready(call: OwnCall): void {
@@ -220,6 +226,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   #push(calls: OwnCall[]): void {
     const link = this.#link!;
+    const host = this.#host;
     const writer = this.#writer;
     const nowMs = this.#core.nowMs();
     writer.reset();
@@ -234,26 +241,33 @@ export class ActorClient implements WorkerLinkObserver {
       const target = call.method.name;
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
       const group = call.options.concurrencyGroup ?? "";
-      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items, as, group };
-      writePush(writer, head, call.args.block());
+      const head = { sequence, target, attempt, numReturns: call.numReturns, depth, items, as, group };
+      if (host === null) writePush(writer, head, call.args.block());
+      else host.push(this, this.#linkIncarnation, head, call.args.block());
       for (const argument of call.args.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);
       }
     }
-    link.send(PushType.pushCalls, writer.bytes());
+    if (host === null) link.send(PushType.pushCalls, writer.bytes());
   }
 
   replies(link: WorkerLink, header: Uint8Array): void {
     if (link !== this.#link) return; // Of an incarnation that was given up.
     const returned: number[] = [];
-    for (const reply of readReplies(header)) {
-      const pushed = this.#queue.inFlight.get(reply.sequence);
-      if (pushed === undefined) continue; // Late: its incarnation or connection was given up.
-      checkReply(reply, pushed.returns.length);
-      const call = this.#queue.completed(reply.sequence);
-      if (call !== undefined && this.#completed(call, reply)) returned.push(reply.sequence);
-    }
+    for (const reply of readReplies(header)) if (this.replied(reply)) returned.push(reply.sequence);
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
+    this.repliesRead();
+  }
+
+  replied(reply: Reply): boolean {
+    const pushed = this.#queue.inFlight.get(reply.sequence);
+    if (pushed === undefined) return false; // Late: its incarnation or connection was given up.
+    checkReply(reply, pushed.numReturns);
+    const call = this.#queue.completed(reply.sequence);
+    return call !== undefined && this.#completed(call, reply);
+  }
+
+  repliesRead(): void {
     this.#queue.pump();
     this.#settleBusy();
   }
@@ -262,8 +276,22 @@ export class ActorClient implements WorkerLinkObserver {
     this.#core.itemCalls.received(link, header);
   }
 
+  /** Of a durable actor: what it has answered up to this number is safe. */
+  covered(link: WorkerLink, _actorId: ActorId, through: number): void {
+    if (link === this.#link) this.#queue.covered(through);
+  }
+
+  /** Its last handle here is gone: what it may lose is not repeated. */
+  handlesGone(): void {
+    this.#queue.dropKept();
+  }
+
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
+    if (call.isAnswered) {
+      this.#end(call, reply.error === null && this.#isKept(call));
+      return false;
+    }
     if (reply.isCancelled) {
       this.#failCancelled(call, reply);
       return false;
@@ -279,8 +307,13 @@ export class ActorClient implements WorkerLinkObserver {
     else stats.failed++;
     this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
-    this.#end(call);
+    this.#end(call, reply.error === null && this.#isKept(call));
     return holds;
+  }
+
+  /** Its actor may lose it, and it may be repeated then. */
+  #isKept(call: OwnCall): boolean {
+    return this.info.checkpointEvery !== undefined && call.retriesLeft !== 0 && call.options.streams !== true;
   }
 
   #retriesError(call: OwnCall, { error, isSystemError }: Reply): boolean {
@@ -290,10 +323,12 @@ export class ActorClient implements WorkerLinkObserver {
     return retryExceptions !== false && this.#core.isRetried(error!, retryExceptions);
   }
 
-  #end(call: OwnCall): void {
+  #end(call: OwnCall, isKept = false): void {
     call.enter("ended");
     if (call.signal !== null) this.#core.cancels.leave(call.signal, call);
-    call.args.release();
+    if (!isKept) return call.args.release();
+    call.isAnswered = true;
+    this.#queue.keep(call);
   }
 
   handedBack(): void {}
@@ -308,6 +343,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   /** End a call that has not left. False when the actor has it. */
   withdraw(call: OwnCall): boolean {
+    if (call.isAnswered) return true;
     if (this.#queue.inFlight.get(call.sequence) === call) return false;
     if (call.stage !== "none") {
       this.#queue.withdrawn();
@@ -333,13 +369,24 @@ export class ActorClient implements WorkerLinkObserver {
     const { nodeId, workerId, socketPath, incarnation } = status;
     const address = { nodeId: nodeId!, workerId: workerId!, socketPath: socketPath! };
     this.#linkIncarnation = incarnation;
-    this.#link = new WorkerLink(address.workerId, address.nodeId, this.#core.openWorker(address), this);
+    if (status.shared === true) {
+      this.#host = this.#registry.hosts.join(address, this);
+      this.#link = this.#host.link;
+      if (this.#host.isOpen) this.opened(this.#link);
+    } else {this.#link = new WorkerLink(
+        address.workerId,
+        address.nodeId,
+        this.#core.openWorker(address),
+        this,
+      );}
   }
 
   #dropLink(): void {
     const link = this.#link;
-    this.#link = null;
-    link?.close();
+    const host = this.#host;
+    this.#link = this.#host = null;
+    if (host !== null) host.leave(this);
+    else link?.close();
     this.#recheck?.clear();
     this.#recheck = null;
   }
@@ -352,25 +399,35 @@ export class ActorClient implements WorkerLinkObserver {
 
   lost(link: WorkerLink): void {
     if (link !== this.#link) return;
-    this.#link = null;
+    const isShared = this.#host !== null;
+    this.#link = this.#host = null;
     this.#queue.disconnected(this.#linkIncarnation);
-    this.#askAgain();
+    if (isShared) this.#registry.hosts.askAgain(this);
+    else this.#askAgain();
+  }
+
+  get isCutOff(): boolean {
+    return this.#link === null && this.status?.state !== "DEAD";
   }
 
   /** Whether the actor died or only the connection broke is the GCS's to say; ask until it says something new. */
   #askAgain(): void {
     this.#recheck = Timer.background(() => {
       this.#core.link.notify("watchActor", { actorId: this.info.actorId });
-      if (this.#link === null && this.status?.state !== "DEAD") this.#askAgain();
+      if (this.isCutOff) this.#askAgain();
     }, RECHECK_MS);
   }
 
   // ---- ends ----------------------------------------------------------------------------------------------------------------
 
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
+    this.#host?.forget(call.sequence);
+    if (call.isAnswered) return this.#end(call);
     if (call.cancelled) return this.#failCancelled(call, null);
     const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
-      `${this.#describe()} was lost while ${call.method.name} was under way; the call may or may not have run` +
+      `${
+        describeActor(this.info)
+      } was lost while ${call.method.name} was under way; the call may or may not have run` +
         (cause === null ? "" : `: ${cause.message}`),
       { actorId: this.info.actorId, preempted: cause?.code === "PREEMPTED" },
     );
@@ -389,34 +446,8 @@ export class ActorClient implements WorkerLinkObserver {
     if (this.pending === 0) this.#registry.busyChanged(this);
   }
 
-  #describe(): string {
-    return `Actor ${this.info.className} (${this.info.actorId})`;
-  }
-
   #diedError(cause: DeathCause | null): Error {
-    if (this.#creationError !== null) return this.#creationError;
-    const message = `${this.#describe()} is dead: ${cause?.message ?? "unknown cause"}`;
-    const fields = {
-      actorId: this.info.actorId,
-      actorInitFailed: cause?.code === "CREATION_FAILED",
-      preempted: cause?.code === "PREEMPTED",
-    };
-    return deadActorError(cause, message, fields);
-  }
-
-  /** Its constructor threw: also an instance of the user's class. */
-  #constructorError(status: ActorStatus, errorValue: Uint8Array): Error {
-    const cause = this.#core.codec.decodeError(errorValue);
-    // It never came to a constructor.
-    if (cause instanceof RuntimeEnvSetupError) return cause;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const error = new ActorDiedError(`${this.#describe()} could not be created: ${message}`, {
-      actorId: status.actorId,
-      actorInitFailed: true,
-      cause: (cause as { cause?: unknown })?.cause ?? cause,
-    });
-    if (cause instanceof Error) setClassNames(error, userClassNames(cause));
-    return error;
+    return this.#creationError ?? diedError(this.info, cause);
   }
 
   // ---- history ---------------------------------------------------------------------------------------------------------------
@@ -442,37 +473,9 @@ export class ActorClient implements WorkerLinkObserver {
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
     const itemBytes = call.options.streams ? this.#core.itemCalls.bytesOf(call.sequence) : undefined;
-    const bytes = itemBytes ?? reply?.bytes ?? 0;
-    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, bytes, error));
-  }
-
-  #row(
-    call: OwnCall,
-    state: TaskRow["state"],
-    startMs: number | null,
-    endMs: number | null,
-    resultBytes: number,
-    error: TaskRow["error"],
-  ): TaskRow {
-    return {
-      taskId: call.id,
-      attempt: call.attempt,
-      jobId: this.#core.identity.jobId,
-      name: call.method.stats.name,
-      type: "ACTOR_TASK",
-      state,
-      parentTaskId: call.parent?.taskId ?? null,
-      actorId: this.info.actorId,
-      nodeId: this.status?.nodeId ?? null,
-      workerId: this.status?.workerId ?? null,
-      submittedMs: call.submittedMs,
-      pushedMs: call.pushedMs === 0 ? null : call.pushedMs,
-      startMs,
-      endMs,
-      args: call.args.resolved.map((entry) => entry.id),
-      resultBytes,
-      error,
-    };
+    const resultBytes = itemBytes ?? reply?.bytes ?? 0;
+    const outcome = { state, startMs: reply?.startMs ?? null, endMs, resultBytes, error };
+    recorder.row(callRow(call, this.#core.identity.jobId, this.status, outcome));
   }
 
   /** What runs at the actor now, as far as this process knows. */
@@ -488,7 +491,9 @@ export class ActorClient implements WorkerLinkObserver {
     for (const call of this.#queue.inFlight.values()) {
       if (limit-- <= 0 || call.pushedMs > before) return;
       const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
-      rows.push(this.#row(call, state, isFirst ? call.pushedMs : null, null, 0, null));
+      const startMs = isFirst ? call.pushedMs : null;
+      const outcome = { state, startMs, endMs: null, resultBytes: 0, error: null } as const;
+      rows.push(callRow(call, this.#core.identity.jobId, this.status, outcome));
       isFirst = false;
     }
   }

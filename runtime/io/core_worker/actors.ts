@@ -6,7 +6,7 @@ import { type ActorId, actorId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
 import { type Placement, placementOf } from "../../common/group_options.ts";
 import { resourcesOf } from "../../common/options.ts";
-import { runtimeEnvOf } from "../../common/runtime_env.ts";
+import { runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { CallFacts, CallStage } from "../../common/why_facts.ts";
@@ -26,6 +26,7 @@ import type { CoreContext } from "./core_context.ts";
 import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { HandleInfo } from "./handle_info.ts";
+import { HostLinks } from "./host_links.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
@@ -35,6 +36,16 @@ import { WeakTable } from "./weak_table.ts";
 export interface ActorHost {
   randomHex(bytes: number): string;
   recordOf(remoteClass: RemoteClass): FunctionRecord;
+}
+
+/** What an actor is made of, beside its class. */
+interface Creating {
+  readonly record: FunctionRecord;
+  readonly args: CallArguments;
+  readonly runtimeEnv: RuntimeEnvSpec;
+  readonly placement: Placement;
+  /** Where in the user's code; null unless call sites are recorded. */
+  readonly callSite: string | null;
 }
 
 /** See the module's header. */
@@ -55,10 +66,12 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #naming = 0;
   #afterNames: (() => void)[] = [];
   #creations = new WeakMap<ActorClient, Promise<void>>();
+  readonly hosts: HostLinks;
 
   constructor(core: CoreContext, host: ActorHost) {
     this.#core = core;
     this.#host = host;
+    this.hosts = new HostLinks(core);
     core.recorder.addSource(this);
   }
 
@@ -116,6 +129,9 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     const { givenOptions: options, code } = remoteClass;
     const { name: className } = code.definition;
     const placement = placementOf(className, options, 0, core.inheritedGroup);
+    if (options.isolation === "shared") {
+      checkShared(className, runtimeEnvOf(core.runtimeEnv, options.runtimeEnv));
+    }
     const args = encodeArguments(core, values, `new ${className}`);
     const methods: Record<string, MethodInfo> = {};
     for (const [method, info] of Object.entries(code.definition.methods)) {
@@ -138,6 +154,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       ordered: (options.maxConcurrency ?? 1) === 1,
       ...(options.concurrencyGroups && { groups: options.concurrencyGroups }),
       maxTaskRetries: options.maxTaskRetries ?? 0,
+      ...(options.checkpointEvery !== undefined && { checkpointEvery: options.checkpointEvery }),
       maxPendingCalls: options.maxPendingCalls ?? -1,
       counted: !isNamed && options.lifetime !== "detached",
     };
@@ -148,7 +165,8 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     if (isNamed) this.#naming++;
     client.isCreating = true;
     this.busyChanged(client);
-    const created = this.#create(client, remoteClass, { args, placement }).finally(() => {
+    const callSite = core.objects.callSites?.here() ?? null;
+    const created = this.#create(client, remoteClass, { args, placement, callSite }).finally(() => {
       if (isNamed) this.#named();
       client.isCreating = false;
       this.busyChanged(client);
@@ -160,7 +178,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   async #create(
     client: ActorClient,
     remoteClass: RemoteClass,
-    { args, placement }: { readonly args: CallArguments; readonly placement: Placement },
+    { args, placement, callSite }: Omit<Creating, "record" | "runtimeEnv">,
   ): Promise<void> {
     const core = this.#core;
     try {
@@ -181,7 +199,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       await core.functions.export(record);
       const env = runtimeEnvOf(core.runtimeEnv, remoteClass.givenOptions.runtimeEnv);
       const runtimeEnv = await core.workingDirs.resolve(env);
-      const spec = this.#specOf(client, remoteClass, { record, args, runtimeEnv, placement });
+      const spec = this.#specOf(client, remoteClass, { record, args, runtimeEnv, placement, callSite });
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
@@ -210,12 +228,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #specOf(
     client: ActorClient,
     remoteClass: RemoteClass,
-    { record, args, runtimeEnv, placement }: {
-      readonly record: FunctionRecord;
-      readonly args: CallArguments;
-      readonly runtimeEnv: RuntimeEnvSpec;
-      readonly placement: Placement;
-    },
+    { record, args, runtimeEnv, placement, callSite }: Creating,
   ): ActorSpec {
     const { givenOptions: options } = remoteClass;
     const { identity } = this.#core;
@@ -228,6 +241,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       className: info.className,
       classHash: record.hash,
       name: options.name ?? "",
+      ...(callSite !== null && { callSite }),
       namespace: options.namespace ?? identity.namespace,
       detached: options.lifetime === "detached",
       maxRestarts: options.maxRestarts ?? 0,
@@ -235,9 +249,12 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       maxConcurrency: options.maxConcurrency ?? 1,
       ...(info.groups && { concurrencyGroups: info.groups }),
       maxPendingCalls: info.maxPendingCalls,
+      ...(info.checkpointEvery !== undefined && { checkpointEvery: info.checkpointEvery }),
       resources: placement.resources,
-      placementResources: resourcesOf(options, 1),
+      // A light actor needs no CPU of its own, not even to be placed.
+      placementResources: resourcesOf(options, options.isolation === "shared" ? 0 : 1),
       strategy: placement.strategy,
+      ...(options.isolation === "shared" ? { isolation: "shared" as const } : {}),
       ...(placement.group && { group: placement.group.info }),
       ...labelWishesOf(options),
       runtimeEnv,
@@ -288,6 +305,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #end(client: ActorClient): void {
     if (this.#ended.has(client)) return;
     this.#ended.add(client);
+    client.handlesGone();
     this.#clients.delete(client.info.actorId, client);
     this.#creationArgs.get(client)?.release();
     this.#uses.get(client)?.end();
@@ -352,6 +370,15 @@ export function infoOf(spec: ActorSpec): HandleInfo {
     ...(spec.concurrencyGroups && { groups: spec.concurrencyGroups }),
     maxTaskRetries: spec.maxTaskRetries,
     maxPendingCalls: spec.maxPendingCalls,
+    ...(spec.checkpointEvery !== undefined && { checkpointEvery: spec.checkpointEvery }),
     counted: spec.name === "" && !spec.detached,
   };
+}
+
+/** Neighbours in one process could use what each of them was given. */
+function checkShared(className: string, { permissions }: RuntimeEnvRequest): void {
+  if (permissions === undefined) return;
+  throw new RangeError(
+    `${className}: isolation "shared" does not go with runtimeEnv.permissions: a sandbox is one actor's process`,
+  );
 }

@@ -3,7 +3,7 @@
  * leave together, and refs in results that stay held until the submitter counts them.
  * @module
  */
-import type { NodeId, ProcessId } from "../../common/ids.ts";
+import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { Hello } from "../../protocol/messages.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import {
@@ -83,9 +83,19 @@ export async function loadCode(
 /** Functions that one connection may define. */
 const FUNCTIONS_MAX = 100_000;
 
+/** A call to a light actor. */
+export interface HostedItem {
+  readonly actorId: ActorId;
+  readonly item: WorkItem;
+}
+
 /** Who runs what a caller pushes. */
 export interface PushReceiver {
   receive(items: readonly WorkItem[]): void;
+  /** Whether a light actor is hosted here, in this incarnation. */
+  hosts(actorId: ActorId, incarnation: number): boolean;
+  /** Calls to light actors that are hosted here. */
+  receiveHosted(items: readonly HostedItem[]): void;
   cancel(caller: Caller, order: CancelOrder): void;
 }
 
@@ -129,6 +139,8 @@ export class Caller {
         return this.#receiver.receive(this.#readItems(header, false));
       case PushType.pushCalls:
         return this.#receiver.receive(this.#readItems(header, true));
+      case PushType.pushHosted:
+        return this.#receiver.receiveHosted(this.#readHosted(header));
       case PushType.cancel:
         return this.#cancel(readCancel(new ByteReader(header)));
       case PushType.returned:
@@ -164,6 +176,14 @@ export class Caller {
     if (this.replies.position === 0) return;
     this.#connection.send(PushType.replies, this.replies.bytes());
     this.replies.reset();
+  }
+
+  get isOpen(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  send(type: number, header: Uint8Array): void {
+    this.#connection.send(type, header);
   }
 
   /** Resolves when the caller's connection takes more, or is over. */
@@ -228,46 +248,60 @@ export class Caller {
 
   #readItems(header: Uint8Array, isCall: boolean): WorkItem[] {
     const reader = new ByteReader(header);
-    const head: PushHead = {
-      sequence: 0,
-      target: 0,
-      attempt: 0,
-      numReturns: 1,
-      depth: 0,
-      items: null,
-      as: null,
-      group: "",
-    };
+    const head = newHead();
     const items: WorkItem[] = [];
     while (reader.remaining > 0) {
       const args = readPush(reader, head, isCall);
       const target = isCall ? null : this.#functions[head.target as number];
       if (target === undefined) throw new ProtocolError(`task of the unknown function ${head.target}`);
-      const { sequence, attempt, numReturns, depth, as, group } = head;
-      const method = isCall ? head.target as string : "";
-      const outlet = head.items === null ? null : new ItemOutlet(head.items, attempt);
-      if (outlet !== null) this.#outlets.set(sequence, outlet);
-      items.push({
-        caller: this,
-        sequence,
-        attempt,
-        numReturns,
-        depth,
-        as,
-        group,
-        target,
-        method,
-        args,
-        items: outlet,
-        context: null,
-        cancelled: false,
-        answered: false,
-      });
+      items.push(this.#itemOf(head, target, args));
     }
     return items;
+  }
+
+  /** Calls to actors that have ended here are nobody's: the GCS tells their callers. */
+  #readHosted(header: Uint8Array): HostedItem[] {
+    const reader = new ByteReader(header);
+    const head = newHead();
+    const items: HostedItem[] = [];
+    while (reader.remaining > 0) {
+      const actorId = reader.string() as ActorId;
+      const incarnation = reader.varint();
+      const args = readPush(reader, head, true);
+      if (!this.#receiver.hosts(actorId, incarnation)) continue;
+      items.push({ actorId, item: this.#itemOf(head, null, args) });
+    }
+    return items;
+  }
+
+  #itemOf(head: Readonly<PushHead>, target: LoadedFunction | null, args: Uint8Array): WorkItem {
+    const { sequence, attempt, numReturns, depth, as, group } = head;
+    const items = head.items === null ? null : new ItemOutlet(head.items, attempt);
+    if (items !== null) this.#outlets.set(sequence, items);
+    return {
+      caller: this,
+      sequence,
+      attempt,
+      numReturns,
+      depth,
+      as,
+      group,
+      target,
+      method: target === null ? head.target as string : "",
+      args,
+      items,
+      context: null,
+      cancelled: false,
+      answered: false,
+    };
   }
 }
 
 function itemKey([sequence, index]: ItemName): string {
   return `${sequence}.${index}`;
+}
+
+/** For readPush. */
+function newHead(): PushHead {
+  return { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null, as: null, group: "" };
 }

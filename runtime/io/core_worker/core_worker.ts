@@ -167,6 +167,11 @@ export class CoreWorker implements CoreContext {
       reclaimLease: ({ leaseId }) => this.tasks.reclaim(leaseId),
       leaseLost: ({ leaseId, cause }) => this.tasks.leaseLost(leaseId, cause),
       actorStatus: ({ status }, sections) => this.actors.updated(status, sections[0]?.slice() ?? null),
+      actorStatuses: ({ common, actors }) => {
+        for (const [actorId, incarnation] of actors) {
+          this.actors.updated({ ...common, actorId, incarnation }, null);
+        }
+      },
       cancelTask: (params) => this.cancels.routed(params),
       rebuildObject: (params) => this.tasks.rebuilds.rebuild(params),
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),

@@ -7,6 +7,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { TaskId } from "../../common/ids.ts";
 import type { Assignment } from "../../protocol/push.ts";
 import type { CurrentTask } from "./core_context.ts";
+import type { ActorFacts } from "./worker_state.ts";
 import type { Work } from "./work.ts";
 
 const NO_CHILDREN: readonly Work[] = Object.freeze([]);
@@ -19,6 +20,8 @@ export class TaskContext implements CurrentTask {
   readonly attempt: number;
   readonly childDepth: number;
   readonly assigned: Assignment;
+  /** The light actor that it runs in; null where the process is the actor, or none. */
+  actor: ActorFacts | null = null;
   readonly #id: () => TaskId;
   #abort: AbortController | null = null;
   #reason: Error | null = null;

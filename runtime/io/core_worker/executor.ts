@@ -19,6 +19,7 @@ import { CallLanes } from "../../core/worker/call_lanes.ts";
 import type { CancelOrder } from "../../protocol/push.ts";
 import { Answers } from "./answers.ts";
 import { readArguments } from "./arguments.ts";
+import { CallMeter } from "./call_meter.ts";
 import type { Caller } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import type { ExecutionContext, TaskContext } from "./execution_context.ts";
@@ -50,12 +51,16 @@ export class Executor implements BlockingObserver {
   readonly #queue: Deque<WorkItem> = new Deque();
   /** Of an actor with concurrency groups: what may not begin yet waits there. */
   #lanes: CallLanes<WorkItem> | null = null;
-  readonly #replies = new ReplyBatch();
+  /** Of a dedicated actor. */
+  #meter: CallMeter | null = null;
+  readonly #replies: ReplyBatch;
   readonly #items: ItemRunner;
   readonly #answers: Answers;
   readonly inputs: ItemInputs;
   /** Told once that it has run some function as often as it may, and takes no more. */
   onRetired: () => void = NOTHING;
+  /** Told each time that nothing runs or waits any more. */
+  onIdle: () => void = NOTHING;
   #hasRetired = false;
   readonly #cancels: RunningCancels;
   readonly #limits = new RunLimits();
@@ -71,14 +76,16 @@ export class Executor implements BlockingObserver {
   #handBackTimer: ReturnType<typeof setTimeout> | null = null;
   #whenIdle: (() => void)[] = [];
 
-  /** `exit` ends this process. */
+  /** `exit` ends this process. `replies`: of several executors that share their callers. */
   constructor(
     core: CoreWorker,
     context: ExecutionContext,
     devices: VisibleDevices | null,
     exit: () => void,
+    replies: ReplyBatch = new ReplyBatch(),
   ) {
     this.#core = core;
+    this.#replies = replies;
     this.#context = context;
     this.#devices = devices;
     this.#items = new ItemRunner(core, context, this.#replies, () => this.enter());
@@ -99,12 +106,26 @@ export class Executor implements BlockingObserver {
     return this.inputs.actor;
   }
 
-  /** From now on this worker is this actor. */
+  /** From now on this worker is this actor; or this executor is a light actor's, until it is idle. */
   host(actor: HostedActor): void {
     this.inputs.actor = actor;
-    const { maxConcurrency, concurrencyGroups } = actor;
-    if (concurrencyGroups !== undefined) this.#lanes = new CallLanes(maxConcurrency, concurrencyGroups);
+    this.#isLeaving = false;
+    const { maxConcurrency, concurrencyGroups: groups } = actor;
+    this.#lanes = groups === undefined ? null : new CallLanes(maxConcurrency, groups);
     if (maxConcurrency > 1 || this.#lanes !== null) this.#context.interleave();
+  }
+
+  /** Tell how the calls of the actor that this process is fare. */
+  measure(actor: HostedActor): void {
+    this.#meter = new CallMeter(actor, {
+      counts: () => ({
+        waiting: this.#queue.length + (this.#lanes?.waiting ?? 0),
+        running: this.#running,
+        answered: this.#replies.answered,
+        runUs: this.#replies.runUs,
+      }),
+      tell: (figures) => this.#core.link.notify("actorFigures", { figures: [figures] }),
+    });
   }
 
   /** It has run some function as often as it may (maxCalls): it takes no more, and ends when it can. */
@@ -115,6 +136,7 @@ export class Executor implements BlockingObserver {
   receive(items: readonly WorkItem[]): void {
     if (this.isRetired) return this.#handBack(items);
     if (this.#isLeaving) return; // Their callers hear that the actor is dead.
+    this.#meter?.came();
     if (this.#blocked > 0 && this.inputs.actor === null) return this.#handBack(items);
     if (this.#lanes === null) { for (const item of items) this.#queue.push(item); }
     else for (const item of items) if (this.#lanes.add(item)) this.#queue.push(item);
@@ -135,6 +157,13 @@ export class Executor implements BlockingObserver {
     for (const item of unstarted) this.#answers.unstarted(item);
     this.#cancels.cancel(caller, sequences, order);
     this.flush();
+  }
+
+  /** The actor is gone while its process goes on: nothing more begins, and what runs has no caller any more. */
+  abandon(reason: Error): void {
+    this.#isLeaving = true;
+    this.#take(() => true);
+    this.#cancels.abandon(reason);
   }
 
   /** Remove what was not begun. */
@@ -270,6 +299,7 @@ export class Executor implements BlockingObserver {
     this.flush();
     if (this.#running === 0 && this.#queue.length === 0) {
       for (const resolve of this.#whenIdle.splice(0)) resolve();
+      this.onIdle();
     }
   }
 
@@ -296,6 +326,8 @@ export class Executor implements BlockingObserver {
   /** Run an item as far as it goes without waiting: null when it is done, else its end. */
   #begin(item: WorkItem): Promise<void> | null {
     if (this.#devices !== null) this.#devices.show(this.inputs.assignedTo(item).gpuIds);
+    const done = this.inputs.actor?.durable?.find(item) ?? null;
+    if (done !== null) return this.#answers.again(item, done.reply);
     const code = this.inputs.callableOf(item);
     if (code === null) return this.#runSlowly(item);
     let values: unknown[];

@@ -7,20 +7,19 @@
 import { collectGarbage, mappingsAlive } from "#platform";
 import { setInterval } from "node:timers"; // The global ones give plain numbers on Deno.
 import type { CoreContext } from "./core_context.ts";
-import type { Executor } from "./executor.ts";
 
 /** How often it looks; a collection takes about 10 ms in a process without much data. */
 const LOOK_MS = 1_000;
 /** Collections after the first that follow the same work. */
 const REPEATS_MAX = 4;
 
-/** To the end of the process. An actor is left alone: it may hold much, and be called again at any moment. */
-export function collectWhenIdle({ link }: CoreContext, executor: Executor): void {
+/** To the end of the process. `worker`: an actor is never idle here: it may hold much, and be called again at any moment. */
+export function collectWhenIdle({ link }: CoreContext, worker: { readonly isIdle: boolean }): void {
   let collected = 0;
   let mapped = 0;
   let repeats = REPEATS_MAX;
   setInterval(() => {
-    if (!executor.isIdle || executor.actor !== null) return;
+    if (!worker.isIdle) return;
     const alive = mappingsAlive();
     // What the collection lets go is a change too: the next look may find more of the chain.
     if (link.referencesChanged !== collected || alive > mapped) repeats = 0;

@@ -34,10 +34,15 @@ export class ItemInputs {
     throw new TypeError(`${this.actor?.className ?? "This worker"} has no method ${item.method}`);
   }
 
-  async loadArguments(item: WorkItem): Promise<unknown[]> {
+  loadArguments(item: WorkItem): Promise<unknown[]> {
+    return this.loadValues(item.args);
+  }
+
+  /** The values of an arguments' block; codecs that are missing are loaded. */
+  async loadValues(args: Uint8Array): Promise<unknown[]> {
     for (;;) {
       try {
-        return await this.resolveArguments(readArguments(this.#core, item.args));
+        return await this.resolveArguments(readArguments(this.#core, args));
       } catch (error) {
         if (!await this.#core.codec.recover(error)) throw error;
       }
@@ -59,7 +64,11 @@ export class ItemInputs {
     // An actor never lends its CPUs: what it submits is no descendant of a blocked task unless its caller is.
     const childDepth = this.actor === null ? item.depth + 1 : item.depth;
     const name = this.nameOf(item);
-    return new TaskContext(() => this.taskIdOf(item), name, item.attempt, childDepth, this.assignedTo(item));
+    const id = (): TaskId => this.taskIdOf(item);
+    const context = new TaskContext(id, name, item.attempt, childDepth, this.assignedTo(item));
+    this.actor?.durable?.enter(context);
+    if (this.actor?.facts !== undefined) context.actor = this.actor.facts;
+    return context;
   }
 
   assignedTo(item: WorkItem): Assignment {

@@ -16,6 +16,11 @@ const BATCH_BYTES = 256 * 1024;
 export class ReplyBatch {
   readonly #callers = new Set<Caller>();
   #firstMs = 0;
+  /** Replies so far, and what their runs took together. */
+  answered = 0;
+  runUs = 0;
+  /** While it is set, flush() waits: several actors share a batch, and more of them run in this turn. */
+  isHeld = false;
 
   /** A value or an error, encoded. */
   add(caller: Caller, head: Readonly<ReplyHead>, encoded: Uint8Array): void {
@@ -35,11 +40,15 @@ export class ReplyBatch {
     if (this.#callers.size === 0) this.#firstMs = performance.now();
     this.#callers.add(caller);
     writeItem(caller.items, item);
-    if (caller.items.position > BATCH_BYTES) this.flush();
+    if (caller.items.position > BATCH_BYTES) this.#send();
   }
 
   /** Send all that wait. The next push often comes at once. */
   flush(): void {
+    if (!this.isHeld) this.#send();
+  }
+
+  #send(): void {
     if (this.#callers.size === 0) return;
     stayAwake();
     for (const caller of this.#callers) caller.sendReplies();
@@ -55,11 +64,13 @@ export class ReplyBatch {
     if (this.#callers.size === 0) this.#firstMs = performance.now();
     this.#callers.add(caller);
     caller.answered(head.sequence);
+    this.answered++;
+    this.runUs += head.runUs;
     writeReplyHead(caller.replies, head);
     return caller.replies;
   }
 
   #added(caller: Caller): void {
-    if (caller.replies.position > BATCH_BYTES || performance.now() - this.#firstMs > BATCH_MS) this.flush();
+    if (caller.replies.position > BATCH_BYTES || performance.now() - this.#firstMs > BATCH_MS) this.#send();
   }
 }

@@ -74,6 +74,19 @@ export class RunningCancels {
     return name === "AbortError" && (cause === undefined || cause instanceof TaskCancelledError);
   }
 
+  /** Nobody waits for what is under way: user code is told to stop, its children are cancelled. */
+  abandon(reason: Error): void {
+    const { core, context } = this.#parts;
+    for (const item of this.#underWay) {
+      item.cancelled = item.answered = true;
+      item.items?.stop();
+      const running = item.context;
+      if (running === null) continue;
+      core.cancels.children(running.children, false);
+      context.run(running, () => running.abort(reason));
+    }
+  }
+
   #cancel(item: WorkItem, { force, recursive }: CancelOrder): void {
     const { core, context, answer, exit } = this.#parts;
     if (!item.cancelled) {

@@ -5,10 +5,17 @@
 import type { ActorSpec } from "../../common/task_spec.ts";
 import type { ExecutionContext } from "./execution_context.ts";
 
+/** What an actor may ask about itself. */
+export interface ActorFacts {
+  readonly spec: ActorSpec;
+  /** An earlier incarnation of it ended. */
+  readonly restarted: boolean;
+}
+
 export interface WorkerState {
   readonly context: ExecutionContext;
-  /** `restarted`: an earlier incarnation of it ended. */
-  actor: { readonly spec: ActorSpec; readonly restarted: boolean } | null;
+  /** The actor that this process is; light ones are told apart by the call that runs. */
+  actor: ActorFacts | null;
   /** The actor ends after the calls that run; the one that says so is not answered. False while it is being constructed. */
   readonly leave: () => boolean;
 }

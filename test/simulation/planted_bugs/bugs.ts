@@ -88,8 +88,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "an old incarnation's end counts",
     file: "actor/actor_manager.ts",
-    text:
-      'if (entry === undefined || entry.state === "DEAD" || entry.incarnation !== event.incarnation) return;',
+    text: 'if (entry === undefined || entry.state === "DEAD" || entry.incarnation !== incarnation) return;',
     replacement: 'if (entry === undefined || entry.state === "DEAD") return;',
     effect: "A late report of a worker's end restarts the actor that has replaced it.",
   },

@@ -133,22 +133,53 @@ export interface FailureDto {
 export interface ActorDto {
   readonly actorId: string;
   readonly className: string;
+  /** "" for none. */
   readonly name: string;
   readonly namespace: string;
   readonly jobId: string;
+  /** The process that made it. */
+  readonly owner: string;
   readonly state: "DEPENDENCIES_UNREADY" | "PENDING_CREATION" | "ALIVE" | "RESTARTING" | "DEAD";
   readonly nodeId: string | null;
   readonly workerId: string | null;
   readonly pid: number | null;
-  readonly restarts: number;
+  /** How often its construction was begun. */
+  readonly incarnation: number;
+  readonly numRestarts: number;
+  /** How often it was brought back to make lost results again. */
+  readonly numLineageRestarts: number;
+  /** -1: without end. */
   readonly maxRestarts: number;
-  readonly detached: boolean;
-  readonly resources: Readonly<Record<string, number>>;
-  readonly deathCause: string | null;
-  readonly deathMessage: string | null;
-  readonly updatedMs: number;
+  readonly maxTaskRetries: number;
+  readonly maxConcurrency: number;
+  readonly concurrencyGroups: Readonly<Record<string, number>> | null;
+  readonly isDetached: boolean;
+  /** Held for its life. */
+  readonly requiredResources: Readonly<Record<string, number>>;
+  readonly placementGroupId: string | null;
   readonly labelSelector: Readonly<Record<string, string>> | null;
   readonly fallbackStrategy: readonly { readonly labelSelector: Readonly<Record<string, string>> }[] | null;
+  /** Null for the plain one; variables by name. */
+  readonly runtimeEnv: Readonly<Record<string, unknown>> | null;
+  /** Where it was made, with MOBULA_RECORD_CALL_SITES=1 in its owner's environment. */
+  readonly callSite: string | null;
+  /** What its own toString() says. */
+  readonly reprName: string | null;
+  readonly deathCause: string | null;
+  /** In words. */
+  readonly deathMessage: string | null;
+  readonly createdMs: number;
+  /** When its first constructor had run; restarts keep it. */
+  readonly startedMs: number | null;
+  readonly endedMs: number | null;
+  readonly updatedMs: number;
+  /** How its calls fare: at most two seconds old, null until it was called. Calls at its worker that have not begun. */
+  readonly mailboxDepth: number | null;
+  readonly callsRunning: number | null;
+  /** Answered since this incarnation began. */
+  readonly callsFinished: number | null;
+  readonly callsPerSecond: number | null;
+  readonly meanCallMs: number | null;
 }
 
 /** The stored objects that one function made (or "put"). */

@@ -176,6 +176,7 @@ export class Agent {
       tls: this.#tls,
       view: () => {
         this.#workerRows?.tell();
+        this.#parts?.actors.figures.tell();
         return this.#view();
       },
       isRegistered: () => this.#head.isUp,
@@ -427,6 +428,7 @@ export class Agent {
     for (const jobId of answer.endedJobs) jobs.ended(jobId);
     actors.ended(answer.endedActors);
     actors.watches.watchAgain();
+    actors.figures.tellAgain();
     this.#workerRows?.tellAgain();
   }
 

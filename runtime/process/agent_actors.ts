@@ -7,7 +7,7 @@
  *      +----------------------+------------------------+--> (gone), told to the head as actorStarted or workerExited
  * @module
  */
-import { RuntimeEnvSetupError } from "../common/errors.ts";
+import { ObjectLostError, RuntimeEnvSetupError } from "../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
 import type {
   ActorSpec,
@@ -19,6 +19,7 @@ import type {
 } from "../common/task_spec.ts";
 import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
+import { ActorFigureTable } from "./agent_actor_figures.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { Creation } from "./agent_creations.ts";
@@ -66,8 +67,12 @@ export class Actors {
   /** Those that share worker processes. */
   readonly light: LightActors;
 
+  /** How they fare, for people. */
+  readonly figures: ActorFigureTable;
+
   constructor(parts: ActorsParts) {
     this.#parts = parts;
+    this.figures = new ActorFigureTable(parts.head);
     this.light = new LightActors(parts);
     this.watches = new ActorWatches(parts.head);
   }
@@ -277,7 +282,7 @@ export class Actors {
   #notPlaced(actor: LocalActor, error: Error): void {
     const { head, nodeId } = this.#parts;
     const { actorId, jobId } = actor.spec;
-    if (error instanceof RuntimeEnvSetupError) return this.#notSetUp(actor, error);
+    if (isForGood(error)) return this.#failedCreation(actor, error);
     const message = `${nodeId} could not start it: ${error.message}`;
     const params: HeadMethods["workerExited"]["params"] = {
       nodeId,
@@ -291,8 +296,8 @@ export class Actors {
     head.request("workerExited", params, [], { keep: true }).catch(() => undefined);
   }
 
-  /** Its environment is wrong wherever it is tried: its creation has failed with this error. */
-  #notSetUp({ spec, incarnation }: LocalActor, error: RuntimeEnvSetupError): void {
+  /** Its creation has failed with this error, without a constructor. */
+  #failedCreation({ spec, incarnation }: LocalActor, error: Error): void {
     const writer = new ByteWriter();
     encodeThrown(writer, error, {});
     const params: HeadMethods["actorStarted"]["params"] = {
@@ -312,13 +317,21 @@ export class Actors {
   #forget(actor: LocalActor): void {
     // One that waits for its worker only: a constructor's end is told where it is known.
     if (actor.grant === null) this.#parts.tracer.creations.end(actor.creation, null, this.#parts.nowMs());
-    if (this.#actors.get(actor.spec.actorId) === actor) this.#actors.delete(actor.spec.actorId);
+    if (this.#actors.get(actor.spec.actorId) === actor) {
+      this.#actors.delete(actor.spec.actorId);
+      this.figures.ended(actor.spec.actorId);
+    }
     if (actor.grant !== null) this.#byWorker.delete(actor.grant.workerId);
   }
 
   #pidOf(workerId: ProcessId): number | null {
     return this.#parts.workers.get(workerId)?.child.pid ?? null;
   }
+}
+
+/** Whether it is the same wherever it is tried: its environment is wrong, or an argument is lost. */
+function isForGood(error: Error): boolean {
+  return error instanceof ObjectLostError || error instanceof RuntimeEnvSetupError;
 }
 
 /** The name of its lease request; the submitter is its owner. */

@@ -53,6 +53,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "actorStarted",
   "workerExited",
   "reportWorkers",
+  "reportActorFigures",
   "taskEvents",
   "bundlesPrepared",
   "bundlesCommitted",
@@ -223,6 +224,8 @@ function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<A
 function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
   const { head, actors, workers } = parts;
   return {
+    actorFigures: ({ figures }) =>
+      actors.figures.told(figures, (actorId) => actors.hostedBy(process.id) === actorId),
     leaving: ({ message, drained }) => workers.leaving(process.id, { code: "EXITED", message }, drained),
     createActor: async (params, sections) => (await head.request("createActor", params, sections)).result,
     getActor: async (params) => (await head.request("getActor", params)).result,

@@ -26,6 +26,7 @@ export function restrictedHandlers(
   return {
     ...{ registerWorker, taskEvents, blocked, leaving, cancelLease, leaseBacklog, cancelGet },
     flushReferences: all.flushReferences,
+    actorFigures: all.actorFigures,
     head: ({ method }) => sandbox.refuse(`ask the head for ${method}`),
     getActor: ({ name }) => sandbox.refuse(`look for the actor ${name}: pass it the handle`),
     relayFrame: all.relayFrame,

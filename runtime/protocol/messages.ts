@@ -13,6 +13,7 @@
  * Late, duplicate and resent requests are normal: each says what makes it idempotent.
  * @module
  */
+import type { ActorHeadMethods, HostedActorMethods } from "./actor_messages.ts";
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { ResourceSet } from "../common/resources.ts";
 import type {
@@ -36,6 +37,7 @@ import type {
 } from "./node_rows.ts";
 import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+import type { KeyValueMethods } from "./key_value_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
 import type * as light from "./light_actor_messages.ts";
@@ -90,7 +92,7 @@ export type RefChange =
 
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
-export interface AgentMethods extends light.AgentMethods {
+export interface AgentMethods extends HostedActorMethods, light.AgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     { namespace: string | null; entrypoint: string },
@@ -213,8 +215,6 @@ export interface AgentMethods extends light.AgentMethods {
   readonly getActor: Method<{ name: string; namespace: string }, { actorId: ActorId; spec: ActorSpec }>;
   /** From now on actorStatus arrives for this actor, the present one at once. */
   readonly watchActor: Notification<{ actorId: ActorId }>;
-  /** From an actor's worker: exitActor() was called. `drained`: the calls that ran have ended, its shutdown hook begins. */
-  readonly leaving: Notification<{ message: string; drained: boolean }>;
   /** Answered after the commit. The name is free when this is answered. */
   readonly killActor: Method<{ actorId: ActorId; noRestart: boolean }, Record<string, never>>;
 
@@ -263,7 +263,14 @@ export interface CoreMethods extends CoreQuestions, RebuildMethods, light.CoreMe
 
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
-export interface HeadMethods extends GroupHeadMethods, HeadQuestions, RebuildHeadMethods, light.HeadMethods {
+export interface HeadMethods
+  extends
+    GroupHeadMethods,
+    HeadQuestions,
+    RebuildHeadMethods,
+    ActorHeadMethods,
+    KeyValueMethods,
+    light.HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<
@@ -381,12 +388,6 @@ export interface HeadMethods extends GroupHeadMethods, HeadQuestions, RebuildHea
   readonly reportWorkers: Notification<{ workers: WorkerReport[] }>;
 
   readonly taskEvents: Method<{ batches: TaskEventBatch[] }, Record<string, never>>;
-
-  /** Key-value; answered after the commit. Values are sections (section 0). */
-  readonly kvPut: Method<{ key: string; overwrite: boolean }, { existed: boolean }>;
-  readonly kvGet: Method<{ key: string }, { found: boolean }>;
-  readonly kvDelete: Method<{ key: string }, { existed: boolean }>;
-  readonly kvList: Method<{ prefix: string }, { keys: string[] }>;
 
   readonly nodes: Method<Record<string, never>, { nodes: NodeRow[] }>;
   /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs, placement-groups. */

@@ -84,6 +84,23 @@ export interface WorkerReport {
   readonly startedMs: number;
 }
 
+/** How an actor's calls fare, for people: told by its worker at most once a second, when something has changed. */
+export interface ActorFigures {
+  readonly actorId: ActorId;
+  readonly incarnation: number;
+  /** Calls that are at its worker and have not begun. */
+  readonly mailboxDepth: number;
+  readonly callsRunning: number;
+  /** Answered since this incarnation began. */
+  readonly callsFinished: number;
+  /** Over the last second. */
+  readonly callsPerSecond: number;
+  /** From the beginning of user code to its end: over the last second in which calls ended. Null before the first. */
+  readonly meanCallMs: number | null;
+  /** What its own toString() gave after its construction; null when its class has none. */
+  readonly reprName: string | null;
+}
+
 export interface DemandRow {
   readonly name: string;
   readonly resources: ResourceSet;

@@ -116,7 +116,7 @@ describe("exitActor()", () => {
       await waitFor("its process ends", () => !isAlive(pid));
       expect(await marksOf(method)).toEqual(["hook", "process exit"]);
       expect(await rejection(get(leaver.pid.remote()))).toBeInstanceOf(ActorDiedError);
-      expect(await rowOf(pid)).toMatchObject({ state: "DEAD", deathCause: "EXITED", restarts: 0 });
+      expect(await rowOf(pid)).toMatchObject({ state: "DEAD", deathCause: "EXITED", numRestarts: 0 });
     });
   }
 
@@ -192,7 +192,7 @@ describe("the shutdown hook", () => {
     await waitFor("its process ends", () => !isAlive(pid));
     expect(await marksOf("scope")).toEqual(["hook", "hook's end", "process exit"]);
     const row = await waitFor("its row", async () => (await rowOf(pid))?.["state"] === "DEAD" && rowOf(pid));
-    expect(row).toMatchObject({ deathCause: "OUT_OF_SCOPE", restarts: 0 });
+    expect(row).toMatchObject({ deathCause: "OUT_OF_SCOPE", numRestarts: 0 });
   });
 
   test("AFT-23 what it throws is swallowed", async () => {

@@ -27,7 +27,7 @@ function edge(from: string, to: string, bytes = 10): EdgeDto {
 }
 
 function actor(className: string, state: ActorDto["state"] = "ALIVE"): ActorDto {
-  return { className, state, restarts: 1 } as ActorDto;
+  return { className, state, numRestarts: 1 } as ActorDto;
 }
 
 function group(producer: string, bytes = 100): ObjectGroupDto {

@@ -73,6 +73,16 @@ function fill(name = "countWords"): void {
     events.actorStatus("a-1", { incarnation: 3, restartsLeft: 2 }),
     events.actorSpec("a-1", { maxRestarts: 4 }),
   );
+  view.applyActorFigures([{
+    actorId: "a-1" as never,
+    incarnation: 3,
+    mailboxDepth: 3,
+    callsRunning: 1,
+    callsFinished: 500,
+    callsPerSecond: 119.6,
+    meanCallMs: 2,
+    reprName: null,
+  }]);
   view.applyObjects("n-1", [events.objectReport("o-1-1.0", 2 ** 20, { producer: name })], []);
   view.applyObjects("n-2", [events.objectReport("o-1-2.0", 2 ** 21, { producer: name })], []);
   view.applyJob(events.jobRow("j-1"));
@@ -105,7 +115,7 @@ describe("the page", () => {
     expect(node[2]).toContain("3 of 4 CPU");
     expect(node[3]).toContain("3.00 MiB of 1.00 GiB");
     const actor = await cells(page, "actors", "a-1");
-    expect(actor.slice(1, 4)).toEqual(["alive", "2 of 4", "n-1"]);
+    expect(actor.slice(1, 7)).toEqual(["alive", "2 of 4", "3", "120", "2.00 ms", "n-1"]);
     expect(await cells(page, "objects", "countWords")).toEqual(
       ["countWords", "2", "3.00 MiB", "1.00 MiB", "2.00 MiB"],
     );

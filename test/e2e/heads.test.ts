@@ -143,7 +143,7 @@ describe("on a file", () => {
       expect(again).not.toBe(lastingPid);
       expect(await get(lasting.increment.remote())).toBe(1);
       const [row] = await listActors({ filters: ["name=lasting"] });
-      expect(row).toMatchObject({ state: "ALIVE", restarts: 1 });
+      expect(row).toMatchObject({ state: "ALIVE", numRestarts: 1 });
       await kill(lasting);
     },
     15_000,

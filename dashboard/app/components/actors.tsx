@@ -4,7 +4,7 @@
  */
 import type { ActorDto } from "../../api_types.ts";
 import { actors } from "../models/cluster.ts";
-import { count, shortId } from "../models/format.ts";
+import { count, duration, shortId } from "../models/format.ts";
 import { State } from "./nodes.tsx";
 import { Empty, Panel, Scroll, Showing } from "./panel.tsx";
 
@@ -29,6 +29,9 @@ export function Actors() {
                   <th scope="col" class="num" title="Times it was started again, of how many it may be">
                     Restarts
                   </th>
+                  <th scope="col" class="num" title="Calls at its process that have not begun">Mailbox</th>
+                  <th scope="col" class="num" title="Calls that ended, over the last second">Calls/s</th>
+                  <th scope="col" class="num" title="Mean run time of the calls that ended last">Mean</th>
                   <th scope="col">Node</th>
                   <th scope="col" class="num">Pid</th>
                   <th scope="col">Job</th>
@@ -49,7 +52,7 @@ function ActorRow({ actor }: { actor: ActorDto }) {
         <span class="mark" aria-hidden="true">⬡</span>
         <span class="clip">{actor.className || "(unknown class)"}</span>
         {actor.name !== "" && <span class="tag" title={`namespace ${actor.namespace}`}>{actor.name}</span>}
-        {actor.detached && <span class="tag">detached</span>}
+        {actor.isDetached && <span class="tag">detached</span>}
         <div class="sub mono" title={actor.actorId}>{shortId(actor.actorId)}</div>
       </th>
       <td>
@@ -58,10 +61,13 @@ function ActorRow({ actor }: { actor: ActorDto }) {
           <div class="sub wrap" title={actor.deathCause ?? ""}>{actor.deathMessage}</div>
         )}
       </td>
-      <td class={`num ${actor.restarts === 0 ? "zero" : ""}`}>
-        {count(actor.restarts)}{" "}
+      <td class={`num ${actor.numRestarts === 0 ? "zero" : ""}`}>
+        {count(actor.numRestarts)}{" "}
         <span class="muted">of {actor.maxRestarts < 0 ? "∞" : count(actor.maxRestarts)}</span>
       </td>
+      <td class="num">{actor.mailboxDepth === null ? "–" : count(actor.mailboxDepth)}</td>
+      <td class="num">{actor.callsPerSecond === null ? "–" : count(Math.round(actor.callsPerSecond))}</td>
+      <td class="num">{actor.meanCallMs === null ? "–" : duration(actor.meanCallMs)}</td>
       <td class="mono" title={actor.nodeId ?? ""}>{actor.nodeId === null ? "–" : shortId(actor.nodeId)}</td>
       <td class="num">{actor.pid ?? "–"}</td>
       <td class="mono" title={actor.jobId}>{shortId(actor.jobId)}</td>

@@ -115,7 +115,7 @@ function addActor(boxes: Map<string, GraphBox>, actor: ActorDto): void {
     alive: (before?.alive ?? 0) + (isAlive ? 1 : 0),
     starting: (before?.starting ?? 0) + (isAlive || isDead ? 0 : 1),
     dead: (before?.dead ?? 0) + (isDead ? 1 : 0),
-    restarts: (before?.restarts ?? 0) + actor.restarts,
+    restarts: (before?.restarts ?? 0) + actor.numRestarts,
     total: (before?.total ?? 0) + 1,
   });
 }

@@ -63,6 +63,11 @@ export class CallLanes<C extends LaneCall> {
     return this.#all().flatMap(({ waiting }) => waiting.removeWhere(predicate));
   }
 
+  /** Calls that are not admitted. */
+  get waiting(): number {
+    return this.#all().reduce((sum, { waiting }) => sum + waiting.length, 0);
+  }
+
   check(): void {
     for (const { limit, admitted, waiting } of this.#all()) {
       assert(admitted <= limit, `${admitted} calls of a group are admitted, ${limit} may be`);

@@ -4,17 +4,18 @@
  * @module
  */
 import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
-import { ActorUnavailableError, PendingCallsLimitExceededError } from "../../common/errors.ts";
+import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { TaskRow } from "../../common/task_event.ts";
+import type { ActorId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue, type ActorQueueEffects } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
-import { constructorError, describeActor, diedError } from "./actor_errors.ts";
+import { constructorError, diedError, unavailableError } from "./actor_errors.ts";
 import { laneOf } from "./concurrency_groups.ts";
-import { callRow } from "./call_rows.ts";
+import { callRow, recordCall } from "./call_rows.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { HandleInfo } from "./handle_info.ts";
 import type { HostClient, HostLink, HostLinks } from "./host_links.ts";
@@ -23,15 +24,12 @@ import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
-import { Timer } from "./timers.ts";
 import type { AskHow } from "./work.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
 /** What is written leaves before another client writes. */
 const writer = new ByteWriter();
 const PUSH_FRAME_BYTES = 1024 * 1024;
-/** How often a lost connection asks whether the actor is really gone. */
-const RECHECK_MS = 1_000;
 
 /** What a client needs of the process's actors. */
 export interface ActorRegistry {
@@ -48,13 +46,16 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   handles = 0;
   /** This process has asked for it and has no answer yet. */
   isCreating = false;
-  /** Of an actor that this process created: its arguments, which it may be constructed with again. */
-  made: { readonly args: CallArguments; readonly createdMs: number; done: Promise<void> | null } | null =
-    null;
+  /** Constructor arguments of an actor that this process created: it may be constructed with them again. */
+  args: CallArguments | null = null;
+  /** While it is being created here. */
+  making: { readonly createdMs: number; done: Promise<void> | null } | null = null;
   /** Keeps a counted actor alive; collected with the client. */
   use: ActorUse | null = null;
   /** The last handle of this process is gone, and the last call done. */
   isEnded = false;
+  /** What is said of earlier incarnations does not concern it. */
+  since = 0;
   readonly #core: CoreContext;
   readonly #registry: ActorRegistry;
   readonly #queue: ActorQueue<OwnCall>;
@@ -67,7 +68,6 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   #host: HostLink | null = null;
   #linkIncarnation = 0;
   #pumpScheduled = false;
-  #recheck: Timer | null = null;
   /** Why it could not be created (a taken name, unreachable GCS), or its constructor's error. */
   #creationError: Error | null = null;
 
@@ -110,7 +110,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
       );
     }
     const core = this.#core;
-    const called = this.#methodOf(method);
+    const called = this.methodOf(method);
     const { name } = called.stats;
     const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
@@ -124,8 +124,8 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     if (parent !== null) parent.adopt(call);
     if (signal !== null) this.#join(signal, call);
     core.recorder.touch();
-    if (core.namesPending) core.afterNames(() => this.#submit(call));
-    else this.#submit(call);
+    if (core.namesPending) core.afterNames(() => this.submit(call));
+    else this.submit(call);
     return opened?.given ?? core.objects.refsOf(returns);
   }
 
@@ -182,7 +182,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
 
   // ---- calls -------------------------------------------------------------------------------------------------------------
 
-  #submit(call: OwnCall): void {
+  submit(call: OwnCall): void {
     if (call.ended) return; // It was cancelled while it waited for names, or before.
     const { args } = call;
     if (args.isReady) this.#ready(call);
@@ -228,6 +228,11 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   }
 
   /** ActorQueueEffects. */
+  letGo(call: OwnCall): void {
+    call.args.release();
+  }
+
+  /** ActorQueueEffects. */
   retried(call: OwnCall): void {
     this.#host?.forget(call.sequence);
     call.attempt++;
@@ -251,7 +256,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
       const target = call.method.name;
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
       const group = call.options.concurrencyGroup ?? "";
-      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items, as, group };
+      const head = { sequence, target, attempt, numReturns: call.numReturns, depth, items, as, group };
       if (host === null) writePush(writer, head, call.args.block());
       else host.push(this, this.#linkIncarnation, head, call.args.block());
       for (const argument of call.args.resolved) {
@@ -272,7 +277,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   replied(reply: Reply): boolean {
     const pushed = this.#queue.inFlight.get(reply.sequence);
     if (pushed === undefined) return false; // Late: its incarnation or connection was given up.
-    checkReply(reply, pushed.returns.length);
+    checkReply(reply, pushed.numReturns);
     const call = this.#queue.completed(reply.sequence);
     return call !== undefined && this.#completed(call, reply);
   }
@@ -286,25 +291,45 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     this.#core.itemCalls.received(link, header);
   }
 
+  /** Of a durable actor: what it has answered up to this number is safe. */
+  covered(link: WorkerLink, _actorId: ActorId, through: number): void {
+    if (link === this.#link) this.#queue.covered(through);
+  }
+
+  /** Its last handle here is gone: what it may lose is not repeated. */
+  handlesGone(): void {
+    this.#queue.dropKept();
+  }
+
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
+    if (call.isAnswered) {
+      this.#end(call, reply.error === null && this.#isKept(call));
+      return false;
+    }
     if (reply.isCancelled) {
       this.#failCancelled(call, reply);
       return false;
     }
     if (reply.error !== null && this.#retriesError(call, reply)) {
       if (call.retriesLeft > 0) call.retriesLeft--;
-      this.#recordRow(call, "FAILED", reply, null);
+      recordCall(this.#core, this.status, call, "FAILED", reply);
       this.#queue.requeue(call);
       return false;
     }
     stats.runMs += reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
-    this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
+    recordCall(this.#core, this.status, call, reply.error === null ? "FINISHED" : "FAILED", reply);
+    if (reply.results !== null || call.isGenerator) this.#core.rebuilds.keep(call, reply.results);
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
-    this.#end(call);
+    this.#end(call, reply.error === null && this.#isKept(call));
     return holds;
+  }
+
+  /** Its actor may lose it, and it may be repeated then. */
+  #isKept(call: OwnCall): boolean {
+    return this.info.checkpointEvery !== undefined && call.retriesLeft !== 0 && call.options.streams !== true;
   }
 
   #retriesError(call: OwnCall, { error, isSystemError }: Reply): boolean {
@@ -314,10 +339,12 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     return retryExceptions !== false && this.#core.isRetried(error!, retryExceptions);
   }
 
-  #end(call: OwnCall): void {
+  #end(call: OwnCall, isKept = false): void {
     call.enter("ended");
     if (call.signal !== null) this.#core.cancels.leave(call.signal, call);
-    call.args.release();
+    if (!isKept) return call.args.release();
+    call.isAnswered = true;
+    this.#queue.keep(call);
   }
 
   handedBack(): void {}
@@ -332,6 +359,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
 
   /** End a call that has not left. False when the actor has it. */
   withdraw(call: OwnCall): boolean {
+    if (call.isAnswered) return true;
     if (this.#queue.inFlight.get(call.sequence) === call) return false;
     if (call.stage !== "none") {
       this.#queue.withdrawn();
@@ -376,8 +404,6 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     this.#link = this.#host = null;
     if (host !== null) host.leave(this);
     else link?.close();
-    this.#recheck?.clear();
-    this.#recheck = null;
   }
 
   opened(link: WorkerLink): void {
@@ -388,23 +414,14 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
 
   lost(link: WorkerLink): void {
     if (link !== this.#link) return;
-    const isShared = this.#host !== null;
     this.#link = this.#host = null;
     this.#queue.disconnected(this.#linkIncarnation);
-    if (isShared) this.#registry.hosts.askAgain(this);
-    else this.#askAgain();
+    // Whether the actor died or only the connection broke is the GCS's to say; ask until it says something new.
+    this.#registry.hosts.askAgain(this);
   }
 
   get isCutOff(): boolean {
     return this.#link === null && this.status?.state !== "DEAD";
-  }
-
-  /** Whether the actor died or only the connection broke is the GCS's to say; ask until it says something new. */
-  #askAgain(): void {
-    this.#recheck = Timer.background(() => {
-      this.#core.link.notify("watchActor", { actorId: this.info.actorId });
-      if (this.isCutOff) this.#askAgain();
-    }, RECHECK_MS);
   }
 
   // ---- ends ----------------------------------------------------------------------------------------------------------------
@@ -412,20 +429,17 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   /** ActorQueueEffects. */
   fail(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
     this.#host?.forget(call.sequence);
+    if (call.isAnswered) return this.#end(call);
     if (call.cancelled) return this.#failCancelled(call, null);
-    const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
-      `${
-        describeActor(this.info)
-      } was lost while ${call.method.name} was under way; the call may or may not have run` +
-        (cause === null ? "" : `: ${cause.message}`),
-      { actorId: this.info.actorId, preempted: cause?.code === "PREEMPTED" },
-    );
+    const error = kind === "died"
+      ? this.#diedError(cause)
+      : unavailableError(this.info, call.method.name, cause);
     this.#fail(call, this.#core.objects.encodeError(error));
   }
 
   #fail(call: OwnCall, encoded: Uint8Array, reply: Reply | null = null): void {
     call.method.stats.failed++;
-    this.#recordRow(call, "FAILED", reply, encoded);
+    recordCall(this.#core, this.status, call, "FAILED", reply, encoded);
     for (const entry of call.returns) this.#core.objects.settleError(entry, encoded);
     this.#end(call);
     this.#settleBusy();
@@ -441,7 +455,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
 
   // ---- history ---------------------------------------------------------------------------------------------------------------
 
-  #methodOf(name: string): CalledMethod {
+  methodOf(name: string): CalledMethod {
     if (this.#method?.name === name) return this.#method;
     let method = this.#methods?.get(name);
     if (method === undefined) {
@@ -453,23 +467,6 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     // Both stay known.
     if (this.#method !== null) this.#methods!.set(this.#method.name, this.#method);
     return this.#method = method;
-  }
-
-  #recordRow(
-    call: OwnCall,
-    state: "FINISHED" | "FAILED",
-    reply: Reply | null,
-    encoded: Uint8Array | null,
-  ): void {
-    const { recorder } = this.#core;
-    recorder.touch();
-    if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
-    const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
-    const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    const itemBytes = call.options.streams ? this.#core.itemCalls.bytesOf(call.sequence) : undefined;
-    const bytes = itemBytes ?? reply?.bytes ?? 0;
-    const ran = { startMs: reply?.startMs ?? null, endMs, resultBytes: bytes, error };
-    recorder.row(callRow(this.#core, this, call, state, ran));
   }
 
   /** What runs at the actor now, as far as this process knows. */
@@ -485,8 +482,9 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     for (const call of this.#queue.inFlight.values()) {
       if (limit-- <= 0 || call.pushedMs > before) return;
       const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
-      const runs = { startMs: isFirst ? call.pushedMs : null, endMs: null, resultBytes: 0, error: null };
-      rows.push(callRow(this.#core, this, call, state, runs));
+      const startMs = isFirst ? call.pushedMs : null;
+      const outcome = { state, startMs, endMs: null, resultBytes: 0, error: null } as const;
+      rows.push(callRow(call, this.#core.identity.jobId, this.status, outcome));
       isFirst = false;
     }
   }

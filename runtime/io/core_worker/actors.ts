@@ -19,6 +19,7 @@ import {
   makeHandle,
   methodInfo,
 } from "./actor_handle.ts";
+import { ActorRebuilds, type ActorSource } from "./actor_rebuilds.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { checkGroup } from "./concurrency_groups.ts";
 import type { CoreContext } from "./core_context.ts";
@@ -26,7 +27,7 @@ import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { HandleInfo } from "./handle_info.ts";
 import { HostLinks } from "./host_links.ts";
-import { ConsecutiveIds, type LightCreation, LightCreations } from "./light_creations.ts";
+import { ConsecutiveIds, type CreatedFrom, type LightCreation, LightCreations } from "./light_creations.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
@@ -38,8 +39,18 @@ export interface ActorHost {
   recordOf(remoteClass: RemoteClass): FunctionRecord;
 }
 
+/** What an actor is made of, beside its class. */
+interface Creating {
+  readonly record: FunctionRecord;
+  readonly args: CallArguments;
+  readonly runtimeEnv: RuntimeEnvSpec;
+  readonly placement: Placement;
+  /** Where in the user's code; null unless call sites are recorded. */
+  readonly callSite: string | null;
+}
+
 /** See the module's header. */
-export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
+export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, RunningSource {
   readonly #core: CoreContext;
   readonly #host: ActorHost;
   /** Two for an actor that was made with getIfExists and was there: what waits at one does not wait at the other. */
@@ -54,8 +65,11 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   readonly #lightIds: ConsecutiveIds;
   readonly #methods = new WeakMap<RemoteClass, Readonly<Record<string, MethodInfo>>>();
 
+  readonly rebuilds: ActorRebuilds;
+
   constructor(core: CoreContext, host: ActorHost) {
     this.#core = core;
+    this.rebuilds = new ActorRebuilds(core, this);
     this.#host = host;
     this.hosts = new HostLinks(core);
     this.#lightIds = new ConsecutiveIds((bytes) => host.randomHex(bytes));
@@ -89,7 +103,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   *pendingCalls(): Iterable<{ readonly args: CallArguments }> {
     for (const client of this.#busy) {
       yield* client.calls.all();
-      if (client.made !== null) yield { args: client.made.args };
+      if (client.args !== null) yield { args: client.args };
     }
   }
 
@@ -97,7 +111,8 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   explainCreation(actorId: ActorId): CallFacts | null {
     for (const client of this.#busy) {
       if (client.info.actorId !== actorId || !client.isCreating) continue;
-      const { args, createdMs: submittedMs } = client.made!;
+      const args = client.args!;
+      const { createdMs: submittedMs } = client.making!;
       const stage: CallStage = args.isReady ? { at: "head" } : { at: "arguments", missing: missingOf(args) };
       return { name: client.info.className, submittedMs, attempt: 0, stage };
     }
@@ -134,25 +149,29 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       ordered: (options.maxConcurrency ?? 1) === 1,
       ...(options.concurrencyGroups && { groups: options.concurrencyGroups }),
       maxTaskRetries: options.maxTaskRetries ?? 0,
+      ...(options.checkpointEvery !== undefined && { checkpointEvery: options.checkpointEvery }),
       maxPendingCalls: options.maxPendingCalls ?? -1,
       counted: !isNamed && options.lifetime !== "detached",
     };
     const client = this.#newClient(info);
-    client.made = { args, createdMs: core.nowMs(), done: null };
+    client.args = args;
+    client.making = { createdMs: core.nowMs(), done: null };
     const handle = makeHandle(client, this);
     if (isNamed) this.#naming++;
     client.isCreating = true;
     this.busyChanged(client);
+    const callSite = core.objects.callSites?.here() ?? null;
     if (options.isolation === "shared" && !isNamed && args.isReady) {
-      client.made.done = this.#light.add({ client, args }, remoteClass, placement);
+      client.making.done = this.#light.add({ client, args }, remoteClass, { placement, callSite });
       return handle;
     }
-    const created = this.#create(client, remoteClass, { args, placement }).finally(() => {
+    const created = this.#create(client, remoteClass, { args, placement, callSite }).finally(() => {
       if (isNamed) this.#named();
       client.isCreating = false;
+      client.making = null;
       this.busyChanged(client);
     });
-    client.made.done = created;
+    client.making.done = created;
     return handle;
   }
 
@@ -186,7 +205,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   async #create(
     client: ActorClient,
     remoteClass: RemoteClass,
-    { args, placement }: { readonly args: CallArguments; readonly placement: Placement },
+    { args, placement, callSite }: Omit<Creating, "record" | "runtimeEnv">,
   ): Promise<void> {
     const core = this.#core;
     try {
@@ -203,7 +222,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
         core.recorder.touch();
       }
       const ready = await this.#prepare(remoteClass);
-      const spec = this.#specOf(client, remoteClass, { ...ready, args, placement });
+      const spec = this.#specOf(client, remoteClass, { ...ready, args, placement, callSite });
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
@@ -228,11 +247,11 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   async #specsOf(
     creations: readonly LightCreation[],
     remoteClass: RemoteClass,
-    placement: Placement,
+    from: CreatedFrom,
   ): Promise<ActorSpec[]> {
     const ready = await this.#prepare(remoteClass);
     const { client, args } = creations[0]!;
-    const first = this.#specOf(client, remoteClass, { ...ready, args, placement });
+    const first = this.#specOf(client, remoteClass, { ...ready, ...from, args });
     return creations.map((each) => ({
       ...first,
       actorId: each.client.info.actorId,
@@ -246,8 +265,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       args.release();
       client.creationFailed(error);
     }
-    // What is only bytes needs no release, and there may be a hundred thousand of them.
-    if (args.held.length === 0) client.made = null;
+    client.making = null;
     this.busyChanged(client);
   }
 
@@ -256,7 +274,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     this.#clients.delete(client.info.actorId, client);
     client.info = infoOf(spec);
     this.#clients.add(spec.actorId, client);
-    client.made?.args.release();
+    client.args?.release();
   }
 
   #named(): void {
@@ -269,12 +287,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #specOf(
     client: ActorClient,
     remoteClass: RemoteClass,
-    { record, args, runtimeEnv, placement }: {
-      readonly record: FunctionRecord;
-      readonly args: CallArguments;
-      readonly runtimeEnv: RuntimeEnvSpec;
-      readonly placement: Placement;
-    },
+    { record, args, runtimeEnv, placement, callSite }: Creating,
   ): ActorSpec {
     const { givenOptions: options } = remoteClass;
     const { identity } = this.#core;
@@ -287,6 +300,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       className: info.className,
       classHash: record.hash,
       name: options.name ?? "",
+      ...(callSite !== null && { callSite }),
       namespace: options.namespace ?? identity.namespace,
       detached: options.lifetime === "detached",
       maxRestarts: options.maxRestarts ?? 0,
@@ -294,6 +308,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
       maxConcurrency: options.maxConcurrency ?? 1,
       ...(info.groups && { concurrencyGroups: info.groups }),
       maxPendingCalls: info.maxPendingCalls,
+      ...(info.checkpointEvery !== undefined && { checkpointEvery: info.checkpointEvery }),
       resources: placement.resources,
       // A light actor needs no CPU of its own, not even to be placed.
       placementResources: resourcesOf(options, options.isolation === "shared" ? 0 : 1),
@@ -332,7 +347,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
 
   async kill(handle: unknown, noRestart: boolean): Promise<void> {
     const client = clientOf(handle, "kill()'s argument");
-    await client.made?.done;
+    await client.making?.done;
     await this.#core.link.request("killActor", { actorId: client.info.actorId, noRestart });
   }
 
@@ -349,15 +364,38 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #end(client: ActorClient): void {
     if (client.isEnded) return;
     client.isEnded = true;
-    this.#clients.delete(client.info.actorId, client);
-    client.made?.args.release();
+    const { actorId } = client.info;
+    client.handlesGone();
+    this.#clients.delete(actorId, client);
+    if (!this.rebuilds.isKept(actorId)) client.args?.release();
     client.use?.end();
     client.use = null;
+    this.rebuilds.ended(client);
   }
 
   #count(client: ActorClient, owned: boolean): void {
     const { counted, actorId: id, home } = client.info;
     if (counted) client.use = this.#core.actorUses.begin({ id, home }, owned);
+  }
+
+  /** ActorSource. */
+  liveClient(actorId: ActorId): ActorClient | undefined {
+    return this.#clients.of(actorId).find(({ status }) => status?.state !== "DEAD");
+  }
+
+  /** ActorSource. */
+  clientAgain(info: HandleInfo): ActorClient {
+    const client = this.#newClient(info);
+    this.#count(client, false);
+    client.isCreating = true;
+    this.busyChanged(client);
+    return client;
+  }
+
+  /** ActorSource. */
+  creationArgsOf(actorId: ActorId): CallArguments | null {
+    for (const { args } of this.#clients.of(actorId)) if (args !== null) return args;
+    return null;
   }
 
   #newClient(info: HandleInfo): ActorClient {
@@ -371,8 +409,9 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   updated(status: ActorStatus, errorValue: Uint8Array | null): void {
     // None: its handles are gone; a late word.
     for (const client of this.#clients.of(status.actorId)) {
+      if (status.incarnation < client.since) continue;
       client.updated(status, errorValue);
-      if (status.state === "DEAD") client.made?.args.release();
+      if (status.state === "DEAD") client.args?.release();
     }
   }
 
@@ -413,6 +452,7 @@ export function infoOf(spec: ActorSpec): HandleInfo {
     ...(spec.concurrencyGroups && { groups: spec.concurrencyGroups }),
     maxTaskRetries: spec.maxTaskRetries,
     maxPendingCalls: spec.maxPendingCalls,
+    ...(spec.checkpointEvery !== undefined && { checkpointEvery: spec.checkpointEvery }),
     counted: spec.name === "" && !spec.detached,
   };
 }

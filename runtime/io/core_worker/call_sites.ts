@@ -16,9 +16,14 @@ export class CallSites {
 
   /** Call while the user's call is on the stack. Answers the same entries. */
   note(entries: Entry[]): Entry[] {
-    const site = userFrame(stackNow());
+    const site = this.here();
     if (site !== null) { for (const entry of entries) this.#sites.set(entry, site); }
     return entries;
+  }
+
+  /** `file:line:column` in the user's code that is on the stack now. */
+  here(): string | null {
+    return userFrame(stackNow());
   }
 
   of(entry: Entry): string | null {

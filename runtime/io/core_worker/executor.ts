@@ -19,6 +19,7 @@ import { CallLanes } from "../../core/worker/call_lanes.ts";
 import type { CancelOrder } from "../../protocol/push.ts";
 import { Answers } from "./answers.ts";
 import { readArguments } from "./arguments.ts";
+import { CallMeter } from "./call_meter.ts";
 import type { Caller } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import type { ExecutionContext, TaskContext } from "./execution_context.ts";
@@ -50,6 +51,8 @@ export class Executor implements BlockingObserver {
   readonly #queue: Deque<WorkItem> = new Deque();
   /** Of an actor with concurrency groups: what may not begin yet waits there. */
   #lanes: CallLanes<WorkItem> | null = null;
+  /** Of a dedicated actor. */
+  #meter: CallMeter | null = null;
   readonly #replies: ReplyBatch;
   readonly #items: ItemRunner;
   readonly #answers: Answers;
@@ -112,6 +115,19 @@ export class Executor implements BlockingObserver {
     if (maxConcurrency > 1 || this.#lanes !== null) this.#context.interleave();
   }
 
+  /** Tell how the calls of the actor that this process is fare. */
+  measure(actor: HostedActor): void {
+    this.#meter = new CallMeter(actor, {
+      counts: () => ({
+        waiting: this.#queue.length + (this.#lanes?.waiting ?? 0),
+        running: this.#running,
+        answered: this.#replies.answered,
+        runUs: this.#replies.runUs,
+      }),
+      tell: (figures) => this.#core.link.notify("actorFigures", { figures: [figures] }),
+    });
+  }
+
   /** It has run some function as often as it may (maxCalls): it takes no more, and ends when it can. */
   get isRetired(): boolean {
     return this.#limits.isReached;
@@ -120,6 +136,7 @@ export class Executor implements BlockingObserver {
   receive(items: readonly WorkItem[]): void {
     if (this.isRetired) return this.#handBack(items);
     if (this.#isLeaving) return; // Their callers hear that the actor is dead.
+    this.#meter?.came();
     if (this.#blocked > 0 && this.inputs.actor === null) return this.#handBack(items);
     if (this.#lanes === null) { for (const item of items) this.#queue.push(item); }
     else for (const item of items) if (this.#lanes.add(item)) this.#queue.push(item);
@@ -309,6 +326,8 @@ export class Executor implements BlockingObserver {
   /** Run an item as far as it goes without waiting: null when it is done, else its end. */
   #begin(item: WorkItem): Promise<void> | null {
     if (this.#devices !== null) this.#devices.show(this.inputs.assignedTo(item).gpuIds);
+    const done = this.inputs.actor?.durable?.find(item) ?? null;
+    if (done !== null) return this.#answers.again(item, done.reply);
     const code = this.inputs.callableOf(item);
     if (code === null) return this.#runSlowly(item);
     let values: unknown[];

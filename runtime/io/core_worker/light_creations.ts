@@ -22,6 +22,13 @@ export interface LightCreation {
   readonly args: CallArguments;
 }
 
+/** Where its `remote()` stands: within a placement group that captures what is made there, and in which line. */
+export interface CreatedFrom {
+  readonly placement: Placement;
+  /** Null unless call sites are recorded. */
+  readonly callSite: string | null;
+}
+
 /** What only the registry of the process's actors knows. */
 export interface LightCreationParts {
   /** The process is connected: the actor is counted from now on. */
@@ -30,14 +37,14 @@ export interface LightCreationParts {
   specsOf(
     creations: readonly LightCreation[],
     remoteClass: RemoteClass,
-    placement: Placement,
+    from: CreatedFrom,
   ): Promise<ActorSpec[]>;
   /** It is registered, or has failed. */
   ended(creation: LightCreation, error: Error | null): void;
 }
 
 interface Gathering {
-  readonly placement: Placement;
+  readonly from: CreatedFrom;
   readonly creations: LightCreation[];
   readonly done: Promise<void>;
 }
@@ -55,10 +62,12 @@ export class LightCreations {
   }
 
   /** Resolves when it is registered or has failed, together with others. */
-  add(creation: LightCreation, remoteClass: RemoteClass, placement: Placement): Promise<void> {
+  add(creation: LightCreation, remoteClass: RemoteClass, from: CreatedFrom): Promise<void> {
     const known = this.#gathering.get(remoteClass);
     // In the same tick another group may capture what it makes.
-    if (known !== undefined && known.placement.group === placement.group) {
+    const isSame = known?.from.placement.group === from.placement.group &&
+      known?.from.callSite === from.callSite;
+    if (known !== undefined && isSame) {
       known.creations.push(creation);
       return known.done;
     }
@@ -67,27 +76,27 @@ export class LightCreations {
       () => this.#register(remoteClass, gathering),
       (error: Error) => this.#fail(creations, error),
     );
-    const gathering: Gathering = { placement, creations, done };
+    const gathering: Gathering = { from, creations, done };
     this.#gathering.set(remoteClass, gathering);
     return done;
   }
 
   async #register(remoteClass: RemoteClass, gathering: Gathering): Promise<void> {
-    const { creations, placement } = gathering;
+    const { creations, from } = gathering;
     if (this.#gathering.get(remoteClass) === gathering) this.#gathering.delete(remoteClass);
     let specs: ActorSpec[];
     try {
       for (const { client } of creations) this.#parts.begin(client);
-      specs = await this.#parts.specsOf(creations, remoteClass, placement);
+      specs = await this.#parts.specsOf(creations, remoteClass, from);
     } catch (error) {
       return this.#fail(creations, error as Error);
     }
     let next = 0;
     const sendAll = async (): Promise<void> => {
       while (next < creations.length) {
-        const from = next;
+        const first = next;
         next = Math.min(creations.length, next + BATCH_MAX);
-        await this.#send(creations.slice(from, next), specs.slice(from, next));
+        await this.#send(creations.slice(first, next), specs.slice(first, next));
       }
     };
     await Promise.all(Array.from({ length: IN_FLIGHT_MAX }, sendAll));

@@ -16,6 +16,9 @@ const BATCH_BYTES = 256 * 1024;
 export class ReplyBatch {
   readonly #callers = new Set<Caller>();
   #firstMs = 0;
+  /** Replies so far, and what their runs took together. */
+  answered = 0;
+  runUs = 0;
   /** While it is set, flush() waits: several actors share a batch, and more of them run in this turn. */
   isHeld = false;
 
@@ -61,6 +64,8 @@ export class ReplyBatch {
     if (this.#callers.size === 0) this.#firstMs = performance.now();
     this.#callers.add(caller);
     caller.answered(head.sequence);
+    this.answered++;
+    this.runUs += head.runUs;
     writeReplyHead(caller.replies, head);
     return caller.replies;
   }

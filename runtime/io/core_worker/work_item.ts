@@ -2,8 +2,9 @@
  * One pushed task or call as the worker that has it sees it, and the actor that a worker hosts.
  * @module
  */
-import type { TaskId } from "../../common/ids.ts";
+import type { ActorId, TaskId } from "../../common/ids.ts";
 import type { Assignment } from "../../protocol/push.ts";
+import type { DurableActor } from "./durable_actor.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { TaskContext } from "./execution_context.ts";
 import type { ItemOutlet } from "./item_outlet.ts";
@@ -36,6 +37,8 @@ export interface WorkItem {
 
 /** The actor that this worker hosts. */
 export interface HostedActor {
+  readonly actorId: ActorId;
+  readonly incarnation: number;
   readonly instance: Record<string, unknown>;
   readonly className: string;
   readonly methods: Readonly<Record<string, unknown>>;
@@ -43,6 +46,8 @@ export interface HostedActor {
   /** Limits of its concurrency groups; absent without any. */
   readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly assigned: Assignment;
+  /** Its state is saved and restored; absent where that is not so. */
+  readonly durable?: DurableActor;
   /** Of a light actor; absent where the process is the actor. */
   readonly facts?: ActorFacts;
 }

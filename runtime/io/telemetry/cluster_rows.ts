@@ -1,24 +1,21 @@
 /**
- * Nodes, actors, jobs and workers as rows for people: bounded maps that events update in O(1).
+ * Nodes, jobs and workers as rows for people: bounded maps that events update in O(1).
  * @module
  */
 import { fromUnits, type ResourceSet } from "../../common/resources.ts";
-import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
 import type { NodeRow, WorkerReport } from "../../protocol/messages.ts";
-import type { ActorDto, ClusterDto, JobDto, NodeDto, ResourceUse } from "../../../dashboard/api_types.ts";
+import type { ClusterDto, JobDto, NodeDto, ResourceUse } from "../../../dashboard/api_types.ts";
 import { GroupTable } from "./group_table.ts";
 
 const NODES_SHOWN = 200;
-const ACTORS_SHOWN = 200;
 const JOBS_SHOWN = 100;
 /** Ended ones that are remembered; the oldest go first and are counted. */
 const DEAD_NODES_MAX = 100;
-const DEAD_ACTORS_MAX = 2_000;
 const ENDED_JOBS_MAX = 1_000;
 const WORKERS_MAX = 5_000;
 
 /** Keeps the newest `max` keys of those that ended. */
-class EndedKeys {
+export class EndedKeys {
   readonly #keys = new Set<string>();
   readonly #max: number;
   dropped = 0;
@@ -130,72 +127,6 @@ function uses(total: ResourceSet, available: ResourceSet): Record<string, Resour
   return Object.fromEntries(
     Object.keys(all).map((name) => [name, { total: all[name]!, used: all[name]! - (free[name] ?? 0) }]),
   );
-}
-
-export class ActorRows {
-  readonly table: GroupTable<ActorDto, ActorDto> = new GroupTable({
-    cap: ACTORS_SHOWN,
-    rank: (actor) => (actor.state === "DEAD" ? 0 : 1e15) + actor.updatedMs / 1e3,
-    row: (_, actor) => actor,
-  });
-  readonly ended: EndedKeys = new EndedKeys(DEAD_ACTORS_MAX);
-  alive = 0;
-
-  apply(status: ActorStatus, spec: ActorSpec | null, nowMs: number): void {
-    const before = this.table.groups.get(status.actorId);
-    this.table.groups.set(status.actorId, actorDto(status, spec, before, nowMs));
-    this.table.touch(status.actorId);
-    this.alive += (status.state === "ALIVE" ? 1 : 0) - (before?.state === "ALIVE" ? 1 : 0);
-    if (status.state !== "DEAD") return;
-    const forget = this.ended.add(status.actorId);
-    if (forget !== null) this.table.remove(forget);
-  }
-}
-
-function actorDto(
-  status: ActorStatus,
-  spec: ActorSpec | null,
-  before: ActorDto | undefined,
-  nowMs: number,
-): ActorDto {
-  const lasting = spec === null
-    ? {
-      className: before?.className ?? "",
-      name: before?.name ?? "",
-      namespace: before?.namespace ?? "",
-      jobId: before?.jobId ?? "",
-      maxRestarts: before?.maxRestarts ?? 0,
-      detached: before?.detached ?? false,
-      resources: before?.resources ?? {},
-      labelSelector: before?.labelSelector ?? null,
-      fallbackStrategy: before?.fallbackStrategy ?? null,
-    }
-    : {
-      className: spec.className,
-      name: spec.name,
-      namespace: spec.namespace,
-      jobId: spec.jobId as string,
-      maxRestarts: spec.maxRestarts,
-      detached: spec.detached,
-      resources: before?.resources ?? fromUnits(spec.resources),
-      labelSelector: spec.labelSelector ?? null,
-      fallbackStrategy: spec.fallbackStrategy ?? null,
-    };
-  return {
-    actorId: status.actorId,
-    ...lasting,
-    state: status.state,
-    nodeId: status.nodeId,
-    workerId: status.workerId,
-    pid: status.pid,
-    // Not every new incarnation is a restart: one that never ran may have been placed again.
-    restarts: lasting.maxRestarts < 0
-      ? Math.max(0, status.incarnation - 1)
-      : Math.max(0, lasting.maxRestarts - status.restartsLeft),
-    deathCause: status.deathCause?.code ?? null,
-    deathMessage: status.deathCause?.message ?? null,
-    updatedMs: nowMs,
-  };
 }
 
 export class JobRows {

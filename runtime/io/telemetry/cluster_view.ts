@@ -11,6 +11,7 @@ import type { ObjectId } from "../../common/ids.ts";
 import type { TaskEventBatch, TraceStep } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
 import type { NodeRow, ObjectReport, WorkerReport } from "../../protocol/messages.ts";
+import type { ActorFigures } from "../../protocol/node_rows.ts";
 import type {
   ClusterDto,
   ClusterReader,
@@ -21,7 +22,8 @@ import type {
   Topic,
   TopicData,
 } from "../../../dashboard/api_types.ts";
-import { ActorRows, JobRows, NodeRows, WorkerRows } from "./cluster_rows.ts";
+import { ActorRows, type ActorTimes } from "./actor_rows.ts";
+import { JobRows, NodeRows, WorkerRows } from "./cluster_rows.ts";
 import { GroupTable } from "./group_table.ts";
 import { listRows } from "./list_rows.ts";
 import { ObjectGroups } from "./object_groups.ts";
@@ -117,11 +119,16 @@ export class ClusterView implements ClusterReader {
     this.objects.replace(nodeId, objects);
   }
 
-  /** The spec may be left out when it was given before. */
-  applyActor(status: ActorStatus, spec: ActorSpec | null): void {
+  /** The spec and the times may be left out when they were given before. */
+  applyActor(status: ActorStatus, spec: ActorSpec | null, times: ActorTimes | null = null): void {
     const nowMs = this.#now();
     this.#clusterChanges++;
-    this.actors.apply(status, spec, nowMs);
+    this.actors.apply(status, spec, times, nowMs);
+  }
+
+  /** How actors' calls fare (HeadMethods.reportActorFigures). */
+  applyActorFigures(figures: readonly ActorFigures[]): void {
+    for (const each of figures) this.actors.applyFigures(each);
   }
 
   /** Rows replace those of their nodes; nodes that are absent are untouched. A node's objects and workers die with it. */

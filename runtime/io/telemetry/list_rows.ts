@@ -4,7 +4,8 @@
  * @module
  */
 import type { ListAnswer, ListQuery } from "../../../dashboard/api_types.ts";
-import type { ActorRows, JobRows, NodeRows, WorkerRows } from "./cluster_rows.ts";
+import type { ActorRows } from "./actor_rows.ts";
+import type { JobRows, NodeRows, WorkerRows } from "./cluster_rows.ts";
 import { matches, parseFilters } from "./filters.ts";
 import type { ObjectGroups, TrackedObject } from "./object_groups.ts";
 import { placementGroupRow, type PlacementGroupRows } from "./placement_group_rows.ts";
@@ -97,6 +98,28 @@ function without(row: Row, columns: readonly string[]): Row {
   return rest;
 }
 
+const ACTOR_DETAIL: readonly string[] = [
+  "numLineageRestarts",
+  "owner",
+  "incarnation",
+  "maxTaskRetries",
+  "maxConcurrency",
+  "concurrencyGroups",
+  "requiredResources",
+  "placementGroupId",
+  "labelSelector",
+  "fallbackStrategy",
+  "runtimeEnv",
+  "callSite",
+  "reprName",
+  "createdMs",
+  "startedMs",
+  "endedMs",
+  "updatedMs",
+  "callsRunning",
+  "callsFinished",
+];
+
 const KINDS: Record<string, Kind> = {
   tasks: {
     columns: [
@@ -137,17 +160,17 @@ const KINDS: Record<string, Kind> = {
       "nodeId",
       "workerId",
       "pid",
-      "restarts",
+      "numRestarts",
       "maxRestarts",
-      "detached",
-      "resources",
+      "isDetached",
       "deathCause",
       "deathMessage",
-      "updatedMs",
-      "labelSelector",
-      "fallbackStrategy",
+      "mailboxDepth",
+      "callsPerSecond",
+      "meanCallMs",
+      ...ACTOR_DETAIL,
     ],
-    detail: ["resources", "updatedMs", "labelSelector", "fallbackStrategy"],
+    detail: ACTOR_DETAIL,
     entries: (view) =>
       [...view.actors.table.groups.values()].map((actor) => ({
         order: actor.updatedMs,

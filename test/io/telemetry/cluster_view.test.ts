@@ -295,9 +295,39 @@ describe("nodes, actors, jobs", () => {
       null,
     );
     expect(read("actors").data.rows).toMatchObject([
-      { className: "Counter", name: "c", state: "DEAD", restarts: 2, deathCause: "KILLED" },
+      { className: "Counter", name: "c", state: "DEAD", numRestarts: 2, deathCause: "KILLED" },
     ]);
     expect(read("cluster").data.actorsAlive).toBe(0);
+  });
+
+  test("figures of calls are those of the present incarnation, late ones are dropped", () => {
+    const { view } = newView();
+    const figures = (incarnation: number, mailboxDepth: number) => ({
+      actorId: "a-1" as never,
+      incarnation,
+      mailboxDepth,
+      callsRunning: 1,
+      callsFinished: 5,
+      callsPerSecond: 2.5,
+      meanCallMs: 1,
+      reprName: "it",
+    });
+    const row = () => view.list("actors", { detail: true }).rows[0]!;
+    // Before anything else is known of it.
+    view.applyActorFigures([figures(1, 9)]);
+    expect(view.list("actors").total).toBe(0);
+    view.applyActor(events.actorStatus("a-1"), events.actorSpec("a-1", { maxRestarts: 2 }));
+    view.applyActorFigures([figures(1, 3)]);
+    expect(row()).toMatchObject({ mailboxDepth: 3, callsPerSecond: 2.5, reprName: "it" });
+    view.applyActor(events.actorStatus("a-1", { state: "RESTARTING", incarnation: 2 }), null);
+    view.applyActorFigures([figures(1, 4)]);
+    expect(row()).toMatchObject({ mailboxDepth: null, callsFinished: null, reprName: "it" });
+    view.applyActor(events.actorStatus("a-1", { incarnation: 2 }), null);
+    view.applyActorFigures([figures(2, 1)]);
+    expect(row()).toMatchObject({ state: "ALIVE", mailboxDepth: 1 });
+    view.applyActor(events.actorStatus("a-1", { state: "DEAD", incarnation: 2 }), null);
+    view.applyActorFigures([figures(2, 1)]);
+    expect(row()).toMatchObject({ state: "DEAD", mailboxDepth: null });
   });
 
   test("the dead are forgotten, oldest first, and counted; the living are shown first", () => {

@@ -1,0 +1,20 @@
+/**
+ * What an actor's worker tells beside its calls: that it leaves, and how it fares (messages.ts extends these).
+ * @module
+ */
+import type { Notification } from "./method.ts";
+import type { ActorFigures } from "./node_rows.ts";
+
+/** Worker -> agent. */
+export interface HostedActorMethods {
+  /** exitActor() was called. `drained`: the calls that ran have ended, its shutdown hook begins. */
+  readonly leaving: Notification<{ message: string; drained: boolean }>;
+  /** How its calls fare. */
+  readonly actorFigures: Notification<{ figures: ActorFigures[] }>;
+}
+
+/** Agent -> head. */
+export interface ActorHeadMethods {
+  /** Of actors of the node: those that have changed. */
+  readonly reportActorFigures: Notification<{ figures: ActorFigures[] }>;
+}

@@ -19,6 +19,9 @@ interface Watched {
   readonly watchers: AttachedProcess[];
 }
 
+/** Actors of one message. */
+const BATCH_MAX = 2_000;
+
 const NO_SECTIONS: readonly Uint8Array[] = Object.freeze([]);
 
 /** See the module's header. */
@@ -35,7 +38,7 @@ export class ActorWatches {
   watch(process: AttachedProcess, actorId: ActorId): void {
     const known = this.#watched.get(actorId);
     const watched = this.#add(process, actorId);
-    if (known === undefined) this.#head.notify("watchActor", { actorId });
+    if (known === undefined) this.#head.notify("watchActors", { actorIds: [actorId] });
     else if (watched.common !== null) {
       const status = { ...watched.common, actorId, incarnation: watched.incarnation };
       process.rpc.notify("actorStatus", { status }, watched.sections);
@@ -71,7 +74,7 @@ export class ActorWatches {
 
   /** After a registration: the head may be a new one that knows no watchers. */
   watchAgain(): void {
-    for (const actorId of this.#watched.keys()) this.#head.notify("watchActor", { actorId });
+    for (const actorIds of parts([...this.#watched.keys()])) this.#head.notify("watchActors", { actorIds });
   }
 
   /** The worker of an actor that somebody here watches. */
@@ -80,6 +83,7 @@ export class ActorWatches {
   }
 
   processDied(process: AttachedProcess): void {
+    const unwatched: ActorId[] = [];
     for (const actorId of process.watching) {
       const watchers = this.#watched.get(actorId)?.watchers;
       const index = watchers?.indexOf(process) ?? -1;
@@ -87,8 +91,9 @@ export class ActorWatches {
       watchers.splice(index, 1);
       if (watchers.length > 0) continue;
       this.#watched.delete(actorId);
-      this.#head.notify("unwatchActor", { actorId });
+      unwatched.push(actorId);
     }
+    for (const actorIds of parts(unwatched)) this.#head.notify("unwatchActors", { actorIds });
   }
 
   #add(process: AttachedProcess, actorId: ActorId): Watched {
@@ -120,4 +125,8 @@ export class ActorWatches {
     }
     return watched.watchers;
   }
+}
+
+function* parts(actorIds: readonly ActorId[]): Iterable<readonly ActorId[]> {
+  for (let at = 0; at < actorIds.length; at += BATCH_MAX) yield actorIds.slice(at, at + BATCH_MAX);
 }

@@ -49,7 +49,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "reportObjects",
   "freeObjects",
   "actorIncarnation",
-  "actorOutOfScope",
+  "actorsOutOfScope",
   "actorStarted",
   "workerExited",
   "reportWorkers",
@@ -64,8 +64,10 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "cancelLocate",
   "placeObjects",
   "objectsMadeAt",
-  "watchActor",
-  "unwatchActor",
+  "watchActors",
+  "unwatchActors",
+  "actorsStarted",
+  "actorsEnded",
   "stopCluster",
 ]);
 
@@ -314,6 +316,11 @@ export function nodeHandlers(
     },
     stopActor: ({ actorId, incarnation, graceful, cause }) =>
       parts().actors.stop(actorId, incarnation, graceful, cause),
+    stopActors: ({ actors, graceful, cause }) => {
+      for (const [actorId, incarnation] of actors) {
+        parts().actors.stop(actorId, incarnation, graceful, cause);
+      }
+    },
     actorStatus: ({ status }, sections) => parts().actors.watches.published(status, sections),
     startActors: (batch, [args]) => parts().actors.light.start(batch, args ?? NO_BYTES),
     actorStatuses: (batch) => parts().actors.watches.publishedMany(batch),

@@ -63,6 +63,10 @@ export class LightActors {
   /** Hosts that have a worker. */
   readonly #grants: Map<HostId, Grant> = new Map();
   readonly #byWorker: Map<ProcessId, HostId> = new Map();
+  /** What hosts are told at the end of this tick. */
+  readonly #drops: Map<ProcessId, ActorIncarnation[]> = new Map();
+  readonly #gracefulDrops: Map<ProcessId, ActorIncarnation[]> = new Map();
+  #dropsScheduled = false;
   readonly #timers: Set<ReturnType<typeof setTimeout>> = new Set();
 
   constructor(parts: ActorsParts) {
@@ -149,14 +153,18 @@ export class LightActors {
   /** AgentMethods.actorsLeft. */
   left(workerId: ProcessId, { actors, exited }: AgentMethods["actorsLeft"]["params"]): void {
     if (this.#grantOf(workerId) === null) return;
+    const ended = new Map<string, { readonly cause: DeathCause; readonly actors: ActorIncarnation[] }>();
     for (const [actorId, incarnation] of actors) {
       const actor = this.#current(actorId, incarnation);
       if (actor === null) continue;
       const message = exited ? "it called exitActor()" : "it was told to end";
       const cause: DeathCause = actor.stopping ?? { code: "EXITED", message };
       this.#forget(actor);
-      this.#tellEnded([[actorId, incarnation]], true, cause);
+      const known = ended.get(cause.code);
+      if (known === undefined) ended.set(cause.code, { cause, actors: [[actorId, incarnation]] });
+      else known.actors.push([actorId, incarnation]);
     }
+    for (const { cause, actors: those } of ended.values()) this.#tellEnded(those, true, cause);
   }
 
   /** A worker is gone: the head must hear of its light actors, after it has heard of the process. */
@@ -346,7 +354,23 @@ export class LightActors {
     const hostId = this.#hosts.hostOf(actorId);
     const grant = hostId === null ? undefined : this.#grants.get(hostId);
     if (grant === undefined) return;
-    this.#parts.processes.notify(grant.workerId, "dropActor", { actorId, incarnation, graceful });
+    const drops = graceful ? this.#gracefulDrops : this.#drops;
+    const known = drops.get(grant.workerId);
+    if (known === undefined) drops.set(grant.workerId, [[actorId, incarnation]]);
+    else known.push([actorId, incarnation]);
+    if (this.#dropsScheduled) return;
+    this.#dropsScheduled = true;
+    queueMicrotask(() => this.#sendDrops());
+  }
+
+  #sendDrops(): void {
+    this.#dropsScheduled = false;
+    for (const [drops, graceful] of [[this.#drops, false], [this.#gracefulDrops, true]] as const) {
+      for (const [workerId, actors] of drops) {
+        this.#parts.processes.notify(workerId, "dropActors", { actors, graceful });
+      }
+      drops.clear();
+    }
   }
 
   #forget(actor: LightActor): void {

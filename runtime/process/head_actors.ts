@@ -57,7 +57,8 @@ export class ActorBytes {
   persist({ spec, status, revivable }: ActorRecord, store: GcsStore): void {
     const { actorId } = spec;
     const isDead = status.state === "DEAD" && revivable !== true;
-    if (!this.#stored.has(actorId) || (isDead && this.#arguments.has(actorId))) {
+    const given = this.#arguments.get(actorId) ?? NO_ARGUMENTS;
+    if (!this.#stored.has(actorId) || (isDead && given !== NO_ARGUMENTS)) {
       const args = isDead ? NOTHING : this.argumentsOf(actorId);
       store.write({ table: "actorSpecs", put: { actorId, spec: JSON.stringify(spec), args } });
       this.#stored.add(actorId);

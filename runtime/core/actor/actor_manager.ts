@@ -47,8 +47,9 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   readonly #table: ActorTable = new ActorTable();
   readonly #life: ActorLife = new ActorLife(this.#table);
   readonly #deadOwners: Set<ProcessId> = new Set();
-  /** Watched actors that are not known, with the time when they are given up. */
-  readonly #unknown: Map<ActorId, number> = new Map();
+  /** Watched actors that are not known: when they are given up, and whose they are, if their watchers know that. */
+  readonly #unknown: Map<ActorId, { readonly dueMs: number; readonly owner: ProcessId | undefined }> =
+    new Map();
 
   /** `restored`: the store's actors after a restart of the head. Feed `tick` and registrations from then on. */
   constructor(nowMs: number = 0, restored: readonly ActorRecord[] = []) {
@@ -75,7 +76,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         this.#lookUp(event, out);
         break;
       case "watchActor":
-        this.#watch(nowMs, event.actorId, event.nodeId, out);
+        this.#watch(nowMs, event, out);
         break;
       case "unwatchActor":
         this.#table.unwatch(event.actorId, event.nodeId);
@@ -190,7 +191,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
       if (this.#table.get(spec.actorId) === undefined) {
         added.push(this.#register(nowMs, spec, event.refused, out));
       }
-      this.#watch(nowMs, spec.actorId, event.nodeId, out);
+      this.#watch(nowMs, { actorId: spec.actorId, nodeId: event.nodeId }, out);
     }
     out.push({ type: "actorsCreated", requestId: event.requestId });
     for (const entry of added) this.#awaitArguments(entry, out);
@@ -224,25 +225,30 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     out.push({ type: "actorRefused", requestId, code: "MobulaError", message });
   }
 
-  #watch(nowMs: number, actorId: ActorId, nodeId: NodeId, out: ActorEffect[]): void {
+  #watch(
+    nowMs: number,
+    { actorId, nodeId, owner }: Omit<Event<"watchActor">, "type">,
+    out: ActorEffect[],
+  ): void {
     this.#table.watch(actorId, nodeId);
     const entry = this.#table.get(actorId);
     if (entry !== undefined) {
       out.push({ type: "publishStatus", nodes: [nodeId], status: statusOf(entry) });
       return;
     }
+    // Its creation waits for arguments in its owner's process, and always will.
+    if (owner !== undefined && this.#deadOwners.has(owner)) {
+      return this.#giveUp(actorId, out, ownerDied(owner));
+    }
     // Its creation may be on its way (an unnamed actor's handle is used at once), or it was forgotten long ago.
-    if (!this.#unknown.has(actorId)) this.#unknown.set(actorId, nowMs + UNKNOWN_MS);
+    if (!this.#unknown.has(actorId)) this.#unknown.set(actorId, { dueMs: nowMs + UNKNOWN_MS, owner });
     if (this.#unknown.size > UNKNOWN_MAX) this.#giveUp(this.#unknown.keys().next().value!, out);
   }
 
-  #giveUp(actorId: ActorId, out: ActorEffect[]): void {
+  #giveUp(actorId: ActorId, out: ActorEffect[], deathCause: DeathCause = notKnown(actorId)): void {
     this.#unknown.delete(actorId);
     const nodes = this.#table.watchersOf(actorId);
     for (const node of nodes) this.#table.unwatch(actorId, node);
-    const message =
-      `actor ${actorId} is not known: it ended long ago, or its creation never reached the head`;
-    const deathCause: DeathCause = { code: "CREATION_FAILED", message };
     const nothing = { nodeId: null, workerId: null, socketPath: null, pid: null, restartsLeft: 0 };
     const status: ActorStatus = { actorId, state: "DEAD", incarnation: 0, ...nothing, deathCause };
     out.push({ type: "publishStatus", nodes, status });
@@ -346,6 +352,9 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     if (this.#deadOwners.size > DEAD_OWNERS_KEPT) {
       this.#deadOwners.delete(this.#deadOwners.values().next().value!);
     }
+    for (const [unknown, { owner }] of [...this.#unknown]) {
+      if (owner === processId) this.#giveUp(unknown, out, ownerDied(processId));
+    }
     for (const entry of this.#table.living()) {
       if (entry.spec.owner === processId && !entry.spec.detached) {
         this.#life.die(nowMs, entry, ownerDied(processId), out);
@@ -448,7 +457,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   }
 
   #tick(nowMs: number, out: ActorEffect[]): void {
-    for (const [actorId, dueMs] of [...this.#unknown]) if (nowMs >= dueMs) this.#giveUp(actorId, out);
+    for (const [actorId, { dueMs }] of [...this.#unknown]) if (nowMs >= dueMs) this.#giveUp(actorId, out);
     for (const entry of [...this.#life.timed]) {
       const { spec, state, incarnation } = entry;
       if (entry.placeAtMs !== null && nowMs >= entry.placeAtMs) {
@@ -468,6 +477,11 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
       }
     }
   }
+}
+
+function notKnown(actorId: ActorId): DeathCause {
+  const message = `actor ${actorId} is not known: it ended long ago, or its creation never reached the head`;
+  return { code: "CREATION_FAILED", message };
 }
 
 function ownerDied(owner: ProcessId): DeathCause {

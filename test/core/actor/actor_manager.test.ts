@@ -399,6 +399,32 @@ describe("watchers", () => {
     expect(other.after(UNKNOWN_MS)).toEqual([]);
   });
 
+  test("an actor whose creation never comes is dead when its owner is, before or after it was watched", () => {
+    const exited = (processId: ProcessId) => ({
+      type: "processExited" as const,
+      processId,
+      actorId: null,
+      incarnation: 0,
+      intended: false,
+      cause: { code: "WORKER_DIED" as const, message: "it crashed" },
+    });
+    const owner = "w-owner" as ProcessId;
+    const died = {
+      type: "publishStatus",
+      nodes: [N2],
+      status: { actorId: A1, state: "DEAD", deathCause: { code: "OWNER_DIED" } },
+    };
+    const bench = new Bench();
+    expect(bench.step({ type: "watchActor", nodeId: N2, actorId: A1, owner })).toEqual([]);
+    expect(bench.step(exited("w-other" as ProcessId))).toEqual([]);
+    expect(bench.step(exited(owner))).toMatchObject([died]);
+    expect(bench.step({ type: "watchActor", nodeId: N2, actorId: A1, owner })).toMatchObject([died]);
+    expect(bench.after(UNKNOWN_MS)).toEqual([]);
+    // A creation that was on its way all the same changes nothing.
+    bench.create({ owner });
+    expect(bench.status).toMatchObject({ state: "DEAD", deathCause: { code: "OWNER_DIED" } });
+  });
+
   test("one that unwatched, or died, hears nothing", () => {
     const bench = new Bench().alive({ detached: true });
     bench.step({ type: "unwatchActor", nodeId: N2, actorId: A1 });

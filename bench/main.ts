@@ -25,6 +25,7 @@ import { inFlight, oneAtATime, openPiscina, openPoolifier, type Peer } from "./p
 import { memoryCopy, RawPeer } from "./raw.ts";
 import { measureScale } from "./scale.ts";
 import { COST_GROWTH_MAX, deciding } from "./scheduling.ts";
+import { measureBroadcast } from "./broadcast.ts";
 import { measureStore, putting } from "./store.ts";
 import { openStoreRows } from "./store_rows.ts";
 import { formatTable, type Group, type Mark } from "./table.ts";
@@ -161,6 +162,7 @@ try {
     await raw.stop();
   }
   await measureStore({ isWanted, group, add: (group) => groups.push(group), folder });
+  await measureBroadcast({ isWanted, group, add: (group) => groups.push(group), folder });
   await scheduling();
   await store(folder);
 } finally {

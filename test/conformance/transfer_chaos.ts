@@ -11,29 +11,36 @@ import { Prng } from "../../runtime/common/prng.ts";
 import { cutConnections } from "../support/cut_connection.ts";
 import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
+import type { LocalNodeOptions } from "../../runtime/process/local_cluster.ts";
 import { addNode, type CaseNode, firstNodeId } from "./cases.ts";
 
 const MB = 1 << 20;
 /** Moves in some 100 ms: time enough to look at it on its way. */
-const OBJECT_BYTES = 64 * MB;
+export const OBJECT_BYTES: number = 64 * MB;
 export const CHAOS_STORE_BYTES: number = 4 * OBJECT_BYTES;
 /** A transfer that is over before it could be looked at is tried again. */
-const ATTEMPTS = 50;
-const TIMEOUT_MS = 30_000;
-const NODE = { numCpus: 1, objectStoreBytes: CHAOS_STORE_BYTES, prestart: 1 };
+export const ATTEMPTS: number = 50;
+export const TIMEOUT_MS: number = 30_000;
+export const CHAOS_NODE: LocalNodeOptions = { numCpus: 1, objectStoreBytes: CHAOS_STORE_BYTES, prestart: 1 };
 
 /** Words that differ from object to object and within one. */
-const make = remote((seed: number, bytes: number) => {
-  const words = new Float64Array(bytes / 8);
-  for (let n = 0; n < words.length; n++) words[n] = seed * 1e9 + n;
-  return words;
-}, { maxRetries: 0 });
+export const make = remote(
+  (seed: number, bytes: number) => {
+    const words = new Float64Array(bytes / 8);
+    for (let n = 0; n < words.length; n++) words[n] = seed * 1e9 + n;
+    return words;
+  },
+  { maxRetries: 0 },
+);
 const touch = remote((_words: Float64Array) => true);
-const check = remote((words: Float64Array, seed: number, bytes: number) => {
-  if (words.length !== bytes / 8) return `${words.length} words`;
-  const wrong = words.findIndex((word, n) => word !== seed * 1e9 + n);
-  return wrong < 0 ? "right" : `word ${wrong} is ${words[wrong]}`;
-});
+/** "right", or what is wrong. */
+export const check = remote(
+  (words: Float64Array, seed: number, bytes: number) => {
+    if (words.length !== bytes / 8) return `${words.length} words`;
+    const wrong = words.findIndex((word, n) => word !== seed * 1e9 + n);
+    return wrong < 0 ? "right" : `word ${wrong} is ${words[wrong]}`;
+  },
+);
 
 /** What happens to the sender of the primary copy, and whether there is another holder. */
 const KINDS = ["kill, of two", "cut, of two", "cut, the only one", "kill, the only one"] as const;
@@ -85,7 +92,7 @@ class Chaos {
   }
 
   async #twoNodes(): Promise<[CaseNode, CaseNode]> {
-    while (this.#nodes.length < 2) this.#nodes.push(await addNode(NODE));
+    while (this.#nodes.length < 2) this.#nodes.push(await addNode(CHAOS_NODE));
     return [this.#nodes[0]!, this.#nodes[1]!];
   }
 
@@ -143,7 +150,7 @@ class Chaos {
   }
 }
 
-function on(nodeId: string): { schedulingStrategy: { nodeId: string } } {
+export function on(nodeId: string): { schedulingStrategy: { nodeId: string } } {
   return { schedulingStrategy: { nodeId } };
 }
 
@@ -157,12 +164,12 @@ async function arrivedBytes(
   return from === null || !from[1]!.includes(holder.nodeId) || from[2] === "0" ? "not yet" : "on its way";
 }
 
-function taskOf(ref: ObjectRef<unknown>): string {
+export function taskOf(ref: ObjectRef<unknown>): string {
   return `t${ref.id.slice(1).replace(/\.\d+$/, "")}`;
 }
 
 /** Lets go of them, and waits until no node holds any object. */
-async function forget(refs: readonly ObjectRef<unknown>[]): Promise<void> {
+export async function forget(refs: readonly ObjectRef<unknown>[]): Promise<void> {
   for (const ref of refs) release(ref);
   await waitFor("no object is left", async () => (await listObjects()).length === 0, TIMEOUT_MS);
 }
@@ -177,7 +184,7 @@ function portOf(node: CaseNode): number {
 }
 
 /** Files and sockets that the first agent and the head have open. */
-function openFiles(): number {
+export function openFiles(): number {
   const { agents, head } = currentDriver()!.local!;
   return [agents[0]!.ready.pid, head.process.pid!]
     .reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0);

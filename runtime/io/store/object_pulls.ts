@@ -340,6 +340,7 @@ export class ObjectPulls {
       holders?: readonly NodeId[];
     };
     if (code === "ReferredError" && holders !== undefined) {
+      this.#trace("pull", id, `0 bytes from ${node}, which sends to others: ${holders.join(", ")}`);
       return { type: "referred", id, node, to: holders.filter((to) => to !== this.#store.host.nodeId) };
     }
     return { type: "fetchFailed", id, node, absent: code === "ObjectNotHereError", progress, message };

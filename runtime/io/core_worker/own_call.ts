@@ -86,6 +86,12 @@ export class OwnCall implements Work {
   get bytes(): number {
     return this.args.bytes;
   }
+  get maxRetries(): number {
+    return this.options.maxTaskRetries ?? this.method.client.info.maxTaskRetries;
+  }
+  get isGenerator(): boolean {
+    return this.options.streams === true;
+  }
   get depth(): number {
     return this.parent?.childDepth ?? 0;
   }

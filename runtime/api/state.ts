@@ -134,10 +134,11 @@ export async function listPlacementGroups(options?: ListOptions): Promise<Record
 
 /**
  * All that is known of one task, actor, object, node, worker, job or placement group, by its id: no row when it is not known
- * (any more), for a task one for each attempt.
+ * (any more), for a task one for each attempt. Of an object also `holders`: who keeps it, and how. For that all nodes are
+ * asked; a process that computes is waited for, a second at most.
  * @throws {TypeError | RangeError} for what is no id.
  */
 export async function getState(id: string): Promise<Record<string, unknown>[]> {
-  const { kind, column } = kindOfId(id);
-  return await list(kind, { filters: [`${column}=${id}`], detail: true });
+  kindOfId(id);
+  return (await ask("state", { id })).rows;
 }

@@ -18,6 +18,7 @@ import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { DemandRow, HeadMethods } from "../protocol/messages.ts";
 import type { ActorBytes } from "./head_actors.ts";
 import { checkDrain, checkRegistration } from "./head_checks.ts";
+import { checkpointHandlers } from "./head_checkpoints.ts";
 import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
@@ -25,6 +26,7 @@ import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { lightActorHandlers } from "./head_light_actors.ts";
 import { memoryReport } from "./head_memory.ts";
+import { stateOf } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
 
@@ -78,6 +80,11 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
       () => refuseWhenFull(services.store),
     ),
     ...tableHandlers(services),
+    ...checkpointHandlers(
+      services.kv,
+      (actorId) => services.gcs.actors.record(actorId),
+      () => refuseWhenFull(services.store),
+    ),
     ...peopleHandlers(services),
   };
   const guarded: Record<string, unknown> = {};
@@ -211,6 +218,8 @@ function actorHandlers(
       incarnation: gcs.actors.record(actorId)?.status.incarnation ?? 0,
     }),
     actorOutOfScope: ({ actorId }) => ask((requestId) => ({ type: "actorOutOfScope", requestId, actorId })),
+    reviveActor: (params) => ask((requestId) => ({ type: "reviveActor", requestId, nodeId, ...params })),
+    actorLineage: (params) => ask((requestId) => ({ type: "actorLineage", requestId, nodeId, ...params })),
     actorStarted: (params, sections) => {
       const error = params.failed ? sections[0] : undefined;
       if (error !== undefined) actorBytes.failed(params.actorId, error);
@@ -285,6 +294,7 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
       sessionDir: info.sessionDir,
     }),
     storedAmong: ({ ids }) => ({ stored: ids.filter((id) => gcs.objects.get(id) !== null) }),
+    state: async ({ id }) => ({ rows: await stateOf(services, id, nowMs()) }),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     dashboardLink: () => ({ url: info.dashboardLink() }),

@@ -34,6 +34,8 @@ export interface CoreQuestions {
 export interface HeadQuestions {
   /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */
   readonly why: Method<{ id: string }, { sentence: string }>;
+  /** All that is known of what the id names: no row when that is nothing. RangeError for what is no id. */
+  readonly state: Method<{ id: string }, { rows: Record<string, unknown>[] }>;
   /** All objects and who holds them, asked of all nodes now: at most `limit` (default 1,000) of each; or the one object. */
   readonly memory: Method<{ limit?: number; id?: string }, MemoryReport>;
 }

@@ -146,6 +146,8 @@ export interface ActorDto {
   /** How often its construction was begun. */
   readonly incarnation: number;
   readonly numRestarts: number;
+  /** How often it was brought back to make lost results again. */
+  readonly numLineageRestarts: number;
   /** -1: without end. */
   readonly maxRestarts: number;
   readonly maxTaskRetries: number;

@@ -6,6 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import { dlopen, toArrayBuffer } from "bun:ffi";
 import { fileURLToPath } from "node:url";
 import type { RuntimeName } from "../common/task_spec.ts";
+import { connectByBun, listenByBun } from "./bun_sockets.ts";
 import {
   C_LIBRARIES,
   isAddress,
@@ -20,7 +21,7 @@ import {
 } from "./c_library.ts";
 import { Mappings, type MemoryCalls } from "./mappings.ts";
 import { watchParent } from "./parent_watch.ts";
-import type { Platform, SharedRegion, SpawnOptions } from "./platform.ts";
+import type { ConnectLocal, ListenLocal, Platform, SharedRegion, SpawnOptions } from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
 /** The part of Bun's globals that this file uses. */
@@ -42,8 +43,10 @@ export function spawnRuntime(runtime: RuntimeName, entry: string, options: Spawn
   return spawnWith(self, runtime, entry, options);
 }
 
-export function endWithParent(): void {
-  if (process.platform !== "linux" || !askKernel()) watchParent();
+export function endWithParent(): boolean {
+  if (process.platform === "linux" && askKernel()) return true;
+  watchParent();
+  return false;
 }
 
 /** Whether the kernel will kill this process when the thread that started it ends: the parent's main thread. */
@@ -66,6 +69,9 @@ export function answerImport(module: URL, exports: () => Readonly<Record<string,
   };
   Bun.plugin({ name: "mobula", setup });
 }
+
+export const connectLocal: ConnectLocal = connectByBun;
+export const listenLocal: ListenLocal = listenByBun;
 
 export function mapPrivate(
   fd: number,
@@ -168,6 +174,8 @@ function memoryCalls(library: string): MemoryCalls {
   spawnRuntime,
   endWithParent,
   answerImport,
+  connectLocal,
+  listenLocal,
   mapPrivate,
   mapShared,
   collectGarbage,

@@ -3,7 +3,6 @@
  * @module
  */
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 
 /** Files of Node's compile cache, above which it is begun anew: a run of a user's modules leaves some each time. */
@@ -14,7 +13,10 @@ let compiled: string | null | undefined;
 /** MOBULA_CACHE_DIR, else `mobula` in the user's cache folder. It need not exist. */
 export function cacheFolder(): string {
   return process.env["MOBULA_CACHE_DIR"] ||
-    join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "mobula");
+    join(
+      process.env["XDG_CACHE_HOME"] || join(process.getBuiltinModule("node:os").homedir(), ".cache"),
+      "mobula",
+    );
 }
 
 /**

@@ -21,8 +21,16 @@ import {
 } from "./c_library.ts";
 import { Mappings, type MemoryCalls } from "./mappings.ts";
 import { answerByHook } from "./import_hook.ts";
+import { connectByNet, listenByNet } from "./local_sockets.ts";
 import { watchParent } from "./parent_watch.ts";
-import type { AnswerImport, Platform, SharedRegion, SpawnOptions } from "./platform.ts";
+import type {
+  AnswerImport,
+  ConnectLocal,
+  ListenLocal,
+  Platform,
+  SharedRegion,
+  SpawnOptions,
+} from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
 /** The part of Deno's globals that this file uses. */
@@ -44,8 +52,10 @@ export function spawnRuntime(runtime: RuntimeName, entry: string, options: Spawn
   return spawnWith(self, runtime, entry, options);
 }
 
-export function endWithParent(): void {
-  if (process.platform !== "linux" || !askKernel()) watchParent();
+export function endWithParent(): boolean {
+  if (process.platform === "linux" && askKernel()) return true;
+  watchParent();
+  return false;
 }
 
 /** Whether the kernel will kill this process when the thread that started it ends: the parent's main thread. */
@@ -62,6 +72,9 @@ function askKernel(): boolean {
 }
 
 export const answerImport: AnswerImport = answerByHook;
+
+export const connectLocal: ConnectLocal = connectByNet;
+export const listenLocal: ListenLocal = listenByNet;
 
 export function mapPrivate(
   fd: number,
@@ -172,6 +185,8 @@ function canForbidTransfers(): boolean {
   spawnRuntime,
   endWithParent,
   answerImport,
+  connectLocal,
+  listenLocal,
   mapPrivate,
   mapShared,
   collectGarbage,

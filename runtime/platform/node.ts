@@ -8,8 +8,16 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { RuntimeName } from "../common/task_spec.ts";
 import { answerByHook } from "./import_hook.ts";
+import { connectByNet, listenByNet } from "./local_sockets.ts";
 import { watchParent } from "./parent_watch.ts";
-import type { AnswerImport, Platform, SharedRegion, SpawnOptions } from "./platform.ts";
+import type {
+  AnswerImport,
+  ConnectLocal,
+  ListenLocal,
+  Platform,
+  SharedRegion,
+  SpawnOptions,
+} from "./platform.ts";
 import { spawnWith } from "./spawn.ts";
 
 export const runtimeName: RuntimeName = "node";
@@ -24,11 +32,15 @@ export function spawnRuntime(runtime: RuntimeName, entry: string, options: Spawn
   return spawnWith(self, runtime, entry, options);
 }
 
-export function endWithParent(): void {
+export function endWithParent(): boolean {
   watchParent();
+  return false;
 }
 
 export const answerImport: AnswerImport = answerByHook;
+
+export const connectLocal: ConnectLocal = connectByNet;
+export const listenLocal: ListenLocal = listenByNet;
 
 export function mapPrivate(
   _fd: number,
@@ -68,6 +80,8 @@ export function collectGarbage(): void {
   spawnRuntime,
   endWithParent,
   answerImport,
+  connectLocal,
+  listenLocal,
   mapPrivate,
   mapShared,
   collectGarbage,

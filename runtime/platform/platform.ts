@@ -62,9 +62,35 @@ export type MapShared = (fd: number, length: number) => SharedRegion | null;
 
 /**
  * From now on this process is killed when its parent is gone, also in the middle of synchronous code: by the kernel where
- * the runtime can ask it to (Linux with FFI), else by a thread that looks twice a second.
+ * the runtime can ask it to (Linux with FFI), else by a thread that looks twice a second. Answers whether the kernel does it.
  */
-export type EndWithParent = () => void;
+export type EndWithParent = () => boolean;
+
+/** An open unix socket: the part of `node:stream`'s Duplex that connections use. Events have one listener each. */
+export interface LocalPipe {
+  on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
+  on(event: "end" | "close" | "drain", listener: () => void): unknown;
+  on(event: "error", listener: (error: unknown) => void): unknown;
+  write(chunk: Uint8Array, written?: () => void): boolean;
+  cork(): void;
+  uncork(): void;
+  end(): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  destroy(): unknown;
+  /** It does not keep the process alive. */
+  unref(): unknown;
+  readonly destroyed: boolean;
+}
+
+/** Connects to a unix socket; rejects with the system's error (its `code` says which) or after the time. */
+export type ConnectLocal = (path: string, timeoutMs: number) => Promise<LocalPipe>;
+
+/** Listens on a unix socket; rejects with the system's error. Closing ends no connection; it resolves when all are over, or at once. */
+export type ListenLocal = (
+  path: string,
+  onPipe: (pipe: LocalPipe) => void,
+) => Promise<{ close(): Promise<void> }>;
 
 /** From now on, importing the module with this address gives what `exports` answers; its code is not read. */
 export type AnswerImport = (module: URL, exports: () => Readonly<Record<string, unknown>>) => void;
@@ -77,6 +103,8 @@ export interface Platform {
   readonly spawnRuntime: SpawnRuntime;
   readonly endWithParent: EndWithParent;
   readonly answerImport: AnswerImport;
+  readonly connectLocal: ConnectLocal;
+  readonly listenLocal: ListenLocal;
   readonly mapPrivate: MapPrivate;
   readonly mapShared: MapShared;
   /** Sets a variable of this process, also for native code in it (getenv), which not every runtime's process.env does. */

@@ -8,7 +8,6 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import type { RuntimeName } from "../common/task_spec.ts";
 
@@ -171,5 +170,8 @@ export function clusterFilePath(sessionDir: string): string {
  *  the store. Embedded clusters use a temporary folder instead. */
 export function defaultSessionDir(): string {
   if (process.env.MOBULA_SESSION_DIR) return process.env.MOBULA_SESSION_DIR;
-  return join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "mobula");
+  return join(
+    process.env.XDG_STATE_HOME || join(process.getBuiltinModule("node:os").homedir(), ".local", "state"),
+    "mobula",
+  );
 }

@@ -18,6 +18,7 @@ import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { DemandRow, HeadMethods } from "../protocol/messages.ts";
 import type { ActorBytes } from "./head_actors.ts";
 import { checkDrain, checkRegistration } from "./head_checks.ts";
+import { checkpointHandlers } from "./head_checkpoints.ts";
 import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
@@ -79,6 +80,11 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
       () => refuseWhenFull(services.store),
     ),
     ...tableHandlers(services),
+    ...checkpointHandlers(
+      services.kv,
+      (actorId) => services.gcs.actors.record(actorId),
+      () => refuseWhenFull(services.store),
+    ),
     ...peopleHandlers(services),
   };
   const guarded: Record<string, unknown> = {};
@@ -213,6 +219,8 @@ function actorHandlers(
       incarnation: gcs.actors.record(actorId)?.status.incarnation ?? 0,
     }),
     actorOutOfScope: ({ actorId }) => ask((requestId) => ({ type: "actorOutOfScope", requestId, actorId })),
+    reviveActor: (params) => ask((requestId) => ({ type: "reviveActor", requestId, nodeId, ...params })),
+    actorLineage: (params) => ask((requestId) => ({ type: "actorLineage", requestId, nodeId, ...params })),
     actorStarted: (params, sections) => {
       const error = params.failed ? sections[0] : undefined;
       if (error !== undefined) actorBytes.failed(params.actorId, error);

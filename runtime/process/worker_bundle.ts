@@ -9,7 +9,16 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
 import { join } from "node:path";
@@ -25,7 +34,7 @@ const ENTRY: string = fileURLToPath(new URL("bundled_worker.ts", RUNTIME_URL));
 /** Standing in for `import.meta.url` in all of the bundle. */
 const ADDRESS: string = new URL("platform/runtime_folder.ts", RUNTIME_URL).href;
 /** Raise it when bundles are made in another way. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** Bundles that are kept: of several installations and runtimes. */
 const BUNDLES_MAX = 12;
 /** A bundle that is still being made after this long was given up. */
@@ -142,6 +151,7 @@ async function makeBundle(runtime: RuntimeName, folder: string, signal: AbortSig
       `--define:import.meta.url=${JSON.stringify(ADDRESS)}`,
       `--outfile=${join(temporary, FILE)}`,
     ], { folder: temporary, signal });
+    lightenImports(join(temporary, FILE));
     if (runtime === "bun") await compile(temporary, signal);
     // So that Deno looks for packages in node_modules folders, as it does beside the modules.
     if (runtime === "deno") writeFileSync(join(temporary, "deno.json"), '{ "nodeModulesDir": "manual" }\n');
@@ -153,6 +163,19 @@ async function makeBundle(runtime: RuntimeName, folder: string, signal: AbortSig
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/**
+ * esbuild's helper for `import` of a `node:` module copies all of its properties, and asking for them has the runtime open
+ * standard input and load streams. What is imported here is there on the module itself, and the module is its default export.
+ */
+function lightenImports(path: string): void {
+  const text = readFileSync(path, "utf8");
+  const helper = /\nvar __toESM = \(mod, isNodeMode, target\) =>[\s\S]*?\n\)\);\n/;
+  writeFileSync(
+    path,
+    text.replace(helper, () => "\nvar __toESM = (mod) => ({ __proto__: mod, default: mod });\n"),
+  );
 }
 
 /** Bun's bytecode, and beside it the file that it belongs to. */

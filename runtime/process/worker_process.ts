@@ -25,9 +25,12 @@ export function runWorker(): void {
   // The agent's end of the pipe closes when the agent is gone, however it went. Code that never yields does not see that: for
   // it there is the kernel, or a thread. An agent that was gone before will not be missed by either.
   // A restricted worker may neither: its starter has asked the kernel.
-  if (config.secret === null) endWithParent();
+  const isEndedByKernel = config.secret === null && endWithParent();
   if (config.agentPid !== process.ppid && !isAlive(config.agentPid)) process.exit(1);
-  process.stdin.on("end", () => process.exit(1)).on("error", () => process.exit(1)).resume();
+  // Opening it takes a tenth of a start, and who is killed needs to read nothing.
+  if (!isEndedByKernel) {
+    process.stdin.on("end", () => process.exit(1)).on("error", () => process.exit(1)).resume();
+  }
 
   Worker.start(config).catch((error) => {
     console.error(`worker ${config.workerId} cannot start: ${(error as Error).stack}`);

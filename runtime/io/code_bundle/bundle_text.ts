@@ -11,7 +11,6 @@
  */
 import { encode, type SourceMapMappings } from "@jridgewell/sourcemap-codec";
 import type * as acorn from "acorn";
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { IMPORT_NAME, isKnownGlobal } from "../function_exporter_globals.ts";
 import { analyseScope, childrenOf, declareLexical, declareVars, Scope } from "../function_exporter_scope.ts";
@@ -58,6 +57,7 @@ const zlib = () => process.getBuiltinModule("node:zlib");
 /** As it travels, and its hash (the same however it is packed). */
 export function writeBundle({ header, text }: Bundle, kind: string): { source: string; hash: string } {
   const plain = `${MARK}${JSON.stringify(header)}\n${text}`;
+  const { createHash } = process.getBuiltinModule("node:crypto");
   const hash = createHash("sha256").update(`${kind}\n${plain}`).digest("hex");
   if (plain.length < PACKED_LENGTH_MIN) return { source: plain, hash };
   return { source: PACKED_MARK + zlib().deflateSync(plain, { level: 6 }).toString("base64"), hash };

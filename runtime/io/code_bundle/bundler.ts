@@ -5,7 +5,6 @@
  * @module
  */
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { decode } from "@jridgewell/sourcemap-codec";
 import { type CachedBundle, cachedBundle, keepBundle, outputKey } from "./bundle_cache.ts";
@@ -81,7 +80,9 @@ function runBundler(
 ): BundlerOutput {
   const folder = dirname(source.path);
   const name = `${basename(source.path)}.slice`; // A name of its own: the file itself may be imported too.
-  const scratch = mkdtempSync(join(realpathSync(tmpdir()), "mobula-bundle-"));
+  const scratch = mkdtempSync(
+    join(realpathSync(process.getBuiltinModule("node:os").tmpdir()), "mobula-bundle-"),
+  );
   const externals = [...declared];
   try {
     for (let round = 0;; round++) {

@@ -3,7 +3,6 @@
  * a thread that hangs under Deno, and starting the program takes about 10 ms.
  * @module
  */
-import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { requirePackage } from "../../platform/runtime_folder.ts";
 
@@ -42,6 +41,7 @@ export function esbuildBinary(): string {
 
 /** Run it in `folder`; what it printed. Throws an Error with its messages when it refuses. */
 export function runEsbuild(folder: string, args: readonly string[], input: string): string {
+  const { spawnSync } = process.getBuiltinModule("node:child_process");
   const { status, error, stdout, stderr } = spawnSync(esbuildBinary(), [...ALWAYS, ...args], {
     cwd: folder,
     input,

@@ -10,7 +10,6 @@
  * by the same function when a folder is packed and before anything of it is written elsewhere.
  * @module
  */
-import { createHash } from "node:crypto";
 import { WORKING_DIR_BYTES_MAX } from "../../common/config.ts";
 import { RuntimeEnvSetupError } from "../../common/errors.ts";
 
@@ -54,6 +53,7 @@ export interface Manifest {
 }
 
 export function sha256(bytes: Uint8Array): string {
+  const { createHash } = process.getBuiltinModule("node:crypto");
   return createHash("sha256").update(bytes).digest("hex");
 }
 

@@ -99,6 +99,7 @@ function without(row: Row, columns: readonly string[]): Row {
 }
 
 const ACTOR_DETAIL: readonly string[] = [
+  "numLineageRestarts",
   "owner",
   "incarnation",
   "maxTaskRetries",

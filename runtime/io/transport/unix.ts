@@ -5,10 +5,11 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
+import { connectLocal, listenLocal } from "#platform";
 import type { Hello } from "../../protocol/messages.ts";
+import type { LocalPipe } from "../../platform/platform.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { ConnectionSet } from "./connection_set.ts";
 import type { Gate } from "./handshake.ts";
@@ -41,18 +42,17 @@ export interface UnixListenOptions {
 export async function listenUnix(options: UnixListenOptions): Promise<UnixListener> {
   const { path, gate } = options;
   checkPath(path);
-  if (options.folderExists !== true) await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  if (options.folderExists !== true) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   await removeStale(path);
   const connections = new ConnectionSet();
-  const server = createServer((socket) => {
+  // Between bind and chmod the folder's mode protects the socket.
+  const server = await listenLocal(path, (pipe) => {
     const limits = HANDSHAKE_LIMITS;
-    const connection = new Connection(socket, { name: `peer on ${path}`, ...options.connection, limits });
+    const connection = new Connection(pipe, { name: `peer on ${path}`, ...options.connection, limits });
     connections.add(connection);
     gate.admit(connection, options.onConnection);
   });
-  // Between bind and chmod the folder's mode protects the socket.
-  await listening(server, path);
-  await chmod(path, 0o600);
+  chmodSync(path, 0o600);
   let closing: Promise<void> | null = null;
   return {
     path,
@@ -92,51 +92,41 @@ function checkPath(path: string): void {
 
 /** A file where nobody answers is what a killed process left behind. */
 async function removeStale(path: string): Promise<void> {
-  const stats = await lstat(path).catch(() => null);
-  if (stats === null) return;
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
   if (!stats.isSocket()) throw new Error(`${path} exists and is not a socket`);
   const isAlive = await connectSocket(path, 1_000).then((socket) => {
     socket.destroy();
     return true;
   }, (error: ConnectError) => (error.cause as { code?: string } | undefined)?.code !== "ECONNREFUSED");
   if (isAlive) throw new Error(`another process listens on ${path}`);
-  await unlink(path).catch(() => undefined);
+  removeFile(path);
 }
 
-function listening(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, () => {
-      server.removeListener("error", reject);
-      // An accept that fails (too many open files) must not end the process: the next one may succeed.
-      server.on("error", () => undefined);
-      resolve();
-    });
-  });
-}
-
-async function closeServer(server: Server, connections: ConnectionSet, path: string): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+async function closeServer(
+  server: { close(): Promise<void> },
+  connections: ConnectionSet,
+  path: string,
+): Promise<void> {
+  const closed = server.close();
   await connections.close();
   await closed;
-  await unlink(path).catch(() => undefined);
+  removeFile(path);
 }
 
-function connectSocket(path: string, timeoutMs: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(path);
-    const fail = (cause: unknown): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      const error = toError(cause);
-      reject(new ConnectError(`cannot connect to ${path}: ${error.message}`, { cause: error }));
-    };
-    const timer = setTimeout(() => fail(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
-    socket.once("error", fail);
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      socket.removeListener("error", fail);
-      resolve(socket);
-    });
-  });
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It is gone already.
+  }
+}
+
+async function connectSocket(path: string, timeoutMs: number): Promise<LocalPipe> {
+  try {
+    return await connectLocal(path, timeoutMs);
+  } catch (cause) {
+    const error = toError(cause);
+    throw new ConnectError(`cannot connect to ${path}: ${error.message}`, { cause: error });
+  }
 }

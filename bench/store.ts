@@ -10,6 +10,7 @@ import { currentDriver } from "../runtime/api/init.ts";
 import { get, init, put, release, remote, shutdown, wait } from "../runtime/mod.ts";
 import type { ObjectRef } from "../runtime/mod.ts";
 import type { LocalCluster } from "../runtime/process/local_cluster.ts";
+import { measureGets, measureGetsOf } from "./gets.ts";
 import { check } from "./pools.ts";
 import { memoryCopy, RawPeer } from "./raw.ts";
 import { isSpillingWanted, measureSpilling } from "./spilling.ts";
@@ -90,18 +91,11 @@ export function putting(bytes: number): Contestant {
 }
 
 async function gets(bench: Bench): Promise<void> {
-  const ref = await put(new Uint8Array(GB).fill(1));
-  const own: Contestant = {
-    name: NAME,
-    slice: async (operations, lap) => {
-      for (let index = 0; index < operations; index++) {
-        check((await get(ref)).length, GB);
-        lap();
-      }
-    },
-  };
-  await bench.group(TITLES.get, "ms", [own], { operations: 20, bytes: GB }, { msMax: 1 });
-  release(ref);
+  process.stderr.write(`${TITLES.get} ...\n`);
+  const mark: Mark = { msMax: 1 };
+  bench.add({ title: TITLES.get, unit: "ms", results: [await measureGets(NAME)], mark });
+  const results = [await measureGetsOf(NAME, "deno")];
+  bench.add({ title: `${TITLES.get}, a driver on Deno`, unit: "ms", results, mark });
 }
 
 /** In turns by hand: what is made ready for the next round must not be measured. The first round warms up. */

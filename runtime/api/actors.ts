@@ -6,6 +6,7 @@ import { checkKnownOptions } from "../common/options.ts";
 import type { ActorHandle } from "../common/public_types.ts";
 import { requireCoreWorker } from "../io/core_worker/current.ts";
 import { workerState } from "../io/core_worker/worker_state.ts";
+import { durableActorOf } from "../io/core_worker/durable_actor.ts";
 import { keepAlive } from "./keep_alive.ts";
 
 /**
@@ -41,6 +42,25 @@ export function exitActor(): never {
     state.leave()
       ? "this actor ends: exitActor() was called"
       : "exitActor() was called by the constructor: the actor could not be created",
+  );
+}
+
+/**
+ * In a method of an actor with `[saveState]()`: its state is saved when this call has ended, before its caller has the answer;
+ * a save that fails fails the call. With `checkpointEvery` it happens by itself, too.
+ * @throws {TypeError} outside of a call of such an actor; {RangeError} when its calls may run at the same time.
+ */
+export function checkpoint(): void {
+  const state = workerState();
+  const context = state?.context.current ?? null;
+  const durable = context === null ? null : durableActorOf(context);
+  if (durable !== null) return durable.request();
+  const spec = (context?.actor ?? state?.actor)?.spec;
+  if (spec !== undefined && (spec.maxConcurrency > 1 || spec.concurrencyGroups !== undefined)) {
+    throw new RangeError("checkpoint() needs an actor with one call at a time (maxConcurrency 1, no groups)");
+  }
+  throw new TypeError(
+    "checkpoint() can be used in calls of an actor with [saveState] and [restoreState] only",
   );
 }
 

@@ -194,6 +194,7 @@ const ACTOR: Record<string, Check> = {
   maxTaskRetries: number(-1),
   maxConcurrency: number(1),
   maxPendingCalls: number(-1),
+  checkpointEvery: number(1),
   isolation: (value, name) => {
     if (value !== "process" && value !== "shared") {
       throw new RangeError(`Option ${name} must be "process" or "shared", is ${describe(value)}`);
@@ -222,20 +223,11 @@ const INIT: Record<string, Check> = {
   logToDriver: boolean,
 };
 
-/** Options that the design names and this version does not have: whoever knows them from there shall hear that. */
-const NOT_YET: ReadonlySet<string> = new Set([
-  "checkpointEvery",
-]);
-
 function known(value: Record<string, unknown>, name: string, keys: readonly string[]): void {
   for (const key of Object.keys(value)) {
     if (keys.includes(key)) continue;
     const path = name === "" ? key : `${name}.${key}`;
-    throw new TypeError(
-      NOT_YET.has(key)
-        ? `Option ${path} is not supported yet by this version of mobula; leave it out`
-        : `Unknown option ${path}; known: ${keys.join(", ")}`,
-    );
+    throw new TypeError(`Unknown option ${path}; known: ${keys.join(", ")}`);
   }
 }
 
@@ -270,6 +262,12 @@ export function checkMethodOptions(options: unknown): asserts options is MethodO
 export function checkActorOptions(options: unknown): asserts options is ActorOptions {
   checkAll(options, "", ACTOR);
   const { getIfExists, name, lifetime, isolation, numCpus, numGpus, memory } = options as ActorOptions;
+  const { checkpointEvery, maxConcurrency = 1, concurrencyGroups } = options as ActorOptions;
+  if (checkpointEvery !== undefined && (maxConcurrency > 1 || concurrencyGroups !== undefined)) {
+    throw new RangeError(
+      "Option checkpointEvery needs one call at a time: no maxConcurrency above 1 and no concurrencyGroups",
+    );
+  }
   const own = (options as ActorOptions).resources ?? {};
   if (isolation === "shared" && numGpus) {
     throw new RangeError(

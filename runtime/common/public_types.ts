@@ -166,6 +166,9 @@ export interface ActorOptions extends PlacedOptions {
    * maxConcurrency of calls without a group. A group of 1 keeps its calls in order. Part of the class: not for options().
    */
   concurrencyGroups?: Record<string, number>;
+  /** Of a class with `saveState` and `restoreState`: save after every so many calls. With maxTaskRetries, calls that were answered
+   *  since then are repeated after a restart. Default: only when checkpoint() says so. */
+  checkpointEvery?: number;
   /** Defaults for single methods: `{ fetch: { concurrencyGroup: "io", maxTaskRetries: 3 } }`. */
   methods?: Record<string, MethodOptions>;
   /**

@@ -7,7 +7,7 @@
  *      +----------------------+------------------------+--> (gone), told to the head as actorStarted or workerExited
  * @module
  */
-import { RuntimeEnvSetupError } from "../common/errors.ts";
+import { ObjectLostError, RuntimeEnvSetupError } from "../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
 import type {
   ActorSpec,
@@ -362,7 +362,7 @@ export class Actors {
   #notPlaced(actor: LocalActor, error: Error): void {
     const { head, nodeId } = this.#parts;
     const { actorId, jobId } = actor.spec;
-    if (error instanceof RuntimeEnvSetupError) return this.#notSetUp(actor, error);
+    if (isForGood(error)) return this.#failedCreation(actor, error);
     const message = `${nodeId} could not start it: ${error.message}`;
     const params: HeadMethods["workerExited"]["params"] = {
       nodeId,
@@ -376,8 +376,8 @@ export class Actors {
     head.request("workerExited", params, [], { keep: true }).catch(() => undefined);
   }
 
-  /** Its environment is wrong wherever it is tried: its creation has failed with this error. */
-  #notSetUp({ spec, incarnation }: LocalActor, error: RuntimeEnvSetupError): void {
+  /** Its creation has failed with this error, without a constructor. */
+  #failedCreation({ spec, incarnation }: LocalActor, error: Error): void {
     const writer = new ByteWriter();
     encodeThrown(writer, error, {});
     const params: HeadMethods["actorStarted"]["params"] = {
@@ -407,6 +407,11 @@ export class Actors {
   #pidOf(workerId: ProcessId): number | null {
     return this.#parts.workers.get(workerId)?.child.pid ?? null;
   }
+}
+
+/** Whether it is the same wherever it is tried: its environment is wrong, or an argument is lost. */
+function isForGood(error: Error): boolean {
+  return error instanceof ObjectLostError || error instanceof RuntimeEnvSetupError;
 }
 
 /** The name of its lease request; the submitter is its owner. */

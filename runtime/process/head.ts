@@ -30,6 +30,7 @@ import { HeadEffects } from "./head_effects.ts";
 import { FunctionTable } from "./head_functions.ts";
 import { TaskHistory } from "./head_history.ts";
 import { type HeadHttp, openHeadHttp } from "./head_http.ts";
+import { sweepCheckpoints } from "./head_checkpoints.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
 import { HeadNodes } from "./head_nodes.ts";
@@ -106,7 +107,9 @@ export class Head {
     const actorBytes = new ActorBytes(loaded);
     const dashboardUrl = () => this.dashboardUrl;
     const { log } = options;
-    const shared = { gcs, store, view: this.#view, actorBytes };
+    const kv = new KeyValueTable(store, loaded);
+    void sweepCheckpoints(kv, (actorId) => gcs.actors.record(actorId));
+    const shared = { gcs, store, view: this.#view, actorBytes, kv };
     this.#effects = new HeadEffects({ ...shared, nodes: this.#nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
@@ -114,7 +117,6 @@ export class Head {
       nowMs,
       effects: this.#effects,
       functions: new FunctionTable(store, loaded, nowMs),
-      kv: new KeyValueTable(store, loaded),
       history: this.#history,
       info: {
         clusterId: loaded.clusterId,

@@ -12,6 +12,8 @@ import type { GcsEffect, GcsEvent } from "../core/gcs/gcs_events.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import type { ActorBytes } from "./head_actors.ts";
+import { dropCheckpoint } from "./head_checkpoints.ts";
+import type { KeyValueTable } from "./head_kv.ts";
 import { groupRow } from "./head_groups.ts";
 import type { HeadNodes } from "./head_nodes.ts";
 import { actorRow, jobRow, nodeRow, objectRows } from "./head_records.ts";
@@ -35,6 +37,7 @@ export interface HeadEffectsOptions {
   readonly view: ClusterView;
   readonly nodes: HeadNodes;
   readonly actorBytes: ActorBytes;
+  readonly kv: KeyValueTable;
   /** Milliseconds since the epoch that never step back. */
   readonly nowMs: () => number;
   readonly log: (line: string) => void;
@@ -156,7 +159,8 @@ export class HeadEffects {
   }
 
   #persistActor(record: ActorRecord): void {
-    const { store, view, actorBytes } = this.#options;
+    const { store, view, actorBytes, kv } = this.#options;
+    if (record.status.state === "DEAD") dropCheckpoint(kv, record.spec.actorId);
     // The spec first: should the head die between two batches, no actor is without one.
     actorBytes.persist(record, store);
     store.write({ table: "actors", put: actorRow(record) });

@@ -48,6 +48,10 @@ export class KeyValueTable {
     return before !== undefined;
   }
 
+  has(key: string): boolean {
+    return this.#values.has(key);
+  }
+
   async get(key: string): Promise<Uint8Array | null> {
     if (this.#changing.has(key)) await this.#store.committed();
     return this.#values.get(key) ?? null;

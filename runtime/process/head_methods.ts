@@ -18,6 +18,7 @@ import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { DemandRow, HeadMethods } from "../protocol/messages.ts";
 import type { ActorBytes } from "./head_actors.ts";
 import { checkDrain, checkRegistration } from "./head_checks.ts";
+import { checkpointHandlers } from "./head_checkpoints.ts";
 import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
 import type { TaskHistory } from "./head_history.ts";
@@ -79,6 +80,11 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
       () => refuseWhenFull(services.store),
     ),
     ...tableHandlers(services),
+    ...checkpointHandlers(
+      services.kv,
+      (actorId) => services.gcs.actors.record(actorId),
+      () => refuseWhenFull(services.store),
+    ),
     ...peopleHandlers(services),
   };
   const guarded: Record<string, unknown> = {};
@@ -140,6 +146,7 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
     cancelPick: ({ submitter, requestId }) =>
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
     reportWorkers: ({ workers }) => view.applyWorkers(nodeId, workers),
+    reportIncoming: ({ ids }) => view.applyIncoming(nodeId, ids),
     reportActorFigures: ({ figures }) => view.applyActorFigures(figures),
     workerExited: (params) => {
       const answered = ask<Record<string, never>>((requestId) => ({
@@ -212,6 +219,8 @@ function actorHandlers(
       incarnation: gcs.actors.record(actorId)?.status.incarnation ?? 0,
     }),
     actorOutOfScope: ({ actorId }) => ask((requestId) => ({ type: "actorOutOfScope", requestId, actorId })),
+    reviveActor: (params) => ask((requestId) => ({ type: "reviveActor", requestId, nodeId, ...params })),
+    actorLineage: (params) => ask((requestId) => ({ type: "actorLineage", requestId, nodeId, ...params })),
     actorStarted: (params, sections) => {
       const error = params.failed ? sections[0] : undefined;
       if (error !== undefined) actorBytes.failed(params.actorId, error);

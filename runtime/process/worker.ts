@@ -27,6 +27,7 @@ import { Executor } from "../io/core_worker/executor.ts";
 import { assignmentOf, HostedActors } from "../io/core_worker/hosted_actors.ts";
 import { collectWhenIdle } from "../io/core_worker/idle_collector.ts";
 import { runShutdownHook } from "../io/core_worker/shutdown_hook.ts";
+import { makeDurable } from "../io/core_worker/durable_actor.ts";
 import { nodeHost } from "../io/core_worker/node_host.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import { VisibleDevices } from "../io/core_worker/visible_devices.ts";
@@ -205,7 +206,8 @@ export class Worker {
     const context = new TaskContext(() => taskId, `new ${spec.className}`, incarnation - 1, 0, assigned);
     try {
       const instance = await this.#construct(spec, args.slice(), context);
-      const actor = { ...spec, incarnation, instance, assigned };
+      const durable = await makeDurable(this.#core, { spec, incarnation, instance }, restarted);
+      const actor = { ...spec, incarnation, instance, assigned, ...(durable && { durable }) };
       this.#executor.host(actor);
       this.#executor.measure(actor);
       return { failed: false, message: "" };

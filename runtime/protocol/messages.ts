@@ -37,6 +37,7 @@ import type {
 } from "./node_rows.ts";
 import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
+import type { KeyValueMethods } from "./key_value_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
 import type * as light from "./light_actor_messages.ts";
@@ -263,7 +264,13 @@ export interface CoreMethods extends CoreQuestions, RebuildMethods, light.CoreMe
 // ---- agent, cli -> head --------------------------------------------------------------------------------------------------
 
 export interface HeadMethods
-  extends GroupHeadMethods, HeadQuestions, RebuildHeadMethods, ActorHeadMethods, light.HeadMethods {
+  extends
+    GroupHeadMethods,
+    HeadQuestions,
+    RebuildHeadMethods,
+    ActorHeadMethods,
+    KeyValueMethods,
+    light.HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
   readonly registerNode: Method<
@@ -381,12 +388,6 @@ export interface HeadMethods
   readonly reportWorkers: Notification<{ workers: WorkerReport[] }>;
 
   readonly taskEvents: Method<{ batches: TaskEventBatch[] }, Record<string, never>>;
-
-  /** Key-value; answered after the commit. Values are sections (section 0). */
-  readonly kvPut: Method<{ key: string; overwrite: boolean }, { existed: boolean }>;
-  readonly kvGet: Method<{ key: string }, { found: boolean }>;
-  readonly kvDelete: Method<{ key: string }, { existed: boolean }>;
-  readonly kvList: Method<{ prefix: string }, { keys: string[] }>;
 
   readonly nodes: Method<Record<string, never>, { nodes: NodeRow[] }>;
   /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs, placement-groups. */

@@ -3,7 +3,7 @@
  * here allocates per field; values inside are encoded values (serialization/), written and skipped as they are.
  *
  *   submitter -> worker   define  assign  pushTasks  pushCalls  pushHosted  returned  cancel  credits  stopItems  itemsReturned
- *   worker -> submitter   items  replies  handBack  retired
+ *   worker -> submitter   items  replies  handBack  retired  covered
  *
  * Order matters and is kept: `define` comes before the first push that uses its index, and a generator's items before its
  * reply. Items are in push_items.ts.
@@ -39,6 +39,8 @@ export const PushType = {
   cancel: 44,
   /** The worker takes no more tasks (maxCalls). Sequence numbers of those that it has not started. */
   retired: 45,
+  /** A durable actor's id, and the number up to which a checkpoint holds what it has answered. */
+  covered: 47,
   /** Calls to light actors: before each the actor's id and its incarnation. */
   pushHosted: 46,
 } as const;
@@ -295,6 +297,15 @@ export function writeCancel(writer: ByteWriter, { force, recursive, sequences }:
 export function readCancel(reader: ByteReader): CancelOrder {
   const flags = reader.u8();
   return { force: (flags & 1) !== 0, recursive: (flags & 2) !== 0, sequences: readSequences(reader) };
+}
+
+export function writeCovered(writer: ByteWriter, actorId: ActorId, through: number): void {
+  writer.string(actorId);
+  writer.varint(through);
+}
+
+export function readCovered(reader: ByteReader): { readonly actorId: ActorId; readonly through: number } {
+  return { actorId: reader.string() as ActorId, through: reader.varint() };
 }
 
 /** A count of things that take at least a byte each: never more than bytes are left. */

@@ -3,7 +3,7 @@
  * owner asks the head.
  * @module
  */
-import type { NodeId, ObjectId } from "../common/ids.ts";
+import type { ActorId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
 import type { Method } from "./method.ts";
 
 export interface RebuildMethods {
@@ -20,4 +20,17 @@ export interface RebuildMethods {
 export interface RebuildHeadMethods {
   /** Those of these objects that some node has, as far as the GCS knows. */
   readonly storedAmong: Method<{ ids: readonly ObjectId[] }, { stored: ObjectId[] }>;
+  /** Of an actor whose calls' results `process` has, without a handle perhaps: it may want them made again (kept), it is done
+   *  with what it revived the actor for (rebuilt), it has none any more (released). Repeating it changes nothing. */
+  readonly actorLineage: Method<
+    { actorId: ActorId; process: ProcessId; word: "kept" | "rebuilt" | "released" },
+    Record<string, never>
+  >;
+  /** `process` has calls for an actor that may have gone out of scope: it is restarted then, and stays until `process` says
+   *  "rebuilt". Answered after the commit, with the incarnation from which on it may be watched; `ending`: it is just going
+   *  out of scope, ask again. ActorDiedError. */
+  readonly reviveActor: Method<
+    { actorId: ActorId; process: ProcessId },
+    { incarnation: number; ending: boolean }
+  >;
 }

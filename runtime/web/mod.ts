@@ -9,7 +9,7 @@ export { remote } from "./remote.ts";
 export { asCompleted, get, mapTasks, put, release, wait } from "../api/objects.ts";
 export { cancel } from "../api/cancel.ts";
 export { getActor, kill, ready } from "../api/actors.ts";
-export { onShutdown } from "../common/actor_hooks.ts";
+export { onShutdown, restoreState, saveState } from "../common/actor_hooks.ts";
 export { getPlacementGroup, placementGroup, removePlacementGroup } from "../api/placement_groups.ts";
 export { ActorPool, type NextOptions } from "../api/actor_pool.ts";
 export { Queue, type QueueOptions } from "../io/core_worker/library/queue.ts";

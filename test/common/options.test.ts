@@ -75,16 +75,19 @@ test("an unknown option is refused with the known ones, at any depth", () => {
   expect(refusal((options) => checkKnownOptions(options, ["namespace"]), "a")).toStartWith("TypeError");
 });
 
-test("an option that a later version has is refused as such, never ignored", () => {
-  for (
-    const [check, options, name] of [
-      [checkActorOptions, { checkpointEvery: 3 }, "checkpointEvery"],
-    ] as const
-  ) {
-    expect(refusal(check, options)).toBe(
-      `TypeError: Option ${name} is not supported yet by this version of mobula; leave it out`,
+test("checkpointEvery is a number of calls, of an actor that takes one at a time", () => {
+  expect(refusal(checkActorOptions, { checkpointEvery: 0 })).toStartWith(
+    "RangeError: Option checkpointEvery",
+  );
+  expect(refusal(checkActorOptions, { checkpointEvery: "1" })).toStartWith(
+    "TypeError: Option checkpointEvery",
+  );
+  for (const options of [{ maxConcurrency: 2 }, { concurrencyGroups: { io: 1 } }]) {
+    expect(refusal(checkActorOptions, { checkpointEvery: 3, ...options })).toStartWith(
+      "RangeError: Option checkpointEvery needs one call at a time",
     );
   }
+  checkActorOptions({ checkpointEvery: 3, maxConcurrency: 1, isolation: "shared" });
 });
 
 test("isolation is one of two words, and a light actor has no GPUs", () => {

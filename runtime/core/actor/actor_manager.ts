@@ -17,7 +17,7 @@
  *   2 Its stored constructor arguments exist. Then: placed by the scheduler, started by that node's agent.
  *   3 The constructor has run. Only the present incarnation's word counts: what an earlier one says is stopped.
  *   4 Its worker or node died, or it was killed with restart, and restarts are left: the next incarnation is placed.
- *   5 Killed, exited, out of scope, owner or job gone, constructor failed, cannot be placed, or no restarts left.
+ *   5 Killed, exited, out of scope (from where it may come back: actor_revivals.ts), owner or job gone, constructor failed, cannot be placed, or no restarts left.
  *
  * An incarnation number is persisted before its start leaves the head, so that a restarted head never gives it twice. After
  * a head's restart, actors on nodes that come back and report them stay; those that are not reported within MISSING_MS
@@ -30,6 +30,7 @@ import type { ActorIncarnation } from "../../protocol/light_actor_messages.ts";
 import type { Core } from "../core.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "./actor_events.ts";
 import { ActorLife, isPending } from "./actor_life.ts";
+import { ActorRevivals } from "./actor_revivals.ts";
 import { type ActorEntry, ActorTable, recordOf, statusOf } from "./actor_table.ts";
 
 /** How long a report of an actor's end may lag behind its node's registration. */
@@ -46,6 +47,7 @@ type Event<T extends ActorEvent["type"]> = Extract<ActorEvent, { type: T }>;
 export class ActorManager implements Core<ActorEvent, ActorEffect> {
   readonly #table: ActorTable = new ActorTable();
   readonly #life: ActorLife = new ActorLife(this.#table);
+  readonly #revivals: ActorRevivals = new ActorRevivals(this.#table, this.#life);
   readonly #deadOwners: Set<ProcessId> = new Set();
   /** Watched actors that are not known, with the time when they are given up. */
   readonly #unknown: Map<ActorId, number> = new Map();
@@ -87,6 +89,10 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
       case "actorOutOfScope":
         this.#outOfScope(nowMs, event.actorId, out);
         break;
+      case "actorLineage":
+      case "reviveActor":
+        this.#revivals.step(nowMs, event, this.#end(nowMs), out);
+        break;
       case "dependenciesReady":
       case "dependenciesFailed":
         this.#dependencies(nowMs, event, out);
@@ -100,10 +106,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         this.#started(nowMs, event, out);
         break;
       case "actorsStarted":
-        for (const [actorId, incarnation] of event.actors) {
-          const started = { failed: false, message: "", hasErrorValue: false, actorId, incarnation };
-          this.#started(nowMs, { ...event, type: "actorStarted", ...started }, out);
-        }
+        this.#startedMany(nowMs, event, out);
         break;
       case "actorsEnded":
         for (const actor of event.actors) this.#incarnationEnded(nowMs, actor, event, out);
@@ -267,11 +270,18 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     if (entry === undefined || entry.state === "DEAD" || entry.spec.detached || entry.spec.name !== "") {
       return;
     }
-    const message = `actor ${actorId} ended because its last handle was released`;
-    entry.ending = { code: "OUT_OF_SCOPE", message };
-    if (entry.state === "ALIVE") this.#life.stop(entry, true, entry.ending, out);
-    // Not started yet, so no call can be on its way: handles with calls in flight keep it in scope.
-    else this.#life.die(nowMs, entry, entry.ending, out);
+    if (!this.#revivals.postpones(entry)) this.#end(nowMs)(entry, out);
+  }
+
+  /** How an actor ends that nobody refers to. */
+  #end(nowMs: number): (entry: ActorEntry, out: ActorEffect[]) => void {
+    return (entry, out) => {
+      const message = `actor ${entry.spec.actorId} ended because its last handle was released`;
+      entry.ending = { code: "OUT_OF_SCOPE", message };
+      if (entry.state === "ALIVE") this.#life.stop(entry, true, entry.ending, out);
+      // Not started yet, so no call can be on its way: handles with calls in flight keep it in scope.
+      else this.#life.die(nowMs, entry, entry.ending, out);
+    };
   }
 
   #dependencies(
@@ -318,6 +328,13 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     this.#life.start(entry, event.nodeId, out);
   }
 
+  #startedMany(nowMs: number, event: Event<"actorsStarted">, out: ActorEffect[]): void {
+    for (const [actorId, incarnation] of event.actors) {
+      const started = { failed: false, message: "", hasErrorValue: false, actorId, incarnation };
+      this.#started(nowMs, { ...event, type: "actorStarted", ...started }, out);
+    }
+  }
+
   #started(nowMs: number, event: Event<"actorStarted">, out: ActorEffect[]): void {
     const { actorId, incarnation, nodeId } = event;
     const entry = this.#table.get(actorId);
@@ -346,6 +363,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     if (this.#deadOwners.size > DEAD_OWNERS_KEPT) {
       this.#deadOwners.delete(this.#deadOwners.values().next().value!);
     }
+    this.#revivals.processGone(processId, this.#end(nowMs), out);
     for (const entry of this.#table.living()) {
       if (entry.spec.owner === processId && !entry.spec.detached) {
         this.#life.die(nowMs, entry, ownerDied(processId), out);
@@ -374,6 +392,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     for (const actorId of [...this.#unknown.keys()]) {
       if (this.#table.watchersOf(actorId).length === 0) this.#unknown.delete(actorId);
     }
+    this.#revivals.nodeGone(nodeId, this.#end(nowMs), out);
     // Owners first: what dies with its owner is not restarted.
     for (const entry of this.#table.living()) {
       if (entry.spec.ownerNode !== nodeId || entry.spec.detached) continue;
@@ -427,6 +446,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   }
 
   #jobEnded(nowMs: number, event: Event<"jobEnded">, out: ActorEffect[]): void {
+    this.#revivals.jobEnded(event.jobId, out);
     // A detached actor outlives its job, and so does what its process owns.
     const spared = new Set<ProcessId>();
     for (const entry of this.#table.living()) {

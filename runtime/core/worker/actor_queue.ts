@@ -17,6 +17,9 @@
  *   4 The incarnation ended, or the connection to it was replaced, and the call may be retried: back to the front, in order.
  *   5 It may not: "may or may not have run" (ActorUnavailable) when the actor comes back, ActorDied when it does not.
  *
+ * Of a durable actor, answered calls are kept until a checkpoint holds them (core/actor/applied_calls.ts): when it restarts
+ * before, they go back to the front too, in the order in which they were answered, as far as they may be retried.
+ *
  * A cancelled call never goes back to waiting. Whoever cancels a waiting one settles it and says withdrawn().
  * @module
  */
@@ -27,6 +30,9 @@ import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 export const WINDOW_CALLS: number = 16_384;
 /** Arguments of the calls in flight together, at most; one call may always go. */
 export const WINDOW_BYTES: number = 16 * 1024 * 1024;
+
+/** Answered calls that are kept for a durable actor, at most: it saves far more often, unless that fails. */
+export const KEPT_MAX: number = 100_000;
 
 /** What the queue must know of a call; the caller's own objects extend it. */
 export interface QueuedCall {
@@ -48,6 +54,8 @@ export interface ActorQueueEffects<C extends QueuedCall> {
   fail(call: C, kind: "died" | "unavailable", cause: DeathCause | null): void;
   /** A retry was used: the attempt number grows. */
   retried(call: C): void;
+  /** A call that was kept is of no use any more. */
+  letGo(call: C): void;
 }
 
 type LinkState = "none" | "connecting" | "connected" | "lost";
@@ -62,6 +70,8 @@ export class ActorQueue<C extends QueuedCall> {
   /** All and only calls pushed to `#incarnation` and not answered. */
   readonly #inFlight = new Map<number, C>();
   #inFlightBytes = 0;
+  /** Answered, and in no checkpoint yet. */
+  readonly #kept: Deque<C> = new Deque();
   #status: ActorStatus | null = null;
   #link: LinkState = "none";
   /** The incarnation that the link is for. */
@@ -164,6 +174,43 @@ export class ActorQueue<C extends QueuedCall> {
     return call;
   }
 
+  /** It was answered, by a durable actor that may lose it: keep it until covered(). */
+  keep(call: C): void {
+    this.#kept.push(call);
+    if (this.#kept.length > KEPT_MAX) this.#effects.letGo(this.#kept.shift()!);
+  }
+
+  /** A checkpoint holds every call that was answered so far and has a number up to this one. */
+  covered(through: number): void {
+    for (const call of this.#kept.removeWhere(({ sequence }) => sequence <= through)) {
+      this.#effects.letGo(call);
+    }
+  }
+
+  /** Nobody here cares for the actor any more. */
+  dropKept(): void {
+    this.covered(Infinity);
+  }
+
+  /** The incarnation that answered them is gone. */
+  #replayKept(): void {
+    let call: C | undefined;
+    const replayed: C[] = [];
+    while ((call = this.#kept.shift()) !== undefined) {
+      if (call.retriesLeft === 0 || this.#status?.state === "DEAD") this.#effects.letGo(call);
+      else replayed.push(call);
+    }
+    for (let i = replayed.length - 1; i >= 0; i--) {
+      this.#retry(replayed[i]!);
+    }
+  }
+
+  #retry(call: C): void {
+    if (call.retriesLeft > 0) call.retriesLeft--;
+    this.#effects.retried(call);
+    this.#waiting.unshift(call);
+  }
+
   /** Run it again (its exception is to be retried): before everything that waits. */
   requeue(call: C): void {
     if (this.#status?.state === "DEAD") return this.#effects.fail(call, "died", this.#status.deathCause);
@@ -199,11 +246,13 @@ export class ActorQueue<C extends QueuedCall> {
         return;
       }
       this.#settleInFlight("unavailable", null);
+      this.#replayKept();
       this.#connect(status);
       return;
     }
     if (status.state === "DEAD") {
       this.#link = "none";
+      this.#replayKept();
       for (const call of this.#takeInFlight()) this.#effects.fail(call, "died", status.deathCause);
       let call: C | undefined;
       while ((call = this.#waiting.shift()) !== undefined) {
@@ -215,6 +264,7 @@ export class ActorQueue<C extends QueuedCall> {
     if (this.#link !== "none" && status.state === "RESTARTING") {
       this.#link = "none";
       this.#settleInFlight("unavailable", status.deathCause);
+      this.#replayKept();
     }
   }
 
@@ -260,9 +310,7 @@ export class ActorQueue<C extends QueuedCall> {
     for (let i = calls.length - 1; i >= 0; i--) {
       const call = calls[i]!;
       if (call.retriesLeft === 0 || call.cancelled) continue;
-      if (call.retriesLeft > 0) call.retriesLeft--;
-      this.#effects.retried(call);
-      this.#waiting.unshift(call);
+      this.#retry(call);
       calls.splice(i, 1);
     }
     for (const call of calls) this.#effects.fail(call, kind, cause);

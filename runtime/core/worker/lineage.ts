@@ -88,14 +88,16 @@ interface Refusal {
 /** See the module's header. */
 export class Lineage<T> {
   readonly #bytesMax: number;
+  readonly #forgotten: (what: T) => void;
   /** Oldest first. */
   readonly #tasks: Map<number, Kept<T>> = new Map();
   readonly #evicted: RecentSet<number> = new RecentSet(EVICTED_KEPT);
   #bytes: number = 0;
 
-  /** `bytesMax`: of arguments and records together (MOBULA_MAX_LINEAGE_BYTES). */
-  constructor(bytesMax: number) {
+  /** `bytesMax`: of arguments and records together (MOBULA_MAX_LINEAGE_BYTES). `forgotten`: a task is not kept any more. */
+  constructor(bytesMax: number, forgotten: (what: T) => void = () => {}) {
     this.#bytesMax = bytesMax;
+    this.#forgotten = forgotten;
   }
 
   get size(): number {
@@ -218,7 +220,7 @@ export class Lineage<T> {
       return refused(`${whose}its lineage was evicted (lineage evicted: MOBULA_MAX_LINEAGE_BYTES)`);
     }
     const reason =
-      `${whose}what made it may not be run again (a task with maxRetries: 0, or an actor's call)`;
+      `${whose}what made it may not be run again (a task with maxRetries: 0, an actor's call with maxTaskRetries: 0)`;
     return { type: "refused", code: "ObjectLostError", reason };
   }
 
@@ -241,6 +243,7 @@ export class Lineage<T> {
     for (let kept = going.pop(); kept !== undefined; kept = going.pop()) {
       this.#tasks.delete(kept.sequence);
       this.#bytes -= kept.bytes;
+      this.#forgotten(kept.what);
       for (const needed of kept.needs) {
         needed.dependents--;
         const isNeeded = needed.dependents > 0 || needed.live.size > 0;

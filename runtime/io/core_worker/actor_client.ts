@@ -4,15 +4,17 @@
  * @module
  */
 import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
-import { ActorUnavailableError, PendingCallsLimitExceededError } from "../../common/errors.ts";
+import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { TaskRow } from "../../common/task_event.ts";
+import type { ActorId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
-import { constructorError, describeActor, diedError } from "./actor_errors.ts";
+import { constructorError, diedError, unavailableError } from "./actor_errors.ts";
 import { laneOf } from "./concurrency_groups.ts";
+import { callRow } from "./call_rows.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { HandleInfo } from "./handle_info.ts";
 import type { HostLink, HostLinks } from "./host_links.ts";
@@ -44,6 +46,8 @@ export class ActorClient implements WorkerLinkObserver {
   handles = 0;
   /** This process has asked for it and has no answer yet. */
   isCreating = false;
+  /** What is said of earlier incarnations does not concern it. */
+  since = 0;
   readonly #core: CoreContext;
   readonly #registry: ActorRegistry;
   readonly #queue: ActorQueue<OwnCall>;
@@ -72,6 +76,7 @@ export class ActorClient implements WorkerLinkObserver {
         call.attempt++;
         call.enter("pendingNode");
       },
+      letGo: (call) => call.args.release(),
     }, { laneOf: info.groups === undefined ? info.ordered : (call) => laneOf(this.info, call.options) });
   }
 
@@ -104,7 +109,7 @@ export class ActorClient implements WorkerLinkObserver {
       );
     }
     const core = this.#core;
-    const called = this.#methodOf(method);
+    const called = this.methodOf(method);
     const { name } = called.stats;
     const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
@@ -118,8 +123,8 @@ export class ActorClient implements WorkerLinkObserver {
     if (parent !== null) parent.adopt(call);
     if (signal !== null) this.#join(signal, call);
     core.recorder.touch();
-    if (core.namesPending) core.afterNames(() => this.#submit(call));
-    else this.#submit(call);
+    if (core.namesPending) core.afterNames(() => this.submit(call));
+    else this.submit(call);
     return opened?.given ?? core.objects.refsOf(returns);
   }
 
@@ -176,7 +181,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- calls -------------------------------------------------------------------------------------------------------------
 
-  #submit(call: OwnCall): void {
+  submit(call: OwnCall): void {
     if (call.ended) return; // It was cancelled while it waited for names, or before.
     const { args } = call;
     if (args.isReady) this.#ready(call);
@@ -238,7 +243,7 @@ export class ActorClient implements WorkerLinkObserver {
       const target = call.method.name;
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
       const group = call.options.concurrencyGroup ?? "";
-      const head = { sequence, target, attempt, numReturns: call.returns.length, depth, items, as, group };
+      const head = { sequence, target, attempt, numReturns: call.numReturns, depth, items, as, group };
       if (host === null) writePush(writer, head, call.args.block());
       else host.push(this, this.#linkIncarnation, head, call.args.block());
       for (const argument of call.args.resolved) {
@@ -259,7 +264,7 @@ export class ActorClient implements WorkerLinkObserver {
   replied(reply: Reply): boolean {
     const pushed = this.#queue.inFlight.get(reply.sequence);
     if (pushed === undefined) return false; // Late: its incarnation or connection was given up.
-    checkReply(reply, pushed.returns.length);
+    checkReply(reply, pushed.numReturns);
     const call = this.#queue.completed(reply.sequence);
     return call !== undefined && this.#completed(call, reply);
   }
@@ -273,8 +278,22 @@ export class ActorClient implements WorkerLinkObserver {
     this.#core.itemCalls.received(link, header);
   }
 
+  /** Of a durable actor: what it has answered up to this number is safe. */
+  covered(link: WorkerLink, _actorId: ActorId, through: number): void {
+    if (link === this.#link) this.#queue.covered(through);
+  }
+
+  /** Its last handle here is gone: what it may lose is not repeated. */
+  handlesGone(): void {
+    this.#queue.dropKept();
+  }
+
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
+    if (call.isAnswered) {
+      this.#end(call, reply.error === null && this.#isKept(call));
+      return false;
+    }
     if (reply.isCancelled) {
       this.#failCancelled(call, reply);
       return false;
@@ -289,9 +308,15 @@ export class ActorClient implements WorkerLinkObserver {
     if (reply.error === null) stats.finished++;
     else stats.failed++;
     this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
+    if (reply.results !== null || call.isGenerator) this.#core.rebuilds.keep(call, reply.results);
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
-    this.#end(call);
+    this.#end(call, reply.error === null && this.#isKept(call));
     return holds;
+  }
+
+  /** Its actor may lose it, and it may be repeated then. */
+  #isKept(call: OwnCall): boolean {
+    return this.info.checkpointEvery !== undefined && call.retriesLeft !== 0 && call.options.streams !== true;
   }
 
   #retriesError(call: OwnCall, { error, isSystemError }: Reply): boolean {
@@ -301,10 +326,12 @@ export class ActorClient implements WorkerLinkObserver {
     return retryExceptions !== false && this.#core.isRetried(error!, retryExceptions);
   }
 
-  #end(call: OwnCall): void {
+  #end(call: OwnCall, isKept = false): void {
     call.enter("ended");
     if (call.signal !== null) this.#core.cancels.leave(call.signal, call);
-    call.args.release();
+    if (!isKept) return call.args.release();
+    call.isAnswered = true;
+    this.#queue.keep(call);
   }
 
   handedBack(): void {}
@@ -319,6 +346,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   /** End a call that has not left. False when the actor has it. */
   withdraw(call: OwnCall): boolean {
+    if (call.isAnswered) return true;
     if (this.#queue.inFlight.get(call.sequence) === call) return false;
     if (call.stage !== "none") {
       this.#queue.withdrawn();
@@ -397,14 +425,11 @@ export class ActorClient implements WorkerLinkObserver {
 
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
     this.#host?.forget(call.sequence);
+    if (call.isAnswered) return this.#end(call);
     if (call.cancelled) return this.#failCancelled(call, null);
-    const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
-      `${
-        describeActor(this.info)
-      } was lost while ${call.method.name} was under way; the call may or may not have run` +
-        (cause === null ? "" : `: ${cause.message}`),
-      { actorId: this.info.actorId, preempted: cause?.code === "PREEMPTED" },
-    );
+    const error = kind === "died"
+      ? this.#diedError(cause)
+      : unavailableError(this.info, call.method.name, cause);
     this.#fail(call, this.#core.objects.encodeError(error));
   }
 
@@ -426,7 +451,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- history ---------------------------------------------------------------------------------------------------------------
 
-  #methodOf(name: string): CalledMethod {
+  methodOf(name: string): CalledMethod {
     let method = this.#methods.get(name);
     if (method === undefined) {
       const stats = this.#core.recorder.stats(`${this.info.className}.${name}`, "ACTOR_TASK");
@@ -447,37 +472,9 @@ export class ActorClient implements WorkerLinkObserver {
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
     const itemBytes = call.options.streams ? this.#core.itemCalls.bytesOf(call.sequence) : undefined;
-    const bytes = itemBytes ?? reply?.bytes ?? 0;
-    recorder.row(this.#row(call, state, reply?.startMs ?? null, endMs, bytes, error));
-  }
-
-  #row(
-    call: OwnCall,
-    state: TaskRow["state"],
-    startMs: number | null,
-    endMs: number | null,
-    resultBytes: number,
-    error: TaskRow["error"],
-  ): TaskRow {
-    return {
-      taskId: call.id,
-      attempt: call.attempt,
-      jobId: this.#core.identity.jobId,
-      name: call.method.stats.name,
-      type: "ACTOR_TASK",
-      state,
-      parentTaskId: call.parent?.taskId ?? null,
-      actorId: this.info.actorId,
-      nodeId: this.status?.nodeId ?? null,
-      workerId: this.status?.workerId ?? null,
-      submittedMs: call.submittedMs,
-      pushedMs: call.pushedMs === 0 ? null : call.pushedMs,
-      startMs,
-      endMs,
-      args: call.args.resolved.map((entry) => entry.id),
-      resultBytes,
-      error,
-    };
+    const resultBytes = itemBytes ?? reply?.bytes ?? 0;
+    const outcome = { state, startMs: reply?.startMs ?? null, endMs, resultBytes, error };
+    recorder.row(callRow(call, this.#core.identity.jobId, this.status, outcome));
   }
 
   /** What runs at the actor now, as far as this process knows. */
@@ -493,7 +490,9 @@ export class ActorClient implements WorkerLinkObserver {
     for (const call of this.#queue.inFlight.values()) {
       if (limit-- <= 0 || call.pushedMs > before) return;
       const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
-      rows.push(this.#row(call, state, isFirst ? call.pushedMs : null, null, 0, null));
+      const startMs = isFirst ? call.pushedMs : null;
+      const outcome = { state, startMs, endMs: null, resultBytes: 0, error: null } as const;
+      rows.push(callRow(call, this.#core.identity.jobId, this.status, outcome));
       isFirst = false;
     }
   }

@@ -3,12 +3,13 @@
  * store; an error is a result too. A reply never leaves before refs that the task took over are counted.
  * @module
  */
-import { taskErrorOf } from "../../common/errors.ts";
+import { ActorUnavailableError, taskErrorOf } from "../../common/errors.ts";
 import { returnId } from "../../common/ids.ts";
 import { type ReplyHead, type ReplyResult, ReplyStatus, ValueKind } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { useUserStacks } from "../code_bundle/bundle_stacks.ts";
 import { abandon, type Held } from "./actor_uses.ts";
+import type { DurableActor } from "./durable_actor.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { type ItemInputs, resultValues } from "./item_inputs.ts";
 import type { ReplyBatch } from "./reply_batch.ts";
@@ -51,6 +52,68 @@ export class Answers {
     if (item.cancelled && (item.target === null || item.items !== null)) {
       return this.cancelled(item, startMs);
     }
+    const durable = this.#inputs.actor?.durable;
+    if (durable === undefined) return this.#reply(item, result, startMs);
+    durable.returned(item, this.#saved(item, result));
+    if (!durable.isDue) return this.#reply(item, result, startMs);
+    return this.#afterSave(durable, item, startMs, () => this.#reply(item, result, startMs));
+  }
+
+  /** A durable actor's answer, for its checkpoint; null for one that is not simple. */
+  #saved(item: WorkItem, result: unknown): Uint8Array | null {
+    if (item.numReturns !== 1 || item.items !== null) return null;
+    const scratch = this.#scratch;
+    const sink: RefSink = { refs: [], held: [] };
+    scratch.reset();
+    try {
+      const large = this.#core.codec.append(scratch, result, "result", sink);
+      const isSimple = large === null && sink.refs.length === 0;
+      abandon(large?.held ?? sink.held);
+      return isSimple ? scratch.bytes().slice() : null;
+    } catch {
+      return null; // The reply says what is wrong.
+    }
+  }
+
+  /** What a call changed is saved before its caller hears of its end. */
+  async #afterSave(
+    durable: DurableActor,
+    item: WorkItem,
+    startMs: number,
+    reply: () => Promise<void> | null,
+  ): Promise<void> {
+    const outcome = await durable.save();
+    if ("error" in outcome) return await this.failed(item, outcome.error, startMs) ?? undefined;
+    const waiting = reply();
+    if (waiting !== null) await waiting;
+    // What is covered is told after it was answered.
+    this.#replies.flush();
+    outcome.tell();
+  }
+
+  /** A call that a durable actor's state contains already: it is answered and not run. `reply`: null when that is lost. */
+  again(item: WorkItem, reply: Uint8Array | null): Promise<void> | null {
+    const head = { sequence: item.sequence, startMs: Date.now(), runUs: 0 };
+    if (item.numReturns === 0) {
+      this.#replies.addResults(item.caller, { ...head, status: ReplyStatus.results }, []);
+    } else if (reply !== null && item.numReturns === 1) {
+      this.#replies.add(item.caller, { ...head, status: ReplyStatus.value }, reply);
+    } else {
+      const error = new ActorUnavailableError(
+        `${this.#inputs.nameOf(item)} has run and its effects are kept, but its answer is lost`,
+        { actorId: this.#inputs.actor?.durable?.actorId },
+      );
+      return this.#answer(
+        item,
+        { ...head, status: ReplyStatus.systemError },
+        this.#core.codec.encodeError(error),
+      );
+    }
+    this.#done(item);
+    return null;
+  }
+
+  #reply(item: WorkItem, result: unknown, startMs: number): Promise<void> | null {
     const runUs = Math.round((performance.now() - startMs) * 1000);
     if (item.numReturns !== 1 || this.#core.link.hasUnconfirmedHolds) {
       return this.#finishSlowly(item, result, startMs, runUs);
@@ -133,12 +196,16 @@ export class Answers {
       error = taskErrorOf(new Error("what it threw cannot be read"), fields); // A getter that throws, for one.
     }
     const head = { startMs: epochMs(startMs), runUs, status: ReplyStatus.error };
-    return this.#answer(item, head, this.#core.codec.encodeError(error));
+    const reply = (): Promise<void> | null => this.#answer(item, head, this.#core.codec.encodeError(error));
+    const durable = this.#inputs.actor?.durable;
+    durable?.failed(item);
+    return durable?.isDue === true ? this.#afterSave(durable, item, startMs, reply) : reply();
   }
 
   /** User code was not called, for a reason of the system's. Null when the reply went out; else its end. */
   notRun(item: WorkItem, error: unknown): Promise<void> | null {
     const head = { startMs: Date.now(), runUs: 0, status: ReplyStatus.systemError };
+    this.#inputs.actor?.durable?.failed(item);
     return this.#answer(item, head, this.#core.codec.encodeError(error));
   }
 

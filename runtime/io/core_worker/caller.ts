@@ -181,6 +181,14 @@ export class Caller {
     this.replies.reset();
   }
 
+  get isOpen(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  send(type: number, header: Uint8Array): void {
+    this.#connection.send(type, header);
+  }
+
   /** Resolves when the caller's connection takes more, or is over. */
   async writable(): Promise<void> {
     if (!this.#connection.writable) await this.#connection.drained().catch(() => undefined);

@@ -326,6 +326,8 @@ export class Executor implements BlockingObserver {
   /** Run an item as far as it goes without waiting: null when it is done, else its end. */
   #begin(item: WorkItem): Promise<void> | null {
     if (this.#devices !== null) this.#devices.show(this.inputs.assignedTo(item).gpuIds);
+    const done = this.inputs.actor?.durable?.find(item) ?? null;
+    if (done !== null) return this.#answers.again(item, done.reply);
     const code = this.inputs.callableOf(item);
     if (code === null) return this.#runSlowly(item);
     let values: unknown[];

@@ -16,6 +16,8 @@ export interface HandleInfo {
   /** Limits of its concurrency groups; absent without any. */
   readonly groups?: Readonly<Record<string, number>>;
   readonly maxTaskRetries: number;
+  /** Of a durable actor that saves its state after so many calls; absent otherwise. */
+  readonly checkpointEvery?: number;
   readonly maxPendingCalls: number;
   /** Its handles are counted: the last one gone ends it. False for named actors. */
   readonly counted: boolean;

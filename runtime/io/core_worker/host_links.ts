@@ -21,13 +21,15 @@ const RECHECKS_MAX = 500;
 
 /** A client of one actor, as its host's link sees it. */
 export interface HostClient {
-  readonly info: { readonly actorId: ActorId };
+  readonly info: { readonly actorId: ActorId; readonly checkpointEvery?: number };
   opened(link: WorkerLink): void;
   lost(link: WorkerLink): void;
   /** One reply to a call of it; true when the worker holds refs in its results. */
   replied(reply: Reply): boolean;
   /** The replies of one frame are told. */
   repliesRead(): void;
+  /** Of a durable actor: see WorkerLinkObserver. */
+  covered(link: WorkerLink, actorId: ActorId, through: number): void;
   /** It has no connection, and the GCS has said nothing new. */
   readonly isCutOff: boolean;
 }
@@ -52,7 +54,7 @@ export class HostLinks {
       });
       this.#links.set(address.workerId, link);
     }
-    link.clients.add(client);
+    link.add(client);
     return link;
   }
 
@@ -79,6 +81,8 @@ export class HostLinks {
 export class HostLink implements WorkerLinkObserver {
   readonly link: WorkerLink;
   readonly clients: Set<HostClient> = new Set();
+  /** Those of durable actors: two where one process has two for one actor. */
+  readonly #durable: Map<ActorId, HostClient[]> = new Map();
   readonly #core: CoreContext;
   readonly #ended: (link: HostLink) => void;
   /** All and only calls that were pushed here, have no reply, and are still their client's. */
@@ -99,6 +103,15 @@ export class HostLink implements WorkerLinkObserver {
   /** Whether no more than so many calls are under way: then the next one has no others to leave with. */
   isIdleBut(calls: number): boolean {
     return this.#calls.size <= calls;
+  }
+
+  add(client: HostClient): void {
+    this.clients.add(client);
+    const { actorId, checkpointEvery } = client.info;
+    if (checkpointEvery === undefined) return;
+    const known = this.#durable.get(actorId);
+    if (known === undefined) this.#durable.set(actorId, [client]);
+    else known.push(client);
   }
 
   /** Append a call to what leaves next. */
@@ -134,7 +147,12 @@ export class HostLink implements WorkerLinkObserver {
 
   /** The client's actor is elsewhere, or over. The last one closes the connection. */
   leave(client: HostClient): void {
-    if (!this.clients.delete(client) || this.clients.size > 0) return;
+    const left = this.clients.delete(client);
+    const { actorId } = client.info;
+    const others = this.#durable.get(actorId)?.filter((other) => other !== client) ?? [];
+    if (others.length === 0) this.#durable.delete(actorId);
+    else this.#durable.set(actorId, others);
+    if (!left || this.clients.size > 0) return;
     this.#send();
     this.#end();
     this.link.close();
@@ -165,6 +183,10 @@ export class HostLink implements WorkerLinkObserver {
     this.#core.itemCalls.received(link, header);
   }
 
+  covered(link: WorkerLink, actorId: ActorId, through: number): void {
+    for (const client of this.#durable.get(actorId) ?? []) client.covered(link, actorId, through);
+  }
+
   handedBack(): void {
     throw new ProtocolError("a host of light actors hands nothing back");
   }
@@ -173,6 +195,7 @@ export class HostLink implements WorkerLinkObserver {
     this.#end();
     for (const client of [...this.clients]) client.lost(link);
     this.clients.clear();
+    this.#durable.clear();
   }
 
   #end(): void {

@@ -21,6 +21,7 @@ import { useUserStacks } from "../code_bundle/bundle_stacks.ts";
 import { readArguments } from "./arguments.ts";
 import { type Caller, type HostedItem, loadCode } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
+import { type DurableActor, makeDurable, mayBeDurable } from "./durable_actor.ts";
 import { type ExecutionContext, TaskContext } from "./execution_context.ts";
 import { shutdownGraceMs } from "../environment.ts";
 import { Executor } from "./executor.ts";
@@ -49,6 +50,7 @@ class LightActor implements HostedActor, ActorFacts {
   readonly common: CommonSpec;
   readonly assigned: Assignment;
   readonly concurrencyGroups?: Readonly<Record<string, number>>;
+  durable?: DurableActor;
   /** Set when its constructor has run. */
   instance!: Record<string, unknown>;
   /** While it has calls. */
@@ -365,10 +367,23 @@ export class HostedActors {
     context.actor = actor;
     try {
       actor.instance = this.#context.run(context, () => new cls(...values));
+      if (mayBeDurable(actor.common, actor.instance)) return void this.#makeDurable(actor, context);
       this.#hosted.push([actor.actorId, actor.incarnation]);
     } catch (error) {
       this.#failed(actor, error);
     }
+  }
+
+  async #makeDurable(actor: LightActor, context: TaskContext): Promise<void> {
+    try {
+      const durable = await this.#context.run(context, () => makeDurable(this.#core, actor, actor.restarted));
+      if (actor.isGone) return;
+      if (durable !== null) actor.durable = durable;
+      this.#hosted.push([actor.actorId, actor.incarnation]);
+    } catch (error) {
+      this.#failed(actor, error);
+    }
+    this.#tellHosted();
   }
 
   #failed(actor: LightActor, thrown: unknown): void {

@@ -66,6 +66,7 @@ export class ItemInputs {
     const name = this.nameOf(item);
     const id = (): TaskId => this.taskIdOf(item);
     const context = new TaskContext(id, name, item.attempt, childDepth, this.assignedTo(item));
+    this.actor?.durable?.enter(context);
     if (this.actor?.facts !== undefined) context.actor = this.actor.facts;
     return context;
   }

@@ -39,6 +39,7 @@ type Stage = "none" | "pendingArgs" | "pendingNode" | "submitted" | "ended";
 interface Rare {
   attempt: number;
   cancelled: boolean;
+  isAnswered: boolean;
   signal: AbortSignal | null;
   signalIndex: number;
   as: TaskId | null;
@@ -85,6 +86,12 @@ export class OwnCall implements Work {
   get bytes(): number {
     return this.args.bytes;
   }
+  get maxRetries(): number {
+    return this.options.maxTaskRetries ?? this.method.client.info.maxTaskRetries;
+  }
+  get isGenerator(): boolean {
+    return this.options.streams === true;
+  }
   get depth(): number {
     return this.parent?.childDepth ?? 0;
   }
@@ -115,6 +122,17 @@ export class OwnCall implements Work {
   set cancelled(cancelled: boolean) {
     this.#rarely().cancelled = cancelled;
   }
+  /** By a durable actor, which may have to run it again: nobody waits for what it gives then. */
+  get isAnswered(): boolean {
+    return this.#rare !== null && this.#rare.isAnswered;
+  }
+  set isAnswered(isAnswered: boolean) {
+    this.#rarely().isAnswered = isAnswered;
+  }
+  /** As its worker is told. */
+  get numReturns(): number {
+    return this.isAnswered ? 0 : this.returns.length;
+  }
   /** Aborting it cancels the call. */
   get signal(): AbortSignal | null {
     return this.#rare === null ? null : this.#rare.signal;
@@ -136,7 +154,14 @@ export class OwnCall implements Work {
     this.#rarely().as = task;
   }
   #rarely(): Rare {
-    return this.#rare ??= { attempt: 0, cancelled: false, signal: null, signalIndex: -1, as: null };
+    return this.#rare ??= {
+      attempt: 0,
+      cancelled: false,
+      isAnswered: false,
+      signal: null,
+      signalIndex: -1,
+      as: null,
+    };
   }
 
   withdraw(): boolean {

@@ -153,6 +153,9 @@ export class OwnTask implements Work {
   get maxRetries(): number {
     return this.call.maxRetries;
   }
+  get isGenerator(): boolean {
+    return this.call.items !== null;
+  }
   get timing(): { estimateUs: number } {
     return this.call.record.timing;
   }

@@ -11,7 +11,7 @@
  * @module
  */
 import { errorOfCode, ObjectLostError } from "../../common/errors.ts";
-import { type ObjectId, returnId, taskId, taskOfObject } from "../../common/ids.ts";
+import { type ActorId, type ObjectId, returnId, taskId, taskOfObject } from "../../common/ids.ts";
 import { Lineage, type RebuildPlan, type Rerun } from "../../core/worker/lineage.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
 import type { RebuildHeadMethods, RebuildMethods } from "../../protocol/rebuild_messages.ts";
@@ -23,9 +23,10 @@ import type { CoreContext } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import { sequenceOf } from "./explain.ts";
 import { ItemReceiver } from "./item_receiver.ts";
+import { OwnCall } from "./own_call.ts";
 import { OwnTask } from "./own_task.ts";
 import { RemadeItems } from "./remade_items.ts";
-import { type AgainInit, type Submission, TaskSubmission } from "./submissions.ts";
+import { type AgainInit, CallSubmission, type Submission, TaskSubmission } from "./submissions.ts";
 
 type Plan = Extract<RebuildPlan<Submission>, { type: "rebuild" }>;
 
@@ -35,20 +36,22 @@ const ASKED_TOGETHER = 10_000;
 /** See the module's header. */
 export class Rebuilds {
   readonly #core: CoreContext;
-  readonly #lineage: Lineage<Submission> = new Lineage(maxLineageBytes());
+  readonly #lineage: Lineage<Submission> = new Lineage(maxLineageBytes(), (what) => {
+    if (what instanceof CallSubmission) this.#core.actorRebuilds.forget(what.actorId, what.sequence);
+  });
   /** Entries of freed arguments that were made anew, by their old ids. */
   readonly #anew: Map<ObjectId, WeakRef<Entry>> = new Map();
-  /** Generators whose lost items are being found out. */
-  readonly #looking: Map<number, Promise<void>> = new Map();
+  /** Generators, and actors, whose lost results are being found out. */
+  readonly #looking: Map<number | ActorId, Promise<void>> = new Map();
 
   constructor(core: CoreContext) {
     this.#core = core;
   }
 
-  /** A task has ended with these results, and its arguments are not let go yet. A generator's say nothing. */
-  keep(task: OwnTask, results: readonly ReplyResult[] | null): void {
-    if (task.call.maxRetries === 0) return;
-    if (task.call.items !== null) return this.#keepItems(task);
+  /** A task or call has ended with these results, and its arguments are not let go yet. A generator's say nothing. */
+  keep(task: OwnTask | OwnCall, results: readonly ReplyResult[] | null): void {
+    if (task.maxRetries === 0) return;
+    if (task.isGenerator) return this.#keepItems(task);
     const stored: number[] = [];
     for (const [index, { kind }] of (results ?? []).entries()) {
       if (kind === ValueKind.stored && !task.returns[index]!.released) stored.push(index);
@@ -59,7 +62,7 @@ export class Rebuilds {
   }
 
   /** A generator has ended, or one of its items was lost before that. */
-  #keepItems(task: OwnTask): void {
+  #keepItems(task: OwnTask | OwnCall): void {
     const taker = this.#core.itemCalls.takerOf(task.sequence);
     if (taker instanceof RemadeItems) {
       const stored = taker.storedReturns();
@@ -73,8 +76,11 @@ export class Rebuilds {
     }
   }
 
-  #remember(task: OwnTask, results: readonly number[], retriesLeft: number): void {
+  #remember(task: OwnTask | OwnCall, results: readonly number[], retriesLeft: number): void {
     if (results.length === 0) return;
+    const isCall = task instanceof OwnCall;
+    // Only its agent may speak to the head for it.
+    if (isCall && this.#core.isRestricted) return;
     const args = task.args.kept();
     if (args === null) return;
     const parts = partsOf(args);
@@ -84,7 +90,10 @@ export class Rebuilds {
       const made = this.#sequenceOf(id);
       return { id, task: made, owned: made !== null || this.#isOurs(id) };
     });
-    const what = new TaskSubmission(this.#core, task, args);
+    const what = isCall
+      ? new CallSubmission(this.#core, task, args)
+      : new TaskSubmission(this.#core, task, args);
+    if (what instanceof CallSubmission) this.#core.actorRebuilds.keep(what.actorId, task.sequence);
     this.#lineage.keep({ sequence: task.sequence, bytes, stored, results, retriesLeft, what });
   }
 
@@ -113,7 +122,7 @@ export class Rebuilds {
       }
       if (lost >= this.#lineage.made(sequence)) {
         if (this.#isGenerator(sequence)) await this.#lookForItems(entry, sequence);
-        else this.#makeAgain(entry, sequence);
+        else await this.#lookForCalls(entry, sequence);
       }
     }
     if (entry.isPending) {
@@ -180,37 +189,55 @@ export class Rebuilds {
     }
   }
 
+  // ---- calls of actors -----------------------------------------------------------------------------------------------------
+
+  /** An actor that must be brought back for one call is brought back for all whose results were lost with it. */
+  async #lookForCalls(lost: Entry, sequence: number): Promise<void> {
+    const what = this.#lineage.whatOf(sequence);
+    const { actorRebuilds } = this.#core;
+    if (!(what instanceof CallSubmission)) return this.#makeAgain(lost, sequence);
+    const calls = actorRebuilds.revivedWith(what.actorId);
+    if (calls === null) return this.#makeAgain(lost, sequence);
+    return await this.#lookOnce(what.actorId, async () => {
+      const suspects = await this.#lostAmong(calls.flatMap((call) => this.#suspects(lost, call)));
+      for (const entry of suspects) {
+        const call = this.#sequenceOf(entry.id)!;
+        // Lost with another result of its call; or items, which are looked for when they are wanted.
+        if (entry.isPending || this.#isGenerator(call)) continue;
+        try {
+          this.#makeAgain(entry, call);
+        } catch (error) {
+          if (entry === lost) throw error;
+        }
+      }
+    });
+  }
+
   // ---- generators ----------------------------------------------------------------------------------------------------------
 
   #isGenerator(sequence: number): boolean {
     const known = this.#lineage.whatOf(sequence);
     if (known !== null) return known.items !== null;
     const work = this.#core.itemCalls.takerOf(sequence)?.ended.maker ?? null;
-    if (!(work instanceof OwnTask) || work.call.maxRetries === 0) return false;
+    if (!(work instanceof OwnTask || work instanceof OwnCall) || work.maxRetries === 0) return false;
     this.#keepItems(work); // It runs still.
     return this.#lineage.whatOf(sequence) !== null;
   }
 
-  /** Once for all who find items of one generator lost at the same time. */
   #lookForItems(lost: Entry, sequence: number): Promise<void> {
-    const looking = this.#looking.get(sequence) ?? this.#makeItemsAgain(lost, sequence).finally(() => {
-      this.#looking.delete(sequence);
-    });
-    this.#looking.set(sequence, looking);
+    return this.#lookOnce(sequence, () => this.#makeItemsAgain(lost, sequence));
+  }
+
+  /** Once for all who find results of one generator, or one actor, lost at the same time. */
+  #lookOnce(key: number | ActorId, look: () => Promise<void>): Promise<void> {
+    const looking = this.#looking.get(key) ?? look().finally(() => this.#looking.delete(key));
+    this.#looking.set(key, looking);
     return looking;
   }
 
   async #makeItemsAgain(lost: Entry, sequence: number): Promise<void> {
-    const of = taskId(this.#core.identity.self, sequence);
-    const suspects: Entry[] = [];
-    for (const index of this.#lineage.live(sequence)) {
-      const entry = this.#held(returnId(of, index));
-      if (entry?.state === "stored" && entry.location === lost.location) suspects.push(entry);
-    }
-    const stored = await this.#storedAmong(suspects.map(({ id }) => id));
     const entries = new Map<number, Entry>();
-    for (const entry of suspects) {
-      if (stored.has(entry.id) || entry.state !== "stored" || entry.released) continue;
+    for (const entry of await this.#lostAmong(this.#suspects(lost, sequence))) {
       entries.set(indexOf(entry.id) - 1, entry);
     }
     if (entries.size === 0) return; // Somebody else has them, or nobody wants them any more.
@@ -218,6 +245,22 @@ export class Rebuilds {
     this.#runFirst(plan);
     this.#lineage.remaking(sequence);
     this.#runItems(plan.last, { sequence: this.#core.nextSequence(), of: sequence }, entries);
+  }
+
+  /** A task's results that were where the lost one was. */
+  #suspects(lost: Entry, sequence: number): Entry[] {
+    const task = taskId(this.#core.identity.self, sequence);
+    const suspects: Entry[] = [];
+    for (const index of this.#lineage.live(sequence)) {
+      const entry = this.#held(returnId(task, index));
+      if (entry?.state === "stored" && entry.location === lost.location) suspects.push(entry);
+    }
+    return suspects;
+  }
+
+  async #lostAmong(suspects: readonly Entry[]): Promise<Entry[]> {
+    const stored = await this.#storedAmong(suspects.map(({ id }) => id));
+    return suspects.filter(({ id, state, released }) => !stored.has(id) && state === "stored" && !released);
   }
 
   async #storedAmong(ids: readonly ObjectId[]): Promise<ReadonlySet<ObjectId>> {

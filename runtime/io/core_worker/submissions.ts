@@ -2,11 +2,13 @@
  * What it takes to submit a task again whose results were lost: as its lineage keeps it.
  * @module
  */
-import type { TaskId } from "../../common/ids.ts";
+import type { ActorId, TaskId } from "../../common/ids.ts";
 import type { CallArguments, KeptArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
-import type { ItemsOption } from "./item_calls.ts";
+import type { HandleInfo } from "./handle_info.ts";
+import { type ItemsOption, itemsOption } from "./item_calls.ts";
+import { type MethodInfo, OwnCall } from "./own_call.ts";
 import { type CallShape, OwnTask } from "./own_task.ts";
 import type { Work } from "./work.ts";
 
@@ -67,5 +69,49 @@ export class TaskSubmission implements Submission {
 
   start(task: Work): void {
     this.#call.manager.begin(task as OwnTask);
+  }
+}
+
+/** A call of an actor. It does not keep the actor in scope. */
+export class CallSubmission implements Submission {
+  readonly args: KeptArguments;
+  readonly sequence: number;
+  readonly name: string;
+  readonly numReturns: number;
+  readonly items: ItemsOption | null;
+  readonly #core: CoreContext;
+  readonly #info: HandleInfo;
+  readonly #method: string;
+  readonly #options: MethodInfo;
+  #attempt: number;
+
+  constructor(core: CoreContext, { sequence, method, options, attempt }: OwnCall, args: KeptArguments) {
+    this.#core = core;
+    this.#info = method.client.info;
+    this.#method = method.name;
+    this.#options = options;
+    this.#attempt = attempt;
+    this.args = args;
+    this.sequence = sequence;
+    this.name = method.stats.name;
+    this.numReturns = options.numReturns ?? 1;
+    this.items = itemsOption(options.streams, options);
+  }
+
+  get actorId(): ActorId {
+    return this.#info.actorId;
+  }
+
+  make({ sequence, as, args, returns, retriesLeft }: AgainInit): OwnCall {
+    const method = this.#core.actorRebuilds.clientOf(this.#info).methodOf(this.#method);
+    const call = new OwnCall(sequence, method, this.#options, args, returns, null, this.#core.nowMs());
+    call.attempt = ++this.#attempt;
+    call.retriesLeft = retriesLeft;
+    if (as !== null) call.as = as;
+    return call;
+  }
+
+  start(call: Work): void {
+    (call as OwnCall).method.client.submit(call as OwnCall);
   }
 }

@@ -126,6 +126,26 @@ export class ValueCodec {
     };
   }
 
+  /** In one piece, however large. TypeError where it holds a ref, or a handle that is counted: nobody would hold what it
+   *  stands for. */
+  encodeAlone(value: unknown, path: string): Uint8Array {
+    const writer = new ByteWriter();
+    const sink: RefSink = { refs: [], held: [] };
+    const outer = this.#sink;
+    this.#sink = sink;
+    try {
+      encodeValue(writer, value, this.#options(path, null));
+    } finally {
+      this.#sink = outer;
+      abandon(sink.held);
+    }
+    if (sink.refs.length > 0) {
+      const [{ id } = { id: "" }] = sink.refs;
+      throw new TypeError(`${path} holds ${id}: it must be plain data, because nobody would keep that alive`);
+    }
+    return writer.buffer.slice(0, writer.position);
+  }
+
   /** The value, when it is a primitive: those are kept decoded. One that is broken stays as it is: its get() says so. */
   primitive(bytes: Uint8Array): { value: unknown } | undefined {
     const tag = bytes[0]!;

@@ -4,6 +4,7 @@
  */
 import type { ActorId, TaskId } from "../../common/ids.ts";
 import type { Assignment } from "../../protocol/push.ts";
+import type { DurableActor } from "./durable_actor.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { TaskContext } from "./execution_context.ts";
 import type { ItemOutlet } from "./item_outlet.ts";
@@ -45,6 +46,8 @@ export interface HostedActor {
   /** Limits of its concurrency groups; absent without any. */
   readonly concurrencyGroups?: Readonly<Record<string, number>>;
   readonly assigned: Assignment;
+  /** Its state is saved and restored; absent where that is not so. */
+  readonly durable?: DurableActor;
   /** Of a light actor; absent where the process is the actor. */
   readonly facts?: ActorFacts;
 }

@@ -3,9 +3,9 @@
  * serves one after the other. What is sent while it opens waits in order.
  * @module
  */
-import type { NodeId, ProcessId } from "../../common/ids.ts";
-import { PushType, writeCancel } from "../../protocol/push.ts";
-import { ByteWriter } from "../../protocol/serialization/mod.ts";
+import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
+import { PushType, readCovered, writeCancel } from "../../protocol/push.ts";
+import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { PushChannel } from "./push_channel.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { AskHow } from "./work.ts";
@@ -19,6 +19,8 @@ export interface WorkerLinkObserver {
   items(link: WorkerLink, header: Uint8Array): void;
   /** Tasks that the worker has not started. `retired`: it takes no more of them. */
   handedBack(link: WorkerLink, header: Uint8Array, retired: boolean): void;
+  /** A durable actor has saved what it had answered up to this number. Absent: there are only tasks. */
+  covered?(link: WorkerLink, actorId: ActorId, through: number): void;
   opened(link: WorkerLink): void;
   /** Once: it broke, or could not be opened. */
   lost(link: WorkerLink, error: Error | null): void;
@@ -127,6 +129,10 @@ export class WorkerLink {
         else if (type === PushType.items) this.#observer.items(this, header);
         else if (type === PushType.handBack) this.#observer.handedBack(this, header, false);
         else if (type === PushType.retired) this.#observer.handedBack(this, header, true);
+        else if (type === PushType.covered) {
+          const { actorId, through } = readCovered(new ByteReader(header));
+          this.#observer.covered?.(this, actorId, through);
+        }
       };
     } catch (error) {
       // A relay delivers at once what had come already, and it was not to be understood.

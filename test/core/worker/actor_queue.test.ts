@@ -21,6 +21,7 @@ function world(ordered = true) {
     push: (calls) => log.push(`push ${calls.map((call) => call.sequence).join(",")}`),
     fail: (call, kind) => log.push(`${kind} ${call.sequence}`),
     retried: (call) => log.push(`retried ${call.sequence}`),
+    letGo: (call) => log.push(`let go ${call.sequence}`),
   }, { laneOf: ordered });
   const take = (): string[] => {
     queue.check();
@@ -187,6 +188,50 @@ describe("actor queue", () => {
     expect(take()).toEqual(["connect 1", "push 1", "retried 1", "push 1,2"]);
   });
 
+  test("answered calls that are kept go back in front of those in flight when it restarts, in order", () => {
+    const { queue, take, alive } = world();
+    for (const sequence of [1, 2, 3, 4]) queue.submit(call(sequence, 2));
+    alive();
+    for (const sequence of [1, 2, 3]) queue.keep(queue.completed(sequence)!);
+    queue.covered(1);
+    take();
+    queue.submit(call(5, 2));
+    queue.updated(status("RESTARTING", 2));
+    alive(2);
+    expect(take()).toEqual(["retried 4", "retried 3", "retried 2", "connect 2", "push 2,3,4,5"]);
+    expect(queue.pending).toBe(4);
+    // Again, after the first of them was answered again.
+    queue.keep(queue.completed(2)!);
+    queue.updated(status("ALIVE", 3));
+    queue.connected(3);
+    queue.pump();
+    expect(take()).toEqual(
+      ["retried 5", "retried 4", "retried 3", "retried 2", "connect 3", "push 2,3,4,5"],
+    );
+  });
+
+  test("kept calls are let go when they are covered, cannot be retried, or nobody cares; a mere reconnect keeps them", () => {
+    const { queue, take, alive } = world();
+    for (const sequence of [1, 2, 3, 4]) queue.submit(call(sequence, sequence % 2));
+    alive();
+    for (const sequence of [1, 2, 3, 4]) queue.keep(queue.completed(sequence)!);
+    queue.disconnected(1);
+    queue.updated(status("ALIVE", 1));
+    queue.connected(1);
+    queue.covered(1);
+    expect(take()).toEqual(["connect 1", "push 1,2,3,4", "connect 1", "let go 1"]);
+    queue.updated(status("RESTARTING", 2));
+    alive(2);
+    expect(take()).toEqual(["let go 2", "let go 4", "retried 3", "connect 2", "push 3"]);
+    queue.keep(queue.completed(3)!);
+    queue.dropKept();
+    queue.submit(call(5));
+    queue.pump();
+    queue.keep(queue.completed(5)!);
+    queue.updated(status("DEAD", 2));
+    expect(take()).toEqual(["let go 3", "push 5", "let go 5"]);
+  });
+
   test("with lanes an unready call holds back those of its lane, and no others", () => {
     type Laned = QueuedCall & { readonly lane: string | null };
     const log: string[] = [];
@@ -195,6 +240,7 @@ describe("actor queue", () => {
       push: (calls) => log.push(calls.map((call) => call.sequence).join(",")),
       fail: () => undefined,
       retried: () => undefined,
+      letGo: () => undefined,
     }, { laneOf: ({ lane }) => lane });
     const first: Laned = { ...call(1, 0, false), lane: "a" };
     const loose: Laned = { ...call(4, 0, false), lane: null };

@@ -54,6 +54,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "workerExited",
   "reportWorkers",
   "reportActorFigures",
+  "reportIncoming",
   "taskEvents",
   "bundlesPrepared",
   "bundlesCommitted",

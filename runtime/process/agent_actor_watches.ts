@@ -17,6 +17,8 @@ interface Watched {
   /** Its constructor's error, if that came along. */
   sections: readonly Uint8Array[];
   readonly watchers: AttachedProcess[];
+  /** As far as its watchers know it. */
+  readonly owner: ProcessId | undefined;
 }
 
 /** Actors of one message. */
@@ -35,10 +37,10 @@ export class ActorWatches {
   }
 
   /** AgentMethods.watchActor: the present state at once, where it is known, then every change. */
-  watch(process: AttachedProcess, actorId: ActorId): void {
+  watch(process: AttachedProcess, actorId: ActorId, owner?: ProcessId): void {
     const known = this.#watched.get(actorId);
-    const watched = this.#add(process, actorId);
-    if (known === undefined) this.#head.notify("watchActors", { actorIds: [actorId] });
+    const watched = this.#add(process, actorId, owner);
+    if (known === undefined) this.#head.notify("watchActor", { actorId, owner });
     else if (watched.common !== null) {
       const status = { ...watched.common, actorId, incarnation: watched.incarnation };
       process.rpc.notify("actorStatus", { status }, watched.sections);
@@ -74,7 +76,12 @@ export class ActorWatches {
 
   /** After a registration: the head may be a new one that knows no watchers. */
   watchAgain(): void {
-    for (const actorIds of parts([...this.#watched.keys()])) this.#head.notify("watchActors", { actorIds });
+    const others: ActorId[] = [];
+    for (const [actorId, { owner }] of this.#watched) {
+      if (owner === undefined) others.push(actorId);
+      else this.#head.notify("watchActor", { actorId, owner });
+    }
+    for (const actorIds of parts(others)) this.#head.notify("watchActors", { actorIds });
   }
 
   /** The worker of an actor that somebody here watches. */
@@ -96,11 +103,11 @@ export class ActorWatches {
     for (const actorIds of parts(unwatched)) this.#head.notify("unwatchActors", { actorIds });
   }
 
-  #add(process: AttachedProcess, actorId: ActorId): Watched {
+  #add(process: AttachedProcess, actorId: ActorId, owner?: ProcessId): Watched {
     process.watching.add(actorId);
     let watched = this.#watched.get(actorId);
     if (watched === undefined) {
-      watched = { common: null, incarnation: 0, sections: NO_SECTIONS, watchers: [process] };
+      watched = { common: null, incarnation: 0, sections: NO_SECTIONS, watchers: [process], owner };
       this.#watched.set(actorId, watched);
     } else if (!watched.watchers.includes(process)) watched.watchers.push(process);
     return watched;

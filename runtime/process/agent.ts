@@ -31,6 +31,7 @@ import { FunctionCache } from "./agent_functions.ts";
 import { type AgentParts, nodeHandlers, peerHandlers, processHandlers } from "./agent_handlers.ts";
 import { Environments, headSource } from "./agent_environments.ts";
 import { HeadLink, type RegisterAnswer } from "./agent_head_link.ts";
+import { IncomingReports } from "./agent_incoming.ts";
 import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
 import { Leases } from "./agent_leases.ts";
@@ -76,6 +77,7 @@ export class Agent {
   readonly #resources: ResourceSet;
   readonly #processes: ProcessTable = new ProcessTable();
   readonly #head: HeadLink;
+  readonly #incoming: IncomingReports;
   readonly #peers: Peers;
   #parts: AgentParts | null = null;
   #storeHost: AgentStoreHost | null = null;
@@ -121,6 +123,7 @@ export class Agent {
       onFenced: (reason) => options.onEnd(`The head does not accept this node any more: ${reason}`, true),
       log: options.log,
     });
+    this.#incoming = new IncomingReports(this.#head);
     this.#peers = new Peers({
       nodeId: this.nodeId,
       hello,
@@ -178,6 +181,7 @@ export class Agent {
       view: () => {
         this.#workerRows?.tell();
         this.#parts?.actors.figures.tell();
+        this.#incoming.tell(this.#parts?.store.pulls.all() ?? []);
         return this.#view();
       },
       isRegistered: () => this.#head.isUp,

@@ -56,6 +56,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "workerExited",
   "reportWorkers",
   "reportActorFigures",
+  "reportIncoming",
   "taskEvents",
   "bundlesPrepared",
   "bundlesCommitted",
@@ -234,7 +235,7 @@ function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Ag
     createActor: async (params, sections) => (await head.request("createActor", params, sections)).result,
     getActor: async (params) => (await head.request("getActor", params)).result,
     ...lightActorHandlers(process, parts),
-    watchActor: ({ actorId }) => actors.watch(process, actorId),
+    watchActor: ({ actorId, owner }) => actors.watch(process, actorId, owner),
     killActor: async ({ actorId, noRestart }) => {
       if (noRestart) return (await head.request("killActor", { actorId, noRestart })).result;
       // It names whom it means: sent again to a head that has restarted the actor, it must not cost another restart.

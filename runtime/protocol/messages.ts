@@ -13,7 +13,7 @@
  * Late, duplicate and resent requests are normal: each says what makes it idempotent.
  * @module
  */
-import type { ActorHeadMethods, HostedActorMethods } from "./actor_messages.ts";
+import type { ActorHeadMethods, HostedActorMethods, WatchActor } from "./actor_messages.ts";
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { ResourceSet } from "../common/resources.ts";
 import type {
@@ -214,7 +214,7 @@ export interface AgentMethods extends HostedActorMethods, light.AgentMethods, Li
   >;
   readonly getActor: Method<{ name: string; namespace: string }, { actorId: ActorId; spec: ActorSpec }>;
   /** From now on actorStatus arrives for this actor, the present one at once. */
-  readonly watchActor: Notification<{ actorId: ActorId }>;
+  readonly watchActor: WatchActor;
   /** Answered after the commit. The name is free when this is answered. */
   readonly killActor: Method<{ actorId: ActorId; noRestart: boolean }, Record<string, never>>;
 
@@ -345,7 +345,7 @@ export interface HeadMethods
 
   readonly createActor: AgentMethods["createActor"];
   readonly getActor: AgentMethods["getActor"];
-  readonly watchActor: Notification<{ actorId: ActorId }>;
+  readonly watchActor: WatchActor;
   readonly unwatchActor: Notification<{ actorId: ActorId }>;
   /** With `incarnation`, only that one is killed: sent again after the restart that it has caused, it changes nothing. */
   readonly killActor: Method<

@@ -116,6 +116,8 @@ export interface PullsView {
   bandwidth(): Record<NodeId, number>;
   /** One of them, for people; null when it is not on its way. */
   facts(id: ObjectId): PullFacts | null;
+  /** All of them: waiting, or on their way (`fetching`). */
+  all(): Iterable<{ readonly id: ObjectId; readonly state: string }>;
 }
 
 /** What the agent calls. `process` is the caller of the message; methods are those of AgentMethods. */

@@ -211,7 +211,7 @@ function actorHandlers(
       return answered;
     },
     getActor: ({ name, namespace }) => ask((requestId) => ({ type: "getActor", requestId, name, namespace })),
-    watchActor: ({ actorId }) => effects.step({ type: "watchActor", nodeId, actorId }),
+    watchActor: ({ actorId, owner }) => effects.step({ type: "watchActor", nodeId, actorId, owner }),
     unwatchActor: ({ actorId }) => effects.step({ type: "unwatchActor", nodeId, actorId }),
     killActor: ({ actorId, noRestart, incarnation }) =>
       ask((requestId) => ({ type: "killActor", requestId, actorId, noRestart, incarnation })),

@@ -188,10 +188,19 @@ export interface ObjectGroupDto {
   /** Distinct objects, and the bytes of one copy of each. */
   readonly objects: number;
   readonly bytes: number;
-  /** Copies by node; of their bytes, those that are on disk alone. */
-  readonly nodes: Readonly<
-    Record<string, { readonly objects: number; readonly bytes: number; readonly spilledBytes: number }>
-  >;
+  readonly nodes: Readonly<Record<string, ObjectsAtNode>>;
+}
+
+/** What a node has of a group. */
+export interface ObjectsAtNode {
+  /** Copies that are complete. */
+  readonly objects: number;
+  readonly bytes: number;
+  /** Of `bytes`, those that are on disk alone. */
+  readonly spilledBytes: number;
+  /** Objects on their way to the node, and their bytes; not among the others yet. */
+  readonly inFlight: number;
+  readonly inFlightBytes: number;
 }
 
 export interface JobDto {

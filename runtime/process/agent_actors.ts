@@ -48,6 +48,8 @@ interface Watched {
   status: ActorStatus | null;
   sections: readonly Uint8Array[];
   readonly watchers: Set<AttachedProcess>;
+  /** As far as its watchers know it. */
+  readonly owner?: ProcessId | undefined;
 }
 
 export interface ActorsParts {
@@ -215,13 +217,13 @@ export class Actors {
   // ---- watching ------------------------------------------------------------------------------------------------------
 
   /** AgentMethods.watchActor: the present state at once, where it is known, then every change. */
-  watch(process: AttachedProcess, actorId: ActorId): void {
+  watch(process: AttachedProcess, actorId: ActorId, owner?: ProcessId): void {
     const { head } = this.#parts;
     let watched = this.#watched.get(actorId);
     if (watched === undefined) {
-      watched = { status: null, sections: [], watchers: new Set() };
+      watched = { status: null, sections: [], watchers: new Set(), owner };
       this.#watched.set(actorId, watched);
-      head.notify("watchActor", { actorId });
+      head.notify("watchActor", { actorId, owner });
     }
     watched.watchers.add(process);
     process.watching.add(actorId);
@@ -269,7 +271,9 @@ export class Actors {
 
   /** After a registration: the head may be a new one that knows no watchers. */
   watchAgain(): void {
-    for (const actorId of this.#watched.keys()) this.#parts.head.notify("watchActor", { actorId });
+    for (const [actorId, { owner }] of this.#watched) {
+      this.#parts.head.notify("watchActor", { actorId, owner });
+    }
   }
 
   /** The worker of an actor that somebody here watches. */

@@ -41,7 +41,13 @@ export type ActorEvent =
     readonly name: string;
     readonly namespace: string;
   }
-  | { readonly type: "watchActor"; readonly nodeId: NodeId; readonly actorId: ActorId }
+  /** `owner`: of one that dies with its owner, for the case that its creation never comes. */
+  | {
+    readonly type: "watchActor";
+    readonly nodeId: NodeId;
+    readonly actorId: ActorId;
+    readonly owner?: ProcessId | undefined;
+  }
   | { readonly type: "unwatchActor"; readonly nodeId: NodeId; readonly actorId: ActorId }
   | {
     readonly type: "killActor";

@@ -153,6 +153,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     const info: HandleInfo = {
       actorId: actorId(this.#host.randomHex(8)),
       home: core.identity.node,
+      owner: core.identity.self,
       className,
       methods,
       ordered: (options.maxConcurrency ?? 1) === 1,
@@ -275,7 +276,9 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     if (client === undefined) {
       client = this.#newClient(info);
       this.#count(client, false);
-      this.#core.link.notify("watchActor", { actorId: info.actorId });
+      // What is not counted may outlive its owner.
+      const owner = info.counted ? info.owner : undefined;
+      this.#core.link.notify("watchActor", { actorId: info.actorId, owner });
     }
     return makeHandle(client, this);
   }
@@ -394,6 +397,7 @@ export function infoOf(spec: ActorSpec): HandleInfo {
   return {
     actorId: spec.actorId,
     home: spec.ownerNode,
+    owner: spec.owner,
     className: spec.className,
     methods: spec.methods as Record<string, MethodInfo>,
     ordered: spec.maxConcurrency === 1,

@@ -4,7 +4,8 @@ import type { ActorId, JobId, NodeId, ProcessId } from "../../../runtime/common/
 import type { ActorSpec, ActorStatus, DeathCause } from "../../../runtime/common/task_spec.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "../../../runtime/core/actor/actor_events.ts";
 import { START_DELAY_MS } from "../../../runtime/core/actor/actor_life.ts";
-import { ActorManager, MISSING_MS, UNKNOWN_MS } from "../../../runtime/core/actor/actor_manager.ts";
+import { ActorManager, MISSING_MS } from "../../../runtime/core/actor/actor_manager.ts";
+import { UNKNOWN_MS } from "../../../runtime/core/actor/unknown_actors.ts";
 import { DEAD_ACTORS_KEPT } from "../../../runtime/core/actor/actor_table.ts";
 import { A1, actorSpec, actorStatus, DRIVER, J1, N1, N2, O1, typesOf, WORKER } from "../gcs/fixtures.ts";
 
@@ -474,6 +475,32 @@ describe("watchers", () => {
     expect(other.after(UNKNOWN_MS - 1)).toEqual([]);
     expect(other.after(1)).toMatchObject([{ type: "publishStatus", nodes: [N2], status: { state: "DEAD" } }]);
     expect(other.after(UNKNOWN_MS)).toEqual([]);
+  });
+
+  test("an actor whose creation never comes is dead when its owner is, before or after it was watched", () => {
+    const exited = (processId: ProcessId) => ({
+      type: "processExited" as const,
+      processId,
+      actorId: null,
+      incarnation: 0,
+      intended: false,
+      cause: { code: "WORKER_DIED" as const, message: "it crashed" },
+    });
+    const owner = "w-owner" as ProcessId;
+    const died = {
+      type: "publishStatus",
+      nodes: [N2],
+      status: { actorId: A1, state: "DEAD", deathCause: { code: "OWNER_DIED" } },
+    };
+    const bench = new Bench();
+    expect(bench.step({ type: "watchActor", nodeId: N2, actorId: A1, owner })).toEqual([]);
+    expect(bench.step(exited("w-other" as ProcessId))).toEqual([]);
+    expect(bench.step(exited(owner))).toMatchObject([died]);
+    expect(bench.step({ type: "watchActor", nodeId: N2, actorId: A1, owner })).toMatchObject([died]);
+    expect(bench.after(UNKNOWN_MS)).toEqual([]);
+    // A creation that was on its way all the same changes nothing.
+    bench.create({ owner });
+    expect(bench.status).toMatchObject({ state: "DEAD", deathCause: { code: "OWNER_DIED" } });
   });
 
   test("one that unwatched, or died, hears nothing", () => {

@@ -9,6 +9,7 @@ import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../pro
 import type { Actors } from "./agent_actors.ts";
 import type { NodeDrain } from "./agent_drain.ts";
 import type { FunctionCache } from "./agent_functions.ts";
+import type { Heirs } from "./agent_heirs.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Jobs } from "./agent_jobs.ts";
 import type { Leases } from "./agent_leases.ts";
@@ -37,6 +38,7 @@ export interface AgentParts {
   readonly store: ObjectStore;
   readonly tracer: Tracer;
   readonly drain: NodeDrain;
+  readonly heirs: Heirs;
 }
 
 /** Head methods that only agents may use for themselves: no process may speak for a node. */
@@ -89,7 +91,7 @@ export function processHandlers(process: AttachedProcess, parts: AgentParts): Ha
 }
 
 function jobHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
-  const { jobs, functions, tracer, head, leases, workers, nodeId, headAddress } = parts;
+  const { jobs, functions, tracer, head, heirs, leases, workers, nodeId, headAddress } = parts;
   return {
     registerDriver: (params) => jobs.registerDriver(process, params),
     registerWorker: () => {
@@ -101,6 +103,8 @@ function jobHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Agen
     endJob: ({ jobId }) => jobs.endJob(process, jobId),
     exportFunction: (params, sections) => functions.export(params, sections),
     fetchFunction: ({ hash }) => functions.fetch(hash),
+    keepLineage: (params, sections) => heirs.told(process, params, sections),
+    cancelLineage: ({ task }) => heirs.cancelled(process, task),
     taskEvents: async ({ batch }) => {
       await tracer.taskEvents(batch);
       return EMPTY;
@@ -280,7 +284,8 @@ export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<Pe
     returnLease: ({ leaseId, workerLost, retired }) =>
       returned(parts().leases, { leaseId, workerLost, retired }),
     cancelTask: (params) => cancelHere(parts().processes, params),
-    rebuildObject: (params) => rebuiltHere(parts().processes, params),
+    rebuildObject: (params) => rebuiltHere(parts(), params),
+    remakeObjects: (order, sections) => parts().heirs.remake(order, sections),
     reclaimLease: ({ leaseId, submitter }) =>
       parts().processes.notify(submitter, "reclaimLease", { leaseId }),
     leaseLost: ({ leaseId, submitter, workerId, cause }) => {

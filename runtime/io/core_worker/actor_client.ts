@@ -281,11 +281,6 @@ export class ActorClient implements WorkerLinkObserver {
     if (link === this.#link) this.#queue.covered(through);
   }
 
-  /** Its last handle here is gone: what it may lose is not repeated. */
-  handlesGone(): void {
-    this.#queue.dropKept();
-  }
-
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
     if (call.isAnswered) {

@@ -305,7 +305,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #end(client: ActorClient): void {
     if (this.#ended.has(client)) return;
     this.#ended.add(client);
-    client.handlesGone();
+    client.calls.dropKept(); // What a durable actor may lose is not repeated from here any more.
     this.#clients.delete(client.info.actorId, client);
     this.#creationArgs.get(client)?.release();
     this.#uses.get(client)?.end();

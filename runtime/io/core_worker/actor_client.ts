@@ -283,10 +283,6 @@ export class ActorClient implements WorkerLinkObserver {
 
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
-    if (call.isAnswered) {
-      this.#end(call, reply.error === null && this.#isKept(call));
-      return false;
-    }
     if (reply.isCancelled) {
       this.#failCancelled(call, reply);
       return false;
@@ -295,6 +291,10 @@ export class ActorClient implements WorkerLinkObserver {
       if (call.retriesLeft > 0) call.retriesLeft--;
       this.#recordRow(call, "FAILED", reply, null);
       this.#queue.requeue(call);
+      return false;
+    }
+    if (call.isAnswered) {
+      this.#end(call, reply.error === null && this.#isKept(call));
       return false;
     }
     stats.runMs += reply.runUs / 1000;

@@ -13,7 +13,7 @@ import { ActorQueue, type QueuedCall } from "../../../runtime/core/worker/actor_
 interface Call extends QueuedCall {
   isAnswered: boolean;
   /** So often it throws before it succeeds. */
-  throws: number;
+  readonly throws: number;
 }
 
 type Word =
@@ -76,7 +76,7 @@ class SimCaller {
     if (word.type === "covered") this.queue.covered(word.through);
     else {
       const call = this.queue.completed(word.sequence)!;
-      if (word.status === "threw" && !call.isAnswered) this.queue.requeue(call);
+      if (word.status === "threw") this.queue.requeue(call);
       else {
         if (!call.isAnswered) this.outcomes.set(word.sequence, word.status);
         call.isAnswered = true;
@@ -92,18 +92,21 @@ class SimActor {
   readonly every: number;
   incarnation = 1;
   state: string[] = [];
+  /** How often each call threw; a part of the state. */
+  thrown = new Map<string, number>();
   calls: AppliedCalls;
-  checkpoint: { state: string[]; record: AppliedRecord };
+  checkpoint: { state: string[]; thrown: Map<string, number>; record: AppliedRecord };
 
   constructor(every: number) {
     this.every = every;
     this.calls = new AppliedCalls(every);
-    this.checkpoint = { state: [], record: this.calls.record() };
+    this.checkpoint = { state: [], thrown: new Map(), record: this.calls.record() };
   }
 
   crash(): void {
     this.incarnation++;
     this.state = [...this.checkpoint.state];
+    this.thrown = new Map(this.checkpoint.thrown);
     this.calls = new AppliedCalls(this.every, structuredClone(this.checkpoint.record));
   }
 
@@ -114,16 +117,19 @@ class SimActor {
     const say = (status: "value" | "threw" | "lost") =>
       caller.fromActor.push({ type: "reply", sequence, status });
     if (known !== null) return void say(known.reply === null && !call.isAnswered ? "lost" : "value");
-    const isFailing = call.throws > 0;
+    const key = `${caller.id} ${sequence}`;
+    const thrown = this.thrown.get(key) ?? 0;
+    const isFailing = thrown < call.throws;
     if (isFailing) {
-      call.throws--;
+      this.thrown.set(key, thrown + 1);
       this.calls.failed(caller.id, sequence);
     } else {
-      this.state.push(`${caller.id} ${sequence}`);
+      this.state.push(key);
       this.calls.returned(caller.id, sequence, new Uint8Array(1));
     }
     if (!this.calls.isDue) return void say(isFailing ? "threw" : "value");
-    this.checkpoint = { state: [...this.state], record: structuredClone(this.calls.record()) };
+    const record = structuredClone(this.calls.record());
+    this.checkpoint = { state: [...this.state], thrown: new Map(this.thrown), record };
     const covered = this.calls.saved();
     say(isFailing ? "threw" : "value");
     for (const [id, through] of covered) {

@@ -146,6 +146,8 @@ export interface ActorDto {
   /** How often its construction was begun. */
   readonly incarnation: number;
   readonly numRestarts: number;
+  /** How often it was brought back to make lost results again. */
+  readonly numLineageRestarts: number;
   /** -1: without end. */
   readonly maxRestarts: number;
   readonly maxTaskRetries: number;
@@ -186,10 +188,19 @@ export interface ObjectGroupDto {
   /** Distinct objects, and the bytes of one copy of each. */
   readonly objects: number;
   readonly bytes: number;
-  /** Copies by node; of their bytes, those that are on disk alone. */
-  readonly nodes: Readonly<
-    Record<string, { readonly objects: number; readonly bytes: number; readonly spilledBytes: number }>
-  >;
+  readonly nodes: Readonly<Record<string, ObjectsAtNode>>;
+}
+
+/** What a node has of a group. */
+export interface ObjectsAtNode {
+  /** Copies that are complete. */
+  readonly objects: number;
+  readonly bytes: number;
+  /** Of `bytes`, those that are on disk alone. */
+  readonly spilledBytes: number;
+  /** Objects on their way to the node, and their bytes; not among the others yet. */
+  readonly inFlight: number;
+  readonly inFlightBytes: number;
 }
 
 export interface JobDto {

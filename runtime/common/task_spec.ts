@@ -156,7 +156,10 @@ export interface DeathCause {
     | "PREEMPTED"
     | "OWNER_DIED"
     | "CREATION_FAILED"
+    /** Its last handle is gone; it is brought back when a lost result of its calls must be made again. */
     | "OUT_OF_SCOPE"
+    /** Out of scope before, and now the results are gone that it might have been brought back for. */
+    | "REF_DELETED"
     | "EXITED"
     | "JOB_ENDED"
     | "UNSCHEDULABLE"
@@ -181,6 +184,8 @@ export interface ActorStatus {
   readonly shared?: true;
   /** For CREATION_FAILED: that the constructor's own error is section 0 of the message (serialized). */
   readonly hasErrorValue?: boolean;
+  /** How often it was brought back to make lost results again; absent: never. */
+  readonly lineageRestarts?: number;
 }
 
 /** States of a task as shown to people; Ray's names. */

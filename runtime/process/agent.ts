@@ -31,10 +31,12 @@ import { FunctionCache } from "./agent_functions.ts";
 import { type AgentParts, nodeHandlers, peerHandlers, processHandlers } from "./agent_handlers.ts";
 import { Environments, headSource } from "./agent_environments.ts";
 import { HeadLink, type RegisterAnswer } from "./agent_head_link.ts";
+import { IncomingReports } from "./agent_incoming.ts";
 import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
 import { Leases } from "./agent_leases.ts";
 import { MemoryWatch } from "./agent_memory.ts";
+import { Heirs } from "./agent_heirs.ts";
 import { AgentStoreHost } from "./agent_objects.ts";
 import { type PeerRpc, Peers } from "./agent_peers.ts";
 import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
@@ -75,6 +77,7 @@ export class Agent {
   readonly #resources: ResourceSet;
   readonly #processes: ProcessTable = new ProcessTable();
   readonly #head: HeadLink;
+  readonly #incoming: IncomingReports;
   readonly #peers: Peers;
   #parts: AgentParts | null = null;
   #storeHost: AgentStoreHost | null = null;
@@ -120,6 +123,7 @@ export class Agent {
       onFenced: (reason) => options.onEnd(`The head does not accept this node any more: ${reason}`, true),
       log: options.log,
     });
+    this.#incoming = new IncomingReports(this.#head);
     this.#peers = new Peers({
       nodeId: this.nodeId,
       hello,
@@ -177,6 +181,7 @@ export class Agent {
       view: () => {
         this.#workerRows?.tell();
         this.#parts?.actors.figures.tell();
+        this.#incoming.tell(this.#parts?.store.pulls.all() ?? []);
         return this.#view();
       },
       isRegistered: () => this.#head.isUp,
@@ -192,13 +197,12 @@ export class Agent {
 
   async #build(): Promise<AgentParts> {
     const { nodeId } = this;
-    const head = this.#head;
-    const peers = this.#peers;
-    const processes = this.#processes;
+    const [head, peers, processes] = [this.#head, this.#peers, this.#processes] as const;
     const { log } = this.#options;
     const tracer = new Tracer(nodeId, this.#epoch, head, nowMs);
     const clusterId = this.#clusterId;
-    const shared = { nodeId, head, peers, processes, tracer, log };
+    const heirs = new Heirs({ nodeId, head, peers, processes, store: () => store });
+    const shared = { nodeId, head, peers, processes, tracer, log, heirs };
     const storeHost = new AgentStoreHost({ ...shared, clusterId, token: this.#token, tls: this.#tls });
     this.#storeHost = storeHost;
     const store = await this.#options.openStore(storeHost);
@@ -248,6 +252,7 @@ export class Agent {
         processOf: (id) => processes.get(id) ?? null,
       }),
       functions: new FunctionCache(head),
+      heirs,
       store,
       tracer,
       drain: new NodeDrain({

@@ -7,7 +7,7 @@
  *      +----------------------+------------------------+--> (gone), told to the head as actorStarted or workerExited
  * @module
  */
-import { RuntimeEnvSetupError } from "../common/errors.ts";
+import { ObjectLostError, RuntimeEnvSetupError } from "../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId, type ProcessId } from "../common/ids.ts";
 import type {
   ActorSpec,
@@ -48,6 +48,8 @@ interface Watched {
   status: ActorStatus | null;
   sections: readonly Uint8Array[];
   readonly watchers: Set<AttachedProcess>;
+  /** As far as its watchers know it. */
+  readonly owner?: ProcessId | undefined;
 }
 
 export interface ActorsParts {
@@ -215,13 +217,13 @@ export class Actors {
   // ---- watching ------------------------------------------------------------------------------------------------------
 
   /** AgentMethods.watchActor: the present state at once, where it is known, then every change. */
-  watch(process: AttachedProcess, actorId: ActorId): void {
+  watch(process: AttachedProcess, actorId: ActorId, owner?: ProcessId): void {
     const { head } = this.#parts;
     let watched = this.#watched.get(actorId);
     if (watched === undefined) {
-      watched = { status: null, sections: [], watchers: new Set() };
+      watched = { status: null, sections: [], watchers: new Set(), owner };
       this.#watched.set(actorId, watched);
-      head.notify("watchActor", { actorId });
+      head.notify("watchActor", { actorId, owner });
     }
     watched.watchers.add(process);
     process.watching.add(actorId);
@@ -269,7 +271,9 @@ export class Actors {
 
   /** After a registration: the head may be a new one that knows no watchers. */
   watchAgain(): void {
-    for (const actorId of this.#watched.keys()) this.#parts.head.notify("watchActor", { actorId });
+    for (const [actorId, { owner }] of this.#watched) {
+      this.#parts.head.notify("watchActor", { actorId, owner });
+    }
   }
 
   /** The worker of an actor that somebody here watches. */
@@ -362,7 +366,7 @@ export class Actors {
   #notPlaced(actor: LocalActor, error: Error): void {
     const { head, nodeId } = this.#parts;
     const { actorId, jobId } = actor.spec;
-    if (error instanceof RuntimeEnvSetupError) return this.#notSetUp(actor, error);
+    if (isForGood(error)) return this.#failedCreation(actor, error);
     const message = `${nodeId} could not start it: ${error.message}`;
     const params: HeadMethods["workerExited"]["params"] = {
       nodeId,
@@ -376,8 +380,8 @@ export class Actors {
     head.request("workerExited", params, [], { keep: true }).catch(() => undefined);
   }
 
-  /** Its environment is wrong wherever it is tried: its creation has failed with this error. */
-  #notSetUp({ spec, incarnation }: LocalActor, error: RuntimeEnvSetupError): void {
+  /** Its creation has failed with this error, without a constructor. */
+  #failedCreation({ spec, incarnation }: LocalActor, error: Error): void {
     const writer = new ByteWriter();
     encodeThrown(writer, error, {});
     const params: HeadMethods["actorStarted"]["params"] = {
@@ -407,6 +411,11 @@ export class Actors {
   #pidOf(workerId: ProcessId): number | null {
     return this.#parts.workers.get(workerId)?.child.pid ?? null;
   }
+}
+
+/** Whether it is the same wherever it is tried: its environment is wrong, or an argument is lost. */
+function isForGood(error: Error): boolean {
+  return error instanceof ObjectLostError || error instanceof RuntimeEnvSetupError;
 }
 
 /** The name of its lease request; the submitter is its owner. */

@@ -9,6 +9,7 @@ import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../pro
 import type { Actors } from "./agent_actors.ts";
 import type { NodeDrain } from "./agent_drain.ts";
 import type { FunctionCache } from "./agent_functions.ts";
+import type { Heirs } from "./agent_heirs.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Jobs } from "./agent_jobs.ts";
 import type { Leases } from "./agent_leases.ts";
@@ -37,6 +38,7 @@ export interface AgentParts {
   readonly store: ObjectStore;
   readonly tracer: Tracer;
   readonly drain: NodeDrain;
+  readonly heirs: Heirs;
 }
 
 /** Head methods that only agents may use for themselves: no process may speak for a node. */
@@ -54,6 +56,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "workerExited",
   "reportWorkers",
   "reportActorFigures",
+  "reportIncoming",
   "taskEvents",
   "bundlesPrepared",
   "bundlesCommitted",
@@ -85,7 +88,7 @@ export function processHandlers(process: AttachedProcess, parts: AgentParts): Ha
 }
 
 function jobHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
-  const { jobs, functions, tracer, head, leases, workers, nodeId, headAddress } = parts;
+  const { jobs, functions, tracer, head, heirs, leases, workers, nodeId, headAddress } = parts;
   return {
     registerDriver: (params) => jobs.registerDriver(process, params),
     registerWorker: () => {
@@ -97,6 +100,8 @@ function jobHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Agen
     endJob: ({ jobId }) => jobs.endJob(process, jobId),
     exportFunction: (params, sections) => functions.export(params, sections),
     fetchFunction: ({ hash }) => functions.fetch(hash),
+    keepLineage: (params, sections) => heirs.told(process, params, sections),
+    cancelLineage: ({ task }) => heirs.cancelled(process, task),
     taskEvents: async ({ batch }) => {
       await tracer.taskEvents(batch);
       return EMPTY;
@@ -230,7 +235,7 @@ function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Ag
     createActor: async (params, sections) => (await head.request("createActor", params, sections)).result,
     getActor: async (params) => (await head.request("getActor", params)).result,
     ...lightActorHandlers(process, parts),
-    watchActor: ({ actorId }) => actors.watch(process, actorId),
+    watchActor: ({ actorId, owner }) => actors.watch(process, actorId, owner),
     killActor: async ({ actorId, noRestart }) => {
       if (noRestart) return (await head.request("killActor", { actorId, noRestart })).result;
       // It names whom it means: sent again to a head that has restarted the actor, it must not cost another restart.
@@ -276,7 +281,8 @@ export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<Pe
     returnLease: ({ leaseId, workerLost, retired }) =>
       returned(parts().leases, { leaseId, workerLost, retired }),
     cancelTask: (params) => cancelHere(parts().processes, params),
-    rebuildObject: (params) => rebuiltHere(parts().processes, params),
+    rebuildObject: (params) => rebuiltHere(parts(), params),
+    remakeObjects: (order, sections) => parts().heirs.remake(order, sections),
     reclaimLease: ({ leaseId, submitter }) =>
       parts().processes.notify(submitter, "reclaimLease", { leaseId }),
     leaseLost: ({ leaseId, submitter, workerId, cause }) => {

@@ -7,6 +7,7 @@ import type { NodeRefChange, ObjectStep, PartReceiver, StoreHost } from "../io/s
 import type { TlsOptions } from "../io/transport/http2.ts";
 import { ObjectClient } from "../io/transport/object_client.ts";
 import type { HeadMethods, ObjectReport } from "../protocol/messages.ts";
+import type { Heirs } from "./agent_heirs.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Peers } from "./agent_peers.ts";
 import type { ProcessTable } from "./agent_processes.ts";
@@ -38,6 +39,7 @@ export interface StoreHostParts {
   readonly head: HeadLink;
   readonly peers: Peers;
   readonly processes: ProcessTable;
+  readonly heirs: Heirs;
   readonly tracer: Tracer;
   readonly log: (text: string) => void;
 }
@@ -108,6 +110,7 @@ export class AgentStoreHost implements StoreHost {
   }
 
   free(ids: ObjectId[]): void {
+    this.#parts.heirs.freed(ids);
     // As a request, so that it is sent again until the head has heard of it.
     this.#parts.head.request("freeObjects", { ids }, [], { keep: true }).catch(() => undefined);
   }

@@ -11,7 +11,7 @@ import type { GcsStore } from "../io/storage/store_client.ts";
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 export class ActorBytes {
-  /** All and only actors that are not dead and have arguments, or whose creation is under way. */
+  /** All and only actors that have arguments and are not dead for good, or whose creation is under way. */
   readonly #arguments: Map<ActorId, Uint8Array> = new Map();
   readonly #errors: Map<ActorId, Uint8Array> = new Map();
   /** Actors whose spec is in the store. */
@@ -49,9 +49,9 @@ export class ActorBytes {
   }
 
   /** Writes what belongs to the actor's row, in the same batch: the spec once, the error, and no arguments for the dead. */
-  persist({ spec, status }: ActorRecord, store: GcsStore): void {
+  persist({ spec, status, revivable }: ActorRecord, store: GcsStore): void {
     const { actorId } = spec;
-    const isDead = status.state === "DEAD";
+    const isDead = status.state === "DEAD" && revivable !== true;
     if (!this.#stored.has(actorId) || (isDead && this.#arguments.has(actorId))) {
       const args = isDead ? NOTHING : this.argumentsOf(actorId);
       store.write({ table: "actorSpecs", put: { actorId, spec: JSON.stringify(spec), args } });

@@ -146,6 +146,7 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
     cancelPick: ({ submitter, requestId }) =>
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
     reportWorkers: ({ workers }) => view.applyWorkers(nodeId, workers),
+    reportIncoming: ({ ids }) => view.applyIncoming(nodeId, ids),
     reportActorFigures: ({ figures }) => view.applyActorFigures(figures),
     workerExited: (params) => {
       const answered = ask<Record<string, never>>((requestId) => ({
@@ -210,7 +211,7 @@ function actorHandlers(
       return answered;
     },
     getActor: ({ name, namespace }) => ask((requestId) => ({ type: "getActor", requestId, name, namespace })),
-    watchActor: ({ actorId }) => effects.step({ type: "watchActor", nodeId, actorId }),
+    watchActor: ({ actorId, owner }) => effects.step({ type: "watchActor", nodeId, actorId, owner }),
     unwatchActor: ({ actorId }) => effects.step({ type: "unwatchActor", nodeId, actorId }),
     killActor: ({ actorId, noRestart, incarnation }) =>
       ask((requestId) => ({ type: "killActor", requestId, actorId, noRestart, incarnation })),
@@ -218,6 +219,8 @@ function actorHandlers(
       incarnation: gcs.actors.record(actorId)?.status.incarnation ?? 0,
     }),
     actorOutOfScope: ({ actorId }) => ask((requestId) => ({ type: "actorOutOfScope", requestId, actorId })),
+    reviveActor: (params) => ask((requestId) => ({ type: "reviveActor", requestId, nodeId, ...params })),
+    actorLineage: (params) => ask((requestId) => ({ type: "actorLineage", requestId, nodeId, ...params })),
     actorStarted: (params, sections) => {
       const error = params.failed ? sections[0] : undefined;
       if (error !== undefined) actorBytes.failed(params.actorId, error);

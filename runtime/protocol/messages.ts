@@ -13,7 +13,7 @@
  * Late, duplicate and resent requests are normal: each says what makes it idempotent.
  * @module
  */
-import type { ActorHeadMethods, HostedActorMethods } from "./actor_messages.ts";
+import type { ActorHeadMethods, HostedActorMethods, WatchActor } from "./actor_messages.ts";
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { ResourceSet } from "../common/resources.ts";
 import type {
@@ -41,7 +41,7 @@ import type { KeyValueMethods } from "./key_value_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
 import type * as light from "./light_actor_messages.ts";
-import type { RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
+import type { HeirMethods, LineageMethods, RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
 import type { GrantedRange, ObjectPlace } from "./object_place.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
@@ -92,7 +92,7 @@ export type RefChange =
 
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
-export interface AgentMethods extends HostedActorMethods, light.AgentMethods {
+export interface AgentMethods extends HostedActorMethods, light.AgentMethods, LineageMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     { namespace: string | null; entrypoint: string },
@@ -214,7 +214,7 @@ export interface AgentMethods extends HostedActorMethods, light.AgentMethods {
   >;
   readonly getActor: Method<{ name: string; namespace: string }, { actorId: ActorId; spec: ActorSpec }>;
   /** From now on actorStatus arrives for this actor, the present one at once. */
-  readonly watchActor: Notification<{ actorId: ActorId }>;
+  readonly watchActor: WatchActor;
   /** Answered after the commit. The name is free when this is answered. */
   readonly killActor: Method<{ actorId: ActorId; noRestart: boolean }, Record<string, never>>;
 
@@ -234,7 +234,7 @@ export interface AgentMethods extends HostedActorMethods, light.AgentMethods {
 /** Of a message for people; `log`: what a worker printed, labelled line by line. */
 export type MessageLevel = "log" | "info" | "warning" | "error";
 
-export interface CoreMethods extends CoreQuestions, RebuildMethods, light.CoreMethods {
+export interface CoreMethods extends CoreQuestions, HeirMethods, RebuildMethods, light.CoreMethods {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
@@ -345,7 +345,7 @@ export interface HeadMethods
 
   readonly createActor: AgentMethods["createActor"];
   readonly getActor: AgentMethods["getActor"];
-  readonly watchActor: Notification<{ actorId: ActorId }>;
+  readonly watchActor: WatchActor;
   readonly unwatchActor: Notification<{ actorId: ActorId }>;
   /** With `incarnation`, only that one is killed: sent again after the restart that it has caused, it changes nothing. */
   readonly killActor: Method<
@@ -454,7 +454,7 @@ export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 
-export interface PeerMethods extends RebuildMethods {
+export interface PeerMethods extends HeirMethods, RebuildMethods {
   /** Spillback: queue it here, do not pass it on. */
   readonly requestLease: AgentMethods["requestLease"];
   readonly cancelLease: Notification<{ submitter: ProcessId; requestId: string }>;

@@ -1,12 +1,12 @@
 /**
- * What is asked for people's sake: by the head of agents, by agents of their processes (messages.ts extends them). Nothing
+ * What is asked and told for people's sake: by the head of agents, by agents of their processes (messages.ts extends them). Nothing
  * depends on an answer.
  * @module
  */
 import type { ActorId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { HeldRef, MemoryReport, NodeObjects } from "../common/memory_facts.ts";
 import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
-import type { Method } from "./method.ts";
+import type { Method, Notification } from "./method.ts";
 
 /** Head -> agent. */
 export interface NodeQuestions {
@@ -30,8 +30,10 @@ export interface CoreQuestions {
   readonly heldRefs: Method<{ limit: number; id: ObjectId | ActorId | null }, { refs: HeldRef[] }>;
 }
 
-/** Process, command line -> head. */
+/** Process, agent, command line -> head. */
 export interface HeadQuestions {
+  /** An agent's word: the objects that are on their way to its node now, in place of those of its last word. */
+  readonly reportIncoming: Notification<{ ids: ObjectId[] }>;
   /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */
   readonly why: Method<{ id: string }, { sentence: string }>;
   /** All that is known of what the id names: no row when that is nothing. RangeError for what is no id. */

@@ -165,6 +165,28 @@ test("RECON-07 an actor restarts with a lost constructor argument, or says why i
   await node.kill();
 }, 60_000);
 
+test(
+  "RECON-07 what is lost before its first placement is made again too, or the actor dies of it",
+  async () => {
+    const tally = await countHere();
+    const node = await farNode();
+    const good = make.remote(tally, BYTES);
+    const bad = make.options({ maxRetries: 0 }).remote(tally, BYTES);
+    await stored(good, bad);
+    const next = await replace(node);
+    const first = Holder.remote(good);
+    const second = Holder.options({ maxRestarts: -1 }).remote(bad);
+    expect(await get(first.read.remote(), TIME)).toBe(BYTES);
+    const error = await rejection<Error>(get(second.read.remote(), TIME));
+    expect(error).toBeInstanceOf(ActorDiedError);
+    expect(error.message).toContain("maxRetries: 0");
+    expect(await get(tally.read.remote())).toBe(3);
+    letGo(good, bad, first, second, tally);
+    await next.kill();
+  },
+  60_000,
+);
+
 const putInside = remote(async (tally: TallyHandle, bytes: number) => {
   await get(tally.add.remote());
   const inner = await put(new Uint8Array(bytes).fill(7));

@@ -7,7 +7,7 @@ import { RUNTIME_VARIABLE } from "./cases.ts";
 
 const FILE_TIMEOUT_MS = 900_000;
 /** Those outside of this folder that name many cases. */
-const OTHERS = ["../e2e/tasks.test.ts", "../e2e/waiting.test.ts"];
+const OTHERS = ["actors", "names", "tasks", "waiting"].map((name) => `../e2e/${name}.test.ts`);
 const files = readdirSync(import.meta.dirname).filter((name) =>
   /(?<!\.long)\.test\.ts$/.test(name) && name !== "cases.test.ts"
 ).concat(OTHERS);

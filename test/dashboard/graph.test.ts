@@ -31,7 +31,8 @@ function actor(className: string, state: ActorDto["state"] = "ALIVE"): ActorDto 
 }
 
 function group(producer: string, bytes = 100): ObjectGroupDto {
-  return { producer, objects: 1, bytes, nodes: { "n-1": { objects: 1, bytes, spilledBytes: 0 } } };
+  const here = { objects: 1, bytes, spilledBytes: 0, inFlight: 0, inFlightBytes: 0 };
+  return { producer, objects: 1, bytes, nodes: { "n-1": here } };
 }
 
 describe("the graph", () => {

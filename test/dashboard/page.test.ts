@@ -117,7 +117,7 @@ describe("the page", () => {
     const actor = await cells(page, "actors", "a-1");
     expect(actor.slice(1, 7)).toEqual(["alive", "2 of 4", "3", "120", "2.00 ms", "n-1"]);
     expect(await cells(page, "objects", "countWords")).toEqual(
-      ["countWords", "2", "3.00 MiB", "1.00 MiB", "2.00 MiB"],
+      ["countWords", "2 2 copies", "3.00 MiB", "1.00 MiB", "2.00 MiB"],
     );
     expect((await cells(page, "jobs", "j-1"))[0]).toContain("examples/wordcount.ts");
     const graph = page.locator("#graph canvas");

@@ -20,6 +20,7 @@ import {
   shutdown,
   wait,
 } from "mobula";
+import { runtimeOfRun } from "../conformance/cases.ts";
 import { Signal, Tally } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { endProcess, isAlive, rejection } from "../support/processes.ts";
@@ -28,7 +29,7 @@ import { waitFor } from "../support/wait_for.ts";
 const leftovers = watchLeftovers();
 
 beforeAll(async () => {
-  await init({ numCpus: 4, numGpus: 2, dashboard: false, objectStoreBytes: 32 << 20 });
+  await init({ numCpus: 4, numGpus: 2, dashboard: false, objectStoreBytes: 32 << 20, ...runtimeOfRun });
 });
 afterAll(async () => {
   await shutdown();

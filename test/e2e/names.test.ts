@@ -18,6 +18,7 @@ import {
   shutdown,
 } from "mobula";
 import { currentDriver } from "../../runtime/api/init.ts";
+import { runtimeOfRun } from "../conformance/cases.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { isAlive, rejection } from "../support/processes.ts";
 import { runProgram, runtimeCommand } from "../support/run_program.ts";
@@ -27,7 +28,13 @@ const leftovers = watchLeftovers();
 const program = `${import.meta.dirname}/programs/other_driver.ts`;
 
 beforeAll(async () => {
-  await init({ numCpus: 4, resources: { slot: 4 }, dashboard: false, objectStoreBytes: 32 << 20 });
+  await init({
+    numCpus: 4,
+    resources: { slot: 4 },
+    dashboard: false,
+    objectStoreBytes: 32 << 20,
+    ...runtimeOfRun,
+  });
 });
 afterAll(async () => {
   await shutdown();
@@ -72,6 +79,9 @@ describe("names", () => {
     expect(await rejection(getActor(wrong))).toBeInstanceOf(TypeError);
     expect(await rejection(getActor(""))).toBeInstanceOf(RangeError);
     expect(await rejection(getActor("a", { namespace: "" }))).toBeInstanceOf(RangeError);
+    expect(await rejection(getActor("a", { namespace: wrong }))).toBeInstanceOf(TypeError);
+    expect(await rejection(init({ namespace: "" }))).toBeInstanceOf(RangeError);
+    expect(await rejection(init({ namespace: wrong }))).toBeInstanceOf(TypeError);
     expect((await rejection(getActor("nobody"))).message).toContain('"nobody"');
   });
 
@@ -110,6 +120,21 @@ describe("names", () => {
     expect(await get(churn.remote(Counter, 50))).toBe(10);
     expect(await rejection(getActor("churn"))).toBeInstanceOf(MobulaError);
   }, 20_000);
+
+  test("NAME-08 a killed actor is not found by its name, one that is restarted is, and works", async () => {
+    const Lasting = Counter.options({ name: "killed", lifetime: "detached", maxRestarts: 1 });
+    const first = Lasting.remote();
+    expect(await get(first.increment.remote())).toBe(1);
+    await kill(first);
+    expect((await rejection(getActor("killed"))).message).toContain('"killed"');
+    const second = Lasting.remote();
+    const pid = await get(second.pid.remote());
+    await kill(second, { noRestart: false });
+    const found = await getActor<CounterMethods>("killed");
+    expect(await get(found.increment.remote())).toBe(1);
+    expect(await get(found.pid.remote())).not.toBe(pid);
+    await kill(found);
+  });
 
   test("NAME-10 getIfExists takes the living one, and needs a name", async () => {
     expect(() => Counter.options({ getIfExists: true })).toThrow(/name/);
@@ -181,6 +206,41 @@ describe("drivers", () => {
     const [, two] = await otherDriver<[number, string]>(["detached", "pinger"]);
     expect(new Set([one, two, runtimeContext().namespace]).size).toBe(3);
     for (const namespace of [one, two]) await kill(await getActor("pinger", { namespace }));
+  });
+
+  test("NODE-05 each driver hears its own failures and prints its own workers' lines", async () => {
+    const said: string[] = [];
+    const { write } = process.stderr;
+    process.stderr.write = ((text: string | Uint8Array) => said.push(String(text)) > 0) as typeof write;
+    const other = spawn(runtimeCommand("bun", program)[0]!, [program, "fail", "theirs"], {
+      env: { ...process.env, ...otherEnv() },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    try {
+      let theirs = "", answer = "";
+      other.stderr.on("data", (chunk: Uint8Array) => theirs += String(chunk));
+      other.stdout.on("data", (chunk: Uint8Array) => answer += String(chunk));
+      const failing = remote((who: string) => {
+        console.error(`${who} printed`);
+        throw new RangeError(`${who} failed`);
+      });
+      const error = await rejection(get(failing.remote("ours")));
+      expect(error.message).toContain("ours failed");
+      expect(error.message).not.toContain("theirs");
+      await waitFor(
+        "both have printed",
+        () => said.join("").includes("ours printed") && theirs.includes("theirs printed"),
+      );
+      const ended = new Promise((resolve) => other.once("close", resolve));
+      other.stdin.end("end\n");
+      expect(await ended).toBe(0);
+      expect(answer).toContain("theirs failed");
+      expect(answer + theirs).not.toContain("ours");
+      expect(said.join("")).not.toContain("theirs");
+    } finally {
+      process.stderr.write = write;
+      other.kill("SIGKILL");
+    }
   });
 
   for (const end of ["cleanly", "by kill -9"] as const) {

@@ -274,7 +274,8 @@ export class SimObjects {
       if (problem === null) return this.step({ type: "reserved", id });
       this.#incoming.delete(id);
       const { message } = problem;
-      this.step({ type: "reserveFailed", id, forever: bytes > this.table.capacity, message });
+      const code = problem.code === "OutOfDiskError" ? "OutOfDiskError" : "ObjectStoreFullError";
+      this.step({ type: "reserveFailed", id, forever: bytes > this.table.capacity, code, message });
     });
   }
 

@@ -14,6 +14,8 @@ export interface ActorRecord {
   /** When the first constructor had run; restarts keep it. */
   readonly startedMs: number | null;
   readonly endedMs: number | null;
+  /** Dead, and it may be brought back: its constructor arguments stay. */
+  readonly revivable?: boolean;
 }
 
 export type ActorEvent =
@@ -39,7 +41,13 @@ export type ActorEvent =
     readonly name: string;
     readonly namespace: string;
   }
-  | { readonly type: "watchActor"; readonly nodeId: NodeId; readonly actorId: ActorId }
+  /** `owner`: of one that dies with its owner, for the case that its creation never comes. */
+  | {
+    readonly type: "watchActor";
+    readonly nodeId: NodeId;
+    readonly actorId: ActorId;
+    readonly owner?: ProcessId | undefined;
+  }
   | { readonly type: "unwatchActor"; readonly nodeId: NodeId; readonly actorId: ActorId }
   | {
     readonly type: "killActor";
@@ -50,6 +58,23 @@ export type ActorEvent =
     readonly incarnation?: number | undefined;
   }
   | { readonly type: "actorOutOfScope"; readonly actorId: ActorId }
+  /** What a process with results of its calls says: it may want them made again; it brought the actor back for that and has
+   *  no more calls; it has no such results any more. */
+  | {
+    readonly type: "actorLineage";
+    readonly actorId: ActorId;
+    readonly process: ProcessId;
+    readonly nodeId: NodeId;
+    readonly word: "kept" | "rebuilt" | "released";
+  }
+  /** Such a process has calls for it: answered by `actorRevived` once it is alive or on its way. */
+  | {
+    readonly type: "reviveActor";
+    readonly requestId: string;
+    readonly actorId: ActorId;
+    readonly process: ProcessId;
+    readonly nodeId: NodeId;
+  }
   | { readonly type: "dependenciesReady"; readonly actorId: ActorId }
   | { readonly type: "dependenciesFailed"; readonly actorId: ActorId; readonly message: string }
   | {
@@ -129,8 +154,15 @@ export type ActorEffect =
   | {
     readonly type: "actorRefused";
     readonly requestId: string;
-    readonly code: "NameTakenError" | "MobulaError";
+    readonly code: "NameTakenError" | "MobulaError" | "ActorDiedError";
     readonly message: string;
+  }
+  /** From this incarnation on. `ending`: it is about to end, ask again then. */
+  | {
+    readonly type: "actorRevived";
+    readonly requestId: string;
+    readonly incarnation: number;
+    readonly ending: boolean;
   }
   /** Tell when these objects exist. */
   | { readonly type: "awaitDependencies"; readonly actorId: ActorId; readonly args: readonly ArgumentRef[] }

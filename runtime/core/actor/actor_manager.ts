@@ -17,7 +17,7 @@
  *   2 Its stored constructor arguments exist. Then: placed by the scheduler, started by that node's agent.
  *   3 The constructor has run. Only the present incarnation's word counts: what an earlier one says is stopped.
  *   4 Its worker or node died, or it was killed with restart, and restarts are left: the next incarnation is placed.
- *   5 Killed, exited, out of scope, owner or job gone, constructor failed, cannot be placed, or no restarts left.
+ *   5 Killed, exited, out of scope (from where it may come back: actor_revivals.ts), owner or job gone, constructor failed, cannot be placed, or no restarts left.
  *
  * An incarnation number is persisted before its start leaves the head, so that a restarted head never gives it twice. After
  * a head's restart, actors on nodes that come back and report them stay; those that are not reported within MISSING_MS
@@ -28,27 +28,25 @@ import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { ActorSpec, ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import type { ActorIncarnation } from "../../protocol/light_actor_messages.ts";
 import type { Core } from "../core.ts";
+import { UnknownActors } from "./unknown_actors.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "./actor_events.ts";
 import { ActorLife, isPending } from "./actor_life.ts";
+import { ActorRevivals } from "./actor_revivals.ts";
 import { type ActorEntry, ActorTable, recordOf, statusOf } from "./actor_table.ts";
 
 /** How long a report of an actor's end may lag behind its node's registration. */
 export const MISSING_MS: number = 1_000;
-/** How long a watched actor may be unknown before its watchers hear that it does not exist. */
-export const UNKNOWN_MS: number = 60_000;
 /** Dead owners that are remembered: their creations may arrive late. */
 export const DEAD_OWNERS_KEPT: number = 10_000;
-/** Unknown actors that may be watched; above that the oldest are answered at once. */
-export const UNKNOWN_MAX: number = 10_000;
 
 type Event<T extends ActorEvent["type"]> = Extract<ActorEvent, { type: T }>;
 
 export class ActorManager implements Core<ActorEvent, ActorEffect> {
   readonly #table: ActorTable = new ActorTable();
   readonly #life: ActorLife = new ActorLife(this.#table);
+  readonly #revivals: ActorRevivals = new ActorRevivals(this.#table, this.#life);
   readonly #deadOwners: Set<ProcessId> = new Set();
-  /** Watched actors that are not known, with the time when they are given up. */
-  readonly #unknown: Map<ActorId, number> = new Map();
+  readonly #unknown: UnknownActors = new UnknownActors(this.#table);
 
   /** `restored`: the store's actors after a restart of the head. Feed `tick` and registrations from then on. */
   constructor(nowMs: number = 0, restored: readonly ActorRecord[] = []) {
@@ -75,7 +73,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         this.#lookUp(event, out);
         break;
       case "watchActor":
-        this.#watch(nowMs, event.actorId, event.nodeId, out);
+        this.#watch(nowMs, event, out);
         break;
       case "unwatchActor":
         this.#table.unwatch(event.actorId, event.nodeId);
@@ -86,6 +84,10 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         break;
       case "actorOutOfScope":
         this.#outOfScope(nowMs, event.actorId, out);
+        break;
+      case "actorLineage":
+      case "reviveActor":
+        this.#revivals.step(nowMs, event, this.#end(nowMs), out);
         break;
       case "dependenciesReady":
       case "dependenciesFailed":
@@ -100,10 +102,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
         this.#started(nowMs, event, out);
         break;
       case "actorsStarted":
-        for (const [actorId, incarnation] of event.actors) {
-          const started = { failed: false, message: "", hasErrorValue: false, actorId, incarnation };
-          this.#started(nowMs, { ...event, type: "actorStarted", ...started }, out);
-        }
+        this.#startedMany(nowMs, event, out);
         break;
       case "actorsEnded":
         for (const actor of event.actors) this.#incarnationEnded(nowMs, actor, event, out);
@@ -190,7 +189,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
       if (this.#table.get(spec.actorId) === undefined) {
         added.push(this.#register(nowMs, spec, event.refused, out));
       }
-      this.#watch(nowMs, spec.actorId, event.nodeId, out);
+      this.#watch(nowMs, { actorId: spec.actorId, nodeId: event.nodeId }, out);
     }
     out.push({ type: "actorsCreated", requestId: event.requestId });
     for (const entry of added) this.#awaitArguments(entry, out);
@@ -224,28 +223,23 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     out.push({ type: "actorRefused", requestId, code: "MobulaError", message });
   }
 
-  #watch(nowMs: number, actorId: ActorId, nodeId: NodeId, out: ActorEffect[]): void {
+  #watch(
+    nowMs: number,
+    { actorId, nodeId, owner }: Omit<Event<"watchActor">, "type">,
+    out: ActorEffect[],
+  ): void {
     this.#table.watch(actorId, nodeId);
     const entry = this.#table.get(actorId);
     if (entry !== undefined) {
       out.push({ type: "publishStatus", nodes: [nodeId], status: statusOf(entry) });
       return;
     }
+    // Its creation waits for arguments in its owner's process, and always will.
+    if (owner !== undefined && this.#deadOwners.has(owner)) {
+      return this.#unknown.giveUp(actorId, out, ownerDied(owner));
+    }
     // Its creation may be on its way (an unnamed actor's handle is used at once), or it was forgotten long ago.
-    if (!this.#unknown.has(actorId)) this.#unknown.set(actorId, nowMs + UNKNOWN_MS);
-    if (this.#unknown.size > UNKNOWN_MAX) this.#giveUp(this.#unknown.keys().next().value!, out);
-  }
-
-  #giveUp(actorId: ActorId, out: ActorEffect[]): void {
-    this.#unknown.delete(actorId);
-    const nodes = this.#table.watchersOf(actorId);
-    for (const node of nodes) this.#table.unwatch(actorId, node);
-    const message =
-      `actor ${actorId} is not known: it ended long ago, or its creation never reached the head`;
-    const deathCause: DeathCause = { code: "CREATION_FAILED", message };
-    const nothing = { nodeId: null, workerId: null, socketPath: null, pid: null, restartsLeft: 0 };
-    const status: ActorStatus = { actorId, state: "DEAD", incarnation: 0, ...nothing, deathCause };
-    out.push({ type: "publishStatus", nodes, status });
+    this.#unknown.add(nowMs, actorId, owner, out);
   }
 
   #kill(nowMs: number, event: Event<"killActor">, out: ActorEffect[]): void {
@@ -267,11 +261,18 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     if (entry === undefined || entry.state === "DEAD" || entry.spec.detached || entry.spec.name !== "") {
       return;
     }
-    const message = `actor ${actorId} ended because its last handle was released`;
-    entry.ending = { code: "OUT_OF_SCOPE", message };
-    if (entry.state === "ALIVE") this.#life.stop(entry, true, entry.ending, out);
-    // Not started yet, so no call can be on its way: handles with calls in flight keep it in scope.
-    else this.#life.die(nowMs, entry, entry.ending, out);
+    if (!this.#revivals.postpones(entry)) this.#end(nowMs)(entry, out);
+  }
+
+  /** How an actor ends that nobody refers to. */
+  #end(nowMs: number): (entry: ActorEntry, out: ActorEffect[]) => void {
+    return (entry, out) => {
+      const message = `actor ${entry.spec.actorId} ended because its last handle was released`;
+      entry.ending = { code: "OUT_OF_SCOPE", message };
+      if (entry.state === "ALIVE") this.#life.stop(entry, true, entry.ending, out);
+      // Not started yet, so no call can be on its way: handles with calls in flight keep it in scope.
+      else this.#life.die(nowMs, entry, entry.ending, out);
+    };
   }
 
   #dependencies(
@@ -318,6 +319,13 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     this.#life.start(entry, event.nodeId, out);
   }
 
+  #startedMany(nowMs: number, event: Event<"actorsStarted">, out: ActorEffect[]): void {
+    for (const [actorId, incarnation] of event.actors) {
+      const started = { failed: false, message: "", hasErrorValue: false, actorId, incarnation };
+      this.#started(nowMs, { ...event, type: "actorStarted", ...started }, out);
+    }
+  }
+
   #started(nowMs: number, event: Event<"actorStarted">, out: ActorEffect[]): void {
     const { actorId, incarnation, nodeId } = event;
     const entry = this.#table.get(actorId);
@@ -346,6 +354,8 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     if (this.#deadOwners.size > DEAD_OWNERS_KEPT) {
       this.#deadOwners.delete(this.#deadOwners.values().next().value!);
     }
+    this.#unknown.ownerDied(processId, ownerDied(processId), out);
+    this.#revivals.processGone(processId, this.#end(nowMs), out);
     for (const entry of this.#table.living()) {
       if (entry.spec.owner === processId && !entry.spec.detached) {
         this.#life.die(nowMs, entry, ownerDied(processId), out);
@@ -371,9 +381,8 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   #nodeDied(nowMs: number, event: Event<"nodeDied">, out: ActorEffect[]): void {
     const { nodeId, reason } = event;
     for (const actorId of this.#table.watchedBy(nodeId)) this.#table.unwatch(actorId, nodeId);
-    for (const actorId of [...this.#unknown.keys()]) {
-      if (this.#table.watchersOf(actorId).length === 0) this.#unknown.delete(actorId);
-    }
+    this.#unknown.prune();
+    this.#revivals.nodeGone(nodeId, this.#end(nowMs), out);
     // Owners first: what dies with its owner is not restarted.
     for (const entry of this.#table.living()) {
       if (entry.spec.ownerNode !== nodeId || entry.spec.detached) continue;
@@ -427,6 +436,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   }
 
   #jobEnded(nowMs: number, event: Event<"jobEnded">, out: ActorEffect[]): void {
+    this.#revivals.jobEnded(event.jobId, out);
     // A detached actor outlives its job, and so does what its process owns.
     const spared = new Set<ProcessId>();
     for (const entry of this.#table.living()) {
@@ -448,7 +458,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   }
 
   #tick(nowMs: number, out: ActorEffect[]): void {
-    for (const [actorId, dueMs] of [...this.#unknown]) if (nowMs >= dueMs) this.#giveUp(actorId, out);
+    this.#unknown.tick(nowMs, out);
     for (const entry of [...this.#life.timed]) {
       const { spec, state, incarnation } = entry;
       if (entry.placeAtMs !== null && nowMs >= entry.placeAtMs) {

@@ -17,7 +17,8 @@ const TRANSITIONS: Readonly<Record<ActorState, readonly ActorState[]>> = {
   PENDING_CREATION: ["ALIVE", "RESTARTING", "DEAD"],
   ALIVE: ["RESTARTING", "DEAD"],
   RESTARTING: ["ALIVE", "RESTARTING", "DEAD"],
-  DEAD: [],
+  // Out of scope, and brought back (actor_revivals.ts).
+  DEAD: ["RESTARTING"],
 };
 
 export interface ActorEntry {
@@ -43,6 +44,20 @@ export interface ActorEntry {
   placeAtMs: number | null;
   /** Since when its node, which came back, has not reported it; null when all is well. */
   missingSinceMs: number | null;
+  /** Who may want results of its calls made again; null for most actors. */
+  lineage: ActorLineage | null;
+}
+
+/** See actor_revivals.ts. */
+export interface ActorLineage {
+  /** Processes that have results of its calls, which it may have to make again, and their nodes. */
+  readonly keepers: Map<ProcessId, NodeId>;
+  /** Those of them that have calls for it now, without a handle. */
+  readonly revivers: Set<ProcessId>;
+  /** It has no handles: it ends when no reviver is left. */
+  isUnreferenced: boolean;
+  /** How often it was brought back. */
+  restarts: number;
 }
 
 export class ActorTable {
@@ -137,6 +152,19 @@ export class ActorTable {
     out.push({ type: "forgetActor", actorId: oldest });
   }
 
+  /** A dead actor is to be constructed once more. */
+  exhume(entry: ActorEntry): void {
+    this.transition(entry, "RESTARTING");
+    this.#dead.delete(entry.spec.actorId);
+    entry.deathCause = entry.ending = entry.endedMs = null;
+    entry.nodeId =
+      entry.workerId =
+      entry.socketPath =
+      entry.pid =
+        null;
+    entry.incarnation++;
+  }
+
   persist(entry: ActorEntry, out: ActorEffect[]): void {
     out.push({ type: "persistActor", record: recordOf(entry) });
   }
@@ -211,12 +239,23 @@ export function statusOf(entry: ActorEntry): ActorStatus {
     deathCause,
     ...(spec.isolation === "shared" ? { shared: true as const } : {}),
   };
-  return entry.hasErrorValue ? { ...status, hasErrorValue: true } : status;
+  return {
+    ...status,
+    ...(entry.hasErrorValue && { hasErrorValue: true }),
+    ...(entry.lineage !== null && entry.lineage.restarts > 0 && { lineageRestarts: entry.lineage.restarts }),
+  };
 }
 
 export function recordOf(entry: ActorEntry): ActorRecord {
   const { spec, createdMs, startedMs, endedMs } = entry;
-  return { spec, status: statusOf(entry), createdMs, startedMs, endedMs };
+  const record = { spec, status: statusOf(entry), createdMs, startedMs, endedMs };
+  return isRevivable(entry) ? { ...record, revivable: true } : record;
+}
+
+/** Whether it ended only because nobody had a handle, while somebody has results of its calls. */
+export function isRevivable({ deathCause, lineage, restartsLeft }: ActorEntry): boolean {
+  const isKept = lineage !== null && lineage.keepers.size > 0;
+  return isKept && deathCause?.code === "OUT_OF_SCOPE" && restartsLeft !== 0;
 }
 
 function newEntry(spec: ActorSpec, nowMs: number): ActorEntry {
@@ -238,6 +277,7 @@ function newEntry(spec: ActorSpec, nowMs: number): ActorEntry {
     failedStarts: 0,
     placeAtMs: null,
     missingSinceMs: null,
+    lineage: null,
   };
 }
 

@@ -191,6 +191,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "actorsStarted":
       case "actorsEnded":
       case "actorOutOfScope":
+      case "actorLineage":
         reply(event.requestId, {}, true, out);
     }
   }
@@ -386,6 +387,11 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "actorRefused":
         replyError(effect.requestId, effect, true, out);
         break;
+      case "actorRevived": {
+        const { requestId, incarnation, ending } = effect;
+        reply(requestId, { incarnation, ending }, true, out);
+        break;
+      }
       case "awaitDependencies":
         this.#awaitDependencies(nowMs, effect, out);
         break;
@@ -464,7 +470,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       }
       case "locateFailed":
-        if (this.#dependency(nowMs, effect.requestId, effect.message, out)) break;
+        if (this.#dependency(nowMs, effect.requestId, problemOf(effect), out)) break;
         replyError(effect.requestId, effect, false, out);
         break;
       default:
@@ -483,4 +489,9 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
     } else if (complete) this.#stepActors(nowMs, { type: "dependenciesReady", actorId }, out);
     return true;
   }
+}
+
+/** Why an actor's argument will never exist. One that is lost may be made again: its node finds out when it pulls it. */
+function problemOf({ code, message }: Of<DirectoryEffect, "locateFailed">): string | null {
+  return code === "ObjectLostError" ? null : message;
 }

@@ -21,8 +21,8 @@ export type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { t
 export type ActorRequest =
   | Omit<Of<ActorEvent, "createActor">, "refused">
   | Omit<Of<ActorEvent, "createActors">, "refused">
-  | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor">
-  | (Of<ActorEvent, "actorOutOfScope" | "actorStarted" | "actorsStarted" | "actorsEnded"> & {
+  | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor" | "reviveActor">
+  | (Of<ActorEvent, "actorOutOfScope" | "actorStarted" | "actorsStarted" | "actorsEnded" | "actorLineage"> & {
     readonly requestId: string;
   });
 

@@ -277,12 +277,12 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     const pull = this.#pulls.get(event.id);
     if (pull?.state !== "reserving") return; // Set back meanwhile.
     if (event.forever) {
-      this.#failAll(pull.id, "ObjectStoreFullError", event.message, effects);
+      this.#failAll(pull.id, event.code, event.message, effects);
       return;
     }
     // What fills the store may go: leases end, views are collected. Later, then, and not for ever.
     pull.lastError = event.message;
-    pull.lastCode = "ObjectStoreFullError";
+    pull.lastCode = event.code;
     this.#setState(pull, "located");
     this.#pause(nowMs, pull, effects);
   }

@@ -47,6 +47,7 @@ export type PullEvent =
     readonly type: "reserveFailed";
     readonly id: ObjectId;
     readonly forever: boolean;
+    readonly code: "ObjectStoreFullError" | "OutOfDiskError";
     readonly message: string;
   }
   /** That node has sent the part that it was asked for, and others are missing. */

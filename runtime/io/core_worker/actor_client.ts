@@ -4,7 +4,7 @@
  * @module
  */
 import { TASK_EVENT_INTERVAL_MS } from "../../common/config.ts";
-import { ActorUnavailableError, PendingCallsLimitExceededError } from "../../common/errors.ts";
+import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
@@ -12,7 +12,7 @@ import { ActorQueue } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import { encodeArguments } from "./arguments.ts";
-import { constructorError, describeActor, diedError } from "./actor_errors.ts";
+import { constructorError, diedError, unavailableError } from "./actor_errors.ts";
 import { laneOf } from "./concurrency_groups.ts";
 import { callRow } from "./call_rows.ts";
 import type { CoreContext } from "./core_context.ts";
@@ -46,6 +46,8 @@ export class ActorClient implements WorkerLinkObserver {
   handles = 0;
   /** This process has asked for it and has no answer yet. */
   isCreating = false;
+  /** What is said of earlier incarnations does not concern it. */
+  since = 0;
   readonly #core: CoreContext;
   readonly #registry: ActorRegistry;
   readonly #queue: ActorQueue<OwnCall>;
@@ -107,7 +109,7 @@ export class ActorClient implements WorkerLinkObserver {
       );
     }
     const core = this.#core;
-    const called = this.#methodOf(method);
+    const called = this.methodOf(method);
     const { name } = called.stats;
     const args = encodeArguments(core, values, name);
     const sequence = core.nextSequence();
@@ -121,8 +123,8 @@ export class ActorClient implements WorkerLinkObserver {
     if (parent !== null) parent.adopt(call);
     if (signal !== null) this.#join(signal, call);
     core.recorder.touch();
-    if (core.namesPending) core.afterNames(() => this.#submit(call));
-    else this.#submit(call);
+    if (core.namesPending) core.afterNames(() => this.submit(call));
+    else this.submit(call);
     return opened?.given ?? core.objects.refsOf(returns);
   }
 
@@ -179,7 +181,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- calls -------------------------------------------------------------------------------------------------------------
 
-  #submit(call: OwnCall): void {
+  submit(call: OwnCall): void {
     if (call.ended) return; // It was cancelled while it waited for names, or before.
     const { args } = call;
     if (args.isReady) this.#ready(call);
@@ -301,6 +303,10 @@ export class ActorClient implements WorkerLinkObserver {
     if (reply.error === null) stats.finished++;
     else stats.failed++;
     this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
+    // A durable actor's state would have it twice.
+    if ((reply.results !== null || call.isGenerator) && this.info.checkpointEvery === undefined) {
+      this.#core.rebuilds.keep(call, reply.results);
+    }
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
     this.#end(call, reply.error === null && this.#isKept(call));
     return holds;
@@ -419,13 +425,9 @@ export class ActorClient implements WorkerLinkObserver {
     this.#host?.forget(call.sequence);
     if (call.isAnswered) return this.#end(call);
     if (call.cancelled) return this.#failCancelled(call, null);
-    const error = kind === "died" ? this.#diedError(cause) : new ActorUnavailableError(
-      `${
-        describeActor(this.info)
-      } was lost while ${call.method.name} was under way; the call may or may not have run` +
-        (cause === null ? "" : `: ${cause.message}`),
-      { actorId: this.info.actorId, preempted: cause?.code === "PREEMPTED" },
-    );
+    const error = kind === "died"
+      ? this.#diedError(cause)
+      : unavailableError(this.info, call.method.name, cause);
     this.#fail(call, this.#core.objects.encodeError(error));
   }
 
@@ -447,7 +449,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- history ---------------------------------------------------------------------------------------------------------------
 
-  #methodOf(name: string): CalledMethod {
+  methodOf(name: string): CalledMethod {
     let method = this.#methods.get(name);
     if (method === undefined) {
       const stats = this.#core.recorder.stats(`${this.info.className}.${name}`, "ACTOR_TASK");

@@ -3,7 +3,7 @@
  * @module
  */
 import { setClassNames, userClassNames } from "../../common/error_matching.ts";
-import { ActorDiedError, RuntimeEnvSetupError } from "../../common/errors.ts";
+import { ActorDiedError, ActorUnavailableError, RuntimeEnvSetupError } from "../../common/errors.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
 import type { HandleInfo } from "./handle_info.ts";
 import { deadActorError } from "./worker_fates.ts";
@@ -20,6 +20,15 @@ export function diedError(info: HandleInfo, cause: DeathCause | null): Error {
     preempted: cause?.code === "PREEMPTED",
   };
   return deadActorError(cause, message, fields);
+}
+
+/** Its incarnation ended under a call that may not be tried again. */
+export function unavailableError(info: HandleInfo, method: string, cause: DeathCause | null): Error {
+  return new ActorUnavailableError(
+    `${describeActor(info)} was lost while ${method} was under way; the call may or may not have run` +
+      (cause === null ? "" : `: ${cause.message}`),
+    { actorId: info.actorId, preempted: cause?.code === "PREEMPTED" },
+  );
 }
 
 /** Its constructor threw this: also an instance of the user's class. */

@@ -19,6 +19,7 @@ import {
   makeHandle,
   methodInfo,
 } from "./actor_handle.ts";
+import { ActorRebuilds, type ActorSource } from "./actor_rebuilds.ts";
 import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { checkGroup } from "./concurrency_groups.ts";
@@ -49,7 +50,7 @@ interface Creating {
 }
 
 /** See the module's header. */
-export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
+export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, RunningSource {
   readonly #core: CoreContext;
   readonly #host: ActorHost;
   /** Two for an actor that was made with getIfExists and was there: what waits at one does not wait at the other. */
@@ -68,8 +69,11 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #creations = new WeakMap<ActorClient, Promise<void>>();
   readonly hosts: HostLinks;
 
+  readonly rebuilds: ActorRebuilds;
+
   constructor(core: CoreContext, host: ActorHost) {
     this.#core = core;
+    this.rebuilds = new ActorRebuilds(core, this);
     this.#host = host;
     this.hosts = new HostLinks(core);
     core.recorder.addSource(this);
@@ -149,6 +153,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     const info: HandleInfo = {
       actorId: actorId(this.#host.randomHex(8)),
       home: core.identity.node,
+      owner: core.identity.self,
       className,
       methods,
       ordered: (options.maxConcurrency ?? 1) === 1,
@@ -271,7 +276,9 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
     if (client === undefined) {
       client = this.#newClient(info);
       this.#count(client, false);
-      this.#core.link.notify("watchActor", { actorId: info.actorId });
+      // What is not counted may outlive its owner.
+      const owner = info.counted ? info.owner : undefined;
+      this.#core.link.notify("watchActor", { actorId: info.actorId, owner });
     }
     return makeHandle(client, this);
   }
@@ -305,16 +312,41 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   #end(client: ActorClient): void {
     if (this.#ended.has(client)) return;
     this.#ended.add(client);
+    const { actorId } = client.info;
     client.calls.dropKept(); // What a durable actor may lose is not repeated from here any more.
-    this.#clients.delete(client.info.actorId, client);
-    this.#creationArgs.get(client)?.release();
+    this.#clients.delete(actorId, client);
+    if (!this.rebuilds.isKept(actorId)) this.#creationArgs.get(client)?.release();
     this.#uses.get(client)?.end();
     this.#uses.delete(client);
+    this.rebuilds.ended(client);
   }
 
   #count(client: ActorClient, owned: boolean): void {
     const { counted, actorId: id, home } = client.info;
     if (counted) this.#uses.set(client, this.#core.actorUses.begin({ id, home }, owned));
+  }
+
+  /** ActorSource. */
+  liveClient(actorId: ActorId): ActorClient | undefined {
+    return this.#clients.of(actorId).find(({ status }) => status?.state !== "DEAD");
+  }
+
+  /** ActorSource. */
+  clientAgain(info: HandleInfo): ActorClient {
+    const client = this.#newClient(info);
+    this.#count(client, false);
+    client.isCreating = true;
+    this.busyChanged(client);
+    return client;
+  }
+
+  /** ActorSource. */
+  creationArgsOf(actorId: ActorId): CallArguments | null {
+    for (const client of this.#clients.of(actorId)) {
+      const args = this.#creationArgs.get(client);
+      if (args !== undefined) return args;
+    }
+    return null;
   }
 
   #newClient(info: HandleInfo): ActorClient {
@@ -328,6 +360,7 @@ export class ActorManager implements ActorRegistry, HandleOwner, RunningSource {
   updated(status: ActorStatus, errorValue: Uint8Array | null): void {
     // None: its handles are gone; a late word.
     for (const client of this.#clients.of(status.actorId)) {
+      if (status.incarnation < client.since) continue;
       client.updated(status, errorValue);
       if (status.state === "DEAD") this.#creationArgs.get(client)?.release();
     }
@@ -364,6 +397,7 @@ export function infoOf(spec: ActorSpec): HandleInfo {
   return {
     actorId: spec.actorId,
     home: spec.ownerNode,
+    owner: spec.owner,
     className: spec.className,
     methods: spec.methods as Record<string, MethodInfo>,
     ordered: spec.maxConcurrency === 1,

@@ -26,6 +26,7 @@ import type { Held } from "./actor_uses.ts";
 import { ItemOutlet } from "./item_outlet.ts";
 import type { Callable, WorkItem } from "./work_item.ts";
 import type { ObjectManager } from "./objects.ts";
+import { answered } from "./stay_awake.ts";
 
 /** A function that a caller defined here; loaded when it is first called. */
 export class LoadedFunction {
@@ -136,8 +137,10 @@ export class Caller {
         this.assigned = JSON.parse(new TextDecoder().decode(header)) as Assignment;
         return;
       case PushType.pushTasks:
+        answered();
         return this.#receiver.receive(this.#readItems(header, false));
       case PushType.pushCalls:
+        answered();
         return this.#receiver.receive(this.#readItems(header, true));
       case PushType.pushHosted:
         return this.#receiver.receiveHosted(this.#readHosted(header));

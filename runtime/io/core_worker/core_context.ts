@@ -14,7 +14,9 @@ import type { Entry } from "./entry.ts";
 import type { FunctionTable } from "./functions.ts";
 import type { ItemCalls } from "./item_calls.ts";
 import type { ObjectManager } from "./objects.ts";
+import type { ActorRebuilds } from "./actor_rebuilds.ts";
 import type { PushChannel } from "./push_channel.ts";
+import type { Rebuilds } from "./rebuilds.ts";
 import type { TaskRecorder } from "./recorder.ts";
 import type { ValueCodec } from "./value_codec.ts";
 import type { WorkerLink } from "./worker_link.ts";
@@ -70,6 +72,8 @@ export interface CoreContext {
   readonly recorder: TaskRecorder;
   readonly itemCalls: ItemCalls;
   readonly cancels: CancelManager;
+  readonly rebuilds: Rebuilds;
+  readonly actorRebuilds: ActorRebuilds;
   /** Milliseconds since the epoch, monotonic within the process. */
   nowMs(): number;
   currentTask(): CurrentTask | null;

@@ -27,6 +27,7 @@ import { taskMaxRetries } from "../environment.ts";
 import type { Handlers } from "../transport/rpc.ts";
 import { AgentLink, type AgentRpc } from "./agent_link.ts";
 import { ActorManager } from "./actors.ts";
+import type { ActorRebuilds } from "./actor_rebuilds.ts";
 import { ActorUses } from "./actor_uses.ts";
 import { CancelManager } from "./cancels.ts";
 import { exceptionNames } from "./actor_handle.ts";
@@ -43,6 +44,7 @@ import { type BlockingObserver, ObjectManager } from "./objects.ts";
 import { Puts } from "./puts.ts";
 import { PlacementGroups } from "./placement_group.ts";
 import { type PushChannel, RelayTable } from "./push_channel.ts";
+import type { Rebuilds } from "./rebuilds.ts";
 import { TaskRecorder } from "./recorder.ts";
 import type { RemoteClass, RemoteCode, RemoteFunction } from "./remote_function.ts";
 import { StoreAccess } from "./store_access.ts";
@@ -149,6 +151,7 @@ export class CoreWorker implements CoreContext {
       recorder: this.recorder,
       blocking: options.blocking ?? NOT_BLOCKING,
       released: (id) => this.tasks.rebuilds.released(id),
+      lent: (id) => this.tasks.rebuilds.lent(id),
     });
     this.puts = new Puts(this, this.store);
     this.cancels = new CancelManager(this);
@@ -174,6 +177,7 @@ export class CoreWorker implements CoreContext {
       },
       cancelTask: (params) => this.cancels.routed(params),
       rebuildObject: (params) => this.tasks.rebuilds.rebuild(params),
+      remakeObjects: (params, sections) => this.tasks.rebuilds.remake(params, sections),
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
       explain: ({ id }) => ({ call: this.explain(id) }),
@@ -245,6 +249,14 @@ export class CoreWorker implements CoreContext {
 
   nextSequence(): number {
     return this.#sequence++;
+  }
+
+  get rebuilds(): Rebuilds {
+    return this.tasks.rebuilds;
+  }
+
+  get actorRebuilds(): ActorRebuilds {
+    return this.actors.rebuilds;
   }
 
   currentTask(): CurrentTask | null {

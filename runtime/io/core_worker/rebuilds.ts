@@ -11,11 +11,20 @@
  * @module
  */
 import { errorOfCode, ObjectLostError } from "../../common/errors.ts";
-import { type ObjectId, returnId, taskId, taskOfObject } from "../../common/ids.ts";
+import {
+  type ActorId,
+  type NodeId,
+  type ObjectId,
+  type ProcessId,
+  returnId,
+  type TaskId,
+  taskId,
+  taskOfObject,
+} from "../../common/ids.ts";
 import { Lineage, type RebuildPlan, type Rerun } from "../../core/worker/lineage.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
-import type { RebuildHeadMethods, RebuildMethods } from "../../protocol/rebuild_messages.ts";
-import { type ReplyResult, ValueKind } from "../../protocol/push.ts";
+import type { HeirMethods, RebuildHeadMethods, RebuildMethods } from "../../protocol/rebuild_messages.ts";
+import { type MakesAgain, type ReplyResult, ValueKind } from "../../protocol/push.ts";
 import { maxLineageBytes } from "../environment.ts";
 import { keptAgain, type KeptArguments } from "./arguments.ts";
 import { cancelledError } from "./cancels.ts";
@@ -23,9 +32,12 @@ import type { CoreContext } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import { sequenceOf } from "./explain.ts";
 import { ItemReceiver } from "./item_receiver.ts";
+import { OwnCall } from "./own_call.ts";
 import { OwnTask } from "./own_task.ts";
 import { RemadeItems } from "./remade_items.ts";
-import { type AgainInit, type Submission, TaskSubmission } from "./submissions.ts";
+import { type AgainInit, CallSubmission, type Submission, TaskSubmission } from "./submissions.ts";
+import type { TaskManager } from "./tasks.ts";
+import { readLineage, tellLineage } from "./travelling_lineage.ts";
 
 type Plan = Extract<RebuildPlan<Submission>, { type: "rebuild" }>;
 
@@ -35,20 +47,30 @@ const ASKED_TOGETHER = 10_000;
 /** See the module's header. */
 export class Rebuilds {
   readonly #core: CoreContext;
-  readonly #lineage: Lineage<Submission> = new Lineage(maxLineageBytes());
+  readonly #lineage: Lineage<Submission> = new Lineage(maxLineageBytes(), (what) => {
+    this.#told.delete(this.#sequenceOfTask(what.task)!);
+    if (what instanceof CallSubmission) this.#core.actorRebuilds.forget(what.actorId, what.sequence);
+  });
   /** Entries of freed arguments that were made anew, by their old ids. */
   readonly #anew: Map<ObjectId, WeakRef<Entry>> = new Map();
-  /** Generators whose lost items are being found out. */
-  readonly #looking: Map<number, Promise<void>> = new Map();
+  /** Generators, and actors, whose lost results are being found out. */
+  readonly #looking: Map<number | ActorId, Promise<void>> = new Map();
 
-  constructor(core: CoreContext) {
+  /** Tasks whose lineage this process's agent has, too. */
+  readonly #told: Set<number> = new Set();
+  /** Generators that have not ended, and of which refs have left. */
+  readonly #lentEarly: Set<number> = new Set();
+  readonly #manager: TaskManager;
+
+  constructor(core: CoreContext, manager: TaskManager) {
     this.#core = core;
+    this.#manager = manager;
   }
 
-  /** A task has ended with these results, and its arguments are not let go yet. A generator's say nothing. */
-  keep(task: OwnTask, results: readonly ReplyResult[] | null): void {
-    if (task.call.maxRetries === 0) return;
-    if (task.call.items !== null) return this.#keepItems(task);
+  /** A task or call has ended with these results, and its arguments are not let go yet. A generator's say nothing. */
+  keep(task: OwnTask | OwnCall, results: readonly ReplyResult[] | null): void {
+    if (task.maxRetries === 0) return;
+    if (task.isGenerator) return this.#keepItems(task);
     const stored: number[] = [];
     for (const [index, { kind }] of (results ?? []).entries()) {
       if (kind === ValueKind.stored && !task.returns[index]!.released) stored.push(index);
@@ -59,7 +81,7 @@ export class Rebuilds {
   }
 
   /** A generator has ended, or one of its items was lost before that. */
-  #keepItems(task: OwnTask): void {
+  #keepItems(task: OwnTask | OwnCall): void {
     const taker = this.#core.itemCalls.takerOf(task.sequence);
     if (taker instanceof RemadeItems) {
       const stored = taker.storedReturns();
@@ -73,8 +95,11 @@ export class Rebuilds {
     }
   }
 
-  #remember(task: OwnTask, results: readonly number[], retriesLeft: number): void {
+  #remember(task: OwnTask | OwnCall, results: readonly number[], retriesLeft: number): void {
     if (results.length === 0) return;
+    const isCall = task instanceof OwnCall;
+    // Only its agent may speak to the head for it.
+    if (isCall && this.#core.isRestricted) return;
     const args = task.args.kept();
     if (args === null) return;
     const parts = partsOf(args);
@@ -84,8 +109,46 @@ export class Rebuilds {
       const made = this.#sequenceOf(id);
       return { id, task: made, owned: made !== null || this.#isOurs(id) };
     });
-    const what = new TaskSubmission(this.#core, task, args);
+    const what = isCall
+      ? new CallSubmission(this.#core, task, args)
+      : new TaskSubmission(this.#core, task, args);
+    if (what instanceof CallSubmission) this.#core.actorRebuilds.keep(what.actorId, task.sequence);
     this.#lineage.keep({ sequence: task.sequence, bytes, stored, results, retriesLeft, what });
+    // A ref left before there was a result, if its home knows of it already.
+    const left = task.isGenerator ? this.#lentEarly.delete(task.sequence) : task.returns.some(isKnown);
+    if (left) this.#tell(task.sequence);
+  }
+
+  /** A ref of one of this process's stored objects leaves it. */
+  lent(id: ObjectId): void {
+    const sequence = this.#sequenceOf(id);
+    if (sequence === null || this.#told.has(sequence) || this.#core.objects.find(id)?.cancelled) return;
+    if (this.#lineage.whatOf(sequence) !== null) this.#tell(sequence);
+    else this.#lentBefore(sequence);
+  }
+
+  /** An object of this process is cancelled: it is not made again, not after this process's end either. */
+  cancelled(id: ObjectId): void {
+    const sequence = this.#sequenceOf(id);
+    if (sequence === null || !this.#told.has(sequence)) return;
+    this.#core.link.notify("cancelLineage", { task: taskOfObject(id)! });
+  }
+
+  /** It is told when the generator has ended. */
+  #lentBefore(sequence: number): void {
+    const taker = this.#core.itemCalls.takerOf(sequence);
+    if (taker === null || this.#lentEarly.has(sequence)) return;
+    this.#lentEarly.add(sequence);
+    taker.ended.onSettled({ entrySettled: () => this.#lentEarly.delete(sequence) });
+  }
+
+  /** Should this process end before those who hold its results, they can be made again without it. */
+  #tell(sequence: number): void {
+    if (this.#core.isRestricted || this.#told.has(sequence)) return;
+    const family = this.#lineage.family(sequence, (needed) => this.#told.has(needed));
+    for (const { sequence: told } of family) this.#told.add(told);
+    // With the agent gone, so is what it would be for; with an environment that cannot be had, so is the task.
+    tellLineage(this.#core, family).catch(() => undefined);
   }
 
   /** This process refers to one of its stored objects no longer. */
@@ -113,7 +176,7 @@ export class Rebuilds {
       }
       if (lost >= this.#lineage.made(sequence)) {
         if (this.#isGenerator(sequence)) await this.#lookForItems(entry, sequence);
-        else this.#makeAgain(entry, sequence);
+        else await this.#lookForCalls(entry, sequence);
       }
     }
     if (entry.isPending) {
@@ -152,13 +215,12 @@ export class Rebuilds {
   }
 
   /** Freed arguments' tasks, as new ones: their old results' ids are over everywhere. */
-  #runFirst({ first, last }: Plan): void {
+  #runFirst({ first, last }: Pick<Plan, "first" | "last">): void {
     if (first.length === 0) return;
     const { objects, identity } = this.#core;
     const wanted = new Set([...first, last].flatMap(({ what }) => argumentIds(what.args)));
     for (const rerun of first) {
-      const { name, numReturns, items } = rerun.what;
-      const task = taskId(identity.self, rerun.sequence);
+      const { name, numReturns, items, task } = rerun.what;
       const sequence = this.#core.nextSequence();
       if (items === null) {
         const returns = objects.newReturns(sequence, numReturns, name);
@@ -176,8 +238,32 @@ export class Rebuilds {
         this.#anew.set(id, new WeakRef(entry));
         objects.register(entry); // What an attempt stores before it crashes is counted.
       }
-      this.#runItems(rerun, { sequence, of: sequence }, entries);
+      this.#runItems(rerun, { sequence, of: sequence, as: null }, entries);
     }
+  }
+
+  // ---- calls of actors -----------------------------------------------------------------------------------------------------
+
+  /** An actor that must be brought back for one call is brought back for all whose results were lost with it. */
+  async #lookForCalls(lost: Entry, sequence: number): Promise<void> {
+    const what = this.#lineage.whatOf(sequence);
+    const { actorRebuilds } = this.#core;
+    if (!(what instanceof CallSubmission)) return this.#makeAgain(lost, sequence);
+    const calls = actorRebuilds.revivedWith(what.actorId);
+    if (calls === null) return this.#makeAgain(lost, sequence);
+    return await this.#lookOnce(what.actorId, async () => {
+      const suspects = await this.#lostAmong(calls.flatMap((call) => this.#suspects(lost, call)));
+      for (const entry of suspects) {
+        const call = this.#sequenceOf(entry.id)!;
+        // Lost with another result of its call; or items, which are looked for when they are wanted.
+        if (entry.isPending || this.#isGenerator(call)) continue;
+        try {
+          this.#makeAgain(entry, call);
+        } catch (error) {
+          if (entry === lost) throw error;
+        }
+      }
+    });
   }
 
   // ---- generators ----------------------------------------------------------------------------------------------------------
@@ -186,38 +272,50 @@ export class Rebuilds {
     const known = this.#lineage.whatOf(sequence);
     if (known !== null) return known.items !== null;
     const work = this.#core.itemCalls.takerOf(sequence)?.ended.maker ?? null;
-    if (!(work instanceof OwnTask) || work.call.maxRetries === 0) return false;
+    if (!(work instanceof OwnTask || work instanceof OwnCall) || work.maxRetries === 0) return false;
     this.#keepItems(work); // It runs still.
     return this.#lineage.whatOf(sequence) !== null;
   }
 
-  /** Once for all who find items of one generator lost at the same time. */
   #lookForItems(lost: Entry, sequence: number): Promise<void> {
-    const looking = this.#looking.get(sequence) ?? this.#makeItemsAgain(lost, sequence).finally(() => {
-      this.#looking.delete(sequence);
-    });
-    this.#looking.set(sequence, looking);
+    return this.#lookOnce(sequence, () => this.#makeItemsAgain(lost, sequence));
+  }
+
+  /** Once for all who find results of one generator, or one actor, lost at the same time. */
+  #lookOnce(key: number | ActorId, look: () => Promise<void>): Promise<void> {
+    const looking = this.#looking.get(key) ?? look().finally(() => this.#looking.delete(key));
+    this.#looking.set(key, looking);
     return looking;
   }
 
   async #makeItemsAgain(lost: Entry, sequence: number): Promise<void> {
-    const of = taskId(this.#core.identity.self, sequence);
-    const suspects: Entry[] = [];
-    for (const index of this.#lineage.live(sequence)) {
-      const entry = this.#held(returnId(of, index));
-      if (entry?.state === "stored" && entry.location === lost.location) suspects.push(entry);
-    }
-    const stored = await this.#storedAmong(suspects.map(({ id }) => id));
     const entries = new Map<number, Entry>();
-    for (const entry of suspects) {
-      if (stored.has(entry.id) || entry.state !== "stored" || entry.released) continue;
+    for (const entry of await this.#lostAmong(this.#suspects(lost, sequence))) {
       entries.set(indexOf(entry.id) - 1, entry);
     }
     if (entries.size === 0) return; // Somebody else has them, or nobody wants them any more.
     const plan = this.#planFor(lost, sequence);
     this.#runFirst(plan);
     this.#lineage.remaking(sequence);
-    this.#runItems(plan.last, { sequence: this.#core.nextSequence(), of: sequence }, entries);
+    const { self: owner, node: home } = this.#core.identity;
+    const as = { task: taskId(owner, sequence), home, owner };
+    this.#runItems(plan.last, { sequence: this.#core.nextSequence(), of: sequence, as }, entries);
+  }
+
+  /** A task's results that were where the lost one was. */
+  #suspects(lost: Entry, sequence: number): Entry[] {
+    const task = taskId(this.#core.identity.self, sequence);
+    const suspects: Entry[] = [];
+    for (const index of this.#lineage.live(sequence)) {
+      const entry = this.#held(returnId(task, index));
+      if (entry?.state === "stored" && entry.location === lost.location) suspects.push(entry);
+    }
+    return suspects;
+  }
+
+  async #lostAmong(suspects: readonly Entry[]): Promise<Entry[]> {
+    const stored = await this.#storedAmong(suspects.map(({ id }) => id));
+    return suspects.filter(({ id, state, released }) => !stored.has(id) && state === "stored" && !released);
   }
 
   async #storedAmong(ids: readonly ObjectId[]): Promise<ReadonlySet<ObjectId>> {
@@ -233,18 +331,67 @@ export class Rebuilds {
     return all;
   }
 
-  /** `of`: the number of the call whose items they are; the run's own for items with new ids. */
+  /** `of`: the number of the call whose items they are; the run's own for items with new ids, or of another process. */
   #runItems(
     rerun: Rerun<Submission>,
-    { sequence, of }: { readonly sequence: number; readonly of: number },
+    { sequence, of, as }: { readonly sequence: number; readonly of: number; readonly as: MakesAgain | null },
     entries: ReadonlyMap<number, Entry>,
   ): void {
     const core = this.#core;
     const { name, items } = rerun.what;
     const taker = new RemadeItems({ core, sequence, of, name, limit: items!.limit, entries });
     core.itemCalls.again(sequence, taker);
-    const as = of === sequence ? null : taskId(core.identity.self, of);
     this.#run(rerun, { sequence, as, returns: [taker.ended] }, [taker.ended, ...entries.values()]);
+  }
+
+  // ---- for a process that is gone ------------------------------------------------------------------------------------------
+
+  /** CoreMethods.remakeObjects: this process holds results of a task whose owner is gone, and runs it in its place. */
+  async remake(
+    { as, tasks, wanted }: HeirMethods["remakeObjects"]["params"],
+    sections: readonly Uint8Array[],
+  ): Promise<HeirMethods["remakeObjects"]["result"]> {
+    const { objects, identity } = this.#core;
+    const sequence = this.#core.nextSequence();
+    const reruns = readLineage(this.#core, this.#manager, tasks, sections).map((rerun) => {
+      return { ...rerun, sequence };
+    });
+    const last = reruns.pop()!;
+    this.#runFirst({ first: reruns, last });
+    const { name, numReturns, items } = last.what;
+    const made = new Map<number, Entry>();
+    if (items === null) {
+      const returns = objects.newReturns(sequence, numReturns, name);
+      for (const [index, entry] of returns.entries()) made.set(index, entry);
+      this.#run(last, { sequence, as, returns }, returns);
+    } else {
+      for (const index of wanted) made.set(index, Entry.ofReturn(identity, sequence, index, name));
+      const entries = new Map([...made].map(([index, entry]) => [index - 1, entry]));
+      this.#runItems(last, { sequence, of: sequence, as }, entries);
+    }
+    return {
+      made: await Promise.all([...made].map(async ([index, entry]) => {
+        const id = returnId(as.task, index);
+        return { id, at: await this.#settledAs(entry, { ...as, id }) };
+      })),
+    };
+  }
+
+  /** Where the object is that an entry of this process's stands for. */
+  async #settledAs(
+    entry: Entry,
+    as: { readonly id: ObjectId; readonly home: NodeId; readonly owner: ProcessId },
+  ): Promise<NodeId> {
+    const { objects, identity } = this.#core;
+    entry.count++;
+    if (entry.isPending) {
+      await new Promise<void>((settled) => entry.onSettled({ entrySettled: () => settled() }));
+    }
+    const isStored = entry.state === "stored";
+    if (!isStored) await objects.publishAs(entry, as);
+    const at = isStored ? entry.location! : identity.node;
+    objects.drop(entry);
+    return at;
   }
 
   // ---- runs ----------------------------------------------------------------------------------------------------------------
@@ -284,12 +431,21 @@ export class Rebuilds {
 
   #sequenceOf(id: ObjectId): number | null {
     const task = taskOfObject(id);
-    return task === null ? null : sequenceOf(task, this.#core.identity.self);
+    return task === null ? null : this.#sequenceOfTask(task);
+  }
+
+  #sequenceOfTask(task: TaskId): number | null {
+    return sequenceOf(task, this.#core.identity.self);
   }
 
   #isOurs(id: ObjectId): boolean {
     return id.startsWith(`o-${this.#core.identity.self.slice(2)}-`);
   }
+}
+
+/** Its home counts it. */
+function isKnown({ registered }: Entry): boolean {
+  return registered;
 }
 
 function partsOf(args: KeptArguments): readonly (Uint8Array | RefTarget)[] {

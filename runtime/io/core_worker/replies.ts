@@ -15,6 +15,7 @@ import {
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import { ByteReader } from "../../protocol/serialization/mod.ts";
 import type { CoreContext } from "./core_context.ts";
+import { answered } from "./stay_awake.ts";
 import type { Held } from "./actor_uses.ts";
 import type { Entry } from "./entry.ts";
 
@@ -36,6 +37,7 @@ export interface Reply {
 
 /** The replies of one frame, in order. */
 export function readReplies(header: Uint8Array): Reply[] {
+  answered();
   const reader = new ByteReader(header);
   const replies: Reply[] = [];
   const head: ReplyHead = { sequence: 0, status: 0, startMs: 0, runUs: 0 };

@@ -2,7 +2,7 @@
  * Does what the pull manager decides: asks for locations, makes room, transfers, and tells those who wait.
  * @module
  */
-import { errorOfCode } from "../../common/errors.ts";
+import { errorOfCode, OutOfDiskError } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, taskOfObject, workerId } from "../../common/ids.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { PullRoom } from "../../core/object/pull_admission.ts";
@@ -271,7 +271,8 @@ export class ObjectPulls {
       if (this.#incoming.get(id) !== incoming) return;
       this.#incoming.delete(id);
       const { message } = error as Error;
-      this.step({ type: "reserveFailed", id, forever: bytes > this.#store.capacity, message });
+      const code = error instanceof OutOfDiskError ? "OutOfDiskError" : "ObjectStoreFullError";
+      this.step({ type: "reserveFailed", id, forever: bytes > this.#store.capacity, code, message });
     }
   }
 

@@ -116,6 +116,8 @@ export interface PullsView {
   bandwidth(): Record<NodeId, number>;
   /** One of them, for people; null when it is not on its way. */
   facts(id: ObjectId): PullFacts | null;
+  /** All of them: waiting, or on their way (`fetching`). */
+  all(): Iterable<{ readonly id: ObjectId; readonly state: string }>;
 }
 
 /** What the agent calls. `process` is the caller of the message; methods are those of AgentMethods. */
@@ -154,6 +156,10 @@ export interface ObjectStore {
   ): Promise<ObjectId[]>;
   /** NodeMethods.deleteObjects. */
   deleteObjects(ids: readonly ObjectId[]): void;
+  /** Processes of this node that hold an object, and other nodes that do, as far as this one counts it; null when not. */
+  holdersOf(
+    id: ObjectId,
+  ): { readonly processes: readonly ProcessId[]; readonly nodes: readonly NodeId[] } | null;
   /** NodeMethods.ownerless. */
   ownerless(objects: readonly Ownerless[]): void;
   /** Everything that this node holds, for (re)registration. */

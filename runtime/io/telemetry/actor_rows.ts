@@ -110,6 +110,7 @@ function actorDto(
     numRestarts: lasting.maxRestarts < 0
       ? Math.max(0, status.incarnation - 1)
       : Math.max(0, lasting.maxRestarts - status.restartsLeft),
+    numLineageRestarts: status.lineageRestarts ?? 0,
     deathCause: status.deathCause?.code ?? null,
     deathMessage: status.deathCause?.message ?? null,
     createdMs: times?.createdMs ?? before?.createdMs ?? nowMs,

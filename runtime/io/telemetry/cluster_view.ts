@@ -114,6 +114,11 @@ export class ClusterView implements ClusterReader {
     for (const id of removed) this.objects.remove(nodeId, id);
   }
 
+  /** All objects that are on their way to a node (HeadMethods.reportIncoming). */
+  applyIncoming(nodeId: string, ids: readonly ObjectId[]): void {
+    this.objects.incoming(nodeId, ids);
+  }
+
   /** A node (re)joined: its store holds exactly these. */
   resetObjects(nodeId: string, objects: readonly ObjectReport[]): void {
     this.objects.replace(nodeId, objects);

@@ -99,6 +99,7 @@ function without(row: Row, columns: readonly string[]): Row {
 }
 
 const ACTOR_DETAIL: readonly string[] = [
+  "numLineageRestarts",
   "owner",
   "incarnation",
   "maxTaskRetries",
@@ -179,7 +180,18 @@ const KINDS: Record<string, Kind> = {
     dropped: (view) => view.actors.ended.dropped,
   },
   objects: {
-    columns: ["objectId", "bytes", "producer", "nodes", "spilled", "primary", "owner", "home", "isError"],
+    columns: [
+      "objectId",
+      "bytes",
+      "producer",
+      "nodes",
+      "spilled",
+      "inFlight",
+      "primary",
+      "owner",
+      "home",
+      "isError",
+    ],
     detail: ["home", "isError"],
     entries: (view) => [...view.objects.objects.values()].map(objectEntry),
     dropped: (view) => view.objects.untracked,
@@ -315,6 +327,7 @@ function objectRow(object: TrackedObject): Row {
     producer: object.group,
     nodes: [...object.nodes],
     spilled: [...object.spilled ?? []],
+    inFlight: [...object.inFlight ?? []],
     primary: object.primary,
     owner: object.owner,
     home: object.home,

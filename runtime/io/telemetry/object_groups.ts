@@ -7,7 +7,7 @@
  */
 import { type ObjectId, taskOfObject } from "../../common/ids.ts";
 import type { ObjectReport } from "../../protocol/messages.ts";
-import type { ObjectGroupDto } from "../../../dashboard/api_types.ts";
+import type { ObjectGroupDto, ObjectsAtNode } from "../../../dashboard/api_types.ts";
 import { GroupTable } from "./group_table.ts";
 
 export const PUT: string = "put";
@@ -34,12 +34,14 @@ export interface TrackedObject {
   nodes: string[];
   /** Of `nodes`: those whose copy is on disk alone; null: none. */
   spilled: Set<string> | null;
+  /** Nodes that it is on its way to; none of `nodes`. Null: none. */
+  inFlight: Set<string> | null;
 }
 
 interface Group {
   objects: number;
   bytes: number;
-  readonly nodes: Map<string, { objects: number; bytes: number; spilledBytes: number }>;
+  readonly nodes: Map<string, { -readonly [K in keyof ObjectsAtNode]: number }>;
 }
 
 export class ObjectGroups {
@@ -57,6 +59,8 @@ export class ObjectGroups {
   readonly objects: Map<ObjectId, TrackedObject> = new Map();
   /** Reports that were left out because there were too many objects. */
   untracked = 0;
+  /** What each node last said is on its way to it. */
+  readonly #incoming = new Map<string, Set<ObjectId>>();
   readonly #nameless = new Map<string, ObjectId[]>();
   #namelessCount = 0;
   #order = 0;
@@ -85,6 +89,7 @@ export class ObjectGroups {
         primary: "",
         nodes: [],
         spilled: null,
+        inFlight: null,
       };
       this.objects.set(report.id, object);
       const group = this.#group(object);
@@ -92,11 +97,34 @@ export class ObjectGroups {
       group.bytes += object.bytes;
     }
     if (report.primary) object.primary = nodeId;
+    this.#arriving(object, nodeId, false);
     if (!object.nodes.includes(nodeId)) {
       object.nodes.push(nodeId);
       this.#count(object, nodeId, 1);
     }
     this.#spilled(object, nodeId, report.spilled === true);
+  }
+
+  /** What is on its way to the node now. Of objects that have no copy anywhere nothing is shown. */
+  incoming(nodeId: string, ids: readonly ObjectId[]): void {
+    const now = new Set(ids);
+    for (const id of this.#incoming.get(nodeId) ?? []) {
+      const object = now.has(id) ? undefined : this.objects.get(id);
+      if (object !== undefined) this.#arriving(object, nodeId, false);
+    }
+    for (const id of now) {
+      const object = this.objects.get(id);
+      if (object !== undefined && !object.nodes.includes(nodeId)) this.#arriving(object, nodeId, true);
+    }
+    if (now.size === 0) this.#incoming.delete(nodeId);
+    else this.#incoming.set(nodeId, now);
+  }
+
+  #arriving(object: TrackedObject, nodeId: string, is: boolean): void {
+    if ((object.inFlight?.has(nodeId) ?? false) === is) return;
+    if (is) (object.inFlight ??= new Set()).add(nodeId);
+    else if (object.inFlight!.delete(nodeId) && object.inFlight!.size === 0) object.inFlight = null;
+    this.#countArriving(object, nodeId, is ? 1 : -1);
   }
 
   /** Whether the node's copy is on disk alone. */
@@ -118,6 +146,7 @@ export class ObjectGroups {
     this.#spilled(object, nodeId, false);
     this.#count(object, nodeId, -1);
     if (object.nodes.length > 0) return;
+    for (const node of object.inFlight ?? []) this.#arriving(object, node, false);
     this.objects.delete(id);
     if (object.group === UNKNOWN) this.#forgetNameless(id);
     this.#leaveGroup(object);
@@ -129,6 +158,7 @@ export class ObjectGroups {
     for (const object of this.objects.values()) {
       if (!kept.has(object.id) && object.nodes.includes(nodeId)) this.remove(nodeId, object.id);
     }
+    this.incoming(nodeId, []);
     for (const report of reports) this.add(nodeId, report);
   }
 
@@ -142,12 +172,14 @@ export class ObjectGroups {
       const object = this.objects.get(id);
       if (object === undefined || object.group !== UNKNOWN) continue;
       for (const node of object.nodes) this.#count(object, node, -1);
+      for (const node of object.inFlight ?? []) this.#countArriving(object, node, -1);
       this.#leaveGroup(object);
       object.group = this.#bounded(name);
       const group = this.#group(object);
       group.objects++;
       group.bytes += object.bytes;
       for (const node of object.nodes) this.#count(object, node, 1);
+      for (const node of object.inFlight ?? []) this.#countArriving(object, node, 1);
     }
   }
 
@@ -192,13 +224,29 @@ export class ObjectGroups {
   }
 
   #count(object: TrackedObject, nodeId: string, sign: 1 | -1): void {
+    const bytes = sign * object.bytes;
+    const spilledBytes = object.spilled?.has(nodeId) ? bytes : 0;
+    this.#addAt(object, nodeId, { objects: sign, bytes, spilledBytes, inFlight: 0, inFlightBytes: 0 });
+  }
+
+  #countArriving(object: TrackedObject, nodeId: string, sign: 1 | -1): void {
+    const inFlightBytes = sign * object.bytes;
+    this.#addAt(object, nodeId, { objects: 0, bytes: 0, spilledBytes: 0, inFlight: sign, inFlightBytes });
+  }
+
+  #addAt(object: TrackedObject, nodeId: string, more: ObjectsAtNode): void {
     const group = this.#group(object);
     let sums = group.nodes.get(nodeId);
-    if (sums === undefined) group.nodes.set(nodeId, sums = { objects: 0, bytes: 0, spilledBytes: 0 });
-    sums.objects += sign;
-    sums.bytes += sign * object.bytes;
-    if (object.spilled?.has(nodeId)) sums.spilledBytes += sign * object.bytes;
-    if (sums.objects === 0) group.nodes.delete(nodeId);
+    if (sums === undefined) {
+      sums = { objects: 0, bytes: 0, spilledBytes: 0, inFlight: 0, inFlightBytes: 0 };
+      group.nodes.set(nodeId, sums);
+    }
+    sums.objects += more.objects;
+    sums.bytes += more.bytes;
+    sums.spilledBytes += more.spilledBytes;
+    sums.inFlight += more.inFlight;
+    sums.inFlightBytes += more.inFlightBytes;
+    if (sums.objects === 0 && sums.inFlight === 0) group.nodes.delete(nodeId);
   }
 
   #leaveGroup(object: TrackedObject): void {

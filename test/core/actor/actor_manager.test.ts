@@ -4,7 +4,8 @@ import type { ActorId, JobId, NodeId, ProcessId } from "../../../runtime/common/
 import type { ActorSpec, ActorStatus, DeathCause } from "../../../runtime/common/task_spec.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "../../../runtime/core/actor/actor_events.ts";
 import { START_DELAY_MS } from "../../../runtime/core/actor/actor_life.ts";
-import { ActorManager, MISSING_MS, UNKNOWN_MS } from "../../../runtime/core/actor/actor_manager.ts";
+import { ActorManager, MISSING_MS } from "../../../runtime/core/actor/actor_manager.ts";
+import { UNKNOWN_MS } from "../../../runtime/core/actor/unknown_actors.ts";
 import { DEAD_ACTORS_KEPT } from "../../../runtime/core/actor/actor_table.ts";
 import { A1, actorSpec, actorStatus, DRIVER, J1, N1, N2, O1, typesOf, WORKER } from "../gcs/fixtures.ts";
 
@@ -93,6 +94,83 @@ function record(
 ): ActorRecord {
   return { spec, status, createdMs: 1_000, startedMs: nowMs, endedMs };
 }
+
+describe("brought back for lineage", () => {
+  const D1 = DRIVER;
+  const lineage = (bench: Bench, word: "kept" | "rebuilt" | "released", process: ProcessId = D1) =>
+    bench.step({ type: "actorLineage", actorId: A1, process, nodeId: N2, word });
+  const revive = (bench: Bench, process: ProcessId = D1) =>
+    bench.step({ type: "reviveActor", requestId: "r", actorId: A1, process, nodeId: N2 });
+  const ended = (bench: Bench, incarnation: number = 1) =>
+    bench.exited({ incarnation, intended: true, workerId: WORKER } as never);
+
+  /** Out of scope after its calls. */
+  function outOfScope(changes: Partial<ActorSpec> = {}): Bench {
+    const bench = new Bench().alive({ maxRestarts: 2, ...changes });
+    lineage(bench, "kept");
+    bench.step({ type: "actorOutOfScope", actorId: A1 });
+    const effects = ended(bench);
+    expect(effects.find(({ type }) => type === "persistActor")).toMatchObject({
+      record: { revivable: true, status: { state: "DEAD", deathCause: { code: "OUT_OF_SCOPE" } } },
+    });
+    return bench;
+  }
+
+  test("restarted at the cost of a restart, answered, and ended when its reviver is done", () => {
+    const bench = outOfScope();
+    expect(typesOf(revive(bench))).toEqual(["persistActor", "publishStatus", "placeActor", "actorRevived"]);
+    expect(bench.status).toMatchObject({
+      ...{ state: "RESTARTING", incarnation: 2, restartsLeft: 1, lineageRestarts: 1, deathCause: null },
+    });
+    bench.place(N1, 2);
+    bench.started({ incarnation: 2 });
+    expect(revive(bench)).toEqual([{ type: "actorRevived", requestId: "r", incarnation: 2, ending: false }]);
+    expect(lineage(bench, "rebuilt")).toMatchObject([{ type: "stopActor", graceful: true }]);
+    expect(revive(bench)).toEqual([{ type: "actorRevived", requestId: "r", incarnation: 2, ending: true }]);
+    ended(bench, 2);
+    expect(bench.status).toMatchObject({ state: "DEAD", deathCause: { code: "OUT_OF_SCOPE" } });
+    revive(bench);
+    expect(bench.status).toMatchObject({ state: "RESTARTING", restartsLeft: 0, lineageRestarts: 2 });
+    // Before it was placed: dead at once.
+    lineage(bench, "rebuilt");
+    expect(revive(bench)).toMatchObject([{
+      type: "actorRefused",
+      message: expect.stringContaining("maxRestarts"),
+    }]);
+  });
+
+  test("dead for good when nobody keeps results any more, nobody's node, owner or job lives", () => {
+    const ends: ((bench: Bench) => void)[] = [
+      (bench) => lineage(bench, "released"),
+      (bench) => bench.step({ type: "nodeDied", nodeId: N2, reason: "x" }),
+      (bench) => bench.step({ type: "jobEnded", jobId: J1 }),
+      (bench) => bench.exited({ processId: D1, actorId: null }),
+    ];
+    for (const end of ends) {
+      const bench = outOfScope();
+      end(bench);
+      expect(bench.status).toMatchObject({ state: "DEAD", deathCause: { code: "REF_DELETED" } });
+      expect(bench.machine.record(A1)!.revivable).toBeUndefined();
+      expect(revive(bench)).toMatchObject([{ type: "actorRefused", code: "ActorDiedError" }]);
+    }
+  });
+
+  test("going out of scope waits for revivers that found it alive; one that exits is done", () => {
+    const other = "w-9" as ProcessId;
+    const bench = new Bench().alive({ maxRestarts: 1 });
+    revive(bench, D1);
+    revive(bench, other);
+    expect(bench.step({ type: "actorOutOfScope", actorId: A1 })).toEqual([]);
+    expect(lineage(bench, "rebuilt", D1)).toEqual([]);
+    expect(typesOf(bench.exited({ processId: other, actorId: null }))).toEqual(["stopActor"]);
+    const unknown = new Bench();
+    expect(revive(unknown)).toMatchObject([{
+      type: "actorRefused",
+      message: expect.stringContaining("long ago"),
+    }]);
+    expect(lineage(unknown, "kept")).toEqual([]);
+  });
+});
 
 describe("an actor's way to life", () => {
   test("created: persisted, then answered; placed: persisted, then started; started: published", () => {
@@ -397,6 +475,32 @@ describe("watchers", () => {
     expect(other.after(UNKNOWN_MS - 1)).toEqual([]);
     expect(other.after(1)).toMatchObject([{ type: "publishStatus", nodes: [N2], status: { state: "DEAD" } }]);
     expect(other.after(UNKNOWN_MS)).toEqual([]);
+  });
+
+  test("an actor whose creation never comes is dead when its owner is, before or after it was watched", () => {
+    const exited = (processId: ProcessId) => ({
+      type: "processExited" as const,
+      processId,
+      actorId: null,
+      incarnation: 0,
+      intended: false,
+      cause: { code: "WORKER_DIED" as const, message: "it crashed" },
+    });
+    const owner = "w-owner" as ProcessId;
+    const died = {
+      type: "publishStatus",
+      nodes: [N2],
+      status: { actorId: A1, state: "DEAD", deathCause: { code: "OWNER_DIED" } },
+    };
+    const bench = new Bench();
+    expect(bench.step({ type: "watchActor", nodeId: N2, actorId: A1, owner })).toEqual([]);
+    expect(bench.step(exited("w-other" as ProcessId))).toEqual([]);
+    expect(bench.step(exited(owner))).toMatchObject([died]);
+    expect(bench.step({ type: "watchActor", nodeId: N2, actorId: A1, owner })).toMatchObject([died]);
+    expect(bench.after(UNKNOWN_MS)).toEqual([]);
+    // A creation that was on its way all the same changes nothing.
+    bench.create({ owner });
+    expect(bench.status).toMatchObject({ state: "DEAD", deathCause: { code: "OWNER_DIED" } });
   });
 
   test("one that unwatched, or died, hears nothing", () => {

@@ -433,10 +433,29 @@ test("small objects never wait for room", () => {
   expect(located(3, 100)).toEqual([{ type: "reserve", id: o(3), bytes: 100 }]);
 });
 
+test("a store that is full because its disk is says so, when it was tried often enough", () => {
+  want("g", [1]);
+  const code = "OutOfDiskError";
+  for (let round = 1; round <= PULL_ROUNDS_MAX; round++) {
+    located(1);
+    const effects = step({
+      type: "reserveFailed",
+      id: o(1),
+      forever: false,
+      code,
+      message: "no room on /disk",
+    });
+    if (round === PULL_ROUNDS_MAX) expect(effects.at(-1)).toMatchObject({ type: "failed", key: "g", code });
+    nowMs += PULL_RETRY_MS * 2 ** round;
+    step({ type: "timer" });
+  }
+});
+
 test("a full store is tried again, what can never fit fails at once", () => {
   want("g", [1]);
   located(1);
-  const full = { type: "reserveFailed", id: o(1), forever: false, message: "full" } as const;
+  const code = "ObjectStoreFullError";
+  const full = { type: "reserveFailed", id: o(1), forever: false, code, message: "full" } as const;
   expect(step(full)).toEqual([{ type: "setTimer", atMs: PULL_RETRY_MS }]);
   expect(step(full)).toEqual([]);
   nowMs = PULL_RETRY_MS;
@@ -626,7 +645,8 @@ class World {
         this.#step({ type: "reserved", id });
       } else if (this.#prng.chance(5)) {
         this.#waiting.delete(id);
-        this.#step({ type: "reserveFailed", id, forever: false, message: "full" });
+        const code = "ObjectStoreFullError";
+        this.#step({ type: "reserveFailed", id, forever: false, code, message: "full" });
       }
     }
     expect(this.#used()).toBeLessThanOrEqual(this.#capacity);

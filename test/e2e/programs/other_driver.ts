@@ -57,6 +57,16 @@ async function run(): Promise<unknown> {
       await kill(await getActor(name));
       return await getActor(name).then(() => "there", (error: Error) => error.name);
     }
+    case "fail": {
+      const failing = remote((who: string) => {
+        console.error(`${who} printed`);
+        throw new RangeError(`${who} failed`);
+      });
+      const error = await get(failing.remote(name)).then(() => null, (error: Error) => error);
+      // Printed lines come after the error, perhaps.
+      for await (const line of process.stdin) if (String(line).includes("end")) break;
+      return error?.message;
+    }
     case "flood": {
       // Actors and tasks that never end hold every unit of the resource; many more tasks wait.
       const Holder = Pinger.options({ resources: { slot: 1 } });

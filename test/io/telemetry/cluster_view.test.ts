@@ -194,6 +194,9 @@ describe("task rows", () => {
   });
 });
 
+/** Nothing is on its way. */
+const still = { inFlight: 0, inFlightBytes: 0 };
+
 describe("objects", () => {
   test("are grouped by function and node, copies apart from objects", () => {
     const { view, read } = newView();
@@ -208,11 +211,16 @@ describe("objects", () => {
         objects: 1,
         bytes: 100,
         nodes: {
-          "n-1": { objects: 1, bytes: 100, spilledBytes: 0 },
-          "n-2": { objects: 1, bytes: 100, spilledBytes: 0 },
+          "n-1": { objects: 1, bytes: 100, spilledBytes: 0, ...still },
+          "n-2": { objects: 1, bytes: 100, spilledBytes: 0, ...still },
         },
       },
-      { producer: "put", objects: 1, bytes: 7, nodes: { "n-1": { objects: 1, bytes: 7, spilledBytes: 0 } } },
+      {
+        producer: "put",
+        objects: 1,
+        bytes: 7,
+        nodes: { "n-1": { objects: 1, bytes: 7, spilledBytes: 0, ...still } },
+      },
     ]);
     view.applyObjects("n-1", [], ["o-1-1.0" as ObjectId, "o-1-1.0" as ObjectId, "o-1-p1" as ObjectId]);
     const delta = read("objects", version);
@@ -233,14 +241,62 @@ describe("objects", () => {
     view.applyObjects("n-1", [made], []);
     view.applyObjects("n-1", [{ ...made, spilled: true }], []);
     view.applyObjects("n-1", [{ ...made, spilled: true }], []);
-    expect(onDisk()).toEqual([{ "n-1": { objects: 1, bytes: 100, spilledBytes: 100 } }]);
+    expect(onDisk()).toEqual([{ "n-1": { objects: 1, bytes: 100, spilledBytes: 100, ...still } }]);
     expect(view.list("objects").rows).toMatchObject([{ nodes: ["n-1"], spilled: ["n-1"] }]);
     view.applyObjects("n-2", [{ ...made, primary: false }], []);
     view.applyObjects("n-1", [made], []);
     expect(view.list("objects").rows).toMatchObject([{ nodes: ["n-1", "n-2"], spilled: [] }]);
     view.applyObjects("n-1", [{ ...made, spilled: true }], []);
     view.applyObjects("n-1", [], [made.id]);
-    expect(onDisk()).toEqual([{ "n-2": { objects: 1, bytes: 100, spilledBytes: 0 } }]);
+    expect(onDisk()).toEqual([{ "n-2": { objects: 1, bytes: 100, spilledBytes: 0, ...still } }]);
+  });
+
+  test("what is on its way to a node is shown there until it has come, or comes no more", () => {
+    const { view, read } = newView();
+    const at = (): unknown => read("objects").data.rows.map(({ nodes }) => nodes);
+    const none = { objects: 0, bytes: 0, spilledBytes: 0 };
+    const here = { objects: 1, bytes: 100, spilledBytes: 0, ...still };
+    const [first, second] = ["o-1-1.0", "o-1-2.0"] as ObjectId[];
+    view.applyObjects("n-1", [events.objectReport(first!, 100, { producer: "load" })], []);
+    view.applyIncoming("n-2", [first!, "o-9-9.0" as ObjectId]);
+    expect(at()).toEqual([{ "n-1": here, "n-2": { ...none, inFlight: 1, inFlightBytes: 100 } }]);
+    expect(view.list("objects").rows).toMatchObject([{ nodes: ["n-1"], inFlight: ["n-2"] }]);
+    // Its last word counts, and a word that is resent changes nothing.
+    view.applyIncoming("n-2", [first!]);
+    view.applyIncoming("n-2", []);
+    expect(at()).toEqual([{ "n-1": here }]);
+    view.applyIncoming("n-2", [first!]);
+    view.applyObjects("n-2", [events.objectReport(first!, 100, { producer: "load", primary: false })], []);
+    expect(at()).toEqual([{ "n-1": here, "n-2": here }]);
+    // A late word of what is there already.
+    view.applyIncoming("n-2", [first!]);
+    expect(at()).toEqual([{ "n-1": here, "n-2": here }]);
+    // Freed on its way.
+    view.applyObjects("n-1", [events.objectReport(second!, 30, { producer: "save" })], [first!]);
+    view.applyObjects("n-2", [], [first!]);
+    view.applyIncoming("n-2", [second!]);
+    view.applyObjects("n-1", [], [second!]);
+    expect(at()).toEqual([]);
+    view.applyIncoming("n-2", []);
+    expect(at()).toEqual([]);
+  });
+
+  test("nothing is on its way to a node that died, and what is moves with the name of its maker", () => {
+    const { view, read } = newView();
+    const id = "o-1-5.0" as ObjectId;
+    view.applyNodes([events.nodeRow("n-2")]);
+    view.applyObjects("n-1", [events.objectReport(id, 100)], []);
+    view.applyIncoming("n-2", [id]);
+    const [before] = read("objects").data.rows;
+    expect(before!.nodes["n-2"]).toMatchObject({ inFlight: 1, inFlightBytes: 100 });
+    view.applyTaskEvents(
+      events.taskBatch("d-1", 1, { rows: [events.taskRow("t-1-5", { name: "load" })] }),
+    );
+    const { rows } = read("objects").data;
+    expect(rows.map(({ producer }) => producer)).toEqual(["load"]);
+    expect(rows[0]!.nodes["n-2"]).toMatchObject({ inFlight: 1, inFlightBytes: 100 });
+    view.applyNodes([events.nodeRow("n-2", { state: "DEAD" })]);
+    expect(Object.keys(read("objects").data.rows[0]!.nodes)).toEqual(["n-1"]);
   });
 
   test("find their maker when a row of its task comes later", () => {

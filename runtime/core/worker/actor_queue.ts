@@ -18,7 +18,7 @@
  *   5 It may not: "may or may not have run" (ActorUnavailable) when the actor comes back, ActorDied when it does not.
  *
  * Of a durable actor, answered calls are kept until a checkpoint holds them (core/actor/applied_calls.ts): when it restarts
- * before, they go back to the front too, in the order in which they were answered, as far as they may be retried.
+ * before, they go back too, as far as they may be retried, and all calls leave in the order of their numbers.
  *
  * A cancelled call never goes back to waiting. Whoever cancels a waiting one settles it and says withdrawn().
  * @module
@@ -212,9 +212,12 @@ export class ActorQueue<C extends QueuedCall> {
       if (call.retriesLeft === 0 || this.#status?.state === "DEAD") this.#effects.letGo(call);
       else replayed.push(call);
     }
-    for (let i = replayed.length - 1; i >= 0; i--) {
-      this.#retry(replayed[i]!);
-    }
+    for (let i = replayed.length - 1; i >= 0; i--) this.#retry(replayed[i]!);
+    if (!this.#ordered) return;
+    // Also those whose exception is to be retried: what is restored knows of each caller only how far it has come.
+    const calls = [...this.#waiting].sort((a, b) => a.sequence - b.sequence);
+    this.#waiting.clear();
+    for (const each of calls) this.#waiting.push(each);
   }
 
   #retry(call: C): void {
@@ -258,7 +261,7 @@ export class ActorQueue<C extends QueuedCall> {
         return;
       }
       this.#settleInFlight("unavailable", null);
-      this.#replayKept();
+      if (known !== null && known.incarnation < status.incarnation) this.#replayKept();
       this.#connect(status);
       return;
     }

@@ -296,17 +296,8 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     if (link === this.#link) this.#queue.covered(through);
   }
 
-  /** Its last handle here is gone: what it may lose is not repeated. */
-  handlesGone(): void {
-    this.#queue.dropKept();
-  }
-
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
-    if (call.isAnswered) {
-      this.#end(call, reply.error === null && this.#isKept(call));
-      return false;
-    }
     if (reply.isCancelled) {
       this.#failCancelled(call, reply);
       return false;
@@ -317,11 +308,18 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
       this.#queue.requeue(call);
       return false;
     }
+    if (call.isAnswered) {
+      this.#end(call, reply.error === null && this.#isKept(call));
+      return false;
+    }
     stats.runMs += reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
     recordCall(this.#core, this.status, call, reply.error === null ? "FINISHED" : "FAILED", reply);
-    if (reply.results !== null || call.isGenerator) this.#core.rebuilds.keep(call, reply.results);
+    // A durable actor's state would have it twice.
+    if ((reply.results !== null || call.isGenerator) && this.info.checkpointEvery === undefined) {
+      this.#core.rebuilds.keep(call, reply.results);
+    }
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
     this.#end(call, reply.error === null && this.#isKept(call));
     return holds;

@@ -368,7 +368,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     if (client.isEnded) return;
     client.isEnded = true;
     const { actorId } = client.info;
-    client.handlesGone();
+    client.calls.dropKept(); // What a durable actor may lose is not repeated from here any more.
     this.#clients.delete(actorId, client);
     if (!this.rebuilds.isKept(actorId)) client.args?.release();
     client.use?.end();

@@ -25,7 +25,8 @@ import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import { Timer } from "./timers.ts";
 import type { AskHow } from "./work.ts";
-import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
+import { linkFor } from "./weak_observer.ts";
+import type { WorkerLink, WorkerLinkObserver } from "./worker_link.ts";
 
 const PUSH_FRAME_BYTES = 1024 * 1024;
 /** How often a lost connection asks whether the actor is really gone. */
@@ -376,12 +377,7 @@ export class ActorClient implements WorkerLinkObserver {
       this.#host = this.#registry.hosts.join(address, this);
       this.#link = this.#host.link;
       if (this.#host.isOpen) this.opened(this.#link);
-    } else {this.#link = new WorkerLink(
-        address.workerId,
-        address.nodeId,
-        this.#core.openWorker(address),
-        this,
-      );}
+    } else this.#link = linkFor(this.#core, address, this);
   }
 
   #dropLink(): void {

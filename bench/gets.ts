@@ -17,7 +17,7 @@ const GB = 1024 ** 3;
 const MEASUREMENT: Measurement = { operations: 20, bytes: GB };
 
 /** In this process, whose cluster has room for the object. */
-export async function measureGets(name: string): Promise<Result> {
+async function measureGets(name: string): Promise<Result> {
   const ref = await put(new Uint8Array(GB).fill(1));
   const slice = async (operations: number, lap: () => void): Promise<void> => {
     for (let index = 0; index < operations; index++) {
@@ -30,7 +30,7 @@ export async function measureGets(name: string): Promise<Result> {
   return result!;
 }
 
-/** In a driver of another runtime. */
+/** In a driver of its own: what other measurements left to its collector would be in the figure. */
 export async function measureGetsOf(name: string, runtime: RuntimeName): Promise<Result> {
   const child = spawnRuntime(runtime, fileURLToPath(import.meta.url), {
     stdio: ["ignore", "pipe", "inherit"],

@@ -236,12 +236,16 @@ export class ObjectSpace {
       return { size, read };
     });
     let event: TableEvent;
+    // Threads read the pool, also when the store is closed meanwhile.
+    const letGo = this.#pool.hold();
     try {
       event = { type: "spilled", batch, file: await this.#files!.write(sources) };
     } catch (error) {
       const { message } = error as Error;
-      this.#listener.spillFailed(message);
+      if (!this.#closed) this.#listener.spillFailed(message);
       event = { type: "spillFailed", batch, message };
+    } finally {
+      letGo();
     }
     if (!this.#closed) this.step(event);
   }

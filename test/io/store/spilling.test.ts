@@ -10,6 +10,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -277,6 +278,11 @@ testUnless(reason)(
       expect(full).toBeInstanceOf(OutOfDiskError);
       expect(full.message).toContain(small);
       expect(full.message).toMatch(/cannot write \d+ bytes/);
+      const onDisk = readdirSync(small, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile() && /^\d+$/.test(entry.name))
+        .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+      // Nothing is left of a file that could be written in part only.
+      expect(onDisk).toBe(a.usage().spilled);
       for (const n of [0, 6]) expect(await fillOf(a, ids[n]!)).toBe(n);
       rmSync(join(small, "ballast"));
       await waitFor(

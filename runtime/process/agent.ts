@@ -36,6 +36,7 @@ import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
 import { Leases } from "./agent_leases.ts";
 import { MemoryWatch } from "./agent_memory.ts";
+import { Heirs } from "./agent_heirs.ts";
 import { AgentStoreHost } from "./agent_objects.ts";
 import { type PeerRpc, Peers } from "./agent_peers.ts";
 import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
@@ -196,13 +197,12 @@ export class Agent {
 
   async #build(): Promise<AgentParts> {
     const { nodeId } = this;
-    const head = this.#head;
-    const peers = this.#peers;
-    const processes = this.#processes;
+    const [head, peers, processes] = [this.#head, this.#peers, this.#processes] as const;
     const { log } = this.#options;
     const tracer = new Tracer(nodeId, this.#epoch, head, nowMs);
     const clusterId = this.#clusterId;
-    const shared = { nodeId, head, peers, processes, tracer, log };
+    const heirs = new Heirs({ nodeId, head, peers, processes, store: () => store });
+    const shared = { nodeId, head, peers, processes, tracer, log, heirs };
     const storeHost = new AgentStoreHost({ ...shared, clusterId, token: this.#token, tls: this.#tls });
     this.#storeHost = storeHost;
     const store = await this.#options.openStore(storeHost);
@@ -252,6 +252,7 @@ export class Agent {
         processOf: (id) => processes.get(id) ?? null,
       }),
       functions: new FunctionCache(head),
+      heirs,
       store,
       tracer,
       drain: new NodeDrain({
@@ -371,7 +372,7 @@ export class Agent {
     this.#processes.delete(attached.id);
     const { relays, store, actors, leases, jobs, workers } = this.#parts;
     relays.processDied(attached);
-    actors.processDied(attached);
+    actors.watches.processDied(attached);
     leases.step({ type: "submitterDied", submitter: attached.id });
     if (attached.role === "driver") jobs.driverGone(attached);
     else workers.disconnected(attached.id);
@@ -431,7 +432,7 @@ export class Agent {
     this.#nodesChanged(answer.nodes);
     for (const jobId of answer.endedJobs) jobs.ended(jobId);
     actors.ended(answer.endedActors);
-    actors.watchAgain();
+    actors.watches.watchAgain();
     actors.figures.tellAgain();
     this.#workerRows?.tellAgain();
   }

@@ -9,6 +9,7 @@ import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../pro
 import type { Actors } from "./agent_actors.ts";
 import type { NodeDrain } from "./agent_drain.ts";
 import type { FunctionCache } from "./agent_functions.ts";
+import type { Heirs } from "./agent_heirs.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Jobs } from "./agent_jobs.ts";
 import type { Leases } from "./agent_leases.ts";
@@ -37,6 +38,7 @@ export interface AgentParts {
   readonly store: ObjectStore;
   readonly tracer: Tracer;
   readonly drain: NodeDrain;
+  readonly heirs: Heirs;
 }
 
 /** Head methods that only agents may use for themselves: no process may speak for a node. */
@@ -49,7 +51,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "reportObjects",
   "freeObjects",
   "actorIncarnation",
-  "actorOutOfScope",
+  "actorsOutOfScope",
   "actorStarted",
   "workerExited",
   "reportWorkers",
@@ -66,7 +68,10 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "placeObjects",
   "objectsMadeAt",
   "watchActor",
-  "unwatchActor",
+  "watchActors",
+  "unwatchActors",
+  "actorsStarted",
+  "actorsEnded",
   "stopCluster",
 ]);
 
@@ -86,7 +91,7 @@ export function processHandlers(process: AttachedProcess, parts: AgentParts): Ha
 }
 
 function jobHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
-  const { jobs, functions, tracer, head, leases, workers, nodeId, headAddress } = parts;
+  const { jobs, functions, tracer, head, heirs, leases, workers, nodeId, headAddress } = parts;
   return {
     registerDriver: (params) => jobs.registerDriver(process, params),
     registerWorker: () => {
@@ -98,6 +103,8 @@ function jobHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Agen
     endJob: ({ jobId }) => jobs.endJob(process, jobId),
     exportFunction: (params, sections) => functions.export(params, sections),
     fetchFunction: ({ hash }) => functions.fetch(hash),
+    keepLineage: (params, sections) => heirs.told(process, params, sections),
+    cancelLineage: ({ task }) => heirs.cancelled(process, task),
     taskEvents: async ({ batch }) => {
       await tracer.taskEvents(batch);
       return EMPTY;
@@ -231,7 +238,7 @@ function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Ag
     createActor: async (params, sections) => (await head.request("createActor", params, sections)).result,
     getActor: async (params) => (await head.request("getActor", params)).result,
     ...lightActorHandlers(process, parts),
-    watchActor: ({ actorId, owner }) => actors.watch(process, actorId, owner),
+    watchActor: ({ actorId, owner }) => actors.watches.watch(process, actorId, owner),
     killActor: async ({ actorId, noRestart }) => {
       if (noRestart) return (await head.request("killActor", { actorId, noRestart })).result;
       // It names whom it means: sent again to a head that has restarted the actor, it must not cost another restart.
@@ -245,7 +252,7 @@ function lightActorHandlers(process: AttachedProcess, { head, actors }: AgentPar
   return {
     createActors: async (batch, sections) => {
       // Before the head hears of it: what it says of them may come with its answer.
-      actors.watchCreated(process, batch.actorIds);
+      actors.watches.created(process, batch.actorIds);
       return (await head.request("createActors", batch, sections)).result;
     },
     actorsHosted: (outcome, sections) => actors.light.hosted(process.id, outcome, sections),
@@ -277,7 +284,8 @@ export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<Pe
     returnLease: ({ leaseId, workerLost, retired }) =>
       returned(parts().leases, { leaseId, workerLost, retired }),
     cancelTask: (params) => cancelHere(parts().processes, params),
-    rebuildObject: (params) => rebuiltHere(parts().processes, params),
+    rebuildObject: (params) => rebuiltHere(parts(), params),
+    remakeObjects: (order, sections) => parts().heirs.remake(order, sections),
     reclaimLease: ({ leaseId, submitter }) =>
       parts().processes.notify(submitter, "reclaimLease", { leaseId }),
     leaseLost: ({ leaseId, submitter, workerId, cause }) => {
@@ -315,9 +323,14 @@ export function nodeHandlers(
     },
     stopActor: ({ actorId, incarnation, graceful, cause }) =>
       parts().actors.stop(actorId, incarnation, graceful, cause),
-    actorStatus: ({ status }, sections) => parts().actors.published(status, sections),
+    stopActors: ({ actors, graceful, cause }) => {
+      for (const [actorId, incarnation] of actors) {
+        parts().actors.stop(actorId, incarnation, graceful, cause);
+      }
+    },
+    actorStatus: ({ status }, sections) => parts().actors.watches.published(status, sections),
     startActors: (batch, [args]) => parts().actors.light.start(batch, args ?? NO_BYTES),
-    actorStatuses: (batch) => parts().actors.publishedMany(batch),
+    actorStatuses: (batch) => parts().actors.watches.publishedMany(batch),
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
     ownerless: ({ objects }) => parts().store.ownerless(objects),
     prepareBundles: (order) => parts().leases.step({ type: "bundlesPrepare", ...order }),

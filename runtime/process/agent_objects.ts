@@ -7,6 +7,7 @@ import type { NodeRefChange, ObjectStep, PartReceiver, StoreHost } from "../io/s
 import type { TlsOptions } from "../io/transport/http2.ts";
 import { ObjectClient } from "../io/transport/object_client.ts";
 import type { HeadMethods, ObjectReport } from "../protocol/messages.ts";
+import type { Heirs } from "./agent_heirs.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Peers } from "./agent_peers.ts";
 import type { ProcessTable } from "./agent_processes.ts";
@@ -38,9 +39,13 @@ export interface StoreHostParts {
   readonly head: HeadLink;
   readonly peers: Peers;
   readonly processes: ProcessTable;
+  readonly heirs: Heirs;
   readonly tracer: Tracer;
   readonly log: (text: string) => void;
 }
+
+/** Actors of one message. */
+const OUT_OF_SCOPE_MAX = 2_000;
 
 export class AgentStoreHost implements StoreHost {
   readonly nodeId: NodeId;
@@ -51,6 +56,8 @@ export class AgentStoreHost implements StoreHost {
   readonly #clients: Map<NodeId, Promise<ObjectClient>> = new Map();
   /** Reference changes reach a home in their order: each waits for the one before. */
   readonly #referenceTails: Map<NodeId, Promise<void>> = new Map();
+  /** Actors that nobody refers to any more, until the head is told at the end of this tick. */
+  readonly #outOfScope: ActorId[] = [];
   #added: Map<ObjectId, ObjectReport> = new Map();
   #removed: Set<ObjectId> = new Set();
   #reporting: boolean = false;
@@ -108,6 +115,7 @@ export class AgentStoreHost implements StoreHost {
   }
 
   free(ids: ObjectId[]): void {
+    this.#parts.heirs.freed(ids);
     // As a request, so that it is sent again until the head has heard of it.
     this.#parts.head.request("freeObjects", { ids }, [], { keep: true }).catch(() => undefined);
   }
@@ -116,8 +124,15 @@ export class AgentStoreHost implements StoreHost {
     this.#parts.head.request("objectsMadeAt", { at, ids }, [], { keep: true }).catch(() => undefined);
   }
 
+  /** Those of one tick are told together: a program may let go of a hundred thousand. */
   actorOutOfScope(actorId: ActorId): void {
-    this.#parts.head.request("actorOutOfScope", { actorId }, [], { keep: true }).catch(() => undefined);
+    if (this.#outOfScope.push(actorId) > 1) return;
+    queueMicrotask(() => {
+      while (this.#outOfScope.length > 0) {
+        const actorIds = this.#outOfScope.splice(0, OUT_OF_SCOPE_MAX);
+        this.#parts.head.request("actorsOutOfScope", { actorIds }, [], { keep: true }).catch(() => undefined);
+      }
+    });
   }
 
   sendReferences(home: NodeId, changes: NodeRefChange[]): Promise<void> {

@@ -6,6 +6,7 @@
 import { errorOfCode, isErrorCode, OwnerDiedError } from "../common/errors.ts";
 import { type NodeId, type ObjectId, possibleOwners } from "../common/ids.ts";
 import type { PeerMethods } from "../protocol/messages.ts";
+import type { Heirs } from "./agent_heirs.ts";
 import type { Peers } from "./agent_peers.ts";
 import type { ProcessTable } from "./agent_processes.ts";
 
@@ -19,6 +20,7 @@ export interface RebuildsParts {
   readonly nodeId: NodeId;
   readonly peers: Peers;
   readonly processes: ProcessTable;
+  readonly heirs: Heirs;
 }
 
 /** Where an object is that was found lost, and which making of it that is; null before it was made again. */
@@ -35,9 +37,7 @@ export async function rebuilt(
   const params = { id, home, lost: last?.made ?? 0 };
   let remade: Remade;
   try {
-    remade = home === parts.nodeId
-      ? await rebuiltHere(parts.processes, params)
-      : await askHome(parts.peers, params);
+    remade = home === parts.nodeId ? await rebuiltHere(parts, params) : await askHome(parts.peers, params);
   } catch (error) {
     const { code = "", message } = error as { code?: string; message: string };
     const known = isErrorCode(code) && code !== "MobulaError" ? code : "OwnerDiedError";
@@ -50,14 +50,23 @@ export async function rebuilt(
 }
 
 /** PeerMethods.rebuildObject: the owner is, or was, a process of this node. */
-export async function rebuiltHere(processes: ProcessTable, params: Wanted): Promise<Remade> {
+export async function rebuiltHere(
+  { processes, heirs }: Pick<RebuildsParts, "processes" | "heirs">,
+  params: Wanted,
+): Promise<Remade> {
   for (const id of possibleOwners(params.id)) {
     const owner = processes.get(id);
     if (owner === undefined) continue;
-    const { result } = await owner.rpc.request("rebuildObject", params);
-    return result;
+    try {
+      return (await owner.rpc.request("rebuildObject", params)).result;
+    } catch (error) {
+      const { code = "" } = error as { code?: string };
+      // It refers to it no longer, or ends while it is asked.
+      const isOver = code === "ObjectLostError" || !isErrorCode(code);
+      if (!isOver || !heirs.has(params.id)) throw error;
+    }
   }
-  throw new OwnerDiedError(`its owner has ended`, { objectId: params.id });
+  return await heirs.rebuild(params);
 }
 
 async function askHome(peers: Peers, params: Wanted): Promise<Remade> {

@@ -5,8 +5,9 @@
  * @module
  */
 import { NodeDiedError, WorkerCrashedError } from "../common/errors.ts";
-import type { JobId, NodeId, ProcessId, TaskId } from "../common/ids.ts";
+import type { JobId, NodeId, ProcessId } from "../common/ids.ts";
 import type { Hello } from "../protocol/messages.ts";
+import type { MakesAgain } from "../protocol/push.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { connectUnix } from "../io/transport/unix.ts";
 import type { AttachedProcess } from "./agent_processes.ts";
@@ -290,13 +291,13 @@ function guardOf(
         speaking.refuse(`send code to ${workerId}, which it does not lease`);
       }
     };
-    const remakes = (task: TaskId): void => speaking.ownTask(task);
+    const remakes = ({ task }: MakesAgain): void => speaking.ownTask(task);
     rules.toWorker.push(new FrameInspector("submitter", { refs: speaking.checks, code, remakes }));
     rules.fromWorker.push(new FrameInspector("worker", { refs: speaking.grants }));
   }
   if (running !== null) {
     const pushed = (sequence: number): void => running.given(from, sequence);
-    const remakes = (task: TaskId): void => running.givenAgain(from, task);
+    const remakes = ({ owner, task }: MakesAgain): void => running.givenAgain(owner, task);
     rules.toWorker.push(new FrameInspector("submitter", { refs: running.grants, pushed, remakes }));
     rules.fromWorker.push(new FrameInspector("worker", { refs: running.checks }));
   }

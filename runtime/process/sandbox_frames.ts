@@ -3,10 +3,10 @@
  * what it sends is looked through before it goes on. A frame that is not as it should be ends the relay.
  * @module
  */
-import type { TaskId } from "../common/ids.ts";
 import { FrameParser } from "../protocol/frames.ts";
 import { ProtocolError } from "../protocol/protocol_error.ts";
 import {
+  type MakesAgain,
   type PushHead,
   PushType,
   readPush,
@@ -25,7 +25,7 @@ export interface FrameRules {
   /** A task or call of this number is pushed. */
   pushed?(sequence: number): void;
   /** It makes the results of this task again. */
-  remakes?(task: TaskId): void;
+  remakes?(as: MakesAgain): void;
   /** Before code, or a task that runs it; throws where only calls may be. */
   code?(): void;
 }

@@ -180,7 +180,7 @@ export class Worker {
         this.#assignJob(batch.common.jobId, batch.common.namespace);
         this.#hosted.host(batch, sections[0]!.slice());
       },
-      dropActor: ({ actorId, incarnation, graceful }) => this.#hosted.drop(actorId, incarnation, graceful),
+      dropActors: ({ actors, graceful }) => this.#hosted.drop(actors, graceful),
       exitWorker: () => void this.#exitGracefully(),
     });
     // Nothing of a worker outlives its agent.

@@ -41,7 +41,7 @@ import type { KeyValueMethods } from "./key_value_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
 import type * as light from "./light_actor_messages.ts";
-import type { RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
+import type { HeirMethods, LineageMethods, RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
 import type { GrantedRange, ObjectPlace } from "./object_place.ts";
 
 /** What the function table holds; "folder": a part of a packed working directory (io/runtime_env/manifest.ts). */
@@ -92,7 +92,7 @@ export type RefChange =
 
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
-export interface AgentMethods extends HostedActorMethods, light.AgentMethods {
+export interface AgentMethods extends HostedActorMethods, light.AgentMethods, LineageMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     { namespace: string | null; entrypoint: string },
@@ -234,7 +234,7 @@ export interface AgentMethods extends HostedActorMethods, light.AgentMethods {
 /** Of a message for people; `log`: what a worker printed, labelled line by line. */
 export type MessageLevel = "log" | "info" | "warning" | "error";
 
-export interface CoreMethods extends CoreQuestions, RebuildMethods, light.CoreMethods {
+export interface CoreMethods extends CoreQuestions, HeirMethods, RebuildMethods, light.CoreMethods {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
@@ -346,7 +346,6 @@ export interface HeadMethods
   readonly createActor: AgentMethods["createActor"];
   readonly getActor: AgentMethods["getActor"];
   readonly watchActor: WatchActor;
-  readonly unwatchActor: Notification<{ actorId: ActorId }>;
   /** With `incarnation`, only that one is killed: sent again after the restart that it has caused, it changes nothing. */
   readonly killActor: Method<
     { actorId: ActorId; noRestart: boolean; incarnation?: number },
@@ -354,8 +353,6 @@ export interface HeadMethods
   >;
   /** The present one, for killActor; 0 for an actor that is not known. */
   readonly actorIncarnation: Method<{ actorId: ActorId }, { incarnation: number }>;
-  /** The last handle is gone anywhere. Answered after the commit; repeating it changes nothing. */
-  readonly actorOutOfScope: Method<{ actorId: ActorId }, Record<string, never>>;
   /** The actor's constructor has run (or failed: section 0 is the error). Idempotent by (actor, incarnation). */
   readonly actorStarted: Method<
     {
@@ -454,7 +451,7 @@ export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 
-export interface PeerMethods extends RebuildMethods {
+export interface PeerMethods extends HeirMethods, RebuildMethods {
   /** Spillback: queue it here, do not pass it on. */
   readonly requestLease: AgentMethods["requestLease"];
   readonly cancelLease: Notification<{ submitter: ProcessId; requestId: string }>;

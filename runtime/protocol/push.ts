@@ -9,7 +9,7 @@
  * reply. Items are in push_items.ts.
  * @module
  */
-import type { ActorId, NodeId, ObjectId, TaskId } from "../common/ids.ts";
+import type { ActorId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { AssignedGroup } from "../common/placement_group.ts";
 import type { ByteReader, ByteWriter } from "./serialization/mod.ts";
 import { ProtocolError } from "./protocol_error.ts";
@@ -85,6 +85,14 @@ export interface ItemsRequest {
   readonly wanted: readonly number[] | null;
 }
 
+/** A task whose results are lost, and are made again by another one: what is stored is stored as its. */
+export interface MakesAgain {
+  readonly task: TaskId;
+  /** Who counts its results, and who made them at first. */
+  readonly home: NodeId;
+  readonly owner: ProcessId;
+}
+
 /** What a worker is told of one task or actor call, before its arguments. */
 export interface PushHead {
   sequence: number;
@@ -95,8 +103,8 @@ export interface PushHead {
   depth: number;
   /** Null for what is no generator. */
   items: ItemsRequest | null;
-  /** Its results are stored as those of this task, which is run again; null: as its own. */
-  as: TaskId | null;
+  /** Null: its results are its own. */
+  as: MakesAgain | null;
   /** An actor call's concurrency group; "": the default one, and for tasks. */
   group: string;
 }
@@ -123,7 +131,11 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
     writer.varint(items.wanted === null ? 0 : items.wanted.length + 1);
     for (const index of items.wanted ?? []) writer.varint(index);
   }
-  if (as !== null) writer.string(as);
+  if (as !== null) {
+    writer.string(as.task);
+    writer.string(as.home);
+    writer.string(as.owner);
+  }
   if (group !== "") writer.string(group);
   writer.varint(args.length);
   writer.raw(args);
@@ -157,10 +169,17 @@ export function readPush(reader: ByteReader, head: PushHead, isCall: boolean): U
     head.numReturns = reader.varint();
     head.depth = reader.varint();
     if ((flags & GIVES_ITEMS) !== 0) head.items = readItemsRequest(reader);
-    if ((flags & MAKES_AGAIN) !== 0) head.as = reader.string() as TaskId;
+    if ((flags & MAKES_AGAIN) !== 0) head.as = readMakesAgain(reader);
     if ((flags & HAS_GROUP) !== 0) head.group = reader.string();
   }
   return reader.raw(reader.varint());
+}
+
+function readMakesAgain(reader: ByteReader): MakesAgain {
+  const task = reader.string() as TaskId;
+  const home = reader.string() as NodeId;
+  const owner = reader.string() as ProcessId;
+  return { task, home, owner };
 }
 
 function readItemsRequest(reader: ByteReader): ItemsRequest {

@@ -403,26 +403,35 @@ describe("Semaphore", () => {
     (await semaphore.acquire({ timeoutMs: 10_000 }))[Symbol.dispose]();
   });
 
-  test("an actor holds a permit from call to call", async () => {
-    const semaphore = new Semaphore(1);
-    const Holder = remote(
-      class Holder {
-        permit: Disposable | null = null;
-        async take(semaphore: Semaphore): Promise<void> {
-          this.permit = await semaphore.acquire();
-        }
-        give(): void {
-          this.permit![Symbol.dispose]();
-        }
-      },
-      { numCpus: 0 },
-    );
-    const holder = Holder.remote();
-    await get(holder.take.remote(semaphore));
-    expect(await rejection(semaphore.acquire({ timeoutMs: 50 }))).toBeInstanceOf(GetTimeoutError);
-    await get(holder.give.remote());
-    (await semaphore.acquire({ timeoutMs: 10_000 }))[Symbol.dispose]();
-  });
+  for (const isolation of ["process", "shared"] as const) {
+    test(`an actor (${isolation}) holds a permit from call to call`, async () => {
+      const semaphore = new Semaphore(1);
+      const Holder = remote(
+        class Holder {
+          permit: Disposable | null = null;
+          async take(semaphore: Semaphore): Promise<void> {
+            this.permit = await semaphore.acquire();
+          }
+          async again(semaphore: Semaphore): Promise<string> {
+            return await semaphore.acquire({ timeoutMs: 0 }).then(
+              () => "another",
+              (error) => (error as Error).name,
+            );
+          }
+          give(): void {
+            this.permit![Symbol.dispose]();
+          }
+        },
+        { numCpus: 0, isolation },
+      );
+      const holder = Holder.remote();
+      await get(holder.take.remote(semaphore));
+      expect(await get(holder.again.remote(semaphore))).toBe("GetTimeoutError");
+      expect(await rejection(semaphore.acquire({ timeoutMs: 50 }))).toBeInstanceOf(GetTimeoutError);
+      await get(holder.give.remote());
+      (await semaphore.acquire({ timeoutMs: 10_000 }))[Symbol.dispose]();
+    });
+  }
 });
 
 const FACTOR = 3;

@@ -285,7 +285,8 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
       return fail("ObjectLostError", `${WAITERS_MAX} requests wait already`);
     }
     const at = event.at ?? this.#madeAt.get(id) ?? null;
-    const waiter = { key, requestId, nodeId: event.nodeId, home, at, sinceMs: nowMs };
+    const remade = event.remade === true;
+    const waiter = { key, requestId, nodeId: event.nodeId, home, at, sinceMs: nowMs, remade };
     const end = this.#endOf(id, waiter);
     if (end !== null && nowMs >= end.dueMs) return fail(end.code, end.reason);
     if (end !== null) this.#sweepAt(end.dueMs);
@@ -304,8 +305,8 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
 
   /** When and why a request that waits will be given up, as things stand; null for never. */
   #endOf(id: ObjectId, waiter: Waiter): (Loss & { readonly dueMs: number }) | null {
-    const { home, at, sinceMs } = waiter;
-    const death = this.#deaths.of(id, home);
+    const { home, at, sinceMs, remade } = waiter;
+    const death = remade ? null : this.#deaths.of(id, home);
     if (death !== null) return { code: "OwnerDiedError", ...death };
     if (at === null) return null;
     const there = this.#deaths.ofNode(at);

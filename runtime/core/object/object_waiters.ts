@@ -16,6 +16,8 @@ export interface Waiter {
   /** Where the object was made, as far as the asker was told. */
   at: NodeId | null;
   readonly sinceMs: number;
+  /** It was made again there, for an owner that may be dead. */
+  readonly remade: boolean;
 }
 
 export class ObjectWaiters {

@@ -29,21 +29,21 @@ const ARGUMENT_BYTES = 128;
 const NONE: ReadonlySet<number> = new Set();
 
 /** A stored argument of a kept task. */
-export interface LineageArgument {
+export interface LineageArgument<K = number> {
   readonly id: ObjectId;
   /** This process's own task that makes it; null for what was put, or came from elsewhere. */
-  readonly task: number | null;
+  readonly task: K | null;
   /** Whether this process put it, or submitted what makes it. */
   readonly owned: boolean;
 }
 
 /** A task that has ended, as its submitter keeps it. `T`: what it takes to submit it again. */
-export interface KeptTask<T> {
-  /** Its number in this process. */
-  readonly sequence: number;
+export interface KeptTask<T, K = number> {
+  /** Its number in this process, or another name. */
+  readonly sequence: K;
   /** Of its arguments by value. */
   readonly bytes: number;
-  readonly stored: readonly LineageArgument[];
+  readonly stored: readonly LineageArgument<K>[];
   /** Which of its results lie in a store and are referenced. */
   readonly results: readonly number[];
   /** How often it may be run again; -1 without end. */
@@ -51,13 +51,13 @@ export interface KeptTask<T> {
   readonly what: T;
 }
 
-interface Kept<T> {
-  readonly sequence: number;
+interface Kept<T, K> {
+  readonly sequence: K;
   readonly bytes: number;
-  readonly stored: readonly LineageArgument[];
+  readonly stored: readonly LineageArgument<K>[];
   readonly what: T;
   /** Tasks among the arguments' that were kept when this one was. */
-  readonly needs: readonly Kept<T>[];
+  readonly needs: readonly Kept<T, K>[];
   retriesLeft: number;
   /** Results that this process refers to. */
   readonly live: Set<number>;
@@ -68,15 +68,15 @@ interface Kept<T> {
 }
 
 /** One task to run again. */
-export interface Rerun<T> {
-  readonly sequence: number;
+export interface Rerun<T, K = number> {
+  readonly sequence: K;
   readonly retriesLeft: number;
   readonly what: T;
 }
 
 /** `first`: tasks of freed arguments, each after those that it needs itself. */
-export type RebuildPlan<T> =
-  | { readonly type: "rebuild"; readonly first: readonly Rerun<T>[]; readonly last: Rerun<T> }
+export type RebuildPlan<T, K = number> =
+  | { readonly type: "rebuild"; readonly first: readonly Rerun<T, K>[]; readonly last: Rerun<T, K> }
   | Refusal;
 
 interface Refusal {
@@ -86,12 +86,12 @@ interface Refusal {
 }
 
 /** See the module's header. */
-export class Lineage<T> {
+export class Lineage<T, K = number> {
   readonly #bytesMax: number;
   readonly #forgotten: (what: T) => void;
   /** Oldest first. */
-  readonly #tasks: Map<number, Kept<T>> = new Map();
-  readonly #evicted: RecentSet<number> = new RecentSet(EVICTED_KEPT);
+  readonly #tasks: Map<K, Kept<T, K>> = new Map();
+  readonly #evicted: RecentSet<K> = new RecentSet(EVICTED_KEPT);
   #bytes: number = 0;
 
   /** `bytesMax`: of arguments and records together (MOBULA_MAX_LINEAGE_BYTES). `forgotten`: a task is not kept any more. */
@@ -109,16 +109,56 @@ export class Lineage<T> {
   }
 
   /** How often the results of a task were made again. */
-  made(sequence: number): number {
+  made(sequence: K): number {
     return this.#tasks.get(sequence)?.made ?? 0;
   }
 
   /** A task has ended well that may be run again. */
-  keep(task: KeptTask<T>): void {
+  keep(task: KeptTask<T, K>): void {
+    if (task.results.length > 0) this.#keep(task);
+    if (this.#bytes > this.#bytesMax) this.#evict();
+  }
+
+  /** A task and others that it needs, each after what it needs itself: those may have no results. */
+  keepTogether(tasks: readonly KeptTask<T, K>[]): void {
+    const fresh = tasks.filter(({ sequence }) => !this.#tasks.has(sequence));
+    for (const task of fresh) this.#keep(task);
+    for (const { sequence } of fresh) {
+      const kept = this.#tasks.get(sequence);
+      if (kept !== undefined) this.#forgetUnneeded(kept);
+    }
+    if (this.#bytes > this.#bytesMax) this.#evict();
+  }
+
+  /** A kept task and those that it needs, each after what it needs itself, but for those that are told already and what they
+   *  need. */
+  family(sequence: K, isTold: (sequence: K) => boolean): KeptTask<T, K>[] {
+    const target = this.#tasks.get(sequence);
+    const order = new Set<Kept<T, K>>();
+    const met = new Set<Kept<T, K>>();
+    const stack = target === undefined ? [] : [target];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      if (met.has(top)) {
+        stack.pop();
+        order.add(top);
+        continue;
+      }
+      met.add(top);
+      for (const needed of top.needs) {
+        // An evicted one is no use.
+        const isKept = this.#tasks.get(needed.sequence) === needed;
+        if (isKept && !met.has(needed) && !isTold(needed.sequence)) stack.push(needed);
+      }
+    }
+    return [...order].map(({ sequence, bytes, stored, live, retriesLeft, what }) => {
+      return { sequence, bytes, stored, results: [...live], retriesLeft, what };
+    });
+  }
+
+  #keep(task: KeptTask<T, K>): void {
     const { sequence, stored, results, retriesLeft, what } = task;
     assert(!this.#tasks.has(sequence), `task ${sequence} is kept once`);
-    if (results.length === 0) return;
-    const needs: Kept<T>[] = [];
+    const needs: Kept<T, K>[] = [];
     for (const { task: needed } of stored) {
       const kept = needed === null ? undefined : this.#tasks.get(needed);
       if (kept === undefined) continue;
@@ -131,11 +171,10 @@ export class Lineage<T> {
     this.#tasks.set(sequence, { sequence, bytes, stored, what, needs, ...counts });
     this.#evicted.delete(sequence);
     this.#bytes += bytes;
-    if (this.#bytes > this.#bytesMax) this.#evict();
   }
 
   /** A kept task was run again. False when it is not kept (any more). */
-  remade(sequence: number, results: readonly number[], retriesLeft: number): boolean {
+  remade(sequence: K, results: readonly number[], retriesLeft: number): boolean {
     const kept = this.#tasks.get(sequence);
     if (kept === undefined) return false;
     for (const index of results) kept.live.add(index);
@@ -145,13 +184,13 @@ export class Lineage<T> {
   }
 
   /** A kept generator's items are made again from now on. */
-  remaking(sequence: number): void {
+  remaking(sequence: K): void {
     const kept = this.#tasks.get(sequence);
     if (kept !== undefined) kept.made++;
   }
 
   /** A generator has ended that may be kept already. False when it is not. */
-  more(sequence: number, results: readonly number[], retriesLeft: number): boolean {
+  more(sequence: K, results: readonly number[], retriesLeft: number): boolean {
     const kept = this.#tasks.get(sequence);
     if (kept === undefined) return false;
     for (const index of results) kept.live.add(index);
@@ -162,17 +201,17 @@ export class Lineage<T> {
   }
 
   /** What a task was kept with; null when it is not kept. */
-  whatOf(sequence: number): T | null {
+  whatOf(sequence: K): T | null {
     return this.#tasks.get(sequence)?.what ?? null;
   }
 
   /** Its results that this process refers to. */
-  live(sequence: number): ReadonlySet<number> {
+  live(sequence: K): ReadonlySet<number> {
     return this.#tasks.get(sequence)?.live ?? NONE;
   }
 
   /** This process refers to a result no longer. */
-  released(sequence: number, index: number): void {
+  released(sequence: K, index: number): void {
     const kept = this.#tasks.get(sequence);
     if (kept === undefined) return;
     kept.live.delete(index);
@@ -181,13 +220,13 @@ export class Lineage<T> {
 
   /** What must run so that a task's results exist again, or why they cannot. `isHeld`: whether this process refers to an
    *  argument; then it exists, or is rebuilt by whoever pulls it. A plan uses up a run of each of its tasks. */
-  plan(sequence: number, isHeld: (id: ObjectId) => boolean): RebuildPlan<T> {
+  plan(sequence: K, isHeld: (id: ObjectId) => boolean): RebuildPlan<T, K> {
     const target = this.#tasks.get(sequence);
     if (target === undefined) return this.#missing(sequence, "");
-    const order = new Set<Kept<T>>();
-    const met = new Set<Kept<T>>();
+    const order = new Set<Kept<T, K>>();
+    const met = new Set<Kept<T, K>>();
     // Depth first without recursion: chains are long. A task is seen twice, and goes after what it needs.
-    const stack: { readonly kept: Kept<T>; readonly whose: string }[] = [{ kept: target, whose: "" }];
+    const stack: { readonly kept: Kept<T, K>; readonly whose: string }[] = [{ kept: target, whose: "" }];
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
       const { kept, whose } = top;
       if (met.has(kept)) {
@@ -215,7 +254,7 @@ export class Lineage<T> {
     return { type: "rebuild", first: reruns, last };
   }
 
-  #missing(sequence: number, whose: string): Refusal {
+  #missing(sequence: K, whose: string): Refusal {
     if (this.#evicted.has(sequence)) {
       return refused(`${whose}its lineage was evicted (lineage evicted: MOBULA_MAX_LINEAGE_BYTES)`);
     }
@@ -233,12 +272,12 @@ export class Lineage<T> {
     }
   }
 
-  #forgetUnneeded(kept: Kept<T>): void {
+  #forgetUnneeded(kept: Kept<T, K>): void {
     if (kept.live.size > 0 || kept.dependents > 0 || this.#tasks.get(kept.sequence) !== kept) return;
     this.#forget(kept);
   }
 
-  #forget(first: Kept<T>): void {
+  #forget(first: Kept<T, K>): void {
     const going = [first];
     for (let kept = going.pop(); kept !== undefined; kept = going.pop()) {
       this.#tasks.delete(kept.sequence);
@@ -254,7 +293,7 @@ export class Lineage<T> {
 
   check(): void {
     let bytes = 0;
-    const dependents = new Map<Kept<T>, number>();
+    const dependents = new Map<Kept<T, K>, number>();
     for (const kept of this.#tasks.values()) {
       bytes += kept.bytes;
       assert(kept.live.size > 0 || kept.dependents > 0, `task ${kept.sequence}'s lineage is needed`);

@@ -169,9 +169,10 @@ export class Answers {
   }
 
   #store(item: WorkItem, index: number, encoded: Encoded): Promise<number> {
-    return this.#core.store.write(returnId(item.as ?? this.#inputs.taskIdOf(item), index), encoded, {
-      home: item.caller.node,
-      owner: item.caller.id,
+    const { as } = item;
+    return this.#core.store.write(returnId(as?.task ?? this.#inputs.taskIdOf(item), index), encoded, {
+      home: as?.home ?? item.caller.node,
+      owner: as?.owner ?? item.caller.id,
       isError: false,
       contains: encoded.refs,
       producer: this.#inputs.nameOf(item),

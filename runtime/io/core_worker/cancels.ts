@@ -74,6 +74,7 @@ export class CancelManager {
     const work = entry.maker;
     // It is kept: an object that was cancelled is never made again, should it be lost.
     entry.cancelled = true;
+    this.#core.rebuilds.cancelled(entry.id);
     if (work === null) return;
     if (work.isCall && (request.force || request.graceMs !== null)) {
       entry.cancelled = work.cancelled;

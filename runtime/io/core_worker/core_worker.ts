@@ -151,6 +151,7 @@ export class CoreWorker implements CoreContext {
       recorder: this.recorder,
       blocking: options.blocking ?? NOT_BLOCKING,
       released: (id) => this.tasks.rebuilds.released(id),
+      lent: (id) => this.tasks.rebuilds.lent(id),
     });
     this.puts = new Puts(this, this.store);
     this.cancels = new CancelManager(this);
@@ -176,6 +177,7 @@ export class CoreWorker implements CoreContext {
       },
       cancelTask: (params) => this.cancels.routed(params),
       rebuildObject: (params) => this.tasks.rebuilds.rebuild(params),
+      remakeObjects: (params, sections) => this.tasks.rebuilds.remake(params, sections),
       relayFrame: ({ relayId }, sections) => this.#relays.received(relayId, sections),
       closeRelay: ({ relayId }) => this.#relays.closed(relayId),
       explain: ({ id }) => ({ call: this.explain(id) }),

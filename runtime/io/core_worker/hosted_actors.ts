@@ -11,6 +11,7 @@
  * @module
  */
 import { type BatchedActor, type CommonSpec, unpackActors } from "../../common/actor_batches.ts";
+import { onShutdown } from "../../common/actor_hooks.ts";
 import { Deque } from "../../common/deque.ts";
 import { ActorDiedError, taskErrorOf } from "../../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId } from "../../common/ids.ts";
@@ -115,6 +116,10 @@ export class HostedActors {
   /** All and only executors that have work. */
   readonly #active: Set<Executor> = new Set();
   #hosted: ActorIncarnation[] = [];
+  /** Those that ended in this turn, as they were told to and by themselves. */
+  #left: ActorIncarnation[] = [];
+  #exited: ActorIncarnation[] = [];
+  #leftScheduled = false;
   #isConstructing = false;
   #isDelivering = false;
   #isHost = false;
@@ -150,12 +155,14 @@ export class HostedActors {
     if (!this.#isConstructing) void this.#construct();
   }
 
-  /** CoreMethods.dropActor. Late orders find another incarnation, or none. */
-  drop(actorId: ActorId, incarnation: number, graceful: boolean): void {
-    const actor = this.#actors.get(actorId);
-    if (actor?.incarnation !== incarnation) return;
-    if (!graceful) return this.#end(actor);
-    this.#mail.push({ actor, item: null });
+  /** CoreMethods.dropActors. Late orders find another incarnation, or none. */
+  drop(actors: readonly ActorIncarnation[], graceful: boolean): void {
+    for (const [actorId, incarnation] of actors) {
+      const actor = this.#actors.get(actorId);
+      if (actor?.incarnation !== incarnation) continue;
+      if (graceful) this.#mail.push({ actor, item: null });
+      else this.#end(actor);
+    }
     this.#deliverSoon();
   }
 
@@ -282,14 +289,31 @@ export class HostedActors {
   async #endInOrder(actor: LightActor, exited: boolean): Promise<void> {
     await actor.executor?.idle();
     if (actor.isGone) return;
+    if (actor.instance !== undefined && onShutdown in actor.instance) await this.#runHook(actor);
+    if (actor.isGone) return;
+    this.#end(actor);
+    (exited ? this.#exited : this.#left).push([actor.actorId, actor.incarnation]);
+    if (this.#leftScheduled) return;
+    this.#leftScheduled = true;
+    setImmediate(() => this.#tellLeft());
+  }
+
+  async #runHook(actor: LightActor): Promise<void> {
     const name = `${actor.className} ends`;
     const context = new TaskContext(() => creationTaskId(actor.actorId), name, 0, 0, actor.assigned);
     context.actor = actor;
     const late = new Promise<void>((resolve) => setTimeout(resolve, shutdownGraceMs()).unref());
     await Promise.race([this.#context.run(context, () => runShutdownHook(actor)), late]);
-    if (actor.isGone) return;
-    this.#end(actor);
-    this.#core.link.notify("actorsLeft", { actors: [[actor.actorId, actor.incarnation]], exited });
+  }
+
+  #tellLeft(): void {
+    this.#leftScheduled = false;
+    const { link } = this.#core;
+    const [left, exited] = [this.#left, this.#exited];
+    this.#left = [];
+    this.#exited = [];
+    if (left.length > 0) link.notify("actorsLeft", { actors: left, exited: false });
+    if (exited.length > 0) link.notify("actorsLeft", { actors: exited, exited: true });
   }
 
   #end(actor: LightActor): void {

@@ -155,17 +155,14 @@ export class ItemRunner {
   #store(work: WorkItem, index: number, encoded: Encoded): Promise<number> {
     // Should this process crash, only the last one that it stored is unknown to the caller.
     this.#replies.flush();
-    return this.#core.store.write(
-      returnId(work.as ?? taskId(work.caller.id, work.sequence), index + 1),
-      encoded,
-      {
-        home: work.caller.node,
-        owner: work.caller.id,
-        isError: false,
-        contains: encoded.refs,
-        producer: work.items!.name,
-      },
-    );
+    const { as, caller, sequence } = work;
+    return this.#core.store.write(returnId(as?.task ?? taskId(caller.id, sequence), index + 1), encoded, {
+      home: as?.home ?? caller.node,
+      owner: as?.owner ?? caller.id,
+      isError: false,
+      contains: encoded.refs,
+      producer: work.items!.name,
+    });
   }
 
   #send(work: WorkItem, index: number, bytes: Uint8Array | null, size: number, encoded?: Encoded): void {

@@ -37,6 +37,7 @@ export class ObjectManager implements EntryTable {
   readonly #recorder: TaskRecorder;
   readonly #blocking: BlockingObserver;
   readonly #released: (id: ObjectId) => void;
+  readonly #lent: (id: ObjectId) => void;
   /** Null: they are not recorded. */
   readonly callSites: CallSites | null = callSitesOfProcess();
   /** Entries whose ids others know (stored, lent, borrowed): one entry per object in this process. */
@@ -56,6 +57,8 @@ export class ObjectManager implements EntryTable {
       blocking: BlockingObserver;
       /** The last use here of an object that this process owns and that others know has ended. */
       released: (id: ObjectId) => void;
+      /** A ref of a stored object that this process owns leaves it. */
+      lent: (id: ObjectId) => void;
     },
   ) {
     this.#identity = init.identity;
@@ -65,6 +68,7 @@ export class ObjectManager implements EntryTable {
     this.#recorder = init.recorder;
     this.#blocking = init.blocking;
     this.#released = init.released;
+    this.#lent = init.lent;
     this.#prefetches = new Prefetches(init.link, init.identity);
     this.#collected = new FinalizationRegistry((target) => this.#forgetCollected(target));
   }
@@ -124,6 +128,7 @@ export class ObjectManager implements EntryTable {
   lend(entry: Entry): RefTarget {
     if (entry.home === "") throw new MobulaError("await init() before a ref is passed inside a value");
     if (entry.owned && !entry.registered) this.register(entry);
+    if (entry.owned && entry.state === "stored") this.#lent(entry.id);
     return { id: entry.id, home: entry.home };
   }
 
@@ -440,20 +445,28 @@ export class ObjectManager implements EntryTable {
   }
 
   /** Copy a small value of this process to the node's store, for others. */
-  async #publish(entry: Entry): Promise<void> {
+  #publish(entry: Entry): Promise<void> {
+    return this.publishAs(entry, { id: entry.id, home: entry.home, owner: this.self });
+  }
+
+  /** The same, as another object: one whose owner is gone. */
+  async publishAs(
+    entry: Entry,
+    { id, home, owner }: { readonly id: ObjectId; readonly home: NodeId; readonly owner: ProcessId },
+  ): Promise<void> {
     const isError = entry.state === "error";
     const body = entry.state === "value"
       ? this.#codec.encode(entry.payload, "value").body
       : entry.payload as Uint8Array;
     const contains = (entry.contained ?? []).map((inner) => this.lendHeld(inner));
-    const info = { home: entry.home, owner: this.self, isError, contains, producer: entry.producer };
+    const info = { home, owner, isError, contains, producer: entry.producer };
     try {
-      await this.#store.writeSmall(entry.id, body, info);
+      await this.#store.writeSmall(id, body, info);
     } catch (error) {
       // With the agent gone, everybody is gone who could ask for it. Else the store is full: whoever waits must hear of it.
       if (this.#closed !== null || !(error instanceof ObjectStoreFullError) || isError) return;
       const failed = { ...info, isError: true, contains: [] };
-      await this.#store.writeSmall(entry.id, this.encodeError(error), failed).catch(() => undefined);
+      await this.#store.writeSmall(id, this.encodeError(error), failed).catch(() => undefined);
     }
   }
 

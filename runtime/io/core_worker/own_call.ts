@@ -4,6 +4,7 @@
  */
 import { type ProcessId, type TaskId, taskId } from "../../common/ids.ts";
 import type { ActorClient } from "./actor_client.ts";
+import type { MakesAgain } from "../../protocol/push.ts";
 import type { CallArguments } from "./arguments.ts";
 import type { CurrentTask } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -42,7 +43,7 @@ interface Rare {
   isAnswered: boolean;
   signal: AbortSignal | null;
   signalIndex: number;
-  as: TaskId | null;
+  as: MakesAgain | null;
 }
 
 /**
@@ -146,12 +147,12 @@ export class OwnCall implements Work {
   set signalIndex(index: number) {
     this.#rarely().signalIndex = index;
   }
-  /** The call whose results it makes again, under that one's ids; null: its own. */
-  get as(): TaskId | null {
+  /** Null: its results are its own. */
+  get as(): MakesAgain | null {
     return this.#rare === null ? null : this.#rare.as;
   }
-  set as(task: TaskId | null) {
-    this.#rarely().as = task;
+  set as(as: MakesAgain | null) {
+    this.#rarely().as = as;
   }
   #rarely(): Rare {
     return this.#rare ??= {

@@ -5,6 +5,7 @@
 import { type ProcessId, type TaskId, taskId } from "../../common/ids.ts";
 import type { Grant } from "../../common/task_spec.ts";
 import type { SchedulingShape } from "../../core/worker/task_submitter_types.ts";
+import type { MakesAgain } from "../../protocol/push.ts";
 import type { CallArguments } from "./arguments.ts";
 import type { CurrentTask } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -45,7 +46,7 @@ interface Rare {
   memoryKills: number;
   cancelled: boolean;
   signalIndex: number;
-  as: TaskId | null;
+  as: MakesAgain | null;
 }
 
 /** Held back: for its arguments or for names, so that only its manager has it. Ended: its outcome is decided. */
@@ -117,12 +118,12 @@ export class OwnTask implements Work {
   set signalIndex(index: number) {
     this.#rarely().signalIndex = index;
   }
-  /** The task whose results it makes again, under that one's ids; null: its own. */
-  get as(): TaskId | null {
+  /** Null: its results are its own. */
+  get as(): MakesAgain | null {
     return this.#rare === null ? null : this.#rare.as;
   }
-  set as(task: TaskId | null) {
-    this.#rarely().as = task;
+  set as(as: MakesAgain | null) {
+    this.#rarely().as = as;
   }
   #rarely(): Rare {
     return this.#rare ??= { attempt: 0, memoryKills: 0, cancelled: false, signalIndex: -1, as: null };

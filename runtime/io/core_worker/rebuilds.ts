@@ -11,11 +11,20 @@
  * @module
  */
 import { errorOfCode, ObjectLostError } from "../../common/errors.ts";
-import { type ActorId, type ObjectId, returnId, taskId, taskOfObject } from "../../common/ids.ts";
+import {
+  type ActorId,
+  type NodeId,
+  type ObjectId,
+  type ProcessId,
+  returnId,
+  type TaskId,
+  taskId,
+  taskOfObject,
+} from "../../common/ids.ts";
 import { Lineage, type RebuildPlan, type Rerun } from "../../core/worker/lineage.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
-import type { RebuildHeadMethods, RebuildMethods } from "../../protocol/rebuild_messages.ts";
-import { type ReplyResult, ValueKind } from "../../protocol/push.ts";
+import type { HeirMethods, RebuildHeadMethods, RebuildMethods } from "../../protocol/rebuild_messages.ts";
+import { type MakesAgain, type ReplyResult, ValueKind } from "../../protocol/push.ts";
 import { maxLineageBytes } from "../environment.ts";
 import { keptAgain, type KeptArguments } from "./arguments.ts";
 import { cancelledError } from "./cancels.ts";
@@ -27,6 +36,8 @@ import { OwnCall } from "./own_call.ts";
 import { OwnTask } from "./own_task.ts";
 import { RemadeItems } from "./remade_items.ts";
 import { type AgainInit, CallSubmission, type Submission, TaskSubmission } from "./submissions.ts";
+import type { TaskManager } from "./tasks.ts";
+import { readLineage, tellLineage } from "./travelling_lineage.ts";
 
 type Plan = Extract<RebuildPlan<Submission>, { type: "rebuild" }>;
 
@@ -37,6 +48,7 @@ const ASKED_TOGETHER = 10_000;
 export class Rebuilds {
   readonly #core: CoreContext;
   readonly #lineage: Lineage<Submission> = new Lineage(maxLineageBytes(), (what) => {
+    this.#told.delete(this.#sequenceOfTask(what.task)!);
     if (what instanceof CallSubmission) this.#core.actorRebuilds.forget(what.actorId, what.sequence);
   });
   /** Entries of freed arguments that were made anew, by their old ids. */
@@ -44,8 +56,15 @@ export class Rebuilds {
   /** Generators, and actors, whose lost results are being found out. */
   readonly #looking: Map<number | ActorId, Promise<void>> = new Map();
 
-  constructor(core: CoreContext) {
+  /** Tasks whose lineage this process's agent has, too. */
+  readonly #told: Set<number> = new Set();
+  /** Generators that have not ended, and of which refs have left. */
+  readonly #lentEarly: Set<number> = new Set();
+  readonly #manager: TaskManager;
+
+  constructor(core: CoreContext, manager: TaskManager) {
     this.#core = core;
+    this.#manager = manager;
   }
 
   /** A task or call has ended with these results, and its arguments are not let go yet. A generator's say nothing. */
@@ -95,6 +114,41 @@ export class Rebuilds {
       : new TaskSubmission(this.#core, task, args);
     if (what instanceof CallSubmission) this.#core.actorRebuilds.keep(what.actorId, task.sequence);
     this.#lineage.keep({ sequence: task.sequence, bytes, stored, results, retriesLeft, what });
+    // A ref left before there was a result, if its home knows of it already.
+    const left = task.isGenerator ? this.#lentEarly.delete(task.sequence) : task.returns.some(isKnown);
+    if (left) this.#tell(task.sequence);
+  }
+
+  /** A ref of one of this process's stored objects leaves it. */
+  lent(id: ObjectId): void {
+    const sequence = this.#sequenceOf(id);
+    if (sequence === null || this.#told.has(sequence) || this.#core.objects.find(id)?.cancelled) return;
+    if (this.#lineage.whatOf(sequence) !== null) this.#tell(sequence);
+    else this.#lentBefore(sequence);
+  }
+
+  /** An object of this process is cancelled: it is not made again, not after this process's end either. */
+  cancelled(id: ObjectId): void {
+    const sequence = this.#sequenceOf(id);
+    if (sequence === null || !this.#told.has(sequence)) return;
+    this.#core.link.notify("cancelLineage", { task: taskOfObject(id)! });
+  }
+
+  /** It is told when the generator has ended. */
+  #lentBefore(sequence: number): void {
+    const taker = this.#core.itemCalls.takerOf(sequence);
+    if (taker === null || this.#lentEarly.has(sequence)) return;
+    this.#lentEarly.add(sequence);
+    taker.ended.onSettled({ entrySettled: () => this.#lentEarly.delete(sequence) });
+  }
+
+  /** Should this process end before those who hold its results, they can be made again without it. */
+  #tell(sequence: number): void {
+    if (this.#core.isRestricted || this.#told.has(sequence)) return;
+    const family = this.#lineage.family(sequence, (needed) => this.#told.has(needed));
+    for (const { sequence: told } of family) this.#told.add(told);
+    // With the agent gone, so is what it would be for; with an environment that cannot be had, so is the task.
+    tellLineage(this.#core, family).catch(() => undefined);
   }
 
   /** This process refers to one of its stored objects no longer. */
@@ -161,13 +215,12 @@ export class Rebuilds {
   }
 
   /** Freed arguments' tasks, as new ones: their old results' ids are over everywhere. */
-  #runFirst({ first, last }: Plan): void {
+  #runFirst({ first, last }: Pick<Plan, "first" | "last">): void {
     if (first.length === 0) return;
     const { objects, identity } = this.#core;
     const wanted = new Set([...first, last].flatMap(({ what }) => argumentIds(what.args)));
     for (const rerun of first) {
-      const { name, numReturns, items } = rerun.what;
-      const task = taskId(identity.self, rerun.sequence);
+      const { name, numReturns, items, task } = rerun.what;
       const sequence = this.#core.nextSequence();
       if (items === null) {
         const returns = objects.newReturns(sequence, numReturns, name);
@@ -185,7 +238,7 @@ export class Rebuilds {
         this.#anew.set(id, new WeakRef(entry));
         objects.register(entry); // What an attempt stores before it crashes is counted.
       }
-      this.#runItems(rerun, { sequence, of: sequence }, entries);
+      this.#runItems(rerun, { sequence, of: sequence, as: null }, entries);
     }
   }
 
@@ -244,7 +297,9 @@ export class Rebuilds {
     const plan = this.#planFor(lost, sequence);
     this.#runFirst(plan);
     this.#lineage.remaking(sequence);
-    this.#runItems(plan.last, { sequence: this.#core.nextSequence(), of: sequence }, entries);
+    const { self: owner, node: home } = this.#core.identity;
+    const as = { task: taskId(owner, sequence), home, owner };
+    this.#runItems(plan.last, { sequence: this.#core.nextSequence(), of: sequence, as }, entries);
   }
 
   /** A task's results that were where the lost one was. */
@@ -276,18 +331,67 @@ export class Rebuilds {
     return all;
   }
 
-  /** `of`: the number of the call whose items they are; the run's own for items with new ids. */
+  /** `of`: the number of the call whose items they are; the run's own for items with new ids, or of another process. */
   #runItems(
     rerun: Rerun<Submission>,
-    { sequence, of }: { readonly sequence: number; readonly of: number },
+    { sequence, of, as }: { readonly sequence: number; readonly of: number; readonly as: MakesAgain | null },
     entries: ReadonlyMap<number, Entry>,
   ): void {
     const core = this.#core;
     const { name, items } = rerun.what;
     const taker = new RemadeItems({ core, sequence, of, name, limit: items!.limit, entries });
     core.itemCalls.again(sequence, taker);
-    const as = of === sequence ? null : taskId(core.identity.self, of);
     this.#run(rerun, { sequence, as, returns: [taker.ended] }, [taker.ended, ...entries.values()]);
+  }
+
+  // ---- for a process that is gone ------------------------------------------------------------------------------------------
+
+  /** CoreMethods.remakeObjects: this process holds results of a task whose owner is gone, and runs it in its place. */
+  async remake(
+    { as, tasks, wanted }: HeirMethods["remakeObjects"]["params"],
+    sections: readonly Uint8Array[],
+  ): Promise<HeirMethods["remakeObjects"]["result"]> {
+    const { objects, identity } = this.#core;
+    const sequence = this.#core.nextSequence();
+    const reruns = readLineage(this.#core, this.#manager, tasks, sections).map((rerun) => {
+      return { ...rerun, sequence };
+    });
+    const last = reruns.pop()!;
+    this.#runFirst({ first: reruns, last });
+    const { name, numReturns, items } = last.what;
+    const made = new Map<number, Entry>();
+    if (items === null) {
+      const returns = objects.newReturns(sequence, numReturns, name);
+      for (const [index, entry] of returns.entries()) made.set(index, entry);
+      this.#run(last, { sequence, as, returns }, returns);
+    } else {
+      for (const index of wanted) made.set(index, Entry.ofReturn(identity, sequence, index, name));
+      const entries = new Map([...made].map(([index, entry]) => [index - 1, entry]));
+      this.#runItems(last, { sequence, of: sequence, as }, entries);
+    }
+    return {
+      made: await Promise.all([...made].map(async ([index, entry]) => {
+        const id = returnId(as.task, index);
+        return { id, at: await this.#settledAs(entry, { ...as, id }) };
+      })),
+    };
+  }
+
+  /** Where the object is that an entry of this process's stands for. */
+  async #settledAs(
+    entry: Entry,
+    as: { readonly id: ObjectId; readonly home: NodeId; readonly owner: ProcessId },
+  ): Promise<NodeId> {
+    const { objects, identity } = this.#core;
+    entry.count++;
+    if (entry.isPending) {
+      await new Promise<void>((settled) => entry.onSettled({ entrySettled: () => settled() }));
+    }
+    const isStored = entry.state === "stored";
+    if (!isStored) await objects.publishAs(entry, as);
+    const at = isStored ? entry.location! : identity.node;
+    objects.drop(entry);
+    return at;
   }
 
   // ---- runs ----------------------------------------------------------------------------------------------------------------
@@ -327,12 +431,21 @@ export class Rebuilds {
 
   #sequenceOf(id: ObjectId): number | null {
     const task = taskOfObject(id);
-    return task === null ? null : sequenceOf(task, this.#core.identity.self);
+    return task === null ? null : this.#sequenceOfTask(task);
+  }
+
+  #sequenceOfTask(task: TaskId): number | null {
+    return sequenceOf(task, this.#core.identity.self);
   }
 
   #isOurs(id: ObjectId): boolean {
     return id.startsWith(`o-${this.#core.identity.self.slice(2)}-`);
   }
+}
+
+/** Its home counts it. */
+function isKnown({ registered }: Entry): boolean {
+  return registered;
 }
 
 function partsOf(args: KeptArguments): readonly (Uint8Array | RefTarget)[] {

@@ -3,6 +3,7 @@
  * @module
  */
 import type { ActorId, TaskId } from "../../common/ids.ts";
+import type { MakesAgain } from "../../protocol/push.ts";
 import type { CallArguments, KeptArguments } from "./arguments.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry } from "./entry.ts";
@@ -15,8 +16,8 @@ import type { Work } from "./work.ts";
 /** One run of it. */
 export interface AgainInit {
   readonly sequence: number;
-  /** The task whose results it makes again under their ids; null: its own. */
-  readonly as: TaskId | null;
+  /** Null: its results are its own. */
+  readonly as: MakesAgain | null;
   readonly args: CallArguments;
   readonly returns: readonly Entry[];
   readonly retriesLeft: number;
@@ -24,6 +25,8 @@ export interface AgainInit {
 
 /** A task or call that may be run again. */
 export interface Submission {
+  /** What it was at first. */
+  readonly task: TaskId;
   readonly name: string;
   readonly numReturns: number;
   /** Null for what is no generator. */
@@ -37,30 +40,36 @@ export interface Submission {
 
 /** A task. */
 export class TaskSubmission implements Submission {
+  readonly task: TaskId;
   readonly args: KeptArguments;
+  readonly call: CallShape;
   readonly #core: CoreContext;
-  readonly #call: CallShape;
   #attempt: number;
 
-  constructor(core: CoreContext, { call, attempt }: OwnTask, args: KeptArguments) {
+  constructor(
+    core: CoreContext,
+    { id, call, attempt }: Pick<OwnTask, "id" | "call" | "attempt">,
+    args: KeptArguments,
+  ) {
     this.#core = core;
-    this.#call = call;
+    this.task = id;
+    this.call = call;
     this.#attempt = attempt;
     this.args = args;
   }
 
   get name(): string {
-    return this.#call.name;
+    return this.call.name;
   }
   get numReturns(): number {
-    return this.#call.numReturns;
+    return this.call.numReturns;
   }
   get items(): ItemsOption | null {
-    return this.#call.items;
+    return this.call.items;
   }
 
   make({ sequence, as, args, returns, retriesLeft }: AgainInit): OwnTask {
-    const task = new OwnTask(sequence, this.#call, args, returns, null, this.#core.nowMs());
+    const task = new OwnTask(sequence, this.call, args, returns, null, this.#core.nowMs());
     task.attempt = ++this.#attempt;
     task.retriesLeft = retriesLeft;
     if (as !== null) task.as = as;
@@ -68,12 +77,13 @@ export class TaskSubmission implements Submission {
   }
 
   start(task: Work): void {
-    this.#call.manager.begin(task as OwnTask);
+    this.call.manager.begin(task as OwnTask);
   }
 }
 
 /** A call of an actor. It does not keep the actor in scope. */
 export class CallSubmission implements Submission {
+  readonly task: TaskId;
   readonly args: KeptArguments;
   readonly sequence: number;
   readonly name: string;
@@ -85,7 +95,8 @@ export class CallSubmission implements Submission {
   readonly #options: MethodInfo;
   #attempt: number;
 
-  constructor(core: CoreContext, { sequence, method, options, attempt }: OwnCall, args: KeptArguments) {
+  constructor(core: CoreContext, { id, sequence, method, options, attempt }: OwnCall, args: KeptArguments) {
+    this.task = id;
     this.#core = core;
     this.#info = method.client.info;
     this.#method = method.name;

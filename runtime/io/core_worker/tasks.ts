@@ -94,7 +94,7 @@ export class TaskManager implements WorkerLinkObserver {
     });
     this.#pump = new TaskPump(core, this.#submitter);
     this.#history = new TaskHistory(core, this.#submitter);
-    this.rebuilds = new Rebuilds(core);
+    this.rebuilds = new Rebuilds(core, this);
     this.cancels = new TaskCancels(core, {
       submitter: this.#submitter,
       linkOf: (lease) => this.#links.get(lease.grant.workerId)?.link ?? null,

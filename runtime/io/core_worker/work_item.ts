@@ -2,8 +2,8 @@
  * One pushed task or call as the worker that has it sees it, and the actor that a worker hosts.
  * @module
  */
-import type { ActorId, TaskId } from "../../common/ids.ts";
-import type { Assignment } from "../../protocol/push.ts";
+import type { ActorId } from "../../common/ids.ts";
+import type { Assignment, MakesAgain } from "../../protocol/push.ts";
 import type { DurableActor } from "./durable_actor.ts";
 import type { Caller, LoadedFunction } from "./caller.ts";
 import type { TaskContext } from "./execution_context.ts";
@@ -17,8 +17,8 @@ export interface WorkItem {
   readonly attempt: number;
   readonly numReturns: number;
   readonly depth: number;
-  /** The task whose results it makes again; null: its own. */
-  readonly as: TaskId | null;
+  /** Null: its results are its own. */
+  readonly as: MakesAgain | null;
   /** An actor call's concurrency group; "": the default one. */
   readonly group: string;
   /** A task's function, or null for an actor call. */

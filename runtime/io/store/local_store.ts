@@ -365,6 +365,10 @@ export class LocalStore implements ObjectStore {
     this.#pulls.step({ type: "roomChanged" });
   }
 
+  holdersOf(id: ObjectId): ReturnType<ObjectStore["holdersOf"]> {
+    return this.#references.holdersOf(id);
+  }
+
   ownerless(objects: readonly Ownerless[]): void {
     // As if sealed here: who is counted stays, what a dead process was the only one to own goes.
     const home = this.#host.nodeId;

@@ -2,7 +2,7 @@
  * Does what reference counting decides: tells other homes, and gathers what is free for the head.
  * @module
  */
-import type { NodeId, ObjectId } from "../../common/ids.ts";
+import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import { References } from "../../core/object/references.ts";
 import type { CountedFacts, ReferencesEvent } from "../../core/object/references_types.ts";
 import type { StoreHost } from "./store_host.ts";
@@ -67,6 +67,15 @@ export class ReferenceKeeper {
   /** See References.madeAt. */
   madeAt(id: ObjectId): NodeId | undefined {
     return this.#references.madeAt(id);
+  }
+
+  /** See ObjectStore.holdersOf. */
+  holdersOf(id: ObjectId): { readonly processes: ProcessId[]; readonly nodes: NodeId[] } | null {
+    const counted = this.#references.describe(id);
+    if (counted === null) return null;
+    const { owner, owned, holders, nodes } = counted;
+    const processes = [...owned ? [owner!] : [], ...holders.filter((holder) => !holder.startsWith("o-"))];
+    return { processes: processes as ProcessId[], nodes };
   }
 
   /** Resolves when every change so far has reached its home. */

@@ -156,6 +156,10 @@ export interface ObjectStore {
   ): Promise<ObjectId[]>;
   /** NodeMethods.deleteObjects. */
   deleteObjects(ids: readonly ObjectId[]): void;
+  /** Processes of this node that hold an object, and other nodes that do, as far as this one counts it; null when not. */
+  holdersOf(
+    id: ObjectId,
+  ): { readonly processes: readonly ProcessId[]; readonly nodes: readonly NodeId[] } | null;
   /** NodeMethods.ownerless. */
   ownerless(objects: readonly Ownerless[]): void;
   /** Everything that this node holds, for (re)registration. */

@@ -231,6 +231,17 @@ describe("deaths", () => {
     expect(bench.locate()).toEqual([FOUND]);
   });
 
+  test("what is made again for a dead owner is waited for where it was made", () => {
+    const bench = new Bench();
+    bench.report(N1, [{}]);
+    bench.step({ type: "ownerDied", owner: "d-1" as ProcessId, reason: "its owner d-1 crashed" });
+    bench.after(OWNER_GRACE_MS);
+    bench.step({ type: "nodeDied", nodeId: N1, reason: "silent" });
+    expect(bench.locate({ nodeId: N3, at: N2, remade: true })).toEqual([]);
+    expect(bench.after(REPORT_GRACE_MS - 1)).toEqual([]);
+    expect(typesOf(bench.report(N2, [{}]))).toContain("located");
+  });
+
   test("a home is told of what lies somewhere when its owner has been dead for a while", () => {
     const bench = new Bench();
     const owner = "d-1" as ProcessId;

@@ -146,6 +146,43 @@ describe("plans", () => {
   });
 });
 
+describe("families", () => {
+  test("a task goes with all that it needs, each after what it needs itself, without what is told already", () => {
+    const machine = new Lineage<string>(1 << 20);
+    machine.keep(task(1));
+    machine.keep(task(2, [1]));
+    machine.keep(task(3, [1, 2]));
+    machine.released(1, 0);
+    const family = machine.family(3, () => false);
+    expect(family.map(({ sequence, results }) => [sequence, results])).toEqual([[1, []], [2, [0]], [3, [0]]]);
+    expect(machine.family(3, (one) => one < 3).map(({ sequence }) => sequence)).toEqual([3]);
+    expect(machine.family(9, () => false)).toEqual([]);
+  });
+
+  test("what is kept together stays as long as one of them is needed, under other names too", () => {
+    const source = chain(3);
+    source.released(1, 0);
+    const named = source.family(3, () => false).map(({ sequence, stored, ...rest }) => {
+      const ids = stored.map(({ id, owned, task }) => ({ id, owned, task: `t-${task}` }));
+      return { ...rest, sequence: `t-${sequence}`, stored: ids };
+    });
+    const machine = new Lineage<string, string>(1 << 20);
+    machine.keepTogether(named);
+    machine.check();
+    expect(machine.size).toBe(3);
+    machine.keepTogether(named); // Told twice.
+    machine.released("t-2", 0);
+    machine.check();
+    const plan = machine.plan("t-3", none);
+    expect(plan.type === "rebuild" && plan.first.map(({ sequence }) => sequence)).toEqual(["t-1", "t-2"]);
+    machine.released("t-3", 0);
+    expect([machine.size, machine.bytes]).toEqual([0, 0]);
+    // Nobody refers to any of it.
+    machine.keepTogether(named.map((one) => ({ ...one, results: [] })));
+    expect(machine.size).toBe(0);
+  });
+});
+
 describe("generators", () => {
   test("items that come after the record was made belong to it, and a run that ends uses up what it has used", () => {
     const machine = new Lineage<string>(1 << 20);

@@ -22,6 +22,7 @@ import {
   workerStart,
 } from "./mobula.ts";
 import { inFlight, oneAtATime, openPiscina, openPoolifier, type Peer } from "./pools.ts";
+import { callersToActors, dedicatedActors, PAIRS, PAIRS_RATIO_MIN } from "./actors.ts";
 import { memoryCopy, RawPeer } from "./raw.ts";
 import { measureLightActors } from "./light_actors.ts";
 import { measureScale } from "./scale.ts";
@@ -35,6 +36,7 @@ import { type Contestant, type Measurement, missing, race, type Result } from ".
 const KB = 1_000;
 const MB = 1_000_000;
 const IN_FLIGHT = 1_000;
+const POOLS = ["piscina", "poolifier"] as const;
 
 const { values: flags } = parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } });
 const groups: Group[] = [];
@@ -94,16 +96,34 @@ async function calls(raw: RawPeer): Promise<void> {
     "calls",
     [mobulaOneAtATime(actor), ...singles, raw.roundTrip],
     single,
-    overPiscina,
+    { thanFastestOf: POOLS, ratio: 1.2 },
   );
   await group(
     "actor call, 1,000 in flight",
     "calls",
     [mobulaInFlight(actor, IN_FLIGHT), ...batches],
     batch,
-    overPoolifier,
+    { thanFastestOf: POOLS, ratio: 2 },
   );
   for (const peer of peers) if ("call" in peer) await peer.close();
+}
+
+/** Actors with processes of their own, and several callers at once. */
+async function actors(): Promise<void> {
+  const created = "dedicated actors created and pinged, 100 at once";
+  await group(created, "calls", [dedicatedActors()], { operations: 100, slices: 3, warmups: 1 }, {
+    perSecondMin: 50,
+  });
+  const scaling = `${PAIRS} callers to ${PAIRS} actors, 1,000 in flight each`;
+  if (!isWanted(scaling)) return;
+  const one = "1 caller to 1 actor";
+  await group(
+    scaling,
+    "calls",
+    [await callersToActors(PAIRS, "mobula"), await callersToActors(1, one)],
+    { operations: 20 * PAIRS * IN_FLIGHT, slices: 9 },
+    { than: one, ratio: PAIRS_RATIO_MIN },
+  );
 }
 
 async function objects(): Promise<void> {
@@ -154,6 +174,7 @@ try {
   await startCluster();
   try {
     await calls(raw);
+    await actors();
     await objects();
     await group("worker start", "ms", [workerStart()], { operations: 5, slices: 3, warmups: 1 }, {
       msMax: 150,

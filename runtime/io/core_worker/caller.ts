@@ -143,6 +143,7 @@ export class Caller {
         answered();
         return this.#receiver.receive(this.#readItems(header, true));
       case PushType.pushHosted:
+        answered();
         return this.#receiver.receiveHosted(this.#readHosted(header));
       case PushType.cancel:
         return this.#cancel(readCancel(new ByteReader(header)));

@@ -25,7 +25,8 @@ import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
 import type { AskHow } from "./work.ts";
-import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
+import { linkFor } from "./weak_observer.ts";
+import type { WorkerLink, WorkerLinkObserver } from "./worker_link.ts";
 
 /** What is written leaves before another client writes. */
 const writer = new ByteWriter();
@@ -388,12 +389,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
       this.#host = this.#registry.hosts.join(address, this);
       this.#link = this.#host.link;
       if (this.#host.isOpen) this.opened(this.#link);
-    } else {this.#link = new WorkerLink(
-        address.workerId,
-        address.nodeId,
-        this.#core.openWorker(address),
-        this,
-      );}
+    } else this.#link = linkFor(this.#core, address, this);
   }
 
   #dropLink(): void {

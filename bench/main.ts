@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: mobula beside thread pools and the raw limits of this machine, measured in one run and in turns, as a
- * table with ratios, then how mobula scales (scale.ts). It takes three to five minutes; figures of a busy machine are worth little.
+ * table with ratios, then how mobula scales (scale.ts) and a hundred thousand light actors (light_actors.ts). It takes three to five minutes; figures of a busy machine are worth little.
  *
  *   --only TEXT    only measurements whose title contains TEXT       --json FILE    also write all figures there
  * @module
@@ -24,6 +24,7 @@ import {
 import { inFlight, oneAtATime, openPiscina, openPoolifier, type Peer } from "./pools.ts";
 import { callersToActors, dedicatedActors, PAIRS, PAIRS_RATIO_MIN } from "./actors.ts";
 import { memoryCopy, RawPeer } from "./raw.ts";
+import { measureLightActors } from "./light_actors.ts";
 import { measureScale } from "./scale.ts";
 import { COST_GROWTH_MAX, deciding } from "./scheduling.ts";
 import { measureBroadcast } from "./broadcast.ts";
@@ -191,12 +192,20 @@ try {
 }
 
 const scale = await measureScale(isWanted);
+const light = await measureLightActors(isWanted);
 const table = formatTable(groups);
-const text = scale === null ? table.text : `${table.text}\n\n${scale.text}`;
-const missed = [...table.missed, ...scale?.missed ?? []];
+const text = [table.text, scale?.text, light?.text].filter((part) => part !== undefined).join("\n\n");
+const missed = [...table.missed, ...scale?.missed ?? [], ...light?.missed ?? []];
 console.log(`${machine}, ${((performance.now() - startMs) / 1_000).toFixed(0)} s\n\n${text}\n`);
 console.log(missed.length === 0 ? "All marks reached." : `Marks missed:\n  ${missed.join("\n  ")}`);
 if (flags.json !== undefined) {
-  writeFileSync(flags.json, JSON.stringify({ machine, groups, scale: scale?.outcomes ?? [] }, null, 2));
+  writeFileSync(
+    flags.json,
+    JSON.stringify(
+      { machine, groups, scale: scale?.outcomes ?? [], lightActors: light?.figures ?? null },
+      null,
+      2,
+    ),
+  );
 }
 process.exit(0);

@@ -143,7 +143,7 @@ export class Worker {
         this.#hosted.cancel(from, order);
       },
       hosts: (...actor) => this.#hosted.hosts(...actor),
-      receiveHosted: (items) => this.#hosted.receive(items),
+      receiveHosted: (runs) => this.#hosted.receive(runs),
     });
     this.#retirement.add(caller);
     connection.onFrame = (type, _flags, header, sections) => caller.frame(type, header, sections);

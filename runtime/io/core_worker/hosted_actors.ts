@@ -20,7 +20,7 @@ import type { ActorIncarnation, StartBatch } from "../../protocol/light_actor_me
 import { type Assignment, type CancelOrder, ReplyStatus } from "../../protocol/push.ts";
 import { useUserStacks } from "../code_bundle/bundle_stacks.ts";
 import { readArguments } from "./arguments.ts";
-import { type Caller, type HostedItem, loadCode } from "./caller.ts";
+import { type Caller, type HostedItems, loadCode } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { type DurableActor, makeDurable, mayBeDurable } from "./durable_actor.ts";
 import { type ExecutionContext, TaskContext } from "./execution_context.ts";
@@ -96,8 +96,11 @@ interface SharedParts {
   readonly assigned: Assignment;
 }
 
-/** A call, or the end of an actor after the calls before it. */
-type Mail = { readonly actor: LightActor; readonly item: WorkItem | null };
+/** Calls, or (null) the end of an actor after the calls before it. */
+interface Mail {
+  readonly actor: LightActor;
+  items: WorkItem[] | null;
+}
 
 /** See the module's header. */
 export class HostedActors {
@@ -160,7 +163,7 @@ export class HostedActors {
     for (const [actorId, incarnation] of actors) {
       const actor = this.#actors.get(actorId);
       if (actor?.incarnation !== incarnation) continue;
-      if (graceful) this.#mail.push({ actor, item: null });
+      if (graceful) this.#mail.push({ actor, items: null });
       else this.#end(actor);
     }
     this.#deliverSoon();
@@ -184,10 +187,10 @@ export class HostedActors {
     return actor?.incarnation === incarnation && actor.instance !== undefined && !actor.isLeaving;
   }
 
-  receive(items: readonly HostedItem[]): void {
-    for (const { actorId, item } of items) {
+  receive(runs: readonly HostedItems[]): void {
+    for (const { actorId, items } of runs) {
       const actor = this.#actors.get(actorId);
-      if (actor !== undefined) this.#mail.push({ actor, item });
+      if (actor !== undefined) this.#mail.push({ actor, items });
     }
     this.#deliverSoon();
   }
@@ -196,12 +199,9 @@ export class HostedActors {
   cancel(caller: Caller, order: CancelOrder): void {
     if (!this.#isHost) return;
     const sequences = new Set(order.sequences);
-    const unstarted = this.#mail.removeWhere(({ item }) =>
-      item?.caller === caller && sequences.has(item.sequence)
-    );
-    for (const { item } of unstarted) {
+    for (const item of this.#take((each) => each.caller === caller && sequences.has(each.sequence))) {
       const head = { startMs: Date.now(), runUs: 0, status: ReplyStatus.cancelled };
-      this.#replies.add(caller, { sequence: item!.sequence, ...head }, NO_BYTES);
+      this.#replies.add(caller, { sequence: item.sequence, ...head }, NO_BYTES);
     }
     this.#replies.flush();
     for (const executor of this.#active) executor.cancel(caller, order);
@@ -210,9 +210,20 @@ export class HostedActors {
   /** A caller is gone: nobody waits for its calls. */
   forget(caller: Caller): void {
     if (!this.#isHost) return;
-    this.#mail.removeWhere(({ item }) => item?.caller === caller);
+    this.#take((item) => item.caller === caller);
     for (const executor of this.#active) executor.forget(caller);
     this.#replies.forget(caller);
+  }
+
+  /** Remove calls that no executor has. */
+  #take(predicate: (item: WorkItem) => boolean): WorkItem[] {
+    const taken: WorkItem[] = [];
+    for (const mail of this.#mail) {
+      if (mail.items === null) continue;
+      const kept = mail.items.filter((item) => !predicate(item) || taken.push(item) === 0);
+      if (kept.length < mail.items.length) mail.items = kept;
+    }
+    return taken;
   }
 
   /** Resolves when no call runs or waits. */
@@ -237,10 +248,10 @@ export class HostedActors {
     let turnMs = performance.now();
     this.#replies.isHeld = true;
     while (this.#mail.length > 0) {
-      const { actor, item } = this.#mail.shift()!;
-      if (actor.isGone || (actor.isLeaving && item !== null)) continue;
-      if (item === null) this.#endWhenIdle(actor, false);
-      else this.#executorOf(actor).receive([item]);
+      const { actor, items } = this.#mail.shift()!;
+      if (actor.isGone || (actor.isLeaving && items !== null)) continue;
+      if (items === null) this.#endWhenIdle(actor, false);
+      else if (items.length > 0) this.#executorOf(actor).receive(items);
       if (performance.now() - turnMs < TURN_MS) continue;
       this.#releaseReplies();
       await new Promise((resolve) => setImmediate(resolve));

@@ -231,12 +231,14 @@ describe("Queue", () => {
   test("UTIL-02 items that nobody takes hold a shutdown up for 5 s; with force for no time", async () => {
     const queue = new Queue<number>();
     await queue.put(1);
-    const startMs = performance.now();
     const other = new Queue<number>();
     await other.put(1);
-    const waiting = rejection(new Queue<number>({ name: "forced" }).get());
+    const forced = new Queue<number>({ name: "forced" });
+    const waiting = rejection(forced.get());
+    await forced.size();
+    const startMs = performance.now();
     await other.shutdown({ force: true });
-    await new Queue<number>({ name: "forced" }).shutdown({ force: true });
+    await forced.shutdown({ force: true });
     expect(performance.now() - startMs).toBeLessThan(4_000);
     expect(await waiting).toBeInstanceOf(ActorDiedError);
     await queue.shutdown();
@@ -322,6 +324,24 @@ describe("Queue", () => {
       return await new Queue<string>({ name }).get();
     });
     expect(await get(take.remote("shared-queue"))).toBe("there");
+    // Also where it is passed on before anybody knows whose name that is.
+    const use = remote(async (queue: Queue<string>) => await queue.get(), { numCpus: 0 });
+    const passOn = remote(async (name: string, fn: typeof use) => {
+      const { get, Queue, Semaphore } = await import("mobula");
+      const both = {
+        semaphore: new Semaphore(1, { name: `${name}-permits` }),
+        queue: new Queue<string>({ name }),
+      };
+      const acquire = (await import("mobula")).remote(async ({ semaphore }: { semaphore: Semaphore }) => {
+        using _permit = await semaphore.acquire();
+      }, { numCpus: 0 });
+      await get(acquire.remote(both));
+      return await get(fn.remote(both.queue));
+    }, { numCpus: 0 });
+    const permits = new Semaphore(1, { name: "shared-queue-permits" });
+    await queue.put("again");
+    expect(await get(passOn.remote("shared-queue", use))).toBe("again");
+    (await permits.acquire({ timeoutMs: 10_000 }))[Symbol.dispose]();
   });
 
   test("what cannot travel is refused by its place, and large items pass", async () => {

@@ -73,6 +73,7 @@ export class ActorClient implements WorkerLinkObserver {
       fail: (call, kind, cause) => this.#failCall(call, kind, cause),
       retried: (call) => {
         this.#host?.forget(call.sequence);
+        core.objects.registerAll(call.returns);
         call.attempt++;
         call.enter("pendingNode");
       },
@@ -90,7 +91,6 @@ export class ActorClient implements WorkerLinkObserver {
   get isBusy(): boolean {
     return this.isCreating || this.#queue.pending > 0 || this.#watchers.size > 0;
   }
-
   get calls(): ActorQueue<OwnCall> {
     return this.#queue;
   }
@@ -426,6 +426,7 @@ export class ActorClient implements WorkerLinkObserver {
   #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
     this.#host?.forget(call.sequence);
     if (call.isAnswered) return this.#end(call);
+    if (call.pushedMs > 0) this.#core.objects.registerAll(call.returns);
     if (call.cancelled) return this.#failCancelled(call, null);
     const error = kind === "died"
       ? this.#diedError(cause)

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: mobula beside thread pools and the raw limits of this machine, measured in one run and in turns, as a
- * table with ratios, then how mobula scales (scale.ts). It takes three to five minutes; figures of a busy machine are worth little.
+ * table with ratios, then how mobula scales (scale.ts) and a hundred thousand light actors (light_actors.ts). It takes three to five minutes; figures of a busy machine are worth little.
  *
  *   --only TEXT    only measurements whose title contains TEXT       --json FILE    also write all figures there
  * @module
@@ -22,7 +22,9 @@ import {
   workerStart,
 } from "./mobula.ts";
 import { inFlight, oneAtATime, openPiscina, openPoolifier, type Peer } from "./pools.ts";
+import { callersToActors, dedicatedActors, PAIRS, PAIRS_RATIO_MIN } from "./actors.ts";
 import { memoryCopy, RawPeer } from "./raw.ts";
+import { measureLightActors } from "./light_actors.ts";
 import { measureScale } from "./scale.ts";
 import { COST_GROWTH_MAX, deciding } from "./scheduling.ts";
 import { measureBroadcast } from "./broadcast.ts";
@@ -34,6 +36,7 @@ import { type Contestant, type Measurement, missing, race, type Result } from ".
 const KB = 1_000;
 const MB = 1_000_000;
 const IN_FLIGHT = 1_000;
+const POOLS = ["piscina", "poolifier"] as const;
 
 const { values: flags } = parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } });
 const groups: Group[] = [];
@@ -93,16 +96,34 @@ async function calls(raw: RawPeer): Promise<void> {
     "calls",
     [mobulaOneAtATime(actor), ...singles, raw.roundTrip],
     single,
-    overPiscina,
+    { thanFastestOf: POOLS, ratio: 1.2 },
   );
   await group(
     "actor call, 1,000 in flight",
     "calls",
     [mobulaInFlight(actor, IN_FLIGHT), ...batches],
     batch,
-    overPoolifier,
+    { thanFastestOf: POOLS, ratio: 2 },
   );
   for (const peer of peers) if ("call" in peer) await peer.close();
+}
+
+/** Actors with processes of their own, and several callers at once. */
+async function actors(): Promise<void> {
+  const created = "dedicated actors created and pinged, 100 at once";
+  await group(created, "calls", [dedicatedActors()], { operations: 100, slices: 3, warmups: 1 }, {
+    perSecondMin: 50,
+  });
+  const scaling = `${PAIRS} callers to ${PAIRS} actors, 1,000 in flight each`;
+  if (!isWanted(scaling)) return;
+  const one = "1 caller to 1 actor";
+  await group(
+    scaling,
+    "calls",
+    [await callersToActors(PAIRS, "mobula"), await callersToActors(1, one)],
+    { operations: 20 * PAIRS * IN_FLIGHT, slices: 9 },
+    { than: one, ratio: PAIRS_RATIO_MIN },
+  );
 }
 
 async function objects(): Promise<void> {
@@ -153,6 +174,7 @@ try {
   await startCluster();
   try {
     await calls(raw);
+    await actors();
     await objects();
     await group("worker start", "ms", [workerStart()], { operations: 5, slices: 3, warmups: 1 }, {
       msMax: 150,
@@ -170,12 +192,20 @@ try {
 }
 
 const scale = await measureScale(isWanted);
+const light = await measureLightActors(isWanted);
 const table = formatTable(groups);
-const text = scale === null ? table.text : `${table.text}\n\n${scale.text}`;
-const missed = [...table.missed, ...scale?.missed ?? []];
+const text = [table.text, scale?.text, light?.text].filter((part) => part !== undefined).join("\n\n");
+const missed = [...table.missed, ...scale?.missed ?? [], ...light?.missed ?? []];
 console.log(`${machine}, ${((performance.now() - startMs) / 1_000).toFixed(0)} s\n\n${text}\n`);
 console.log(missed.length === 0 ? "All marks reached." : `Marks missed:\n  ${missed.join("\n  ")}`);
 if (flags.json !== undefined) {
-  writeFileSync(flags.json, JSON.stringify({ machine, groups, scale: scale?.outcomes ?? [] }, null, 2));
+  writeFileSync(
+    flags.json,
+    JSON.stringify(
+      { machine, groups, scale: scale?.outcomes ?? [], lightActors: light?.figures ?? null },
+      null,
+      2,
+    ),
+  );
 }
 process.exit(0);

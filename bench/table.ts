@@ -7,6 +7,7 @@ import type { Result } from "./timing.ts";
 /** What mobula has to reach: at least `ratio` times the rate of the row `than`, at most `msMax` per operation, or a rate. */
 export type Mark =
   | { readonly than: string; readonly ratio: number }
+  | { readonly thanFastestOf: readonly string[]; readonly ratio: number }
   | { readonly msMax: number }
   | { readonly perSecondMin: number };
 
@@ -84,16 +85,30 @@ function judge(mark: Mark, own: Result, results: readonly Result[]): { text: str
     const text = `${count(own.perSecond)}/s, at least ${count(mark.perSecondMin)}/s`;
     return { text: verdict(isReached, text), isReached };
   }
-  const other = results.find(({ name }) => name === mark.than);
-  if (other === undefined || other.missing !== null) {
-    return { text: `${mark.than} is missing: nothing to compare with`, isReached: false };
+  const names = "than" in mark ? [mark.than] : mark.thanFastestOf;
+  const [other] = results.filter(({ name, missing }) => names.includes(name) && missing === null)
+    .sort((a, b) => b.perSecond - a.perSecond);
+  if (other === undefined) {
+    return { text: `${names.join(", ")} missing: nothing to compare with`, isReached: false };
   }
   const ratio = own.perSecond / other.perSecond;
   const isReached = ratio >= mark.ratio;
   return {
-    text: verdict(isReached, `${times(ratio)} ${mark.than}, at least ${times(mark.ratio)}`),
+    text: verdict(
+      isReached,
+      `${times(ratio)} ${other.name}, at least ${times(mark.ratio)}${roundSpread(own, other)}`,
+    ),
     isReached,
   };
+}
+
+/** The ratio round by round: its middle half says what the next run may give. */
+function roundSpread(own: Result, other: Result): string {
+  const ratios = own.rates.map((rate, round) => rate / other.rates[round]!).filter((ratio) => ratio > 0)
+    .sort((a, b) => a - b);
+  if (ratios.length < 8) return "";
+  const [low, high] = [0.25, 0.75].map((share) => times(ratios[Math.floor(ratios.length * share)]!));
+  return ` (${low} to ${high} in the middle half of ${ratios.length} rounds)`;
 }
 
 function verdict(isReached: boolean, text: string): string {

@@ -35,6 +35,8 @@ export interface Result {
   readonly p99Us: number | null;
   /** Slowest and fastest slice relative to the median: how quiet the machine was. */
   readonly spread: readonly [low: number, high: number];
+  /** Of each slice, in their order: contestants of one round stood side by side. */
+  readonly rates: readonly number[];
   /** Why it could not be measured; the numbers are NaN then. */
   readonly missing: string | null;
 }
@@ -120,6 +122,7 @@ function summarize(
     gigabytesPerSecond: bytes === undefined ? null : (perSecond * bytes) / 1e9,
     p50Us: hasLaps ? percentile(sortedLaps, 0.5) : null,
     p99Us: hasLaps ? percentile(sortedLaps, 0.99) : null,
+    rates,
     spread: missing === null ? [sorted[0]! / perSecond, sorted.at(-1)! / perSecond] : [NaN, NaN],
     missing,
   };

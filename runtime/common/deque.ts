@@ -6,7 +6,8 @@
 
 /** First in, first out, with room for what must go back to the front. */
 export class Deque<T> {
-  #items: (T | undefined)[] = new Array(16);
+  /** As long as a power of two, or none: there may be many that never hold anything. */
+  #items: (T | undefined)[] = [];
   #head = 0;
   #length = 0;
 
@@ -58,14 +59,14 @@ export class Deque<T> {
   }
 
   clear(): void {
-    this.#items = new Array(16);
+    this.#items = [];
     this.#head = 0;
     this.#length = 0;
   }
 
   #grow(): void {
     const size = this.#items.length;
-    const items: (T | undefined)[] = new Array(size * 2);
+    const items: (T | undefined)[] = new Array(size === 0 ? 4 : size * 2);
     for (let i = 0; i < size; i++) items[i] = this.#items[(this.#head + i) & (size - 1)];
     this.#items = items;
     this.#head = 0;

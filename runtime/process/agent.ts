@@ -372,7 +372,7 @@ export class Agent {
     this.#processes.delete(attached.id);
     const { relays, store, actors, leases, jobs, workers } = this.#parts;
     relays.processDied(attached);
-    actors.processDied(attached);
+    actors.watches.processDied(attached);
     leases.step({ type: "submitterDied", submitter: attached.id });
     if (attached.role === "driver") jobs.driverGone(attached);
     else workers.disconnected(attached.id);
@@ -432,7 +432,7 @@ export class Agent {
     this.#nodesChanged(answer.nodes);
     for (const jobId of answer.endedJobs) jobs.ended(jobId);
     actors.ended(answer.endedActors);
-    actors.watchAgain();
+    actors.watches.watchAgain();
     actors.figures.tellAgain();
     this.#workerRows?.tellAgain();
   }

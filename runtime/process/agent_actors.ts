@@ -1,6 +1,6 @@
 /**
- * Actors on this node: a lease, then the constructor in the leased worker, then the outcome to the head. And the fan-out
- * of actor states to the processes here that hold handles. What an actor's life means is decided by the head.
+ * Actors on this node: a lease, then the constructor in the leased worker, then the outcome to the head. What an actor's life
+ * means is decided by the head.
  *
  *   leasing --granted--> constructing --answered--> running
  *      |                      |                        |
@@ -17,15 +17,15 @@ import type {
   LeaseRequest,
   Strategy,
 } from "../common/task_spec.ts";
-import type { ActorIncarnation, StatusBatch } from "../protocol/light_actor_messages.ts";
 import type { HeadMethods, NodeMethods } from "../protocol/messages.ts";
 import { ByteWriter, encodeThrown } from "../protocol/serialization/mod.ts";
 import { ActorFigureTable } from "./agent_actor_figures.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
 import type { Creation } from "./agent_creations.ts";
+import { ActorWatches } from "./agent_actor_watches.ts";
 import { LightActors } from "./agent_light_actors.ts";
-import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
+import type { ProcessTable } from "./agent_processes.ts";
 import type { Tracer } from "./agent_tracer.ts";
 import type { WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
 import { visitArguments } from "./value_refs.ts";
@@ -41,15 +41,6 @@ interface LocalActor {
   readonly creation: Creation;
   /** The head told it to end; its worker's end is meant then. */
   stopping: DeathCause | null;
-}
-
-/** The last known state of an actor that somebody here watches. */
-interface Watched {
-  status: ActorStatus | null;
-  sections: readonly Uint8Array[];
-  readonly watchers: Set<AttachedProcess>;
-  /** As far as its watchers know it. */
-  readonly owner?: ProcessId | undefined;
 }
 
 export interface ActorsParts {
@@ -71,7 +62,8 @@ export class Actors {
   /** All and only actors that run here or are about to. */
   readonly #actors: Map<ActorId, LocalActor> = new Map();
   readonly #byWorker: Map<ProcessId, LocalActor> = new Map();
-  readonly #watched: Map<ActorId, Watched> = new Map();
+  /** Who here hears of which actor. */
+  readonly watches: ActorWatches;
   /** Those that share worker processes. */
   readonly light: LightActors;
 
@@ -82,6 +74,7 @@ export class Actors {
     this.#parts = parts;
     this.figures = new ActorFigureTable(parts.head);
     this.light = new LightActors(parts);
+    this.watches = new ActorWatches(parts.head);
   }
 
   // ---- life ----------------------------------------------------------------------------------------------------------
@@ -212,83 +205,6 @@ export class Actors {
       waiting.push({ actorId, incarnation });
     }
     return waiting;
-  }
-
-  // ---- watching ------------------------------------------------------------------------------------------------------
-
-  /** AgentMethods.watchActor: the present state at once, where it is known, then every change. */
-  watch(process: AttachedProcess, actorId: ActorId, owner?: ProcessId): void {
-    const { head } = this.#parts;
-    let watched = this.#watched.get(actorId);
-    if (watched === undefined) {
-      watched = { status: null, sections: [], watchers: new Set(), owner };
-      this.#watched.set(actorId, watched);
-      head.notify("watchActor", { actorId, owner });
-    }
-    watched.watchers.add(process);
-    process.watching.add(actorId);
-    if (watched.status !== null) {
-      process.rpc.notify("actorStatus", { status: watched.status }, watched.sections);
-    }
-  }
-
-  /** What createActors has made: the head knows that this node watches them. */
-  watchCreated(process: AttachedProcess, actorIds: readonly ActorId[]): void {
-    for (const actorId of actorIds) {
-      process.watching.add(actorId);
-      const watched = this.#watched.get(actorId);
-      if (watched !== undefined) watched.watchers.add(process);
-      else this.#watched.set(actorId, { status: null, sections: [], watchers: new Set([process]) });
-    }
-  }
-
-  /** NodeMethods.actorStatuses. */
-  publishedMany({ common, actors }: StatusBatch): void {
-    const told = new Map<AttachedProcess, ActorIncarnation[]>();
-    for (const [actorId, incarnation] of actors) {
-      const watched = this.#watched.get(actorId);
-      if (watched === undefined) continue;
-      watched.status = { ...common, actorId, incarnation };
-      watched.sections = [];
-      for (const process of watched.watchers) {
-        const news = told.get(process);
-        if (news === undefined) told.set(process, [[actorId, incarnation]]);
-        else news.push([actorId, incarnation]);
-      }
-    }
-    for (const [{ rpc }, news] of told) rpc.notify("actorStatuses", { common, actors: news });
-  }
-
-  /** NodeMethods.actorStatus. */
-  published(status: ActorStatus, sections: readonly Uint8Array[]): void {
-    const watched = this.#watched.get(status.actorId);
-    // Late: the last watcher is gone.
-    if (watched === undefined) return;
-    watched.status = status;
-    watched.sections = sections.map((section) => section.slice());
-    for (const { rpc } of watched.watchers) rpc.notify("actorStatus", { status }, watched.sections);
-  }
-
-  /** After a registration: the head may be a new one that knows no watchers. */
-  watchAgain(): void {
-    for (const [actorId, { owner }] of this.#watched) {
-      this.#parts.head.notify("watchActor", { actorId, owner });
-    }
-  }
-
-  /** The worker of an actor that somebody here watches. */
-  watchedWorker(actorId: string): ProcessId | null {
-    return this.#watched.get(actorId as ActorId)?.status?.workerId ?? null;
-  }
-
-  processDied(process: AttachedProcess): void {
-    for (const actorId of process.watching) {
-      const watched = this.#watched.get(actorId);
-      watched?.watchers.delete(process);
-      if (watched?.watchers.size !== 0) continue;
-      this.#watched.delete(actorId);
-      this.#parts.head.notify("unwatchActor", { actorId });
-    }
   }
 
   // ---- within --------------------------------------------------------------------------------------------------------

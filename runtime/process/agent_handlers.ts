@@ -51,7 +51,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "reportObjects",
   "freeObjects",
   "actorIncarnation",
-  "actorOutOfScope",
+  "actorsOutOfScope",
   "actorStarted",
   "workerExited",
   "reportWorkers",
@@ -68,7 +68,10 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "placeObjects",
   "objectsMadeAt",
   "watchActor",
-  "unwatchActor",
+  "watchActors",
+  "unwatchActors",
+  "actorsStarted",
+  "actorsEnded",
   "stopCluster",
 ]);
 
@@ -235,7 +238,7 @@ function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Ag
     createActor: async (params, sections) => (await head.request("createActor", params, sections)).result,
     getActor: async (params) => (await head.request("getActor", params)).result,
     ...lightActorHandlers(process, parts),
-    watchActor: ({ actorId, owner }) => actors.watch(process, actorId, owner),
+    watchActor: ({ actorId, owner }) => actors.watches.watch(process, actorId, owner),
     killActor: async ({ actorId, noRestart }) => {
       if (noRestart) return (await head.request("killActor", { actorId, noRestart })).result;
       // It names whom it means: sent again to a head that has restarted the actor, it must not cost another restart.
@@ -249,7 +252,7 @@ function lightActorHandlers(process: AttachedProcess, { head, actors }: AgentPar
   return {
     createActors: async (batch, sections) => {
       // Before the head hears of it: what it says of them may come with its answer.
-      actors.watchCreated(process, batch.actorIds);
+      actors.watches.created(process, batch.actorIds);
       return (await head.request("createActors", batch, sections)).result;
     },
     actorsHosted: (outcome, sections) => actors.light.hosted(process.id, outcome, sections),
@@ -320,9 +323,14 @@ export function nodeHandlers(
     },
     stopActor: ({ actorId, incarnation, graceful, cause }) =>
       parts().actors.stop(actorId, incarnation, graceful, cause),
-    actorStatus: ({ status }, sections) => parts().actors.published(status, sections),
+    stopActors: ({ actors, graceful, cause }) => {
+      for (const [actorId, incarnation] of actors) {
+        parts().actors.stop(actorId, incarnation, graceful, cause);
+      }
+    },
+    actorStatus: ({ status }, sections) => parts().actors.watches.published(status, sections),
     startActors: (batch, [args]) => parts().actors.light.start(batch, args ?? NO_BYTES),
-    actorStatuses: (batch) => parts().actors.publishedMany(batch),
+    actorStatuses: (batch) => parts().actors.watches.publishedMany(batch),
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
     ownerless: ({ objects }) => parts().store.ownerless(objects),
     prepareBundles: (order) => parts().leases.step({ type: "bundlesPrepare", ...order }),

@@ -8,7 +8,13 @@
  *                                                                             unless the head has ordered it
  * @module
  */
-import { haveCommonSpec, packArguments, packSpecs, unpackActors } from "../common/actor_batches.ts";
+import {
+  type CommonSpec,
+  haveCommonSpec,
+  packArguments,
+  packSpecs,
+  unpackActors,
+} from "../common/actor_batches.ts";
 import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { type ActorId, creationTaskId, type ProcessId } from "../common/ids.ts";
 import type { ActorSpec, ActorStatus, DeathCause, Grant, LeaseRequest } from "../common/task_spec.ts";
@@ -23,19 +29,28 @@ import type { WorkerProcess } from "./agent_workers.ts";
 /** Actors of one message to a host: it constructs them in turns of its event loop. */
 const BATCH_MAX = 1_000;
 
-/** An actor that the head told this node to run. */
+/** An actor that the head told this node to run: few fields, there may be a hundred thousand. */
 interface LightActor {
-  readonly spec: ActorSpec;
+  readonly actorId: ActorId;
+  readonly common: CommonSpec;
   readonly incarnation: number;
-  readonly restarted: boolean;
-  /** Until its host has them. */
-  args: Uint8Array | null;
   /** Until its constructor has run. */
-  creation: Creation | null;
+  making: Making | null;
   state: "waiting" | "constructing" | "running";
   /** The head told it to end after its calls. */
   stopping: DeathCause | null;
 }
+
+/** What is needed to construct one. */
+interface Making {
+  readonly spec: ActorSpec;
+  readonly restarted: boolean;
+  readonly creation: Creation;
+  /** Until its host has them. */
+  args: Uint8Array;
+}
+
+const NOTHING = new Uint8Array(0);
 
 type EffectOf<T extends HostsEffect["type"]> = Extract<HostsEffect, { type: T }>;
 
@@ -48,6 +63,10 @@ export class LightActors {
   /** Hosts that have a worker. */
   readonly #grants: Map<HostId, Grant> = new Map();
   readonly #byWorker: Map<ProcessId, HostId> = new Map();
+  /** What hosts are told at the end of this tick. */
+  readonly #drops: Map<ProcessId, ActorIncarnation[]> = new Map();
+  readonly #gracefulDrops: Map<ProcessId, ActorIncarnation[]> = new Map();
+  #dropsScheduled = false;
   readonly #timers: Set<ReturnType<typeof setTimeout>> = new Set();
 
   constructor(parts: ActorsParts) {
@@ -65,15 +84,11 @@ export class LightActors {
       // The head knows better: what ran here is over for it.
       if (known !== undefined) this.#end(known);
       const { tracer: { creations }, nowMs } = this.#parts;
-      this.#actors.set(spec.actorId, {
-        spec,
-        incarnation,
-        restarted: batch.restarted[index]!,
-        args,
-        creation: creations.begin(spec, incarnation, nowMs()),
-        state: "waiting",
-        stopping: null,
-      });
+      const creation = creations.begin(spec, incarnation, nowMs());
+      const making = { spec, restarted: batch.restarted[index]!, creation, args };
+      const { actorId } = spec;
+      const { common } = batch;
+      this.#actors.set(actorId, { actorId, common, incarnation, making, state: "waiting", stopping: null });
       const event: HostsEvent = { type: "actorWanted", key: hostKey(spec), actorId: spec.actorId };
       for (const effect of this.#hosts.step(nowMs(), event)) {
         if (effect.type !== "construct") this.#perform(effect);
@@ -96,22 +111,12 @@ export class LightActors {
     return true;
   }
 
-  has(actorId: ActorId): boolean {
-    return this.#actors.has(actorId);
-  }
-
   ownerOf(actorId: ActorId): ProcessId | null {
-    return this.#actors.get(actorId)?.spec.owner ?? null;
+    return this.#actors.get(actorId)?.common.owner ?? null;
   }
 
   incarnationOf(actorId: ActorId): number | null {
     return this.#actors.get(actorId)?.incarnation ?? null;
-  }
-
-  /** How many actors a worker hosts; null for one that is no host. */
-  countOf(workerId: ProcessId): number | null {
-    const hostId = this.#byWorker.get(workerId);
-    return hostId === undefined ? null : this.#hosts.sizeOf(hostId);
   }
 
   /** AgentMethods.actorsHosted. `sections`: errors of those that failed. */
@@ -128,9 +133,11 @@ export class LightActors {
       const actor = this.#current(actorId, incarnation);
       // Ended meanwhile: its host was told.
       if (actor === null) continue;
-      creations.end(actor.creation!, null, nowMs());
+      // Said twice.
+      if (actor.making === null) continue;
+      creations.end(actor.making.creation, null, nowMs());
       actor.state = "running";
-      actor.creation = null;
+      actor.making = null;
       started.push([actorId, incarnation]);
     }
     const at = { nodeId, workerId, socketPath: grant.socketPath, pid: this.#pidOf(workerId) ?? 0 };
@@ -146,14 +153,18 @@ export class LightActors {
   /** AgentMethods.actorsLeft. */
   left(workerId: ProcessId, { actors, exited }: AgentMethods["actorsLeft"]["params"]): void {
     if (this.#grantOf(workerId) === null) return;
+    const ended = new Map<string, { readonly cause: DeathCause; readonly actors: ActorIncarnation[] }>();
     for (const [actorId, incarnation] of actors) {
       const actor = this.#current(actorId, incarnation);
       if (actor === null) continue;
       const message = exited ? "it called exitActor()" : "it was told to end";
       const cause: DeathCause = actor.stopping ?? { code: "EXITED", message };
       this.#forget(actor);
-      this.#tellEnded([[actorId, incarnation]], true, cause);
+      const known = ended.get(cause.code);
+      if (known === undefined) ended.set(cause.code, { cause, actors: [[actorId, incarnation]] });
+      else known.actors.push([actorId, incarnation]);
     }
+    for (const { cause, actors: those } of ended.values()) this.#tellEnded(those, true, cause);
   }
 
   /** A worker is gone: the head must hear of its light actors, after it has heard of the process. */
@@ -172,7 +183,7 @@ export class LightActors {
   /** For (re)registration. */
   statuses(): ActorStatus[] {
     return [...this.#actors.values()].filter(({ stopping }) => stopping === null).map((actor) => {
-      const { spec: { actorId, maxRestarts: restartsLeft }, incarnation, state } = actor;
+      const { actorId, common: { maxRestarts: restartsLeft }, incarnation, state } = actor;
       const hostId = this.#hosts.hostOf(actorId);
       const grant = hostId === null ? undefined : this.#grants.get(hostId);
       return {
@@ -219,8 +230,8 @@ export class LightActors {
 
   #startHost({ hostId, actorId }: EffectOf<"startHost">): void {
     const { leases, processes } = this.#parts;
-    const { spec } = this.#actors.get(actorId)!;
-    leases.request(hostLease(hostId, spec), "head").then((answer) => {
+    const { common } = this.#actors.get(actorId)!;
+    leases.request(hostLease(hostId, actorId, common), "head").then((answer) => {
       if (!("grant" in answer)) {
         return this.#noHost(hostId, new Error("its request for a worker was withdrawn"));
       }
@@ -280,20 +291,20 @@ export class LightActors {
     let rest = actorIds.map((actorId) => this.#actors.get(actorId)!);
     for (const actor of rest) {
       actor.state = "constructing";
-      creations.start(actor.creation!, workerId, nowMs());
+      creations.start(actor.making!.creation, workerId, nowMs());
     }
     while (rest.length > 0) {
       let size = 1;
-      while (size < rest.length && size < BATCH_MAX && haveCommonSpec(rest[0]!.spec, rest[size]!.spec)) {
+      while (size < rest.length && size < BATCH_MAX && haveCommonSpec(rest[0]!.common, rest[size]!.common)) {
         size++;
       }
-      const part = rest.slice(0, size);
+      const making = rest.slice(0, size).map((actor) => actor.making!);
+      const incarnations = rest.slice(0, size).map((actor) => actor.incarnation);
       rest = rest.slice(size);
-      const { argBytes, block } = packArguments(part.map((actor) => actor.args!));
-      const packed = packSpecs(part.map((actor) => actor.spec));
-      const incarnations = part.map((actor) => actor.incarnation);
-      const restarted = part.map((actor) => actor.restarted);
-      for (const actor of part) actor.args = null;
+      const { argBytes, block } = packArguments(making.map(({ args }) => args));
+      const packed = packSpecs(making.map(({ spec }) => spec));
+      const restarted = making.map((each) => each.restarted);
+      for (const each of making) each.args = NOTHING;
       host.rpc.notify("hostActors", { ...packed, argBytes, incarnations, restarted }, [block]);
     }
   }
@@ -327,10 +338,10 @@ export class LightActors {
 
   #failed(actor: LightActor, workerId: ProcessId, message: string, error: Uint8Array): void {
     const { tracer: { creations }, nowMs } = this.#parts;
-    creations.end(actor.creation!, { type: "TaskError", message }, nowMs());
-    actor.creation = null;
+    if (actor.making === null) return; // Said twice.
+    creations.end(actor.making.creation, { type: "TaskError", message }, nowMs());
     this.#forget(actor);
-    this.#tellFailed(actor.spec.actorId, actor.incarnation, workerId, message, error);
+    this.#tellFailed(actor.actorId, actor.incarnation, workerId, message, error);
   }
 
   /** Now; its calls there are not waited for. */
@@ -339,17 +350,32 @@ export class LightActors {
     this.#forget(actor);
   }
 
-  #drop({ spec: { actorId }, incarnation }: LightActor, graceful: boolean): void {
+  #drop({ actorId, incarnation }: LightActor, graceful: boolean): void {
     const hostId = this.#hosts.hostOf(actorId);
     const grant = hostId === null ? undefined : this.#grants.get(hostId);
     if (grant === undefined) return;
-    this.#parts.processes.notify(grant.workerId, "dropActor", { actorId, incarnation, graceful });
+    const drops = graceful ? this.#gracefulDrops : this.#drops;
+    const known = drops.get(grant.workerId);
+    if (known === undefined) drops.set(grant.workerId, [[actorId, incarnation]]);
+    else known.push([actorId, incarnation]);
+    if (this.#dropsScheduled) return;
+    this.#dropsScheduled = true;
+    queueMicrotask(() => this.#sendDrops());
+  }
+
+  #sendDrops(): void {
+    this.#dropsScheduled = false;
+    for (const [drops, graceful] of [[this.#drops, false], [this.#gracefulDrops, true]] as const) {
+      for (const [workerId, actors] of drops) {
+        this.#parts.processes.notify(workerId, "dropActors", { actors, graceful });
+      }
+      drops.clear();
+    }
   }
 
   #forget(actor: LightActor): void {
-    const { actorId } = actor.spec;
-    if (actor.creation !== null) this.#parts.tracer.creations.end(actor.creation, null, this.#parts.nowMs());
-    actor.creation = null;
+    const { actorId, making } = actor;
+    if (making !== null) this.#parts.tracer.creations.end(making.creation, null, this.#parts.nowMs());
     this.#actors.delete(actorId);
     this.#step({ type: "actorGone", actorId });
   }
@@ -379,12 +405,12 @@ export class LightActors {
 }
 
 /** Who may share a process. */
-function hostKey({ jobId, namespace, detached, runtimeEnv }: ActorSpec): string {
+function hostKey({ jobId, namespace, detached, runtimeEnv }: CommonSpec): string {
   return JSON.stringify([jobId, namespace, detached, runtimeEnv.hash]);
 }
 
 /** The worker of a host holds nothing; what its actors hold is their own. */
-function hostLease(hostId: HostId, spec: ActorSpec): LeaseRequest {
+function hostLease(hostId: HostId, actorId: ActorId, spec: CommonSpec): LeaseRequest {
   const strategy = { type: "hybrid" } as const;
   return {
     requestId: `host-${hostId}`,
@@ -392,7 +418,7 @@ function hostLease(hostId: HostId, spec: ActorSpec): LeaseRequest {
     jobId: spec.jobId,
     submitter: spec.owner,
     submitterNode: spec.ownerNode,
-    taskId: creationTaskId(spec.actorId),
+    taskId: creationTaskId(actorId),
     name: `light actors of ${spec.className}`,
     classKey: `host:${spec.runtimeEnv.hash}`,
     resources: {},

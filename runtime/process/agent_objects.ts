@@ -44,6 +44,9 @@ export interface StoreHostParts {
   readonly log: (text: string) => void;
 }
 
+/** Actors of one message. */
+const OUT_OF_SCOPE_MAX = 2_000;
+
 export class AgentStoreHost implements StoreHost {
   readonly nodeId: NodeId;
   /** What was said while the store was opened, when no driver could hear it. */
@@ -53,6 +56,8 @@ export class AgentStoreHost implements StoreHost {
   readonly #clients: Map<NodeId, Promise<ObjectClient>> = new Map();
   /** Reference changes reach a home in their order: each waits for the one before. */
   readonly #referenceTails: Map<NodeId, Promise<void>> = new Map();
+  /** Actors that nobody refers to any more, until the head is told at the end of this tick. */
+  readonly #outOfScope: ActorId[] = [];
   #added: Map<ObjectId, ObjectReport> = new Map();
   #removed: Set<ObjectId> = new Set();
   #reporting: boolean = false;
@@ -119,8 +124,15 @@ export class AgentStoreHost implements StoreHost {
     this.#parts.head.request("objectsMadeAt", { at, ids }, [], { keep: true }).catch(() => undefined);
   }
 
+  /** Those of one tick are told together: a program may let go of a hundred thousand. */
   actorOutOfScope(actorId: ActorId): void {
-    this.#parts.head.request("actorOutOfScope", { actorId }, [], { keep: true }).catch(() => undefined);
+    if (this.#outOfScope.push(actorId) > 1) return;
+    queueMicrotask(() => {
+      while (this.#outOfScope.length > 0) {
+        const actorIds = this.#outOfScope.splice(0, OUT_OF_SCOPE_MAX);
+        this.#parts.head.request("actorsOutOfScope", { actorIds }, [], { keep: true }).catch(() => undefined);
+      }
+    });
   }
 
   sendReferences(home: NodeId, changes: NodeRefChange[]): Promise<void> {

@@ -98,7 +98,8 @@ function workHandlers(
     openRelay: (params, sections, context) => {
       const { workerId } = params;
       if (
-        !sandbox.leased.has(workerId) && !sandbox.actors.some((id) => actors.watchedWorker(id) === workerId)
+        !sandbox.leased.has(workerId) &&
+        !sandbox.actors.some((id) => actors.watches.workerOf(id) === workerId)
       ) {
         sandbox.refuse(`push to ${workerId}, which it does not lease`);
       }

@@ -9,6 +9,8 @@ import type { LoadedStore } from "../io/storage/rows.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 
 const NOTHING: Uint8Array = new Uint8Array(0);
+/** The block of a constructor without arguments: their number. */
+const NO_ARGUMENTS: Uint8Array = new Uint8Array([0]);
 
 export class ActorBytes {
   /** All and only actors that have arguments and are not dead for good, or whose creation is under way. */
@@ -27,7 +29,10 @@ export class ActorBytes {
 
   /** Before the actor manager hears of a creation. A resent one brings the same bytes. */
   offer(actorId: ActorId, args: Uint8Array): void {
-    if (!this.#stored.has(actorId) && args.length > 0) this.#arguments.set(actorId, args.slice());
+    if (this.#stored.has(actorId) || args.length === 0) return;
+    // Most light actors have none, and there are many.
+    const isNone = args.length === NO_ARGUMENTS.length && args[0] === NO_ARGUMENTS[0];
+    this.#arguments.set(actorId, isNone ? NO_ARGUMENTS : args.slice());
   }
 
   /** The creation was refused, or another actor was found: its bytes are nobody's. */
@@ -52,7 +57,8 @@ export class ActorBytes {
   persist({ spec, status, revivable }: ActorRecord, store: GcsStore): void {
     const { actorId } = spec;
     const isDead = status.state === "DEAD" && revivable !== true;
-    if (!this.#stored.has(actorId) || (isDead && this.#arguments.has(actorId))) {
+    const given = this.#arguments.get(actorId) ?? NO_ARGUMENTS;
+    if (!this.#stored.has(actorId) || (isDead && given !== NO_ARGUMENTS)) {
       const args = isDead ? NOTHING : this.argumentsOf(actorId);
       store.write({ table: "actorSpecs", put: { actorId, spec: JSON.stringify(spec), args } });
       this.#stored.add(actorId);

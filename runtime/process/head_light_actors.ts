@@ -13,7 +13,7 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** `ask` puts a request to the GCS; `refuseWhenFull` throws while the store takes no new work. */
 export function lightActorHandlers(
-  { actorBytes }: HeadServices,
+  { actorBytes, effects }: HeadServices,
   nodeId: NodeId,
   ask: <R>(event: (requestId: string) => GcsEvent) => Promise<R>,
   refuseWhenFull: () => void,
@@ -26,6 +26,18 @@ export function lightActorHandlers(
       for (const { spec, args } of actors) actorBytes.offer(spec.actorId, args);
       const specs = actors.map(({ spec }) => spec);
       return ask((requestId) => ({ type: "createActors", requestId, nodeId, specs }));
+    },
+    watchActors: ({ actorIds }) => {
+      const events = actorIds.map((actorId) => ({ type: "watchActor" as const, nodeId, actorId }));
+      effects.step({ type: "actorEvents", requestId: null, events });
+    },
+    unwatchActors: ({ actorIds }) => {
+      const events = actorIds.map((actorId) => ({ type: "unwatchActor" as const, nodeId, actorId }));
+      effects.step({ type: "actorEvents", requestId: null, events });
+    },
+    actorsOutOfScope: ({ actorIds }) => {
+      const events = actorIds.map((actorId) => ({ type: "actorOutOfScope" as const, actorId }));
+      return ask((requestId) => ({ type: "actorEvents", requestId, events }));
     },
     actorsStarted: (params) => ask((requestId) => ({ ...params, type: "actorsStarted", requestId, nodeId })),
     actorsEnded: (params) => ask((requestId) => ({ ...params, type: "actorsEnded", requestId, nodeId })),

@@ -212,13 +212,11 @@ function actorHandlers(
     },
     getActor: ({ name, namespace }) => ask((requestId) => ({ type: "getActor", requestId, name, namespace })),
     watchActor: ({ actorId, owner }) => effects.step({ type: "watchActor", nodeId, actorId, owner }),
-    unwatchActor: ({ actorId }) => effects.step({ type: "unwatchActor", nodeId, actorId }),
     killActor: ({ actorId, noRestart, incarnation }) =>
       ask((requestId) => ({ type: "killActor", requestId, actorId, noRestart, incarnation })),
     actorIncarnation: ({ actorId }) => ({
       incarnation: gcs.actors.record(actorId)?.status.incarnation ?? 0,
     }),
-    actorOutOfScope: ({ actorId }) => ask((requestId) => ({ type: "actorOutOfScope", requestId, actorId })),
     reviveActor: (params) => ask((requestId) => ({ type: "reviveActor", requestId, nodeId, ...params })),
     actorLineage: (params) => ask((requestId) => ({ type: "actorLineage", requestId, nodeId, ...params })),
     actorStarted: (params, sections) => {

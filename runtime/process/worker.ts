@@ -143,7 +143,7 @@ export class Worker {
         this.#hosted.cancel(from, order);
       },
       hosts: (...actor) => this.#hosted.hosts(...actor),
-      receiveHosted: (items) => this.#hosted.receive(items),
+      receiveHosted: (runs) => this.#hosted.receive(runs),
     });
     this.#retirement.add(caller);
     connection.onFrame = (type, _flags, header, sections) => caller.frame(type, header, sections);
@@ -180,7 +180,7 @@ export class Worker {
         this.#assignJob(batch.common.jobId, batch.common.namespace);
         this.#hosted.host(batch, sections[0]!.slice());
       },
-      dropActor: ({ actorId, incarnation, graceful }) => this.#hosted.drop(actorId, incarnation, graceful),
+      dropActors: ({ actors, graceful }) => this.#hosted.drop(actors, graceful),
       exitWorker: () => void this.#exitGracefully(),
     });
     // Nothing of a worker outlives its agent.

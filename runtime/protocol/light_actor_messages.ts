@@ -43,12 +43,17 @@ export interface CoreMethods {
   readonly actorStatuses: Notification<StatusBatch>;
   /** To a host: construct these. The outcome comes as actorsHosted. */
   readonly hostActors: Notification<StartBatch>;
-  /** To a host: end this one; `graceful`: after the calls that it has, then told as actorsLeft. */
-  readonly dropActor: Notification<{ actorId: ActorId; incarnation: number; graceful: boolean }>;
+  /** To a host: end these; `graceful`: each after the calls that it has, then told as actorsLeft. */
+  readonly dropActors: Notification<{ actors: readonly ActorIncarnation[]; graceful: boolean }>;
 }
 
 /** Agent -> head. */
 export interface HeadMethods {
+  /** From now on their states are told, the present ones at once. */
+  readonly watchActors: Notification<{ actorIds: readonly ActorId[] }>;
+  readonly unwatchActors: Notification<{ actorIds: readonly ActorId[] }>;
+  /** The last handles are gone anywhere. Answered after the commit; repeating it changes nothing. */
+  readonly actorsOutOfScope: Method<{ actorIds: readonly ActorId[] }, Record<string, never>>;
   readonly createActors: AgentMethods["createActors"];
   /** Their constructors have run, in one host. Idempotent by (actor, incarnation). */
   readonly actorsStarted: Method<
@@ -70,6 +75,10 @@ export interface HeadMethods {
 
 /** Head -> agent. */
 export interface NodeMethods {
+  /** As stopActor, for many. */
+  readonly stopActors: Notification<
+    { actors: readonly ActorIncarnation[]; graceful: boolean; cause: DeathCause }
+  >;
   /** As startActor, for many. */
   readonly startActors: Notification<StartBatch>;
   readonly actorStatuses: CoreMethods["actorStatuses"];

@@ -346,7 +346,6 @@ export interface HeadMethods
   readonly createActor: AgentMethods["createActor"];
   readonly getActor: AgentMethods["getActor"];
   readonly watchActor: WatchActor;
-  readonly unwatchActor: Notification<{ actorId: ActorId }>;
   /** With `incarnation`, only that one is killed: sent again after the restart that it has caused, it changes nothing. */
   readonly killActor: Method<
     { actorId: ActorId; noRestart: boolean; incarnation?: number },
@@ -354,8 +353,6 @@ export interface HeadMethods
   >;
   /** The present one, for killActor; 0 for an actor that is not known. */
   readonly actorIncarnation: Method<{ actorId: ActorId }, { incarnation: number }>;
-  /** The last handle is gone anywhere. Answered after the commit; repeating it changes nothing. */
-  readonly actorOutOfScope: Method<{ actorId: ActorId }, Record<string, never>>;
   /** The actor's constructor has run (or failed: section 0 is the error). Idempotent by (actor, incarnation). */
   readonly actorStarted: Method<
     {

@@ -141,10 +141,10 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
   writer.raw(args);
 }
 
-/** Which light actor the next call of a pushHosted frame is for. */
-export function writeHostedActor(writer: ByteWriter, actorId: ActorId, incarnation: number): void {
-  writer.string(actorId);
-  writer.varint(incarnation);
+/** Which light actor the next call of a pushHosted frame is for; null: the same as the call before it. */
+export function writeHostedActor(writer: ByteWriter, actorId: ActorId | null, incarnation: number): void {
+  writer.string(actorId ?? "");
+  if (actorId !== null) writer.varint(incarnation);
 }
 
 function flagsOf({ items, as, group }: Readonly<PushHead>): number {

@@ -231,12 +231,14 @@ describe("Queue", () => {
   test("UTIL-02 items that nobody takes hold a shutdown up for 5 s; with force for no time", async () => {
     const queue = new Queue<number>();
     await queue.put(1);
-    const startMs = performance.now();
     const other = new Queue<number>();
     await other.put(1);
-    const waiting = rejection(new Queue<number>({ name: "forced" }).get());
+    const forced = new Queue<number>({ name: "forced" });
+    const waiting = rejection(forced.get());
+    await forced.size();
+    const startMs = performance.now();
     await other.shutdown({ force: true });
-    await new Queue<number>({ name: "forced" }).shutdown({ force: true });
+    await forced.shutdown({ force: true });
     expect(performance.now() - startMs).toBeLessThan(4_000);
     expect(await waiting).toBeInstanceOf(ActorDiedError);
     await queue.shutdown();
@@ -322,6 +324,24 @@ describe("Queue", () => {
       return await new Queue<string>({ name }).get();
     });
     expect(await get(take.remote("shared-queue"))).toBe("there");
+    // Also where it is passed on before anybody knows whose name that is.
+    const use = remote(async (queue: Queue<string>) => await queue.get(), { numCpus: 0 });
+    const passOn = remote(async (name: string, fn: typeof use) => {
+      const { get, Queue, Semaphore } = await import("mobula");
+      const both = {
+        semaphore: new Semaphore(1, { name: `${name}-permits` }),
+        queue: new Queue<string>({ name }),
+      };
+      const acquire = (await import("mobula")).remote(async ({ semaphore }: { semaphore: Semaphore }) => {
+        using _permit = await semaphore.acquire();
+      }, { numCpus: 0 });
+      await get(acquire.remote(both));
+      return await get(fn.remote(both.queue));
+    }, { numCpus: 0 });
+    const permits = new Semaphore(1, { name: "shared-queue-permits" });
+    await queue.put("again");
+    expect(await get(passOn.remote("shared-queue", use))).toBe("again");
+    (await permits.acquire({ timeoutMs: 10_000 }))[Symbol.dispose]();
   });
 
   test("what cannot travel is refused by its place, and large items pass", async () => {
@@ -403,26 +423,35 @@ describe("Semaphore", () => {
     (await semaphore.acquire({ timeoutMs: 10_000 }))[Symbol.dispose]();
   });
 
-  test("an actor holds a permit from call to call", async () => {
-    const semaphore = new Semaphore(1);
-    const Holder = remote(
-      class Holder {
-        permit: Disposable | null = null;
-        async take(semaphore: Semaphore): Promise<void> {
-          this.permit = await semaphore.acquire();
-        }
-        give(): void {
-          this.permit![Symbol.dispose]();
-        }
-      },
-      { numCpus: 0 },
-    );
-    const holder = Holder.remote();
-    await get(holder.take.remote(semaphore));
-    expect(await rejection(semaphore.acquire({ timeoutMs: 50 }))).toBeInstanceOf(GetTimeoutError);
-    await get(holder.give.remote());
-    (await semaphore.acquire({ timeoutMs: 10_000 }))[Symbol.dispose]();
-  });
+  for (const isolation of ["process", "shared"] as const) {
+    test(`an actor (${isolation}) holds a permit from call to call`, async () => {
+      const semaphore = new Semaphore(1);
+      const Holder = remote(
+        class Holder {
+          permit: Disposable | null = null;
+          async take(semaphore: Semaphore): Promise<void> {
+            this.permit = await semaphore.acquire();
+          }
+          async again(semaphore: Semaphore): Promise<string> {
+            return await semaphore.acquire({ timeoutMs: 0 }).then(
+              () => "another",
+              (error) => (error as Error).name,
+            );
+          }
+          give(): void {
+            this.permit![Symbol.dispose]();
+          }
+        },
+        { numCpus: 0, isolation },
+      );
+      const holder = Holder.remote();
+      await get(holder.take.remote(semaphore));
+      expect(await get(holder.again.remote(semaphore))).toBe("GetTimeoutError");
+      expect(await rejection(semaphore.acquire({ timeoutMs: 50 }))).toBeInstanceOf(GetTimeoutError);
+      await get(holder.give.remote());
+      (await semaphore.acquire({ timeoutMs: 10_000 }))[Symbol.dispose]();
+    });
+  }
 });
 
 const FACTOR = 3;

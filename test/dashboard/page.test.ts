@@ -81,7 +81,7 @@ function fill(name = "countWords"): void {
     callsFinished: 500,
     callsPerSecond: 119.6,
     meanCallMs: 2,
-    reprName: null,
+    reprName: EVIL,
   }]);
   view.applyObjects("n-1", [events.objectReport("o-1-1.0", 2 ** 20, { producer: name })], []);
   view.applyObjects("n-2", [events.objectReport("o-1-2.0", 2 ** 21, { producer: name })], []);
@@ -115,6 +115,7 @@ describe("the page", () => {
     expect(node[2]).toContain("3 of 4 CPU");
     expect(node[3]).toContain("3.00 MiB of 1.00 GiB");
     const actor = await cells(page, "actors", "a-1");
+    expect(actor[0]).toContain(EVIL);
     expect(actor.slice(1, 7)).toEqual(["alive", "2 of 4", "3", "120", "2.00 ms", "n-1"]);
     expect(await cells(page, "objects", "countWords")).toEqual(
       ["countWords", "2 2 copies", "3.00 MiB", "1.00 MiB", "2.00 MiB"],

@@ -5,8 +5,10 @@
  * @module
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { get, init, kill, ready, remote, shutdown } from "mobula";
+import { get, type HandleOf, init, kill, ready, release, remote, shutdown } from "mobula";
 import { watchLeftovers } from "../support/leftovers.ts";
+import { isAlive } from "../support/processes.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 const leftovers = watchLeftovers();
 
@@ -39,3 +41,33 @@ test("an actor lives while ready() waits for it, whatever the collector does", a
     clearInterval(collecting);
   }
 }, 20_000);
+
+const Pid = remote(
+  class Pid {
+    pid(): number {
+      return process.pid;
+    }
+  },
+);
+
+test("an actor that was called ends when its forgotten handles are collected", async () => {
+  async function use(): Promise<number> {
+    return await get(Pid.remote().pid.remote());
+  }
+  const pid = await use();
+  await waitFor("its process ends", () => {
+    Bun.gc(true);
+    return !isAlive(pid);
+  });
+}, 20_000);
+
+test("an actor ends although a task forgot its handle: an idle worker collects", async () => {
+  const use = remote(async (handle: HandleOf<typeof Pid>): Promise<number> => {
+    return await get(handle.pid.remote());
+  });
+  const handle = Pid.remote();
+  const pid = await get(use.remote(handle));
+  expect(isAlive(pid)).toBe(true);
+  release(handle);
+  await waitFor("its process ends", () => !isAlive(pid), 20_000);
+}, 30_000);

@@ -158,7 +158,7 @@ test("an actor that runs on stays, and its name is free again once it is killed"
   const jobId = await addJob(node);
   const spec = actorSpec("a-1", jobId, { name: "counter" });
   await node.request("createActor", { spec, getIfExists: false }, []);
-  node.notify("watchActor", { actorId: spec.actorId });
+  node.notify("watchActors", { actorIds: [spec.actorId] });
   const running = { nodeId: "n-1" as NodeId, workerId: "w-1" as ProcessId, socketPath: "/s", pid: 7 };
   await node.request("actorStarted", {
     actorId: spec.actorId,
@@ -211,7 +211,7 @@ test("the error of a constructor that failed is told to watchers, also by the ne
         told.resolve(`${status.state} ${status.deathCause?.code} ${new TextDecoder().decode(sections[0])}`),
     },
   });
-  again.notify("watchActor", { actorId });
+  again.notify("watchActors", { actorIds: [actorId] });
   expect(await told.promise).toBe("DEAD CREATION_FAILED error");
 });
 

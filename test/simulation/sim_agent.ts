@@ -294,6 +294,11 @@ export class SimAgent {
       case "actorStatus":
         for (const driver of this.drivers.values()) driver.heard(order.params.status);
         return;
+      case "stopActors":
+        for (const [actorId, incarnation] of order.params.actors) {
+          this.actors.stop(actorId, incarnation, order.params);
+        }
+        return;
       case "startActors":
         for (const [index, actorId] of order.params.actorIds.entries()) {
           const spec = { ...order.params.common, actorId, args: [] };

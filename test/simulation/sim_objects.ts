@@ -7,12 +7,14 @@ import type { NodeId, ObjectId } from "../../runtime/common/ids.ts";
 import type { ArgumentRef } from "../../runtime/common/task_spec.ts";
 import { INLINE_BYTES_MAX } from "../../runtime/common/config.ts";
 import type { Ownerless } from "../../runtime/core/object/directory_events.ts";
+import { FanOut } from "../../runtime/core/object/fan_out.ts";
 import { ObjectTable } from "../../runtime/core/object/object_table.ts";
 import type { TableEffect, TableEvent } from "../../runtime/core/object/object_table_types.ts";
 import { PullManager } from "../../runtime/core/object/pull_manager.ts";
 import type { PullEffect, PullEvent } from "../../runtime/core/object/pull_types.ts";
 import type { RefTarget } from "../../runtime/protocol/messages.ts";
 import type { SimAgent } from "./sim_agent.ts";
+import type { Fetched } from "./sim_peers.ts";
 import { SimReferences } from "./sim_references.ts";
 import { SimReports } from "./sim_reports.ts";
 import type { SimWorld } from "./sim_world.ts";
@@ -22,6 +24,8 @@ import type { ObjectReport } from "../../runtime/protocol/messages.ts";
 const PULLS = "pulls";
 /** Of the capacity: what arguments may hold, as in the real store. */
 const ARGUMENTS_SHARE = 0.7;
+/** How long a node waits for what another one is still receiving. */
+const TAKEN_ON_MS = 2_000;
 /** Bytes that a disk, or a stream between nodes, moves in a millisecond. */
 const BYTES_PER_MS = 1_000_000;
 
@@ -45,6 +49,8 @@ interface Incoming {
   readonly transfers: Map<NodeId, number>;
   /** Of the parts that have come. */
   received: number;
+  /** Nodes that are sent it as it comes; each is told whether it is here now, or will not come. */
+  readonly relays: Set<(here: boolean) => void>;
 }
 
 interface Question {
@@ -58,6 +64,8 @@ export class SimObjects {
   readonly table: ObjectTable;
   readonly pulls: PullManager;
   readonly references: SimReferences;
+  /** Narrow: these clusters are small, and seldom want one object at many nodes. */
+  readonly fanOut: FanOut = new FanOut(1);
   readonly reports: SimReports;
   readonly #world: SimWorld;
   readonly #agent: SimAgent;
@@ -145,6 +153,27 @@ export class SimObjects {
     });
   }
 
+  /** As `openRead` for another node, which may be sent to others instead, or what is still on its way here. */
+  serve(id: ObjectId, from: NodeId, insists: boolean, served: (answer: Fetched) => void): void {
+    const incoming = this.#incoming.get(id);
+    if (this.table.get(id) === undefined && incoming === undefined) return served(null);
+    const holders = this.fanOut.ask(id, from, insists);
+    if (holders !== null) return served({ holders });
+    const ended = (answer: Fetched): void => {
+      this.fanOut.ended(id, from);
+      served(answer);
+    };
+    if (this.table.get(id) !== undefined) return this.openRead(id, ended);
+    const relay = (here: boolean): void => {
+      if (!incoming!.relays.delete(relay)) return;
+      if (here) this.openRead(id, ended);
+      else ended(null);
+    };
+    incoming!.relays.add(relay);
+    this.#later(this.#world.loop.nowMs + TAKEN_ON_MS, () => relay(false));
+    if (incoming!.transfers.size === 0) relay(false);
+  }
+
   processDied(process: string): void {
     for (const [requestId, { holder }] of this.#creations) {
       if (holder === process) this.#creations.delete(requestId);
@@ -179,6 +208,7 @@ export class SimObjects {
     this.table.check();
     this.pulls.check();
     this.references.check();
+    this.fanOut.check();
   }
 
   /** Pull events one after the other: what an effect brings about waits until its step is done. */
@@ -193,6 +223,10 @@ export class SimObjects {
         const types = (): string => effects.map((effect) => effect.type).join(",");
         this.#world.loop.trace(this.#agent.nodeId, `pull ${type} -> ${types()}`, () => ({ next, effects }));
         for (const effect of effects) this.#perform(effect);
+        // Nobody sends it to us any more.
+        for (const incoming of this.#incoming.values()) {
+          if (incoming.transfers.size === 0) { for (const relay of incoming.relays) relay(false); }
+        }
       }
     } finally {
       this.#stepping = false;
@@ -207,13 +241,16 @@ export class SimObjects {
         return this.#endQuestion(effect.id);
       case "reserve":
         return this.#reserve(effect.id, effect.bytes);
-      case "release":
+      case "release": {
+        const relays = this.#incoming.get(effect.id)?.relays ?? [];
         this.#incoming.delete(effect.id);
+        for (const relay of relays) relay(false);
         this.#creationsOf(PULLS, effect.id);
         this.#table({ type: "abort", holder: PULLS, id: effect.id });
         return this.step({ type: "roomChanged" });
+      }
       case "fetch":
-        return this.#fetch(effect.id, effect.node, effect.range?.length ?? null);
+        return this.#fetch(effect);
       case "cancelFetch": {
         const incoming = this.#incoming.get(effect.id);
         if (effect.node === undefined) incoming?.transfers.clear();
@@ -267,7 +304,7 @@ export class SimObjects {
   }
 
   #reserve(id: ObjectId, bytes: number): void {
-    const incoming: Incoming = { id, bytes, transfers: new Map(), received: 0 };
+    const incoming: Incoming = { id, bytes, transfers: new Map(), received: 0, relays: new Set() };
     this.#incoming.set(id, incoming);
     this.#create(PULLS, id, bytes, (problem) => {
       if (this.#incoming.get(id) !== incoming) return;
@@ -279,30 +316,38 @@ export class SimObjects {
     });
   }
 
-  /** `part`: bytes of a part; null for all that is missing. */
-  #fetch(id: ObjectId, node: NodeId, part: number | null): void {
+  #fetch({ id, node, range, insists }: Extract<PullEffect, { type: "fetch" }>): void {
     const incoming = this.#incoming.get(id)!;
     const transfer = ++this.#sequence;
     incoming.transfers.set(node, transfer);
-    const arrived = (object: ObjectReport | null, isError: boolean): void => {
+    const arrived = (object: Fetched): void => {
       if (!this.#agent.host.alive || incoming.transfers.get(node) !== transfer) return;
       incoming.transfers.delete(node);
+      if (object !== null && "holders" in object) {
+        const to = object.holders.filter((holder) => holder !== this.#agent.nodeId);
+        return this.step({ type: "referred", id, node, to });
+      }
       if (object === null) {
         return this.step({ type: "fetchFailed", id, node, absent: true, message: "not there" });
       }
-      incoming.received += part ?? incoming.bytes;
+      incoming.received += range?.length ?? incoming.bytes;
       if (incoming.received < incoming.bytes) return this.step({ type: "fetched", id, node });
       const home = this.#questions.get(id)?.home ?? this.#agent.nodeId;
       this.#incoming.delete(id);
       if (node !== this.#agent.nodeId) this.#sources.set(id, node);
-      const seal = { home, owner: object.owner, isError, producer: undefined, primary: false };
+      const seal = {
+        home,
+        owner: object.owner,
+        isError: object.isError,
+        producer: undefined,
+        primary: false,
+      };
       this.#table({ type: "seal", holder: PULLS, id, seal, pin: true });
+      for (const relay of incoming.relays) relay(true);
       this.#unpin(PULLS, id);
     };
-    if (node !== this.#agent.nodeId) {
-      return this.#agent.peers.fetch(node, id, (object) => arrived(object, object?.isError ?? false));
-    }
-    this.openRead(id, (object) => arrived(object, object?.isError ?? false));
+    if (node !== this.#agent.nodeId) return this.#agent.peers.fetch(node, id, insists === true, arrived);
+    this.openRead(id, arrived);
   }
 
   #create(holder: string, id: ObjectId, size: number, done: Done): void {

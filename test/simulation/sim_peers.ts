@@ -25,7 +25,7 @@ type ToPeer =
   }
   | { readonly kind: "returnLease"; readonly leaseId: string; readonly discardWorker: boolean }
   | { readonly kind: "push"; readonly workerId: ProcessId; readonly push: Push }
-  | { readonly kind: "fetch"; readonly id: number; readonly object: ObjectId }
+  | { readonly kind: "fetch"; readonly id: number; readonly object: ObjectId; readonly insists: boolean }
   | { readonly kind: "references"; readonly id: number; readonly changes: readonly NodeChange[] };
 
 export type LeaseAnswer =
@@ -44,12 +44,15 @@ type FromPeer =
   | { readonly kind: "reply"; readonly to: ProcessId; readonly reply: PushReply }
   | { readonly kind: "unreached"; readonly to: ProcessId; readonly leaseId: string }
   | { readonly kind: "counted"; readonly id: number }
-  | { readonly kind: "fetched"; readonly id: number; readonly object: ObjectReport | null };
+  | { readonly kind: "fetched"; readonly id: number; readonly answer: Fetched };
+
+/** The object, who should be asked instead, or null: it is not there. */
+export type Fetched = ObjectReport | { readonly holders: readonly NodeId[] } | null;
 
 interface Outgoing {
   readonly channel: Channel;
   readonly leases: Map<number, (answer: LeaseAnswer) => void>;
-  readonly fetches: Map<number, (object: ObjectReport | null) => void>;
+  readonly fetches: Map<number, (answer: Fetched) => void>;
   /** Reference changes on their way. */
   readonly counts: Map<number, (counted: boolean) => void>;
 }
@@ -83,12 +86,12 @@ export class SimPeers {
     peer.channel.send({ kind: "lease", id, request } satisfies ToPeer);
   }
 
-  fetch(nodeId: NodeId, object: ObjectId, fetched: (object: ObjectReport | null) => void): void {
+  fetch(nodeId: NodeId, object: ObjectId, insists: boolean, fetched: (answer: Fetched) => void): void {
     const peer = this.#open(nodeId);
     if (peer === null) return this.#world.loop.after(1, () => fetched(null));
     const id = this.#next++;
     peer.fetches.set(id, fetched);
-    peer.channel.send({ kind: "fetch", id, object } satisfies ToPeer);
+    peer.channel.send({ kind: "fetch", id, object, insists } satisfies ToPeer);
   }
 
   /** Whether the home has counted the changes; if not, it may have. */
@@ -209,9 +212,9 @@ export class SimPeers {
         return;
       }
       case "fetch": {
-        const { id } = message;
-        return agent.store.openRead(message.object, (object) => {
-          channel.send({ kind: "fetched", id, object } satisfies FromPeer);
+        const { id, object, insists } = message;
+        return agent.store.serve(object, from, insists, (answer) => {
+          channel.send({ kind: "fetched", id, answer } satisfies FromPeer);
         });
       }
       case "references":
@@ -233,7 +236,7 @@ export class SimPeers {
       case "fetched": {
         const fetched = peer.fetches.get(message.id);
         peer.fetches.delete(message.id);
-        return fetched?.(message.object);
+        return fetched?.(message.answer);
       }
       case "counted": {
         const counted = peer.counts.get(message.id);

@@ -53,7 +53,10 @@ function ActorRow({ actor }: { actor: ActorDto }) {
         <span class="clip">{actor.className || "(unknown class)"}</span>
         {actor.name !== "" && <span class="tag" title={`namespace ${actor.namespace}`}>{actor.name}</span>}
         {actor.isDetached && <span class="tag">detached</span>}
-        <div class="sub mono" title={actor.actorId}>{shortId(actor.actorId)}</div>
+        <div class="sub" title={actor.actorId}>
+          <span class="mono">{shortId(actor.actorId)}</span>
+          {actor.reprName !== null && ` ${actor.reprName}`}
+        </div>
       </th>
       <td>
         <State state={actor.state} />

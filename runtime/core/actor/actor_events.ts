@@ -184,5 +184,7 @@ export type ActorEffect =
     readonly incarnation: number;
     readonly graceful: boolean;
     readonly cause: DeathCause;
+    /** A light actor: many of them are told of together. */
+    readonly shared?: true;
   }
   | { readonly type: "publishStatus"; readonly nodes: readonly NodeId[]; readonly status: ActorStatus };

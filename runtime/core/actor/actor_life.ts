@@ -114,7 +114,8 @@ export class ActorLife {
   stop(entry: ActorEntry, graceful: boolean, cause: DeathCause, out: ActorEffect[]): void {
     const { nodeId, incarnation, spec } = entry;
     if (nodeId === null) return;
-    out.push({ type: "stopActor", nodeId, actorId: spec.actorId, incarnation, graceful, cause });
+    const shared = spec.isolation === "shared" ? { shared: true as const } : {};
+    out.push({ type: "stopActor", nodeId, actorId: spec.actorId, incarnation, graceful, cause, ...shared });
   }
 }
 

@@ -247,7 +247,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     const isMeant = event.incarnation === undefined || event.incarnation === entry?.incarnation;
     // One that is dead, or forgotten, or never came, or the next incarnation: nothing is left to kill.
     if (entry !== undefined && entry.state !== "DEAD" && isMeant) {
-      const cause: DeathCause = { code: "KILLED", message: `actor ${event.actorId} was killed by kill()` };
+      const cause: DeathCause = { code: "KILLED", message: "it was killed by kill()" };
       if (event.noRestart) this.#life.die(nowMs, entry, cause, out);
       // Without a node its constructor has not begun: it will be a fresh instance anyway.
       else if (entry.nodeId !== null) this.#life.restartOrDie(nowMs, entry, cause, out, { stop: true });
@@ -267,8 +267,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   /** How an actor ends that nobody refers to. */
   #end(nowMs: number): (entry: ActorEntry, out: ActorEffect[]) => void {
     return (entry, out) => {
-      const message = `actor ${entry.spec.actorId} ended because its last handle was released`;
-      entry.ending = { code: "OUT_OF_SCOPE", message };
+      entry.ending = { code: "OUT_OF_SCOPE", message: "it ended because its last handle was released" };
       if (entry.state === "ALIVE") this.#life.stop(entry, true, entry.ending, out);
       // Not started yet, so no call can be on its way: handles with calls in flight keep it in scope.
       else this.#life.die(nowMs, entry, entry.ending, out);
@@ -442,7 +441,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     for (const entry of this.#table.living()) {
       if (entry.spec.jobId !== event.jobId) continue;
       if (!entry.spec.detached && !spared.has(entry.spec.owner)) {
-        const message = `actor ${entry.spec.actorId}'s job ${event.jobId} ended`;
+        const message = `its job ${event.jobId} ended`;
         this.#life.die(nowMs, entry, { code: "JOB_ENDED", message }, out);
       } else if (entry.workerId !== null) spared.add(entry.workerId);
     }

@@ -11,6 +11,8 @@ import type { ActorEffect, ActorRecord } from "./actor_events.ts";
 /** Dead actors that are remembered, for late questions and for people. */
 export const DEAD_ACTORS_KEPT: number = 10_000;
 
+const NOBODY: readonly NodeId[] = Object.freeze([]);
+
 /** Which state may follow which; a state may follow itself with a new incarnation. */
 const TRANSITIONS: Readonly<Record<ActorState, readonly ActorState[]>> = {
   DEPENDENCIES_UNREADY: ["PENDING_CREATION", "DEAD"],
@@ -66,7 +68,9 @@ export class ActorTable {
   /** All and only names of actors that are not dead. */
   readonly #names: Map<string, ActorId> = new Map();
   /** Nodes that want to hear of an actor; of actors that are not known (yet) too. */
-  readonly #watchers: Map<ActorId, Set<NodeId>> = new Map();
+  readonly #watchers: Map<ActorId, readonly NodeId[]> = new Map();
+  /** Most actors are watched by one node: those of one node share the list. */
+  readonly #alone: Map<NodeId, readonly NodeId[]> = new Map();
   /** All and only dead actors, oldest first. */
   readonly #dead: Set<ActorId> = new Set();
 
@@ -172,27 +176,34 @@ export class ActorTable {
   publish(entry: ActorEntry, out: ActorEffect[]): void {
     const watchers = this.#watchers.get(entry.spec.actorId);
     if (watchers === undefined) return;
-    out.push({ type: "publishStatus", nodes: [...watchers], status: statusOf(entry) });
+    out.push({ type: "publishStatus", nodes: watchers, status: statusOf(entry) });
   }
 
   watch(actorId: ActorId, nodeId: NodeId): void {
-    let watchers = this.#watchers.get(actorId);
-    if (watchers === undefined) this.#watchers.set(actorId, watchers = new Set());
-    watchers.add(nodeId);
+    const watchers = this.#watchers.get(actorId);
+    if (watchers?.includes(nodeId)) return;
+    this.#watchers.set(actorId, watchers === undefined ? this.#only(nodeId) : [...watchers, nodeId]);
   }
 
   unwatch(actorId: ActorId, nodeId: NodeId): void {
-    const watchers = this.#watchers.get(actorId);
-    if (watchers?.delete(nodeId) && watchers.size === 0) this.#watchers.delete(actorId);
+    const others = this.#watchers.get(actorId)?.filter((each) => each !== nodeId) ?? [];
+    if (others.length === 0) this.#watchers.delete(actorId);
+    else this.#watchers.set(actorId, others);
+  }
+
+  #only(nodeId: NodeId): readonly NodeId[] {
+    let alone = this.#alone.get(nodeId);
+    if (alone === undefined) this.#alone.set(nodeId, alone = [nodeId]);
+    return alone;
   }
 
   /** Nodes that watch this actor, in order. */
-  watchersOf(actorId: ActorId): NodeId[] {
-    return [...this.#watchers.get(actorId) ?? []];
+  watchersOf(actorId: ActorId): readonly NodeId[] {
+    return this.#watchers.get(actorId) ?? NOBODY;
   }
 
   watchedBy(nodeId: NodeId): ActorId[] {
-    return [...this.#watchers].filter(([, nodes]) => nodes.has(nodeId)).map(([actorId]) => actorId);
+    return [...this.#watchers].filter(([, nodes]) => nodes.includes(nodeId)).map(([actorId]) => actorId);
   }
 
   check(): void {

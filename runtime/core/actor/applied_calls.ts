@@ -6,18 +6,21 @@
  *    \---failed()--> not applied: a call that threw may be repeated
  *
  * A call that is applied is never run again, in this process or in one that was restored from the checkpoint: a caller that
- * did not hear of its answer gets it from here, as far as answers are kept (REPLY_BYTES_MAX); else it hears that it is lost.
+ * did not hear of its answer gets it from here, as far as answers are kept (REPLIES_MAX); else it hears that it is lost.
  * @module
  */
 import { assert } from "../../common/assert.ts";
+import { Deque } from "../../common/deque.ts";
 import type { ProcessId } from "../../common/ids.ts";
 
 /** Callers that are remembered; who was not heard of for longest is forgotten first, and its calls may then run twice. */
 export const CALLERS_MAX: number = 1_000;
 /** Numbers of failed calls that are remembered for each caller. */
 export const FAILED_MAX: number = 1_000;
-/** Answers that are kept, together: of the calls since the last checkpoint but one. */
-export const REPLY_BYTES_MAX: number = 256 * 1024;
+/** Answers that are kept: the newest so many, and so many bytes of them together. Only those that were on their way when a process
+ *  died or a connection broke are asked for again. */
+export const REPLIES_MAX: number = 64;
+export const REPLY_BYTES_MAX: number = 64 * 1024;
 
 /** As a checkpoint holds it: plain data. */
 export interface AppliedRecord {
@@ -45,9 +48,8 @@ export class AppliedCalls {
   readonly #every: number;
   /** The least recently heard of first. */
   readonly #callers: Map<ProcessId, CallerCalls> = new Map();
-  /** In the order of the calls; those before the last checkpoint, and those since. */
-  #older: KeptReply[] = [];
-  #replies: KeptReply[] = [];
+  /** In the order of the calls. */
+  readonly #replies: Deque<KeptReply> = new Deque();
   #replyBytes = 0;
   #since = 0;
   #isRequested = false;
@@ -59,7 +61,7 @@ export class AppliedCalls {
       this.#callers.set(caller, { through, failed: new Set(failed), isChanged: false });
     }
     for (const [caller, sequence, reply] of restored?.replies ?? []) {
-      this.#older.push({ caller, sequence, reply });
+      this.#replies.push({ caller, sequence, reply });
       this.#replyBytes += reply.length;
     }
   }
@@ -87,8 +89,8 @@ export class AppliedCalls {
     if (reply === null || reply.length > REPLY_BYTES_MAX) return;
     this.#replies.push({ caller, sequence, reply });
     this.#replyBytes += reply.length;
-    while (this.#replyBytes > REPLY_BYTES_MAX) {
-      this.#replyBytes -= (this.#older.shift() ?? this.#replies.shift()!).reply.length;
+    while (this.#replyBytes > REPLY_BYTES_MAX || this.#replies.length > REPLIES_MAX) {
+      this.#replyBytes -= this.#replies.shift()!.reply.length;
     }
   }
 
@@ -104,23 +106,22 @@ export class AppliedCalls {
   find(caller: ProcessId, sequence: number): { readonly reply: Uint8Array | null } | null {
     const calls = this.#callers.get(caller);
     if (calls === undefined || sequence > calls.through || calls.failed.has(sequence)) return null;
-    const is = (kept: KeptReply): boolean => kept.caller === caller && kept.sequence === sequence;
-    return { reply: (this.#replies.find(is) ?? this.#older.find(is))?.reply ?? null };
+    for (const kept of this.#replies) {
+      if (kept.caller === caller && kept.sequence === sequence) return { reply: kept.reply };
+    }
+    return { reply: null };
   }
 
   /** For the checkpoint that is made now. No call may end before saved() or notSaved(). */
   record(): AppliedRecord {
     return {
       callers: [...this.#callers].map(([caller, { through, failed }]) => [caller, through, [...failed]]),
-      replies: [...this.#older, ...this.#replies].map((kept) => [kept.caller, kept.sequence, kept.reply]),
+      replies: [...this.#replies].map((kept) => [kept.caller, kept.sequence, kept.reply]),
     };
   }
 
   /** The checkpoint is durable. Answers which callers' calls it holds anew, and up to which number. */
   saved(): (readonly [caller: ProcessId, through: number])[] {
-    for (const { reply } of this.#older) this.#replyBytes -= reply.length;
-    this.#older = this.#replies;
-    this.#replies = [];
     const covered: [ProcessId, number][] = [];
     for (const [caller, calls] of this.#callers) {
       if (calls.isChanged) covered.push([caller, calls.through]);
@@ -138,8 +139,9 @@ export class AppliedCalls {
 
   check(): void {
     let bytes = 0;
-    for (const { reply } of [...this.#older, ...this.#replies]) bytes += reply.length;
+    for (const { reply } of this.#replies) bytes += reply.length;
     assert(bytes === this.#replyBytes && bytes <= REPLY_BYTES_MAX, "answers are counted and bounded");
+    assert(this.#replies.length <= REPLIES_MAX, "answers are bounded");
     assert(this.#callers.size <= CALLERS_MAX, "callers are bounded");
     for (const { failed } of this.#callers.values()) {
       assert(failed.size <= FAILED_MAX, "failures are bounded");

@@ -183,6 +183,10 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         return this.#stepActors(nowMs, { ...event, refused: this.#refusal(event.spec) }, out);
       case "createActors":
         return this.#stepActors(nowMs, { ...event, refused: this.#refusal(event.specs[0]!) }, out);
+      case "actorEvents":
+        for (const each of event.events) this.#stepActors(nowMs, each, out);
+        if (event.requestId !== null) reply(event.requestId, {}, true, out);
+        return;
       default:
         this.#stepActors(nowMs, event, out);
     }
@@ -382,6 +386,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
         break;
       case "actorsCreated":
       case "killDone":
+        // Whoever is answered knows what became of it.
+        this.#lightSends.flush(out);
         reply(effect.requestId, {}, true, out);
         break;
       case "actorRefused":
@@ -412,23 +418,15 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       }
       case "stopActor": {
         const { nodeId, actorId, incarnation, graceful, cause } = effect;
-        send(nodeId, "stopActor", { actorId, incarnation, graceful, cause }, true, out);
+        if (effect.shared === true) this.#lightSends.stop(effect);
+        else send(nodeId, "stopActor", { actorId, incarnation, graceful, cause }, true, out);
         break;
       }
       case "publishStatus":
-        this.#publish(effect.nodes, effect.status, out);
+        this.#lightSends.publish(effect, out);
         break;
       default:
         effect satisfies never;
-    }
-  }
-
-  #publish(nodes: readonly NodeId[], status: ActorStatus, out: GcsEffect[]): void {
-    // An error's bytes ride with a message of its own.
-    const isBatched = status.shared === true && status.hasErrorValue !== true;
-    for (const nodeId of nodes) {
-      if (isBatched) this.#lightSends.publish(nodeId, status);
-      else send(nodeId, "actorStatus", { status }, true, out);
     }
   }
 

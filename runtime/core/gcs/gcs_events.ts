@@ -21,6 +21,12 @@ export type Of<U extends { type: string }, T extends U["type"]> = Extract<U, { t
 export type ActorRequest =
   | Omit<Of<ActorEvent, "createActor">, "refused">
   | Omit<Of<ActorEvent, "createActors">, "refused">
+  /** Several that came in one message. `requestId`: to be answered; null for news. */
+  | {
+    readonly type: "actorEvents";
+    readonly requestId: string | null;
+    readonly events: readonly Of<ActorEvent, "watchActor" | "unwatchActor" | "actorOutOfScope">[];
+  }
   | Of<ActorEvent, "getActor" | "watchActor" | "unwatchActor" | "killActor" | "reviveActor">
   | (Of<ActorEvent, "actorOutOfScope" | "actorStarted" | "actorsStarted" | "actorsEnded" | "actorLineage"> & {
     readonly requestId: string;

@@ -1,7 +1,7 @@
 /**
  * What one step of the GCS tells nodes of light actors: orders to start them and their states, put together so that a
- * thousand actors are one message. They leave at the end of the step, after everything that the step persists; agents and
- * callers go by incarnations, so that what another message of the same step says may come first.
+ * thousand actors are one message. They leave at the end of the step or before its answer, after everything that it persists;
+ * agents and callers go by incarnations, so that what another message of the same step says may come first.
  * @module
  */
 import { haveCommonSpec, packSpecs } from "../../common/actor_batches.ts";
@@ -17,6 +17,7 @@ const BATCH_MAX = 2_000;
 const COMPARED = 8;
 
 type Start = Of<ActorEffect, "startActor">;
+type Stop = Of<ActorEffect, "stopActor">;
 
 interface Starts {
   readonly nodeId: NodeId;
@@ -29,6 +30,7 @@ interface Statuses {
 
 /** See the module's header. */
 export class LightSends {
+  #stops: Stop[][] = [];
   #starts: Starts[] = [];
   #statuses: Statuses[] = [];
 
@@ -41,7 +43,29 @@ export class LightSends {
     else batch.orders.push(order);
   }
 
-  publish(nodeId: NodeId, status: ActorStatus): void {
+  /** Why each of them ends is the head's to say: those with the same code share a message. */
+  stop(order: Stop): void {
+    const batch = this.#stops.slice(-COMPARED).find((orders) => {
+      const first = orders[0]!;
+      return first.nodeId === order.nodeId && orders.length < BATCH_MAX &&
+        first.graceful === order.graceful &&
+        first.cause.code === order.cause.code;
+    });
+    if (batch === undefined) this.#stops.push([order]);
+    else batch.push(order);
+  }
+
+  /** The states of others leave as they are. */
+  publish({ nodes, status }: Of<ActorEffect, "publishStatus">, out: GcsEffect[]): void {
+    // An error's bytes ride with a message of its own.
+    const isBatched = status.shared === true && status.hasErrorValue !== true;
+    for (const nodeId of nodes) {
+      if (isBatched) this.#publish(nodeId, status);
+      else send(nodeId, "actorStatus", { status }, true, out);
+    }
+  }
+
+  #publish(nodeId: NodeId, status: ActorStatus): void {
     const batch = this.#statuses.slice(-COMPARED).find((each) =>
       each.nodeId === nodeId && each.statuses.length < BATCH_MAX && areAlike(each.statuses[0]!, status)
     );
@@ -49,9 +73,14 @@ export class LightSends {
     else batch.statuses.push(status);
   }
 
-  /** The end of a step. */
+  /** The end of a step, or its answer. */
   flush(out: GcsEffect[]): void {
-    if (this.#starts.length === 0 && this.#statuses.length === 0) return;
+    if (this.#starts.length + this.#stops.length + this.#statuses.length === 0) return;
+    for (const orders of this.#stops) {
+      const { nodeId, graceful, cause } = orders[0]!;
+      const actors = orders.map(({ actorId, incarnation }) => [actorId, incarnation] as const);
+      send(nodeId, "stopActors", { actors, graceful, cause }, true, out);
+    }
     for (const { nodeId, orders } of this.#starts) {
       const specs: ActorSpec[] = orders.map(({ spec }) => spec);
       const incarnations = orders.map(({ incarnation }) => incarnation);
@@ -64,6 +93,7 @@ export class LightSends {
       const actors = statuses.map(({ actorId, incarnation }) => [actorId, incarnation] as const);
       send(nodeId, "actorStatuses", { common, actors }, true, out);
     }
+    this.#stops = [];
     this.#starts = [];
     this.#statuses = [];
   }

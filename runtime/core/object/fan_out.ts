@@ -29,6 +29,12 @@ interface Receiver {
 export class FanOut {
   /** All and only receivers with a stream; bounded by open streams. */
   readonly #receivers: Map<ObjectId, Map<NodeId, Receiver>> = new Map();
+  readonly #width: number;
+
+  /** `width`: nodes that one object is sent to at once. */
+  constructor(width: number = FAN_OUT) {
+    this.#width = width;
+  }
 
   /**
    * `from` asks for an object, or a part of it. Null: send it, and say `ended` once it is over in any way; else who should be
@@ -41,7 +47,7 @@ export class FanOut {
       known.streams++;
       return null;
     }
-    if (!insists && receivers !== undefined && receivers.size >= FAN_OUT) return refer(receivers);
+    if (!insists && receivers !== undefined && receivers.size >= this.#width) return refer(receivers);
     if (receivers === undefined) this.#receivers.set(id, receivers = new Map());
     receivers.set(from, { streams: 1, referrals: 0 });
     return null;
@@ -53,6 +59,11 @@ export class FanOut {
     if (--receiver.streams > 0) return;
     receivers.delete(from);
     if (receivers.size === 0) this.#receivers.delete(id);
+  }
+
+  /** Objects that are being sent to somebody. */
+  get sending(): number {
+    return this.#receivers.size;
   }
 
   check(): void {

@@ -18,7 +18,7 @@
  *   5 It may not: "may or may not have run" (ActorUnavailable) when the actor comes back, ActorDied when it does not.
  *
  * Of a durable actor, answered calls are kept until a checkpoint holds them (core/actor/applied_calls.ts): when it restarts
- * before, they go back to the front too, in the order in which they were answered, as far as they may be retried.
+ * before, they go back too, as far as they may be retried, and all calls leave in the order of their numbers.
  *
  * A cancelled call never goes back to waiting. Whoever cancels a waiting one settles it and says withdrawn().
  * @module
@@ -58,6 +58,16 @@ export interface ActorQueueEffects<C extends QueuedCall> {
   letGo(call: C): void;
 }
 
+/** Of queues with nothing in flight; never written. */
+// deno-lint-ignore no-explicit-any -- of queues of any calls
+const NONE: Map<number, any> = new Map();
+/** Empty maps that were used. */
+const spares: Map<number, QueuedCall>[] = [];
+const SPARES_MAX = 64;
+
+const oneLane = (): string => "";
+const noLane = (): null => null;
+
 type LinkState = "none" | "connecting" | "connected" | "lost";
 
 /** See the module's header. */
@@ -68,7 +78,7 @@ export class ActorQueue<C extends QueuedCall> {
   readonly #laneOf: (call: C) => string | null;
   readonly #waiting: Deque<C> = new Deque();
   /** All and only calls pushed to `#incarnation` and not answered. */
-  readonly #inFlight = new Map<number, C>();
+  #inFlight: Map<number, C> = NONE;
   #inFlightBytes = 0;
   /** Answered, and in no checkpoint yet. */
   readonly #kept: Deque<C> = new Deque();
@@ -84,7 +94,7 @@ export class ActorQueue<C extends QueuedCall> {
   constructor(effects: ActorQueueEffects<C>, { laneOf }: { laneOf: boolean | ((call: C) => string | null) }) {
     this.#effects = effects;
     this.#ordered = laneOf === true;
-    this.#laneOf = typeof laneOf === "function" ? laneOf : () => laneOf ? "" : null;
+    this.#laneOf = typeof laneOf === "function" ? laneOf : laneOf ? oneLane : noLane;
   }
 
   get status(): ActorStatus | null {
@@ -160,6 +170,7 @@ export class ActorQueue<C extends QueuedCall> {
   }
 
   #leave(call: C, batch: C[]): void {
+    if (this.#inFlight === NONE) this.#inFlight = (spares.pop() ?? new Map()) as Map<number, C>;
     this.#inFlight.set(call.sequence, call);
     this.#inFlightBytes += call.bytes;
     batch.push(call);
@@ -171,6 +182,7 @@ export class ActorQueue<C extends QueuedCall> {
     if (call === undefined) return undefined; // A late answer of an incarnation that was given up.
     this.#inFlight.delete(sequence);
     this.#inFlightBytes -= call.bytes;
+    if (this.#inFlight.size === 0) this.#spare();
     return call;
   }
 
@@ -200,9 +212,12 @@ export class ActorQueue<C extends QueuedCall> {
       if (call.retriesLeft === 0 || this.#status?.state === "DEAD") this.#effects.letGo(call);
       else replayed.push(call);
     }
-    for (let i = replayed.length - 1; i >= 0; i--) {
-      this.#retry(replayed[i]!);
-    }
+    for (let i = replayed.length - 1; i >= 0; i--) this.#retry(replayed[i]!);
+    if (!this.#ordered) return;
+    // Also those whose exception is to be retried: what is restored knows of each caller only how far it has come.
+    const calls = [...this.#waiting].sort((a, b) => a.sequence - b.sequence);
+    this.#waiting.clear();
+    for (const each of calls) this.#waiting.push(each);
   }
 
   #retry(call: C): void {
@@ -246,7 +261,7 @@ export class ActorQueue<C extends QueuedCall> {
         return;
       }
       this.#settleInFlight("unavailable", null);
-      this.#replayKept();
+      if (known !== null && known.incarnation < status.incarnation) this.#replayKept();
       this.#connect(status);
       return;
     }
@@ -300,9 +315,15 @@ export class ActorQueue<C extends QueuedCall> {
 
   #takeInFlight(): C[] {
     const calls = [...this.#inFlight.values()];
-    this.#inFlight.clear();
+    this.#inFlight = NONE;
     this.#inFlightBytes = 0;
     return calls;
+  }
+
+  /** Nothing is in flight: of a hundred thousand idle actors none keeps a map. */
+  #spare(): void {
+    if (spares.length < SPARES_MAX) spares.push(this.#inFlight);
+    this.#inFlight = NONE;
   }
 
   #settleInFlight(kind: "died" | "unavailable", cause: DeathCause | null): void {

@@ -8,28 +8,29 @@ import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
-import { ActorQueue } from "../../core/worker/actor_queue.ts";
+import { ActorQueue, type ActorQueueEffects } from "../../core/worker/actor_queue.ts";
 import { PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
-import { encodeArguments } from "./arguments.ts";
+import type { ActorUse } from "./actor_uses.ts";
+import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { constructorError, diedError, unavailableError } from "./actor_errors.ts";
 import { laneOf } from "./concurrency_groups.ts";
-import { callRow } from "./call_rows.ts";
+import { callRow, recordCall } from "./call_rows.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { HandleInfo } from "./handle_info.ts";
-import type { HostLink, HostLinks } from "./host_links.ts";
+import type { HostClient, HostLink, HostLinks } from "./host_links.ts";
 import { type ItemCall, itemsOption } from "./item_calls.ts";
 import { cancelledError } from "./cancels.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
-import { Timer } from "./timers.ts";
 import type { AskHow } from "./work.ts";
-import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
+import { linkFor } from "./weak_observer.ts";
+import type { WorkerLink, WorkerLinkObserver } from "./worker_link.ts";
 
+/** What is written leaves before another client writes. */
+const writer = new ByteWriter();
 const PUSH_FRAME_BYTES = 1024 * 1024;
-/** How often a lost connection asks whether the actor is really gone. */
-const RECHECK_MS = 1_000;
 
 /** What a client needs of the process's actors. */
 export interface ActorRegistry {
@@ -40,26 +41,34 @@ export interface ActorRegistry {
 }
 
 /** See the module's header. */
-export class ActorClient implements WorkerLinkObserver {
+export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEffects<OwnCall> {
   info: HandleInfo;
   /** Unreleased handles in this process. */
   handles = 0;
   /** This process has asked for it and has no answer yet. */
   isCreating = false;
+  /** Constructor arguments of an actor that this process created: it may be constructed with them again. */
+  args: CallArguments | null = null;
+  /** While it is being created here. */
+  making: { readonly createdMs: number; done: Promise<void> | null } | null = null;
+  /** Keeps a counted actor alive; collected with the client. */
+  use: ActorUse | null = null;
+  /** The last handle of this process is gone, and the last call done. */
+  isEnded = false;
   /** What is said of earlier incarnations does not concern it. */
   since = 0;
   readonly #core: CoreContext;
   readonly #registry: ActorRegistry;
   readonly #queue: ActorQueue<OwnCall>;
-  readonly #writer = new ByteWriter();
-  readonly #watchers = new Set<() => void>();
-  readonly #methods = new Map<string, CalledMethod>();
+  #watchers: Set<() => void> | null = null;
+  /** The one that was called last. */
+  #method: CalledMethod | null = null;
+  #methods: Map<string, CalledMethod> | null = null;
   #link: WorkerLink | null = null;
   /** Of a light actor: the link is its host's, and shared. */
   #host: HostLink | null = null;
   #linkIncarnation = 0;
   #pumpScheduled = false;
-  #recheck: Timer | null = null;
   /** Why it could not be created (a taken name, unreachable GCS), or its constructor's error. */
   #creationError: Error | null = null;
 
@@ -67,18 +76,10 @@ export class ActorClient implements WorkerLinkObserver {
     this.#core = core;
     this.#registry = registry;
     this.info = info;
-    this.#queue = new ActorQueue<OwnCall>({
-      connect: (status) => this.#connect(status),
-      push: (calls) => this.#push(calls),
-      fail: (call, kind, cause) => this.#failCall(call, kind, cause),
-      retried: (call) => {
-        this.#host?.forget(call.sequence);
-        core.objects.registerAll(call.returns);
-        call.attempt++;
-        call.enter("pendingNode");
-      },
-      letGo: (call) => call.args.release(),
-    }, { laneOf: info.groups === undefined ? info.ordered : (call) => laneOf(this.info, call.options) });
+    const lanes = info.groups === undefined
+      ? info.ordered
+      : (call: OwnCall) => laneOf(this.info, call.options);
+    this.#queue = new ActorQueue<OwnCall>(this, { laneOf: lanes });
   }
 
   get status(): ActorStatus | null {
@@ -89,7 +90,7 @@ export class ActorClient implements WorkerLinkObserver {
   }
   /** It is being created, has calls under way, or somebody waits for it. */
   get isBusy(): boolean {
-    return this.isCreating || this.#queue.pending > 0 || this.#watchers.size > 0;
+    return this.isCreating || this.#queue.pending > 0 || this.#watchers !== null;
   }
   get calls(): ActorQueue<OwnCall> {
     return this.#queue;
@@ -136,7 +137,7 @@ export class ActorClient implements WorkerLinkObserver {
     this.#queue.updated(status);
     if (status.state === "DEAD") this.#dropLink();
     this.#schedulePump();
-    for (const watcher of [...this.#watchers]) watcher();
+    if (this.#watchers !== null) { for (const watcher of [...this.#watchers]) watcher(); }
   }
 
   /** It could not be created at all. */
@@ -164,12 +165,12 @@ export class ActorClient implements WorkerLinkObserver {
         if (status?.state === "ALIVE") resolve();
         else if (status?.state === "DEAD") reject(this.#diedError(status.deathCause));
         else return false;
-        this.#watchers.delete(look);
+        if (this.#watchers?.delete(look) && this.#watchers.size === 0) this.#watchers = null;
         this.#registry.busyChanged(this);
         return true;
       };
       if (look()) return;
-      this.#watchers.add(look);
+      (this.#watchers ??= new Set()).add(look);
       this.#registry.busyChanged(this);
     });
   }
@@ -226,10 +227,23 @@ export class ActorClient implements WorkerLinkObserver {
     });
   }
 
-  #push(calls: OwnCall[]): void {
+  /** ActorQueueEffects. */
+  letGo(call: OwnCall): void {
+    call.args.release();
+  }
+
+  /** ActorQueueEffects. */
+  retried(call: OwnCall): void {
+    this.#host?.forget(call.sequence);
+    this.#core.objects.registerAll(call.returns);
+    call.attempt++;
+    call.enter("pendingNode");
+  }
+
+  /** ActorQueueEffects. */
+  push(calls: OwnCall[]): void {
     const link = this.#link!;
     const host = this.#host;
-    const writer = this.#writer;
     const nowMs = this.#core.nowMs();
     writer.reset();
     for (const call of calls) {
@@ -283,32 +297,30 @@ export class ActorClient implements WorkerLinkObserver {
     if (link === this.#link) this.#queue.covered(through);
   }
 
-  /** Its last handle here is gone: what it may lose is not repeated. */
-  handlesGone(): void {
-    this.#queue.dropKept();
-  }
-
   #completed(call: OwnCall, reply: Reply): boolean {
     const { stats } = call.method;
-    if (call.isAnswered) {
-      this.#end(call, reply.error === null && this.#isKept(call));
-      return false;
-    }
     if (reply.isCancelled) {
       this.#failCancelled(call, reply);
       return false;
     }
     if (reply.error !== null && this.#retriesError(call, reply)) {
       if (call.retriesLeft > 0) call.retriesLeft--;
-      this.#recordRow(call, "FAILED", reply, null);
+      recordCall(this.#core, this.status, call, "FAILED", reply);
       this.#queue.requeue(call);
+      return false;
+    }
+    if (call.isAnswered) {
+      this.#end(call, reply.error === null && this.#isKept(call));
       return false;
     }
     stats.runMs += reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
-    this.#recordRow(call, reply.error === null ? "FINISHED" : "FAILED", reply, null);
-    if (reply.results !== null || call.isGenerator) this.#core.rebuilds.keep(call, reply.results);
+    recordCall(this.#core, this.status, call, reply.error === null ? "FINISHED" : "FAILED", reply);
+    // A durable actor's state would have it twice.
+    if ((reply.results !== null || call.isGenerator) && this.info.checkpointEvery === undefined) {
+      this.#core.rebuilds.keep(call, reply.results);
+    }
     const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
     this.#end(call, reply.error === null && this.#isKept(call));
     return holds;
@@ -367,7 +379,8 @@ export class ActorClient implements WorkerLinkObserver {
 
   // ---- connection ----------------------------------------------------------------------------------------------------------
 
-  #connect(status: ActorStatus): void {
+  /** ActorQueueEffects. */
+  connect(status: ActorStatus): void {
     this.#dropLink();
     const { nodeId, workerId, socketPath, incarnation } = status;
     const address = { nodeId: nodeId!, workerId: workerId!, socketPath: socketPath! };
@@ -376,12 +389,7 @@ export class ActorClient implements WorkerLinkObserver {
       this.#host = this.#registry.hosts.join(address, this);
       this.#link = this.#host.link;
       if (this.#host.isOpen) this.opened(this.#link);
-    } else {this.#link = new WorkerLink(
-        address.workerId,
-        address.nodeId,
-        this.#core.openWorker(address),
-        this,
-      );}
+    } else this.#link = linkFor(this.#core, address, this);
   }
 
   #dropLink(): void {
@@ -390,8 +398,6 @@ export class ActorClient implements WorkerLinkObserver {
     this.#link = this.#host = null;
     if (host !== null) host.leave(this);
     else link?.close();
-    this.#recheck?.clear();
-    this.#recheck = null;
   }
 
   opened(link: WorkerLink): void {
@@ -402,28 +408,20 @@ export class ActorClient implements WorkerLinkObserver {
 
   lost(link: WorkerLink): void {
     if (link !== this.#link) return;
-    const isShared = this.#host !== null;
     this.#link = this.#host = null;
     this.#queue.disconnected(this.#linkIncarnation);
-    if (isShared) this.#registry.hosts.askAgain(this);
-    else this.#askAgain();
+    // Whether the actor died or only the connection broke is the GCS's to say; ask until it says something new.
+    this.#registry.hosts.askAgain(this);
   }
 
   get isCutOff(): boolean {
     return this.#link === null && this.status?.state !== "DEAD";
   }
 
-  /** Whether the actor died or only the connection broke is the GCS's to say; ask until it says something new. */
-  #askAgain(): void {
-    this.#recheck = Timer.background(() => {
-      this.#core.link.notify("watchActor", { actorId: this.info.actorId });
-      if (this.isCutOff) this.#askAgain();
-    }, RECHECK_MS);
-  }
-
   // ---- ends ----------------------------------------------------------------------------------------------------------------
 
-  #failCall(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
+  /** ActorQueueEffects. */
+  fail(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
     this.#host?.forget(call.sequence);
     if (call.isAnswered) return this.#end(call);
     if (call.pushedMs > 0) this.#core.objects.registerAll(call.returns);
@@ -436,7 +434,7 @@ export class ActorClient implements WorkerLinkObserver {
 
   #fail(call: OwnCall, encoded: Uint8Array, reply: Reply | null = null): void {
     call.method.stats.failed++;
-    this.#recordRow(call, "FAILED", reply, encoded);
+    recordCall(this.#core, this.status, call, "FAILED", reply, encoded);
     for (const entry of call.returns) this.#core.objects.settleError(entry, encoded);
     this.#end(call);
     this.#settleBusy();
@@ -453,29 +451,17 @@ export class ActorClient implements WorkerLinkObserver {
   // ---- history ---------------------------------------------------------------------------------------------------------------
 
   methodOf(name: string): CalledMethod {
-    let method = this.#methods.get(name);
+    if (this.#method?.name === name) return this.#method;
+    let method = this.#methods?.get(name);
     if (method === undefined) {
       const stats = this.#core.recorder.stats(`${this.info.className}.${name}`, "ACTOR_TASK");
-      this.#methods.set(name, method = { name, stats, client: this, owner: this.#core.identity.self });
+      method = { name, stats, client: this, owner: this.#core.identity.self };
+      if (this.#method !== null) (this.#methods ??= new Map()).set(name, method);
+      else return this.#method = method;
     }
-    return method;
-  }
-
-  #recordRow(
-    call: OwnCall,
-    state: "FINISHED" | "FAILED",
-    reply: Reply | null,
-    encoded: Uint8Array | null,
-  ): void {
-    const { recorder } = this.#core;
-    recorder.touch();
-    if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
-    const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
-    const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
-    const itemBytes = call.options.streams ? this.#core.itemCalls.bytesOf(call.sequence) : undefined;
-    const resultBytes = itemBytes ?? reply?.bytes ?? 0;
-    const outcome = { state, startMs: reply?.startMs ?? null, endMs, resultBytes, error };
-    recorder.row(callRow(call, this.#core.identity.jobId, this.status, outcome));
+    // Both stay known.
+    if (this.#method !== null) this.#methods!.set(this.#method.name, this.#method);
+    return this.#method = method;
   }
 
   /** What runs at the actor now, as far as this process knows. */

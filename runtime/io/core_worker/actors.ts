@@ -20,7 +20,6 @@ import {
   methodInfo,
 } from "./actor_handle.ts";
 import { ActorRebuilds, type ActorSource } from "./actor_rebuilds.ts";
-import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { checkGroup } from "./concurrency_groups.ts";
 import type { CoreContext } from "./core_context.ts";
@@ -28,6 +27,7 @@ import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { HandleInfo } from "./handle_info.ts";
 import { HostLinks } from "./host_links.ts";
+import { ConsecutiveIds, type CreatedFrom, type LightCreation, LightCreations } from "./light_creations.ts";
 import type { MethodInfo } from "./own_call.ts";
 import type { FunctionStats, RunningSource } from "./recorder.ts";
 import type { RemoteClass } from "./remote_function.ts";
@@ -57,17 +57,13 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
   readonly #clients = new WeakTable<ActorId, ActorClient>();
   /** Clients with calls under way: nobody else may hold them. */
   readonly #busy = new Set<ActorClient>();
-  /** Arguments of actors that this process created and that may be constructed again. */
-  readonly #creationArgs = new WeakMap<ActorClient, CallArguments>();
-  readonly #createdMs = new WeakMap<ActorClient, number>();
-  readonly #ended = new WeakSet<ActorClient>();
-  /** By the client that holds it: collected together. */
-  readonly #uses = new WeakMap<ActorClient, ActorUse>();
   /** Names that are being registered, and what waits for them. */
   #naming = 0;
   #afterNames: (() => void)[] = [];
-  #creations = new WeakMap<ActorClient, Promise<void>>();
   readonly hosts: HostLinks;
+  readonly #light: LightCreations;
+  readonly #lightIds: ConsecutiveIds;
+  readonly #methods = new WeakMap<RemoteClass, Readonly<Record<string, MethodInfo>>>();
 
   readonly rebuilds: ActorRebuilds;
 
@@ -76,6 +72,12 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     this.rebuilds = new ActorRebuilds(core, this);
     this.#host = host;
     this.hosts = new HostLinks(core);
+    this.#lightIds = new ConsecutiveIds((bytes) => host.randomHex(bytes));
+    this.#light = new LightCreations(core, {
+      begin: (client) => this.#begin(client),
+      specsOf: (...made) => this.#specsOf(...made),
+      ended: (...made) => this.#lightCreated(...made),
+    });
     core.recorder.addSource(this);
   }
 
@@ -101,8 +103,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
   *pendingCalls(): Iterable<{ readonly args: CallArguments }> {
     for (const client of this.#busy) {
       yield* client.calls.all();
-      const args = this.#creationArgs.get(client);
-      if (args !== undefined) yield { args };
+      if (client.args !== null) yield { args: client.args };
     }
   }
 
@@ -110,9 +111,10 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
   explainCreation(actorId: ActorId): CallFacts | null {
     for (const client of this.#busy) {
       if (client.info.actorId !== actorId || !client.isCreating) continue;
-      const args = this.#creationArgs.get(client)!;
+      const args = client.args!;
+      const { createdMs: submittedMs } = client.making!;
       const stage: CallStage = args.isReady ? { at: "head" } : { at: "arguments", missing: missingOf(args) };
-      return { name: client.info.className, submittedMs: this.#createdMs.get(client)!, attempt: 0, stage };
+      return { name: client.info.className, submittedMs, attempt: 0, stage };
     }
     return null;
   }
@@ -137,21 +139,10 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       checkShared(className, runtimeEnvOf(core.runtimeEnv, options.runtimeEnv));
     }
     const args = encodeArguments(core, values, `new ${className}`);
-    const methods: Record<string, MethodInfo> = {};
-    for (const [method, info] of Object.entries(code.definition.methods)) {
-      const given = options.methods?.[method];
-      if (given !== undefined) checkBackpressure(`${className}.${method}`, info, given);
-      methods[method] = given === undefined ? info : { ...info, ...methodInfo(given) };
-      checkGroup(className, options.concurrencyGroups, methods[method]);
-    }
-    for (const method of Object.keys(options.methods ?? {})) {
-      if (!Object.hasOwn(methods, method)) {
-        throw new TypeError(`Option methods.${method}: ${className} has no such method`);
-      }
-    }
+    const methods = this.#methodsOf(remoteClass);
     const isNamed = options.name !== undefined;
     const info: HandleInfo = {
-      actorId: actorId(this.#host.randomHex(8)),
+      actorId: actorId(options.isolation === "shared" ? this.#lightIds.next() : this.#host.randomHex(8)),
       home: core.identity.node,
       owner: core.identity.self,
       className,
@@ -164,20 +155,52 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       counted: !isNamed && options.lifetime !== "detached",
     };
     const client = this.#newClient(info);
-    this.#creationArgs.set(client, args);
-    this.#createdMs.set(client, core.nowMs());
+    client.args = args;
+    client.making = { createdMs: core.nowMs(), done: null };
     const handle = makeHandle(client, this);
     if (isNamed) this.#naming++;
     client.isCreating = true;
     this.busyChanged(client);
     const callSite = core.objects.callSites?.here() ?? null;
+    if (options.isolation === "shared" && !isNamed && args.isReady) {
+      client.making.done = this.#light.add({ client, args }, remoteClass, { placement, callSite });
+      return handle;
+    }
     const created = this.#create(client, remoteClass, { args, placement, callSite }).finally(() => {
       if (isNamed) this.#named();
       client.isCreating = false;
+      client.making = null;
       this.busyChanged(client);
     });
-    this.#creations.set(client, created);
+    client.making.done = created;
     return handle;
+  }
+
+  /** The methods' defaults of the class and of its options; checked once. */
+  #methodsOf(remoteClass: RemoteClass): Readonly<Record<string, MethodInfo>> {
+    const known = this.#methods.get(remoteClass);
+    if (known !== undefined) return known;
+    const { givenOptions: options, code: { definition } } = remoteClass;
+    const methods: Record<string, MethodInfo> = {};
+    for (const [method, info] of Object.entries(definition.methods)) {
+      const given = options.methods?.[method];
+      if (given !== undefined) checkBackpressure(`${definition.name}.${method}`, info, given);
+      methods[method] = given === undefined ? info : { ...info, ...methodInfo(given) };
+      checkGroup(definition.name, options.concurrencyGroups, methods[method]);
+    }
+    for (const method of Object.keys(options.methods ?? {})) {
+      if (!Object.hasOwn(methods, method)) {
+        throw new TypeError(`Option methods.${method}: ${definition.name} has no such method`);
+      }
+    }
+    this.#methods.set(remoteClass, methods);
+    return methods;
+  }
+
+  /** The process is connected. */
+  #begin(client: ActorClient): void {
+    if (client.info.home === "") client.info = { ...client.info, home: this.#core.identity.node };
+    this.#count(client, true);
   }
 
   async #create(
@@ -188,8 +211,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     const core = this.#core;
     try {
       await core.connected;
-      if (client.info.home === "") client.info = { ...client.info, home: core.identity.node };
-      this.#count(client, true);
+      this.#begin(client);
       const failed = await new Promise<unknown>((resolve) => args.whenReady(resolve));
       if (failed !== null) {
         throw core.codec.decodeError(
@@ -200,11 +222,8 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
         core.recorder.edge(producer, `new ${client.info.className}`, bytes);
         core.recorder.touch();
       }
-      const record = this.#host.recordOf(remoteClass);
-      await core.functions.export(record);
-      const env = runtimeEnvOf(core.runtimeEnv, remoteClass.givenOptions.runtimeEnv);
-      const runtimeEnv = await core.workingDirs.resolve(env);
-      const spec = this.#specOf(client, remoteClass, { record, args, runtimeEnv, placement, callSite });
+      const ready = await this.#prepare(remoteClass);
+      const spec = this.#specOf(client, remoteClass, { ...ready, args, placement, callSite });
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
@@ -215,12 +234,48 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     }
   }
 
+  /** What must be in the cluster before an actor of the class can be made. */
+  async #prepare(
+    remoteClass: RemoteClass,
+  ): Promise<{ readonly record: FunctionRecord; readonly runtimeEnv: RuntimeEnvSpec }> {
+    const core = this.#core;
+    const record = this.#host.recordOf(remoteClass);
+    await core.functions.export(record);
+    const env = runtimeEnvOf(core.runtimeEnv, remoteClass.givenOptions.runtimeEnv);
+    return { record, runtimeEnv: await core.workingDirs.resolve(env) };
+  }
+
+  async #specsOf(
+    creations: readonly LightCreation[],
+    remoteClass: RemoteClass,
+    from: CreatedFrom,
+  ): Promise<ActorSpec[]> {
+    const ready = await this.#prepare(remoteClass);
+    const { client, args } = creations[0]!;
+    const first = this.#specOf(client, remoteClass, { ...ready, ...from, args });
+    return creations.map((each) => ({
+      ...first,
+      actorId: each.client.info.actorId,
+      args: each.args.stored,
+    }));
+  }
+
+  #lightCreated({ client, args }: LightCreation, error: Error | null): void {
+    client.isCreating = false;
+    if (error !== null) {
+      args.release();
+      client.creationFailed(error);
+    }
+    client.making = null;
+    this.busyChanged(client);
+  }
+
   /** getIfExists found another one: the handle now stands for that. */
   #adopt(client: ActorClient, spec: ActorSpec): void {
     this.#clients.delete(client.info.actorId, client);
     client.info = infoOf(spec);
     this.#clients.add(spec.actorId, client);
-    this.#creationArgs.get(client)?.release();
+    client.args?.release();
   }
 
   #named(): void {
@@ -295,7 +350,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
 
   async kill(handle: unknown, noRestart: boolean): Promise<void> {
     const client = clientOf(handle, "kill()'s argument");
-    await this.#creations.get(client);
+    await client.making?.done;
     await this.#core.link.request("killActor", { actorId: client.info.actorId, noRestart });
   }
 
@@ -310,20 +365,20 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
   }
 
   #end(client: ActorClient): void {
-    if (this.#ended.has(client)) return;
-    this.#ended.add(client);
+    if (client.isEnded) return;
+    client.isEnded = true;
     const { actorId } = client.info;
-    client.handlesGone();
+    client.calls.dropKept(); // What a durable actor may lose is not repeated from here any more.
     this.#clients.delete(actorId, client);
-    if (!this.rebuilds.isKept(actorId)) this.#creationArgs.get(client)?.release();
-    this.#uses.get(client)?.end();
-    this.#uses.delete(client);
+    if (!this.rebuilds.isKept(actorId)) client.args?.release();
+    client.use?.end();
+    client.use = null;
     this.rebuilds.ended(client);
   }
 
   #count(client: ActorClient, owned: boolean): void {
     const { counted, actorId: id, home } = client.info;
-    if (counted) this.#uses.set(client, this.#core.actorUses.begin({ id, home }, owned));
+    if (counted) client.use = this.#core.actorUses.begin({ id, home }, owned);
   }
 
   /** ActorSource. */
@@ -342,10 +397,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
 
   /** ActorSource. */
   creationArgsOf(actorId: ActorId): CallArguments | null {
-    for (const client of this.#clients.of(actorId)) {
-      const args = this.#creationArgs.get(client);
-      if (args !== undefined) return args;
-    }
+    for (const { args } of this.#clients.of(actorId)) if (args !== null) return args;
     return null;
   }
 
@@ -362,7 +414,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     for (const client of this.#clients.of(status.actorId)) {
       if (status.incarnation < client.since) continue;
       client.updated(status, errorValue);
-      if (status.state === "DEAD") this.#creationArgs.get(client)?.release();
+      if (status.state === "DEAD") client.args?.release();
     }
   }
 

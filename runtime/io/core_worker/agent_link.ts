@@ -24,6 +24,7 @@ export class AgentLink {
   #changes: RefChange[] = [];
   #changed = 0;
   #owned = 0;
+  #borrowed = 0;
   #scheduled = false;
   /** Holds made, and how many of them their homes have confirmed. */
   #holds = 0;
@@ -68,10 +69,18 @@ export class AgentLink {
     return this.#owned;
   }
 
+  /** Those of others that it holds. */
+  get borrowed(): number {
+    return this.#borrowed;
+  }
+
   reference(change: RefChange): void {
     this.#changes.push(change);
     this.#changed++;
-    if (change.op === "hold") this.#holds++;
+    if (change.op === "hold") {
+      this.#holds++;
+      this.#borrowed++;
+    } else if (change.op === "drop") this.#borrowed--;
     else if (change.op === "own") this.#owned++;
     else if (change.op === "disown") this.#owned--;
     if (this.#scheduled) return;

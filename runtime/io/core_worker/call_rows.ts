@@ -4,7 +4,9 @@
  */
 import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorStatus } from "../../common/task_spec.ts";
+import type { CoreContext } from "./core_context.ts";
 import type { OwnCall } from "./own_call.ts";
+import type { Reply } from "./replies.ts";
 
 /** What its caller knows only now. */
 export interface CallOutcome {
@@ -13,6 +15,26 @@ export interface CallOutcome {
   readonly endMs: number | null;
   readonly resultBytes: number;
   readonly error: TaskRow["error"];
+}
+
+/** A call has ended: its row, if the history takes one. `encoded`: its error, where that is not the reply's. */
+export function recordCall(
+  core: CoreContext,
+  status: ActorStatus | null,
+  call: OwnCall,
+  state: "FINISHED" | "FAILED",
+  reply: Reply | null,
+  encoded: Uint8Array | null = null,
+): void {
+  const { recorder } = core;
+  recorder.touch();
+  if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
+  const error = state === "FAILED" ? core.describeError(reply?.error ?? encoded) : null;
+  const endMs = reply === null ? core.nowMs() : reply.startMs + reply.runUs / 1000;
+  const itemBytes = call.options.streams ? core.itemCalls.bytesOf(call.sequence) : undefined;
+  const resultBytes = itemBytes ?? reply?.bytes ?? 0;
+  const outcome = { state, startMs: reply?.startMs ?? null, endMs, resultBytes, error };
+  recorder.row(callRow(call, core.identity.jobId, status, outcome));
 }
 
 export function callRow(

@@ -84,10 +84,10 @@ export async function loadCode(
 /** Functions that one connection may define. */
 const FUNCTIONS_MAX = 100_000;
 
-/** A call to a light actor. */
-export interface HostedItem {
+/** Calls in a row to one light actor. */
+export interface HostedItems {
   readonly actorId: ActorId;
-  readonly item: WorkItem;
+  readonly items: WorkItem[];
 }
 
 /** Who runs what a caller pushes. */
@@ -96,7 +96,7 @@ export interface PushReceiver {
   /** Whether a light actor is hosted here, in this incarnation. */
   hosts(actorId: ActorId, incarnation: number): boolean;
   /** Calls to light actors that are hosted here. */
-  receiveHosted(items: readonly HostedItem[]): void;
+  receiveHosted(runs: readonly HostedItems[]): void;
   cancel(caller: Caller, order: CancelOrder): void;
 }
 
@@ -264,18 +264,21 @@ export class Caller {
   }
 
   /** Calls to actors that have ended here are nobody's: the GCS tells their callers. */
-  #readHosted(header: Uint8Array): HostedItem[] {
+  #readHosted(header: Uint8Array): HostedItems[] {
     const reader = new ByteReader(header);
     const head = newHead();
-    const items: HostedItem[] = [];
+    const runs: HostedItems[] = [];
+    let items: WorkItem[] | null = null;
     while (reader.remaining > 0) {
       const actorId = reader.string() as ActorId;
-      const incarnation = reader.varint();
+      if (actorId !== "") {
+        items = this.#receiver.hosts(actorId, reader.varint()) ? [] : null;
+        if (items !== null) runs.push({ actorId, items });
+      }
       const args = readPush(reader, head, true);
-      if (!this.#receiver.hosts(actorId, incarnation)) continue;
-      items.push({ actorId, item: this.#itemOf(head, null, args) });
+      if (items !== null) items.push(this.#itemOf(head, null, args));
     }
-    return items;
+    return runs;
   }
 
   #itemOf(head: Readonly<PushHead>, target: LoadedFunction | null, args: Uint8Array): WorkItem {

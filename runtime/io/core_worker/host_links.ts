@@ -88,6 +88,9 @@ export class HostLink implements WorkerLinkObserver {
   /** All and only calls that were pushed here, have no reply, and are still their client's. */
   readonly #calls: Map<number, HostClient> = new Map();
   readonly #writer = new ByteWriter();
+  /** Whose call was written last; null before the first one. */
+  #lastClient: HostClient | null = null;
+  #lastIncarnation = 0;
   #isOpen = false;
   #scheduled = false;
 
@@ -123,7 +126,10 @@ export class HostLink implements WorkerLinkObserver {
   ): void {
     const writer = this.#writer;
     if (writer.position > PUSH_FRAME_BYTES) this.#send();
-    writeHostedActor(writer, client.info.actorId, incarnation);
+    const isSame = client === this.#lastClient && incarnation === this.#lastIncarnation;
+    writeHostedActor(writer, isSame ? null : client.info.actorId, incarnation);
+    this.#lastClient = client;
+    this.#lastIncarnation = incarnation;
     writePush(writer, head, args);
     this.#calls.set(head.sequence, client);
     if (this.#scheduled) return;
@@ -208,5 +214,6 @@ export class HostLink implements WorkerLinkObserver {
     if (this.#writer.position === 0) return;
     this.link.send(PushType.pushHosted, this.#writer.bytes());
     this.#writer.reset();
+    this.#lastClient = null;
   }
 }

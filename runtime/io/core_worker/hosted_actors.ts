@@ -11,6 +11,7 @@
  * @module
  */
 import { type BatchedActor, type CommonSpec, unpackActors } from "../../common/actor_batches.ts";
+import { onShutdown } from "../../common/actor_hooks.ts";
 import { Deque } from "../../common/deque.ts";
 import { ActorDiedError, taskErrorOf } from "../../common/errors.ts";
 import { type ActorId, creationTaskId, type NodeId } from "../../common/ids.ts";
@@ -19,7 +20,7 @@ import type { ActorIncarnation, StartBatch } from "../../protocol/light_actor_me
 import { type Assignment, type CancelOrder, ReplyStatus } from "../../protocol/push.ts";
 import { useUserStacks } from "../code_bundle/bundle_stacks.ts";
 import { readArguments } from "./arguments.ts";
-import { type Caller, type HostedItem, loadCode } from "./caller.ts";
+import { type Caller, type HostedItems, loadCode } from "./caller.ts";
 import type { CoreWorker } from "./core_worker.ts";
 import { type DurableActor, makeDurable, mayBeDurable } from "./durable_actor.ts";
 import { type ExecutionContext, TaskContext } from "./execution_context.ts";
@@ -95,8 +96,11 @@ interface SharedParts {
   readonly assigned: Assignment;
 }
 
-/** A call, or the end of an actor after the calls before it. */
-type Mail = { readonly actor: LightActor; readonly item: WorkItem | null };
+/** Calls, or (null) the end of an actor after the calls before it. */
+interface Mail {
+  readonly actor: LightActor;
+  items: WorkItem[] | null;
+}
 
 /** See the module's header. */
 export class HostedActors {
@@ -115,6 +119,10 @@ export class HostedActors {
   /** All and only executors that have work. */
   readonly #active: Set<Executor> = new Set();
   #hosted: ActorIncarnation[] = [];
+  /** Those that ended in this turn, as they were told to and by themselves. */
+  #left: ActorIncarnation[] = [];
+  #exited: ActorIncarnation[] = [];
+  #leftScheduled = false;
   #isConstructing = false;
   #isDelivering = false;
   #isHost = false;
@@ -150,12 +158,14 @@ export class HostedActors {
     if (!this.#isConstructing) void this.#construct();
   }
 
-  /** CoreMethods.dropActor. Late orders find another incarnation, or none. */
-  drop(actorId: ActorId, incarnation: number, graceful: boolean): void {
-    const actor = this.#actors.get(actorId);
-    if (actor?.incarnation !== incarnation) return;
-    if (!graceful) return this.#end(actor);
-    this.#mail.push({ actor, item: null });
+  /** CoreMethods.dropActors. Late orders find another incarnation, or none. */
+  drop(actors: readonly ActorIncarnation[], graceful: boolean): void {
+    for (const [actorId, incarnation] of actors) {
+      const actor = this.#actors.get(actorId);
+      if (actor?.incarnation !== incarnation) continue;
+      if (graceful) this.#mail.push({ actor, items: null });
+      else this.#end(actor);
+    }
     this.#deliverSoon();
   }
 
@@ -177,10 +187,10 @@ export class HostedActors {
     return actor?.incarnation === incarnation && actor.instance !== undefined && !actor.isLeaving;
   }
 
-  receive(items: readonly HostedItem[]): void {
-    for (const { actorId, item } of items) {
+  receive(runs: readonly HostedItems[]): void {
+    for (const { actorId, items } of runs) {
       const actor = this.#actors.get(actorId);
-      if (actor !== undefined) this.#mail.push({ actor, item });
+      if (actor !== undefined) this.#mail.push({ actor, items });
     }
     this.#deliverSoon();
   }
@@ -189,12 +199,9 @@ export class HostedActors {
   cancel(caller: Caller, order: CancelOrder): void {
     if (!this.#isHost) return;
     const sequences = new Set(order.sequences);
-    const unstarted = this.#mail.removeWhere(({ item }) =>
-      item?.caller === caller && sequences.has(item.sequence)
-    );
-    for (const { item } of unstarted) {
+    for (const item of this.#take((each) => each.caller === caller && sequences.has(each.sequence))) {
       const head = { startMs: Date.now(), runUs: 0, status: ReplyStatus.cancelled };
-      this.#replies.add(caller, { sequence: item!.sequence, ...head }, NO_BYTES);
+      this.#replies.add(caller, { sequence: item.sequence, ...head }, NO_BYTES);
     }
     this.#replies.flush();
     for (const executor of this.#active) executor.cancel(caller, order);
@@ -203,9 +210,20 @@ export class HostedActors {
   /** A caller is gone: nobody waits for its calls. */
   forget(caller: Caller): void {
     if (!this.#isHost) return;
-    this.#mail.removeWhere(({ item }) => item?.caller === caller);
+    this.#take((item) => item.caller === caller);
     for (const executor of this.#active) executor.forget(caller);
     this.#replies.forget(caller);
+  }
+
+  /** Remove calls that no executor has. */
+  #take(predicate: (item: WorkItem) => boolean): WorkItem[] {
+    const taken: WorkItem[] = [];
+    for (const mail of this.#mail) {
+      if (mail.items === null) continue;
+      const kept = mail.items.filter((item) => !predicate(item) || taken.push(item) === 0);
+      if (kept.length < mail.items.length) mail.items = kept;
+    }
+    return taken;
   }
 
   /** Resolves when no call runs or waits. */
@@ -230,10 +248,10 @@ export class HostedActors {
     let turnMs = performance.now();
     this.#replies.isHeld = true;
     while (this.#mail.length > 0) {
-      const { actor, item } = this.#mail.shift()!;
-      if (actor.isGone || (actor.isLeaving && item !== null)) continue;
-      if (item === null) this.#endWhenIdle(actor, false);
-      else this.#executorOf(actor).receive([item]);
+      const { actor, items } = this.#mail.shift()!;
+      if (actor.isGone || (actor.isLeaving && items !== null)) continue;
+      if (items === null) this.#endWhenIdle(actor, false);
+      else if (items.length > 0) this.#executorOf(actor).receive(items);
       if (performance.now() - turnMs < TURN_MS) continue;
       this.#releaseReplies();
       await new Promise((resolve) => setImmediate(resolve));
@@ -282,14 +300,31 @@ export class HostedActors {
   async #endInOrder(actor: LightActor, exited: boolean): Promise<void> {
     await actor.executor?.idle();
     if (actor.isGone) return;
+    if (actor.instance !== undefined && onShutdown in actor.instance) await this.#runHook(actor);
+    if (actor.isGone) return;
+    this.#end(actor);
+    (exited ? this.#exited : this.#left).push([actor.actorId, actor.incarnation]);
+    if (this.#leftScheduled) return;
+    this.#leftScheduled = true;
+    setImmediate(() => this.#tellLeft());
+  }
+
+  async #runHook(actor: LightActor): Promise<void> {
     const name = `${actor.className} ends`;
     const context = new TaskContext(() => creationTaskId(actor.actorId), name, 0, 0, actor.assigned);
     context.actor = actor;
     const late = new Promise<void>((resolve) => setTimeout(resolve, shutdownGraceMs()).unref());
     await Promise.race([this.#context.run(context, () => runShutdownHook(actor)), late]);
-    if (actor.isGone) return;
-    this.#end(actor);
-    this.#core.link.notify("actorsLeft", { actors: [[actor.actorId, actor.incarnation]], exited });
+  }
+
+  #tellLeft(): void {
+    this.#leftScheduled = false;
+    const { link } = this.#core;
+    const [left, exited] = [this.#left, this.#exited];
+    this.#left = [];
+    this.#exited = [];
+    if (left.length > 0) link.notify("actorsLeft", { actors: left, exited: false });
+    if (exited.length > 0) link.notify("actorsLeft", { actors: exited, exited: true });
   }
 
   #end(actor: LightActor): void {

@@ -1,7 +1,7 @@
 /**
  * An idle worker allocates nothing, so its garbage is never collected, and refs and handles that its tasks forgot would
  * keep objects and actors alive for as long as it idles. It collects after work that changed what it holds, and a few times
- * more while it still owns something or still maps objects: V8 may find what a task left behind only in a later collection.
+ * more while it still owns or borrows something, or maps objects: V8 may find what a task left behind only in a later collection.
  * @module
  */
 import { collectGarbage, mappingsAlive } from "#platform";
@@ -23,7 +23,7 @@ export function collectWhenIdle({ link }: CoreContext, worker: { readonly isIdle
     const alive = mappingsAlive();
     // What the collection lets go is a change too: the next look may find more of the chain.
     if (link.referencesChanged !== collected || alive > mapped) repeats = 0;
-    else if (repeats >= REPEATS_MAX || (link.owned === 0 && alive === 0)) return;
+    else if (repeats >= REPEATS_MAX || link.owned + link.borrowed + alive === 0) return;
     else repeats++;
     collected = link.referencesChanged;
     mapped = alive;

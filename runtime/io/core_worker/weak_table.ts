@@ -5,13 +5,17 @@
 
 /** See the module's header. */
 export class WeakTable<K, V extends object> {
-  readonly #refs = new Map<K, WeakRef<V>[]>();
+  /** A list only where a key has several: there may be a hundred thousand keys. */
+  readonly #refs = new Map<K, WeakRef<V> | WeakRef<V>[]>();
   readonly #collected: FinalizationRegistry<K> = new FinalizationRegistry((key) => this.#without(key, null));
 
   add(key: K, value: V): void {
-    const refs = this.#refs.get(key);
-    if (refs === undefined) this.#refs.set(key, [new WeakRef(value)]);
-    else refs.push(new WeakRef(value));
+    const known = this.#refs.get(key);
+    const ref = new WeakRef(value);
+    this.#refs.set(
+      key,
+      known === undefined ? ref : known instanceof WeakRef ? [known, ref] : [...known, ref],
+    );
     this.#collected.register(value, key, value);
   }
 
@@ -22,7 +26,10 @@ export class WeakTable<K, V extends object> {
 
   /** The values of one key, oldest first. */
   of(key: K): V[] {
-    return (this.#refs.get(key) ?? []).map((ref) => ref.deref()).filter((value) => value !== undefined);
+    const known = this.#refs.get(key);
+    if (known === undefined) return [];
+    const refs = known instanceof WeakRef ? [known] : known;
+    return refs.map((ref) => ref.deref()).filter((value) => value !== undefined);
   }
 
   /** All values; none is left in the table. */
@@ -34,9 +41,11 @@ export class WeakTable<K, V extends object> {
   }
 
   #without(key: K, value: V | null): void {
-    const refs = this.#refs.get(key)?.filter((ref) => ![undefined, value].includes(ref.deref()));
-    if (refs === undefined) return;
+    const known = this.#refs.get(key);
+    if (known === undefined) return;
+    const refs = (known instanceof WeakRef ? [known] : known)
+      .filter((ref) => ![undefined, value].includes(ref.deref()));
     if (refs.length === 0) this.#refs.delete(key);
-    else this.#refs.set(key, refs);
+    else this.#refs.set(key, refs.length === 1 ? refs[0]! : refs);
   }
 }

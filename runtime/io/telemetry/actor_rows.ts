@@ -21,25 +21,25 @@ export interface ActorTimes {
 }
 
 /** What lasts as long as the actor. */
-type Lasting = Pick<ActorDto, (typeof LASTING)[number]>;
-const LASTING = [
-  "className",
-  "name",
-  "namespace",
-  "jobId",
-  "owner",
-  "isDetached",
-  "maxRestarts",
-  "maxTaskRetries",
-  "maxConcurrency",
-  "concurrencyGroups",
-  "requiredResources",
-  "placementGroupId",
-  "labelSelector",
-  "fallbackStrategy",
-  "runtimeEnv",
-  "callSite",
-] as const;
+type Lasting = Pick<
+  ActorDto,
+  | "className"
+  | "name"
+  | "namespace"
+  | "jobId"
+  | "owner"
+  | "isDetached"
+  | "maxRestarts"
+  | "maxTaskRetries"
+  | "maxConcurrency"
+  | "concurrencyGroups"
+  | "requiredResources"
+  | "placementGroupId"
+  | "labelSelector"
+  | "fallbackStrategy"
+  | "runtimeEnv"
+  | "callSite"
+>;
 
 /** What its worker tells. */
 type Figures = Pick<
@@ -55,49 +55,78 @@ const NO_FIGURES: Figures = {
   reprName: null,
 };
 
+/** What is kept of an actor: there may be a hundred thousand, whose rows hardly anybody ever reads. */
+interface ActorFacts {
+  readonly status: ActorStatus;
+  /** Null until it was given. */
+  readonly spec: ActorSpec | null;
+  readonly createdMs: number;
+  readonly startedMs: number | null;
+  readonly endedMs: number | null;
+  updatedMs: number;
+  /** Null until it was called. */
+  figures: Figures | null;
+}
+
 /** See the module's header. */
 export class ActorRows {
-  readonly table: GroupTable<ActorDto, ActorDto> = new GroupTable({
+  readonly table: GroupTable<ActorFacts, ActorDto> = new GroupTable({
     cap: ACTORS_SHOWN,
-    rank: (actor) => (actor.state === "DEAD" ? 0 : 1e15) + actor.updatedMs / 1e3,
-    row: (_, actor) => actor,
+    rank: (actor) => (actor.status.state === "DEAD" ? 0 : 1e15) + actor.updatedMs / 1e3,
+    row: (_, actor) => actorDto(actor),
   });
   readonly ended: EndedKeys = new EndedKeys(DEAD_ACTORS_MAX);
   alive = 0;
+
+  /** All that are known, as they are now; a row is made when it is asked for. */
+  *entries(): Iterable<
+    { readonly actorId: string; readonly updatedMs: number; readonly row: () => ActorDto }
+  > {
+    for (const [actorId, facts] of this.table.groups) {
+      yield { actorId, updatedMs: facts.updatedMs, row: () => actorDto(facts) };
+    }
+  }
 
   /** The spec and the times may be left out when they were given before. */
   apply(status: ActorStatus, spec: ActorSpec | null, times: ActorTimes | null, nowMs: number): void {
     const { actorId } = status;
     const before = this.table.groups.get(actorId);
-    this.table.groups.set(actorId, actorDto(status, { spec, times, before, nowMs }));
+    this.table.groups.set(actorId, {
+      status,
+      spec: spec ?? before?.spec ?? null,
+      createdMs: times?.createdMs ?? before?.createdMs ?? nowMs,
+      startedMs: times?.startedMs ?? before?.startedMs ?? null,
+      endedMs: times?.endedMs ?? before?.endedMs ?? null,
+      updatedMs: nowMs,
+      figures: before === undefined ? null : figuresAfter(before, status),
+    });
     this.table.touch(actorId);
-    this.alive += (status.state === "ALIVE" ? 1 : 0) - (before?.state === "ALIVE" ? 1 : 0);
+    this.alive += (status.state === "ALIVE" ? 1 : 0) - (before?.status.state === "ALIVE" ? 1 : 0);
     if (status.state !== "DEAD") return;
     const forget = this.ended.add(actorId);
     if (forget !== null) this.table.remove(forget);
   }
 
   /** News of the dead, and of an incarnation that is over, come late. */
-  applyFigures({ actorId, ...figures }: ActorFigures): void {
-    const before = this.table.groups.get(actorId);
-    if (before === undefined || before.state === "DEAD" || before.incarnation !== figures.incarnation) return;
-    this.table.groups.set(actorId, { ...before, ...figures });
+  applyFigures({ actorId, incarnation, ...figures }: ActorFigures): void {
+    const facts = this.table.groups.get(actorId);
+    if (facts === undefined || facts.status.state === "DEAD" || facts.status.incarnation !== incarnation) {
+      return;
+    }
+    facts.figures = figures;
     this.table.touch(actorId);
   }
 }
 
-function actorDto(
-  status: ActorStatus,
-  { spec, times, before, nowMs }: {
-    readonly spec: ActorSpec | null;
-    readonly times: ActorTimes | null;
-    readonly before: ActorDto | undefined;
-    readonly nowMs: number;
-  },
-): ActorDto {
-  const lasting = spec === null ? lastingOf(before) : lastingOfSpec(spec);
-  const isSame = before !== undefined && before.incarnation === status.incarnation &&
-    status.state === "ALIVE";
+/** What is told of another incarnation says nothing of this one. */
+function figuresAfter({ figures, status: before }: ActorFacts, status: ActorStatus): Figures | null {
+  if (figures === null) return null;
+  const isSame = before.incarnation === status.incarnation && status.state === "ALIVE";
+  return isSame ? figures : { ...NO_FIGURES, reprName: figures.reprName };
+}
+
+function actorDto({ status, spec, figures, ...times }: ActorFacts): ActorDto {
+  const lasting = spec === null ? UNKNOWN : lastingOfSpec(spec);
   return {
     actorId: status.actorId,
     ...lasting,
@@ -113,11 +142,8 @@ function actorDto(
     numLineageRestarts: status.lineageRestarts ?? 0,
     deathCause: status.deathCause?.code ?? null,
     deathMessage: status.deathCause?.message ?? null,
-    createdMs: times?.createdMs ?? before?.createdMs ?? nowMs,
-    startedMs: times?.startedMs ?? before?.startedMs ?? null,
-    endedMs: times?.endedMs ?? before?.endedMs ?? null,
-    updatedMs: nowMs,
-    ...(isSame ? figuresOf(before) : { ...NO_FIGURES, reprName: before?.reprName ?? null }),
+    ...times,
+    ...(figures ?? NO_FIGURES),
   };
 }
 
@@ -167,13 +193,3 @@ const UNKNOWN: Lasting = {
   runtimeEnv: null,
   callSite: null,
 };
-
-function lastingOf(before: ActorDto | undefined): Lasting {
-  if (before === undefined) return UNKNOWN;
-  return Object.fromEntries(LASTING.map((column) => [column, before[column]])) as unknown as Lasting;
-}
-
-function figuresOf(before: ActorDto): Figures {
-  const { mailboxDepth, callsRunning, callsFinished, callsPerSecond, meanCallMs, reprName } = before;
-  return { mailboxDepth, callsRunning, callsFinished, callsPerSecond, meanCallMs, reprName };
-}

@@ -172,10 +172,10 @@ const KINDS: Record<string, Kind> = {
     ],
     detail: ACTOR_DETAIL,
     entries: (view) =>
-      [...view.actors.table.groups.values()].map((actor) => ({
-        order: actor.updatedMs,
-        key: actor.actorId,
-        row: () => ({ ...actor }),
+      [...view.actors.entries()].map(({ actorId: key, updatedMs: order, row }) => ({
+        order,
+        key,
+        row: () => ({ ...row() }),
       })),
     dropped: (view) => view.actors.ended.dropped,
   },

@@ -6,6 +6,7 @@ import {
   AppliedCalls,
   CALLERS_MAX,
   FAILED_MAX,
+  REPLIES_MAX,
   REPLY_BYTES_MAX,
 } from "../../../runtime/core/actor/applied_calls.ts";
 
@@ -68,19 +69,19 @@ describe("what is applied", () => {
     expect(restored.saved()).toEqual([]);
   });
 
-  test("answers are kept over one checkpoint and within their bytes", () => {
+  test("the newest answers are kept, bounded in number and bytes", () => {
     const calls = new AppliedCalls(1);
-    calls.returned(A, 1, reply(1));
-    calls.saved();
-    calls.returned(A, 2, reply(2));
-    expect([calls.find(A, 1)?.reply, calls.find(A, 2)?.reply]).toEqual([reply(1), reply(2)]);
-    calls.saved();
-    expect(calls.find(A, 1)).toEqual({ reply: null });
-    calls.returned(A, 3, reply(3, REPLY_BYTES_MAX));
-    expect(calls.find(A, 2)).toEqual({ reply: null });
-    expect(calls.find(A, 3)?.reply?.length).toBe(REPLY_BYTES_MAX);
-    calls.returned(A, 4, reply(4, REPLY_BYTES_MAX + 1));
-    expect(calls.find(A, 4)).toEqual({ reply: null });
+    for (let sequence = 1; sequence <= REPLIES_MAX + 1; sequence++) {
+      calls.returned(A, sequence, reply(sequence));
+      calls.saved();
+    }
+    expect([calls.find(A, 1), calls.find(A, 2)]).toEqual([{ reply: null }, { reply: reply(2) }]);
+    calls.check();
+    calls.returned(A, 100, reply(3, REPLY_BYTES_MAX));
+    expect(calls.find(A, REPLIES_MAX)).toEqual({ reply: null });
+    expect(calls.find(A, 100)?.reply?.length).toBe(REPLY_BYTES_MAX);
+    calls.returned(A, 101, reply(4, REPLY_BYTES_MAX + 1));
+    expect(calls.find(A, 101)).toEqual({ reply: null });
     calls.check();
   });
 

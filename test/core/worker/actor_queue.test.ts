@@ -210,6 +210,17 @@ describe("actor queue", () => {
     );
   });
 
+  test("after a restart a call whose exception is retried is again before those that came after it", () => {
+    const { queue, take, alive } = world();
+    for (const sequence of [1, 2, 3]) queue.submit(call(sequence, 2));
+    alive();
+    queue.requeue(queue.completed(1)!);
+    take();
+    queue.updated(status("RESTARTING", 2));
+    alive(2);
+    expect(take().at(-1)).toBe("push 1,2,3");
+  });
+
   test("kept calls are let go when they are covered, cannot be retried, or nobody cares; a mere reconnect keeps them", () => {
     const { queue, take, alive } = world();
     for (const sequence of [1, 2, 3, 4]) queue.submit(call(sequence, sequence % 2));

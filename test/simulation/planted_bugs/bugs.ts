@@ -186,4 +186,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     replacement: "void lease;",
     effect: "A task with large arguments waits for ever beside an actor that was given a small one.",
   },
+  {
+    name: "a place in a broadcast is never free again",
+    file: "object/fan_out.ts",
+    text: "if (--receiver.streams > 0) return;",
+    replacement: "if (--receiver.streams >= 0) return;",
+    effect: "Whoever asks for an object later is sent round among nodes that do not have it any more.",
+  },
 ];

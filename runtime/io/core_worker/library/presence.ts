@@ -41,8 +41,11 @@ export class Presence {
   }
 }
 
-/** What a stream that is opened now ends with: a task, else the process. */
+/** What a stream that is opened now ends with: a task, else the process. An actor's calls share one. */
 function scopeNow(): object {
   const core = requireCoreWorker();
-  return workerState()?.actor === null ? core.currentTask() ?? core : core;
+  const state = workerState();
+  if (state === null) return core;
+  const { current } = state.context;
+  return current?.actor ?? state.actor ?? current ?? core;
 }

@@ -10,6 +10,7 @@ import { randomHex } from "../core_host.ts";
 import { requireCoreWorker } from "../current.ts";
 import { hold, letGo } from "../process_hold.ts";
 import { checkCount, checkTimeout, valueOf, valueWithin } from "./library_calls.ts";
+import { LibraryHandle } from "./library_handle.ts";
 import { LibraryClass, type LibraryOptions } from "./library_class.ts";
 import { Presence } from "./presence.ts";
 import { QueueActor } from "./queue_actor.ts";
@@ -27,15 +28,7 @@ const GRACE_MS = 5_000;
 
 const actorClass = new LibraryClass(QueueActor, "Queue", ["presence"]);
 
-/** In place of options: a queue that arrived in a value. */
-class Arrived {
-  readonly handle: Handle;
-  constructor(handle: Handle) {
-    this.handle = handle;
-  }
-}
-
-let handleIn: (queue: Queue<unknown>) => Handle;
+let actorOf: (queue: Queue<unknown>) => LibraryHandle<QueueActor>;
 
 /**
  * A queue that every process of the cluster may use: it travels as a value, in arguments, results and other values. Items
@@ -44,23 +37,23 @@ let handleIn: (queue: Queue<unknown>) => Handle;
  * lost). It ends when nobody refers to it any more. With a `name`, a second Queue of that name is the same queue.
  */
 export class Queue<T> {
-  readonly #handle: Handle;
-  readonly #presence: Presence;
+  readonly #actor: LibraryHandle<QueueActor>;
+  #presence: Presence | null = null;
 
   static {
-    handleIn = (queue) => queue.#handle;
+    actorOf = (queue) => queue.#actor;
   }
 
   /** @throws {TypeError | RangeError} for bad options. */
   constructor(options: QueueOptions = {}) {
-    if (options instanceof Arrived) this.#handle = options.handle;
-    else {
+    if ((options as unknown) instanceof LibraryHandle) {
+      this.#actor = options as unknown as LibraryHandle<QueueActor>;
+    } else {
       checkKnownOptions(options, ["maxSize", "name", "numCpus", "resources"]);
       const { maxSize = 0, ...actorOptions } = options;
       checkCount("Option maxSize", maxSize, 0);
-      this.#handle = actorClass.create([maxSize], actorOptions);
+      this.#actor = LibraryHandle.made(actorClass.create([maxSize], actorOptions), options.name);
     }
-    this.#presence = new Presence(this.#handle);
   }
 
   /**
@@ -70,10 +63,11 @@ export class Queue<T> {
   async put(item: T, options: { timeoutMs?: number } = {}): Promise<void> {
     const timeoutMs = timeoutOf(options);
     if (timeoutMs === 0) return await this.#putNow([item]);
+    const handle = this.#actor.now ?? await this.#actor.find();
     const id = randomHex(8);
-    const put = this.#handle.put.remote(id, [item]);
-    const { value } = await valueWithin(put, { timeoutMs }, () => this.#handle.withdraw.remote(id));
-    this.#checkAdded(value, 1);
+    const put = handle.put.remote(id, [item]);
+    const { value } = await valueWithin(put, { timeoutMs }, () => handle.withdraw.remote(id));
+    this.#checkAdded(handle, value, 1);
   }
 
   /** Add these items now, all or none. @throws {QueueFullError} when there is no room for all: none was added. */
@@ -82,11 +76,12 @@ export class Queue<T> {
   }
 
   async #putNow(items: readonly T[]): Promise<void> {
-    this.#checkAdded(await valueOf(this.#handle.putNow.remote(items)), items.length);
+    const handle = this.#actor.now ?? await this.#actor.find();
+    this.#checkAdded(handle, await valueOf(handle.putNow.remote(items)), items.length);
   }
 
-  #checkAdded(outcome: "added" | "full" | "closed", count: number): void {
-    if (outcome === "closed") throw this.#closed();
+  #checkAdded(handle: Handle, outcome: "added" | "full" | "closed", count: number): void {
+    if (outcome === "closed") throw closedError(handle);
     if (outcome === "full") {
       throw new QueueFullError(`The queue has no room for ${count === 1 ? "an item" : `${count} items`}`);
     }
@@ -98,31 +93,34 @@ export class Queue<T> {
    */
   async get(options: { timeoutMs?: number } = {}): Promise<T> {
     const timeoutMs = timeoutOf(options);
-    if (timeoutMs === 0) return this.#taken(await valueOf(this.#handle.getNow.remote(1)))[0]!;
+    const handle = this.#actor.now ?? await this.#actor.find();
+    if (timeoutMs === 0) return this.#taken(handle, await valueOf(handle.getNow.remote(1)))[0]!;
+    const presence = this.#presence ??= new Presence(handle);
     for (;;) {
       const id = randomHex(8);
-      const get = this.#handle.get.remote(id, this.#presence.begin());
-      const { value, isOver } = await valueWithin(get, { timeoutMs }, () => this.#handle.withdraw.remote(id));
-      if (value !== "empty" || isOver) return this.#taken(value)[0]!;
-      this.#presence.lost();
+      const get = handle.get.remote(id, presence.begin());
+      const { value, isOver } = await valueWithin(get, { timeoutMs }, () => handle.withdraw.remote(id));
+      if (value !== "empty" || isOver) return this.#taken(handle, value)[0]!;
+      presence.lost();
     }
   }
 
   /** Take the next `count` items now, all or none. @throws {QueueEmptyError} when there are fewer: none was taken. */
   async getBatch(count: number): Promise<T[]> {
     checkCount("count", count, 0);
-    return this.#taken(await valueOf(this.#handle.getNow.remote(count)));
+    const handle = this.#actor.now ?? await this.#actor.find();
+    return this.#taken(handle, await valueOf(handle.getNow.remote(count)));
   }
 
-  #taken(taken: readonly unknown[] | "empty" | "closed"): T[] {
-    if (taken === "closed") throw this.#closed();
+  #taken(handle: Handle, taken: readonly unknown[] | "empty" | "closed"): T[] {
+    if (taken === "closed") throw closedError(handle);
     if (taken === "empty") throw new QueueEmptyError("The queue has nothing to give");
     return taken as T[];
   }
 
   /** How many items it holds now. */
   async size(): Promise<number> {
-    return await valueOf(this.#handle.size.remote());
+    return await valueOf((this.#actor.now ?? await this.#actor.find()).size.remote());
   }
 
   /**
@@ -134,33 +132,35 @@ export class Queue<T> {
     const { force = false } = options;
     if (typeof force !== "boolean") throw new TypeError(`Option force must be a boolean, is ${typeof force}`);
     const { actors, objects } = requireCoreWorker();
+    const handle = this.#actor.now ?? await this.#actor.find();
     hold();
     try {
-      if (!force) await this.#drained().catch((error) => notDead(error));
-      await objects.blocking(actors.kill(this.#handle, true));
+      if (!force) await drained(handle).catch((error) => notDead(error));
+      await objects.blocking(actors.kill(handle, true));
     } finally {
       letGo();
     }
   }
 
-  async #drained(): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, GRACE_MS);
-    try {
-      await Promise.race([valueOf(this.#handle.close.remote()), late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #closed(): Error {
-    const { actorId } = clientOf(this.#handle, "the queue").info;
-    return new ActorDiedError("The queue was shut down", { actorId });
-  }
-
   get [Symbol.toStringTag](): string {
     return "Queue";
   }
+}
+
+/** Resolves when everything was taken, or after the grace. */
+async function drained(handle: Handle): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, GRACE_MS);
+  try {
+    await Promise.race([valueOf(handle.close.remote()), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function closedError(handle: Handle): Error {
+  const { actorId } = clientOf(handle, "the queue").info;
+  return new ActorDiedError("The queue was shut down", { actorId });
 }
 
 function notDead(error: unknown): void {
@@ -173,12 +173,11 @@ function timeoutOf(options: { timeoutMs?: number }): number | undefined {
   return options.timeoutMs;
 }
 
-/** What a queue travels as. */
-export function handleOfQueue(queue: Queue<unknown>): unknown {
-  return handleIn(queue);
+/** What a queue travels as, and back. */
+export function dataOfQueue(queue: Queue<unknown>): unknown {
+  return actorOf(queue).data();
 }
 
-export function queueOf(handle: unknown): Queue<unknown> {
-  clientOf(handle, "a queue's actor");
-  return new Queue(new Arrived(handle as Handle) as QueueOptions);
+export function queueOf(data: unknown): Queue<unknown> {
+  return new Queue(LibraryHandle.arrived<QueueActor>(data) as unknown as QueueOptions);
 }

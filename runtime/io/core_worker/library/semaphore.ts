@@ -5,9 +5,9 @@
 import { GetTimeoutError } from "../../../common/errors.ts";
 import { checkKnownOptions } from "../../../common/options.ts";
 import type { ActorHandle } from "../../../common/public_types.ts";
-import { clientOf } from "../actor_handle.ts";
 import { randomHex } from "../core_host.ts";
 import { checkCount, checkTimeout, valueOf, valueWithin, type WaitLimits } from "./library_calls.ts";
+import { LibraryHandle } from "./library_handle.ts";
 import { LibraryClass, type LibraryOptions } from "./library_class.ts";
 import { Presence } from "./presence.ts";
 import { SemaphoreActor } from "./semaphore_actor.ts";
@@ -27,15 +27,7 @@ type Handle = ActorHandle<SemaphoreActor>;
 
 const actorClass = new LibraryClass(SemaphoreActor, "Semaphore", ["presence"]);
 
-/** In place of a number: a semaphore that arrived in a value. */
-class Arrived {
-  readonly handle: Handle;
-  constructor(handle: Handle) {
-    this.handle = handle;
-  }
-}
-
-let handleIn: (semaphore: Semaphore) => Handle;
+let actorOf: (semaphore: Semaphore) => LibraryHandle<SemaphoreActor>;
 
 /**
  * A number of permits that processes of the cluster share. It travels as a value. A permit is given back by disposing of it
@@ -44,22 +36,22 @@ let handleIn: (semaphore: Semaphore) => Handle;
  * Semaphore of that name is the same one, with the permits that it has.
  */
 export class Semaphore {
-  readonly #handle: Handle;
-  readonly #presence: Presence;
+  readonly #actor: LibraryHandle<SemaphoreActor>;
+  #presence: Presence | null = null;
 
   static {
-    handleIn = (semaphore) => semaphore.#handle;
+    actorOf = (semaphore) => semaphore.#actor;
   }
 
   /** @throws {TypeError | RangeError} for a number of permits that is no integer of at least 1, and for bad options. */
   constructor(permits: number, options: SemaphoreOptions = {}) {
-    if ((permits as unknown) instanceof Arrived) this.#handle = (permits as unknown as Arrived).handle;
-    else {
+    if ((permits as unknown) instanceof LibraryHandle) {
+      this.#actor = permits as unknown as LibraryHandle<SemaphoreActor>;
+    } else {
       checkCount("permits", permits, 1);
       checkKnownOptions(options, ["name"]);
-      this.#handle = actorClass.create([permits], options);
+      this.#actor = LibraryHandle.made(actorClass.create([permits], options), options.name);
     }
-    this.#presence = new Presence(this.#handle);
   }
 
   /**
@@ -73,33 +65,38 @@ export class Semaphore {
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
       throw new TypeError(`Option signal must be an AbortSignal, is ${typeof signal}`);
     }
+    const handle = this.#actor.now ?? await this.#actor.find();
+    const presence = this.#presence ??= new Presence(handle);
     for (;;) {
       signal?.throwIfAborted();
       const id = randomHex(8);
-      const { value, isOver } = await this.#ask(id, { timeoutMs, signal });
-      const permit = new Permit(this, () => this.#handle.release.remote(id).release());
+      const { value, isOver } = await ask(handle, [id, presence.begin()], { timeoutMs, signal });
+      const permit = new Permit(this, () => handle.release.remote(id).release());
       if (signal?.aborted) {
         if (value) permit[Symbol.dispose]();
         throw signal.reason;
       }
       if (value) return permit;
       if (isOver) throw new GetTimeoutError(`No permit of the semaphore was free within ${timeoutMs} ms`);
-      this.#presence.lost();
+      presence.lost();
     }
-  }
-
-  async #ask(id: string, limits: WaitLimits): Promise<{ value: boolean; isOver: boolean }> {
-    const handle = this.#handle;
-    const user = this.#presence.begin();
-    if (limits.timeoutMs === 0) {
-      return { value: await valueOf(handle.acquireNow.remote(id, user)), isOver: true };
-    }
-    return await valueWithin(handle.acquire.remote(id, user), limits, () => handle.withdraw.remote(id));
   }
 
   get [Symbol.toStringTag](): string {
     return "Semaphore";
   }
+}
+
+/** Whether the permit of this id is given, and whether its limit was reached. */
+async function ask(
+  handle: Handle,
+  [id, user]: readonly [id: string, user: string],
+  limits: WaitLimits,
+): Promise<{ readonly value: boolean; readonly isOver: boolean }> {
+  if (limits.timeoutMs === 0) {
+    return { value: await valueOf(handle.acquireNow.remote(id, user)), isOver: true };
+  }
+  return await valueWithin(handle.acquire.remote(id, user), limits, () => handle.withdraw.remote(id));
 }
 
 /** One permit; it keeps its semaphore, whose presence holds it. */
@@ -120,12 +117,11 @@ class Permit implements Disposable {
   }
 }
 
-/** What a semaphore travels as. */
-export function handleOfSemaphore(semaphore: Semaphore): unknown {
-  return handleIn(semaphore);
+/** What a semaphore travels as, and back. */
+export function dataOfSemaphore(semaphore: Semaphore): unknown {
+  return actorOf(semaphore).data();
 }
 
-export function semaphoreOf(handle: unknown): Semaphore {
-  clientOf(handle, "a semaphore's actor");
-  return new Semaphore(new Arrived(handle as Handle) as never);
+export function semaphoreOf(data: unknown): Semaphore {
+  return new Semaphore(LibraryHandle.arrived<SemaphoreActor>(data) as never);
 }

@@ -11,6 +11,7 @@ import {
   PushType,
   readPush,
   readReplyHead,
+  readReplyRefs,
   readResults,
   ReplyStatus,
   ValueKind,
@@ -109,6 +110,9 @@ function inspectReply(
     if (head.status !== ReplyStatus.results) {
       const bytes = reader.raw(reader.varint());
       if (head.status !== ReplyStatus.cancelled) visitValue(new ByteReader(bytes), refs);
+      if (head.status === ReplyStatus.errorWithRefs) {
+        for (const { id } of readReplyRefs(reader)) refs.ref(id);
+      }
       continue;
     }
     for (const result of readResults(reader)) {

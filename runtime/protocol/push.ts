@@ -206,6 +206,8 @@ export const ReplyStatus = {
   systemError: 3,
   /** It was cancelled: it did not run, or user code ended for that reason. No bytes: the submitter words the error. */
   cancelled: 4,
+  /** As `error`, then the refs inside it, as in `results`. */
+  errorWithRefs: 5,
 } as const;
 
 /** One result in the long form. */
@@ -254,9 +256,22 @@ export function writeResults(writer: ByteWriter, results: readonly ReplyResult[]
     } else {
       writer.varint(result.size);
     }
-    writer.varint(result.contains.length);
-    for (const ref of result.contains) writeRef(writer, ref.id, ref.home);
+    writeReplyRefs(writer, result.contains);
   }
+}
+
+/** Refs inside a value. */
+export function writeReplyRefs(writer: ByteWriter, refs: readonly ReplyRef[]): void {
+  writer.varint(refs.length);
+  for (const ref of refs) writeRef(writer, ref.id, ref.home);
+}
+
+export function readReplyRefs(reader: ByteReader): ReplyRef[] {
+  const refs: ReplyRef[] = [];
+  for (let left = boundedCount(reader); left > 0; left--) {
+    refs.push({ id: reader.string(), home: reader.string() as NodeId });
+  }
+  return refs;
 }
 
 export function readResults(reader: ByteReader): ReplyResult[] {
@@ -269,9 +284,7 @@ export function readResults(reader: ByteReader): ReplyResult[] {
     }
     const bytes = kind === ValueKind.inline ? reader.raw(reader.varint()) : null;
     const size = bytes === null ? reader.varint() : 0;
-    const contains: ReplyRef[] = [];
-    const refs = boundedCount(reader);
-    for (let j = 0; j < refs; j++) contains.push({ id: reader.string(), home: reader.string() as NodeId });
+    const contains = readReplyRefs(reader);
     results.push(
       bytes !== null
         ? { kind: ValueKind.inline, bytes, contains }

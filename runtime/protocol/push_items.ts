@@ -3,8 +3,7 @@
  * Frame types are in push.ts.
  * @module
  */
-import type { NodeId } from "../common/ids.ts";
-import { boundedCount, type ReplyRef, ValueKind, writeRef } from "./push.ts";
+import { readReplyRefs, type ReplyRef, ValueKind, writeReplyRefs } from "./push.ts";
 import { ProtocolError } from "./protocol_error.ts";
 import type { ByteReader, ByteWriter } from "./serialization/mod.ts";
 
@@ -39,8 +38,7 @@ export function writeItem(writer: ByteWriter, item: Readonly<ItemReport>): void 
     writer.raw(bytes);
   }
   if (contains.length === 0) return;
-  writer.varint(contains.length);
-  for (const { id, home } of contains) writeRef(writer, id, home);
+  writeReplyRefs(writer, contains);
 }
 
 /** Read into `item` (reused); its bytes are a view. */
@@ -53,14 +51,7 @@ export function readItem(reader: ByteReader, item: ItemReport): void {
   const length = reader.varint();
   item.size = length;
   item.bytes = (kind & ValueKind.stored) === 0 ? reader.raw(length) : null;
-  item.contains = (kind & HAS_REFS) === 0 ? NO_REFS : readRefs(reader);
-}
-
-function readRefs(reader: ByteReader): ReplyRef[] {
-  const count = boundedCount(reader);
-  const refs: ReplyRef[] = [];
-  for (let i = 0; i < count; i++) refs.push({ id: reader.string(), home: reader.string() as NodeId });
-  return refs;
+  item.contains = (kind & HAS_REFS) === 0 ? NO_REFS : readReplyRefs(reader);
 }
 
 /** How far one attempt's items were read, all told: late, lost and repeated ones do no harm. */

@@ -1,9 +1,20 @@
 /** Who keeps objects alive, as `mobula mem` sees it, on two real nodes: behaviour cases OBJ of reference counting. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { get, type HandleOf, kill, type ObjectRef, put, release, remote, shutdown } from "mobula";
+import {
+  get,
+  type HandleOf,
+  kill,
+  listObjects,
+  type ObjectRef,
+  put,
+  release,
+  remote,
+  shutdown,
+  wait,
+} from "mobula";
 import type { MemoryReport, MemoryRow } from "../../runtime/common/memory_facts.ts";
 import { requireCoreWorker } from "../../runtime/io/core_worker/current.ts";
-import { Signal, type SignalHandle } from "../support/actors.ts";
+import { Signal, type SignalHandle, Tally, type TallyHandle } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -70,6 +81,39 @@ async function waiting(count: number): Promise<void> {
 }
 
 const there = { resources: { there: 1 } };
+
+test("what an error refers to is kept like what a result does, for those who have the error", async () => {
+  const tally = Tally.remote();
+  const fails = remote(async (tally: TallyHandle) => {
+    const ref = await put(new Uint8Array(400_000).fill(5));
+    setTimeout(() => {
+      ref.release();
+      tally.add.remote("released");
+    }, 0);
+    throw Object.assign(new Error("look at it"), { ref });
+  }, { maxRetries: 0 });
+  const follows = remote((_value: unknown) => "never");
+  const first = fails.remote(tally);
+  const second = follows.remote(first);
+  await wait([first, second], { numReturns: 2 });
+  await waitFor("its worker has let go", async () => await get(tally.read.remote()) === 1);
+  const refIn = async (ref: ObjectRef<unknown>) => {
+    const error = await rejection<{ ref?: ObjectRef<Uint8Array>; cause?: { ref: ObjectRef<Uint8Array> } }>(
+      get(ref),
+    );
+    return error.ref ?? error.cause!.ref;
+  };
+  const inside = await refIn(first);
+  expect((await get(inside))[0]).toBe(5);
+  inside.release();
+  first.release();
+  const again = await refIn(second);
+  expect((await get(again)).length).toBe(400_000);
+  again.release();
+  second.release();
+  tally[Symbol.dispose]();
+  await waitFor("nothing is stored", async () => (await listObjects()).length === 0);
+});
 
 test("OBJ-01 one ref, two, one, none: the object goes with the last", async () => {
   const first = await put(new Uint8Array(LARGE));

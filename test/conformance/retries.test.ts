@@ -80,6 +80,47 @@ test("what a crashed attempt had stored goes with the task's refs, also when the
   await waitFor("nothing is stored", async () => (await listObjects()).length === 0);
 });
 
+test("what a crashed attempt of a call had stored goes with its refs, whether it is tried again or fails", async () => {
+  const Pair = remote(
+    class Pair {
+      pair(): unknown[] {
+        if (runtimeContext().attempt > 0) return [1, 2];
+        const large = new Uint8Array(1 << 20);
+        // The first of the two is stored by the time that this is read.
+        return [large, {
+          get trap(): never {
+            return process.kill(process.pid, "SIGKILL") as never;
+          },
+        }];
+      }
+    },
+    { maxRestarts: -1, numCpus: 0 },
+  );
+  const actor = Pair.remote();
+  const retried = actor.pair.options({ numReturns: 2, maxTaskRetries: 1 }).remote() as unknown as ObjectRef<
+    number
+  >[];
+  expect(await get(retried)).toEqual([1, 2]);
+  const failed = actor.pair.options({ numReturns: 2 }).remote() as unknown as ObjectRef<number>[];
+  const error = await rejection<Error>(get(failed));
+  expect(error.name).toBe("ActorUnavailableError");
+  for (const ref of [...retried, ...failed]) ref.release();
+  actor[Symbol.dispose]();
+  await waitFor("nothing is stored", async () => (await listObjects()).length === 0);
+});
+
+test("the ref of a task that crashed can be passed on, with its error", async () => {
+  const crash = remote(() => process.kill(process.pid, "SIGKILL"), { maxRetries: 0 });
+  const ref = crash.remote();
+  expect((await rejection<Error>(get(ref))).name).toBe("WorkerCrashedError");
+  const reasonOf = remote(async ([ref]: readonly ObjectRef<boolean>[]) => {
+    return await get(ref!).then(() => "", (error: Error) => error.name);
+  });
+  expect(await get(reasonOf.remote([ref]))).toBe("WorkerCrashedError");
+  ref.release();
+  await waitFor("nothing is stored", async () => (await listObjects()).length === 0);
+});
+
 test("RETRY-02 a crashing task runs four times, or as often as it was told", async () => {
   const tally = Tally.remote();
   for (const [options, count] of [[{}, 4], [{ maxRetries: 0 }, 1], [{ maxRetries: 1 }, 2]] as const) {

@@ -92,7 +92,6 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   get isBusy(): boolean {
     return this.isCreating || this.#queue.pending > 0 || this.#watchers !== null;
   }
-
   get calls(): ActorQueue<OwnCall> {
     return this.#queue;
   }
@@ -236,6 +235,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   /** ActorQueueEffects. */
   retried(call: OwnCall): void {
     this.#host?.forget(call.sequence);
+    this.#core.objects.registerAll(call.returns);
     call.attempt++;
     call.enter("pendingNode");
   }
@@ -424,6 +424,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   fail(call: OwnCall, kind: "died" | "unavailable", cause: DeathCause | null): void {
     this.#host?.forget(call.sequence);
     if (call.isAnswered) return this.#end(call);
+    if (call.pushedMs > 0) this.#core.objects.registerAll(call.returns);
     if (call.cancelled) return this.#failCancelled(call, null);
     const error = kind === "died"
       ? this.#diedError(cause)

@@ -34,6 +34,13 @@ export function abandon(held: Held[]): void {
   for (const each of held.splice(0)) if (each instanceof ActorUse && each.count === 0) each.end();
 }
 
+/** What an entry's value contains, counted once more; null for none. */
+export function heldAgain(entry: Entry | null): Held[] | null {
+  const contained = entry === null ? null : entry.contained;
+  if (contained !== null) { for (const held of contained) held.count++; }
+  return contained === null ? null : [...contained];
+}
+
 /** See the module's header. */
 export class ActorUses {
   readonly #link: AgentLink;

@@ -197,10 +197,25 @@ export class Answers {
       error = taskErrorOf(new Error("what it threw cannot be read"), fields); // A getter that throws, for one.
     }
     const head = { startMs: epochMs(startMs), runUs, status: ReplyStatus.error };
-    const reply = (): Promise<void> | null => this.#answer(item, head, this.#core.codec.encodeError(error));
+    const reply = (): Promise<void> | null => this.#answerError(item, head, error);
     const durable = this.#inputs.actor?.durable;
     durable?.failed(item);
     return durable?.isDue === true ? this.#afterSave(durable, item, startMs, reply) : reply();
+  }
+
+  /** What is inside an error is held here until the caller counts it, as what is inside a result. */
+  #answerError(item: WorkItem, head: Omit<ReplyHead, "sequence">, error: Error): Promise<void> | null {
+    const sink: RefSink = { refs: [], held: [] };
+    const bytes = this.#core.codec.encodeError(error, sink);
+    if (sink.refs.length === 0) return this.#answer(item, head, bytes);
+    const { sequence, caller } = item;
+    if (item.answered) abandon(sink.held);
+    else caller.lend(sequence, sink.held, this.#core.objects);
+    const reply = (): void => {
+      if (!item.answered) this.#replies.addError(caller, { sequence, ...head }, bytes, sink.refs as never);
+      this.#done(item);
+    };
+    return this.#core.link.confirmHolds().then(reply, reply);
   }
 
   /** User code was not called, for a reason of the system's. Null when the reply went out; else its end. */

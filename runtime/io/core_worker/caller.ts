@@ -221,6 +221,7 @@ export class Caller {
   #lend(key: number | string, entries: readonly Held[], objects: ObjectManager): void {
     if (!this.#connection.isOpen) return; // Nobody will say it.
     for (const entry of entries) entry.count++;
+    this.#release(key); // Of an attempt whose error was not the last word.
     this.#lent.set(key, { entries, objects });
   }
 

@@ -201,21 +201,19 @@ export class ObjectManager implements EntryTable {
     if (entry.released) this.#unregister(entry);
   }
 
-  /** A pending entry's task failed; `encoded` is the error. */
-  settleError(entry: Entry, encoded: Uint8Array): void {
-    if (!entry.isPending) return;
+  /** A pending entry's task failed; `encoded` is the error, `contained` what is inside it, counted. */
+  settleError(entry: Entry, encoded: Uint8Array, contained: Held[] | null = null): void {
+    if (!entry.isPending) return this.#dropAll(contained);
+    entry.contained = contained;
     if (encoded.byteLength !== encoded.buffer.byteLength) encoded = encoded.slice();
     entry.settle("error", encoded, encoded.length);
     this.#settled(entry);
   }
 
-  /** A pending entry's task failed without an answer: what it may have stored nevertheless is for nobody. */
-  giveUp(entry: Entry): void {
-    // One whose ref left is known to its home, which frees it, or its error, in the end.
-    if (entry.registered) return;
-    const { id, home } = entry;
-    this.link.reference({ op: "own", id, home, at: null });
-    this.link.reference({ op: "disown", id, home });
+  /** An attempt ended without an answer. It may have stored results before that: their home counts them from now on, and frees
+   *  them with the rest. */
+  registerAll(entries: readonly Entry[]): void {
+    for (const entry of entries) if (entry.isPending && !entry.registered) this.register(entry);
   }
 
   encodeError(error: unknown): Uint8Array {

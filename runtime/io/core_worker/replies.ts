@@ -5,6 +5,7 @@
 import type { NodeId } from "../../common/ids.ts";
 import {
   readReplyHead,
+  readReplyRefs,
   readResults,
   type ReplyHead,
   type ReplyRef,
@@ -19,6 +20,8 @@ import { answered } from "./stay_awake.ts";
 import type { Held } from "./actor_uses.ts";
 import type { Entry } from "./entry.ts";
 
+const NO_REFS: readonly ReplyRef[] = Object.freeze([]);
+
 /** One reply. Bytes are views of the frame: copied where they stay. */
 export interface Reply {
   readonly sequence: number;
@@ -26,6 +29,8 @@ export interface Reply {
   readonly runUs: number;
   readonly value: Uint8Array | null;
   readonly error: Uint8Array | null;
+  /** Refs inside the error. */
+  readonly errorRefs: readonly ReplyRef[];
   /** The error is the system's, from before user code began. */
   readonly isSystemError: boolean;
   /** There is neither value nor error: it was cancelled. */
@@ -50,7 +55,7 @@ export function readReplies(header: Uint8Array): Reply[] {
       for (const result of results) {
         bytes += result.kind === ValueKind.inline ? result.bytes.length : result.size;
       }
-      const flags = { isSystemError: false, isCancelled: false };
+      const flags = { isSystemError: false, isCancelled: false, errorRefs: NO_REFS };
       replies.push({ sequence, startMs, runUs, value: null, error: null, ...flags, results, bytes });
     } else {
       const block = reader.raw(reader.varint());
@@ -60,12 +65,14 @@ export function readReplies(header: Uint8Array): Reply[] {
       const value = isValue ? block : null;
       const error = isValue || isCancelled ? null : block;
       const { length: bytes } = block;
+      const errorRefs = head.status === ReplyStatus.errorWithRefs ? readReplyRefs(reader) : NO_REFS;
       replies.push({
         sequence,
         startMs,
         runUs,
         value,
         error,
+        errorRefs,
         isSystemError,
         isCancelled,
         results: null,
@@ -93,8 +100,13 @@ export function settleReply(
 ): boolean {
   const { objects } = core;
   if (reply.error !== null) {
-    for (const entry of returns) objects.settleError(entry, reply.error);
-    return false;
+    for (const entry of returns) {
+      const held = reply.errorRefs.length === 0
+        ? null
+        : reply.errorRefs.map((ref) => holdReplyRef(core, ref));
+      objects.settleError(entry, reply.error, held);
+    }
+    return reply.errorRefs.length > 0;
   }
   if (reply.value !== null) {
     objects.settleInline(returns[0]!, reply.value, null);

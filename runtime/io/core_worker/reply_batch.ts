@@ -2,7 +2,15 @@
  * Replies of a worker on their way to their submitters: several leave in one frame, but none is held back for long.
  * @module
  */
-import { type ReplyHead, type ReplyResult, writeReplyHead, writeResults } from "../../protocol/push.ts";
+import {
+  type ReplyHead,
+  type ReplyRef,
+  type ReplyResult,
+  ReplyStatus,
+  writeReplyHead,
+  writeReplyRefs,
+  writeResults,
+} from "../../protocol/push.ts";
 import { type ItemReport, writeItem } from "../../protocol/push_items.ts";
 import type { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { Caller } from "./caller.ts";
@@ -27,6 +35,15 @@ export class ReplyBatch {
     const writer = this.#begin(caller, head);
     writer.varint(encoded.length);
     writer.raw(encoded);
+    this.#added(caller);
+  }
+
+  /** An error with these refs inside. */
+  addError(caller: Caller, head: Readonly<ReplyHead>, encoded: Uint8Array, refs: readonly ReplyRef[]): void {
+    const writer = this.#begin(caller, { ...head, status: ReplyStatus.errorWithRefs });
+    writer.varint(encoded.length);
+    writer.raw(encoded);
+    writeReplyRefs(writer, refs);
     this.#added(caller);
   }
 

@@ -11,6 +11,7 @@ import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.t
 import { type Assignment, PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
+import { heldAgain } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
@@ -72,8 +73,7 @@ export class TaskManager implements WorkerLinkObserver {
           );
           this.#history.ended(task, "FAILED", null, core.objects.encodeError(error));
         }
-        // It may have stored results before its end: their home counts them from now on, and frees them with the rest.
-        for (const entry of task.returns) if (!entry.registered) core.objects.register(entry);
+        core.objects.registerAll(task.returns);
         task.attempt++;
         task.call.stats.submitted--;
         task.call.stats.pendingNode++;
@@ -422,8 +422,7 @@ export class TaskManager implements WorkerLinkObserver {
 
   async #failLost(task: OwnTask, grant: Grant, known: DeathCause | null): Promise<void> {
     task.call.stats.submitted--;
-    // An attempt may have stored a result before its reply was lost.
-    for (const entry of task.returns) this.#core.objects.giveUp(entry);
+    this.#core.objects.registerAll(task.returns);
     if (task.cancelled) return this.cancels.fail(task, null);
     task.stage = "ended"; // It is too late to cancel it.
     const cause = known ?? await this.#core.workerFate(grant);
@@ -432,7 +431,9 @@ export class TaskManager implements WorkerLinkObserver {
 
   /** An argument failed: the task fails without running, for the argument's reason. */
   #failArgument(task: OwnTask, failed: Entry): void {
-    this.#fail(task, this.#core.argumentError(failed, task.call.name, task.id));
+    const encoded = this.#core.argumentError(failed, task.call.name, task.id);
+    this.#history.ended(task, "FAILED", null, encoded);
+    this.#settleFailed(task, encoded, failed);
   }
 
   #fail(task: OwnTask, encoded: Uint8Array, reply: Reply | null = null): void {
@@ -440,9 +441,9 @@ export class TaskManager implements WorkerLinkObserver {
     this.#settleFailed(task, encoded);
   }
 
-  #settleFailed(task: OwnTask, encoded: Uint8Array): void {
+  #settleFailed(task: OwnTask, encoded: Uint8Array, cause: Entry | null = null): void {
     task.call.stats.failed++;
-    for (const entry of task.returns) this.#core.objects.settleError(entry, encoded);
+    for (const entry of task.returns) this.#core.objects.settleError(entry, encoded, heldAgain(cause));
     this.#end(task);
   }
 

@@ -168,11 +168,12 @@ export class ValueCodec {
     return decodeValue(reader, { ...this.#decode, buffers });
   }
 
-  /** An error as bytes; what cannot travel in it becomes text, so that a failure never hides behind its own encoding. */
-  encodeError(error: unknown): Uint8Array {
+  /** An error as bytes; what cannot travel in it becomes text, so that a failure never hides behind its own encoding.
+   *  `sink`: for refs inside it. */
+  encodeError(error: unknown, sink: RefSink | null = null): Uint8Array {
     const writer = new ByteWriter();
     const outer = this.#sink;
-    this.#sink = null;
+    this.#sink = sink;
     encodeThrown(writer, error, { extension: this.#extension ?? undefined });
     this.#sink = outer;
     return writer.buffer.slice(0, writer.position);

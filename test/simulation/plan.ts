@@ -22,6 +22,8 @@ export interface TaskPlan {
   readonly borrows: boolean;
 }
 
+/** Fits every store as an argument, and takes its time to be sent. */
+const BROADCAST_BYTES = 120_000_000;
 const PLAIN = { hash: "" };
 
 /** `nodes`: what affinity may name. */
@@ -42,6 +44,20 @@ export function drawTasks(prng: Prng, count: number, depth: number, nodes: reado
     });
   }
   return plans;
+}
+
+/**
+ * A large object that every node wants at once. `first`: the position of the task that makes it, among its submitter's; the
+ * readers follow.
+ */
+export function broadcastTasks(first: number, nodes: readonly NodeId[]): TaskPlan[] {
+  const common = { durationMs: 10, children: [], retries: 3, borrows: false } as const;
+  const maker = shapeOf(toUnits({ CPU: 1 }), { type: "hybrid" });
+  const readers = nodes.map((nodeId): TaskPlan => {
+    const shape = shapeOf(toUnits({ CPU: 0.5 }), { type: "nodeAffinity", nodeId, soft: true });
+    return { ...common, outputBytes: 0, args: [first], shape };
+  });
+  return [{ ...common, outputBytes: BROADCAST_BYTES, args: [], shape: maker }, ...readers];
 }
 
 function shapeOf(

@@ -64,7 +64,7 @@ export class SimObjects {
   readonly table: ObjectTable;
   readonly pulls: PullManager;
   readonly references: SimReferences;
-  /** Narrow: these clusters are small, and seldom want one object at many nodes. */
+  /** Narrow: these clusters are small, and an object that all nodes want (plan.ts) must still be relayed. */
   readonly fanOut: FanOut = new FanOut(1);
   readonly reports: SimReports;
   readonly #world: SimWorld;

@@ -4,7 +4,12 @@
  */
 import type { NodeId, ObjectId } from "../../runtime/common/ids.ts";
 import { References } from "../../runtime/core/object/references.ts";
-import type { NodeChange, ReferencesEvent } from "../../runtime/core/object/references_types.ts";
+import type {
+  CountedFacts,
+  CountedId,
+  NodeChange,
+  ReferencesEvent,
+} from "../../runtime/core/object/references_types.ts";
 import { checkFreed } from "./checkers/references.ts";
 import type { SimAgent } from "./sim_agent.ts";
 import type { SimWorld } from "./sim_world.ts";
@@ -19,7 +24,6 @@ export class SimReferences {
   readonly #deleteHere: (ids: readonly ObjectId[]) => void;
   readonly #flushes: Map<string, () => void> = new Map();
   #flushCount: number = 0;
-  #deaths: number = 0;
 
   constructor(world: SimWorld, agent: SimAgent, deleteHere: (ids: readonly ObjectId[]) => void) {
     this.#world = world;
@@ -30,6 +34,29 @@ export class SimReferences {
 
   get countedSize(): number {
     return this.#references.countedSize;
+  }
+
+  /** All that is counted here. */
+  counted(): Iterable<CountedFacts> {
+    return this.#references.counted();
+  }
+
+  /** A process of this node holds it, or an object that is stored here contains it. */
+  holds(id: CountedId): boolean {
+    return (this.#references.describe(id)?.holders.length ?? 0) > 0;
+  }
+
+  /** Something of another home is held here. */
+  get isBorrower(): boolean {
+    for (const { home, holders } of this.counted()) {
+      if (home !== this.#agent.nodeId && holders.size > 0) return true;
+    }
+    return false;
+  }
+
+  /** Other nodes that hold it, as its home knows. */
+  holdersOf(id: CountedId): readonly NodeId[] {
+    return this.#references.describe(id)?.nodes ?? [];
   }
 
   madeAt(id: ObjectId): NodeId | undefined {
@@ -48,7 +75,7 @@ export class SimReferences {
     for (const effect of effects) {
       switch (effect.type) {
         case "send":
-          this.#tell(effect.home, effect.batchId, effect.changes, this.#deaths);
+          this.#tell(effect.home, effect.batchId, effect.changes);
           break;
         case "freeObjects":
           checkFreed(this.#world, this.#agent, effect.ids);
@@ -80,7 +107,6 @@ export class SimReferences {
   }
 
   nodeDied(node: NodeId): void {
-    this.#deaths++;
     this.step({ type: "nodeDied", node });
   }
 
@@ -89,13 +115,13 @@ export class SimReferences {
   }
 
   /** Until it is counted or the home is dead. */
-  #tell(home: NodeId, batchId: number, changes: readonly NodeChange[], deaths: number): void {
+  #tell(home: NodeId, batchId: number, changes: readonly NodeChange[]): void {
     const delivered = (): void => this.step({ type: "delivered", batchId });
     this.#agent.peers.sendReferences(home, changes, (counted) => {
       if (!this.#agent.host.alive) return;
       if (counted || !this.#agent.peers.isAlive(home)) return delivered();
       this.#world.loop.after(RETRY_MS, () => {
-        if (this.#agent.host.alive) this.#tell(home, batchId, changes, deaths);
+        if (this.#agent.host.alive) this.#tell(home, batchId, changes);
       });
     });
   }

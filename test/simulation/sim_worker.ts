@@ -6,8 +6,14 @@ import { type JobId, type ProcessId, returnId } from "../../runtime/common/ids.t
 import type { ActorSpec } from "../../runtime/common/task_spec.ts";
 import type { ObjectReport } from "../../runtime/protocol/messages.ts";
 import type { SimAgent } from "./sim_agent.ts";
+import { SimBorrower } from "./sim_borrower.ts";
 import { type Push, type PushReply, SimSubmitter, type SimTask } from "./sim_submitter.ts";
 import type { SimWorld } from "./sim_world.ts";
+
+/** Of the tasks that are given stored arguments, in percent: those after which their worker keeps the refs. */
+const KEEPS = 50;
+/** Of the tasks whose worker was lost, in percent: those that crash the next one too. */
+const CRASHES_AGAIN = 40;
 
 interface Received {
   readonly push: Push;
@@ -26,6 +32,7 @@ export class SimWorker {
   submitter: SimSubmitter | null = null;
   readonly #world: SimWorld;
   readonly #queue: Received[] = [];
+  readonly #borrower: SimBorrower;
   #running: Received | null = null;
   #jobId: JobId | null = null;
 
@@ -33,6 +40,11 @@ export class SimWorker {
     this.#world = world;
     this.agent = agent;
     this.id = id;
+    this.#borrower = new SimBorrower(world, agent, id);
+  }
+
+  get keepsRefs(): boolean {
+    return this.#borrower.keepsAny;
   }
 
   get isBusy(): boolean {
@@ -55,6 +67,7 @@ export class SimWorker {
   die(): void {
     this.alive = false;
     this.submitter?.vanish();
+    this.#borrower.die();
     this.#world.workers.delete(this.id);
   }
 
@@ -66,11 +79,16 @@ export class SimWorker {
     const { plan } = received.task;
     this.#world.tasks.begun(received.task, received.attempt);
     const { loop, faults } = this.#world;
-    if (this.#world.mishap(3)) {
+    if (this.#world.mishap(3) || this.#crashesAgain(received.task)) {
       return loop.after(faults.below(plan.durationMs + 1), () => this.agent.crashWorker(this));
     }
     if (plan.children.length === 0) return loop.after(plan.durationMs, () => this.#finish(true));
     loop.after(plan.durationMs >> 1, () => this.#block(received));
+  }
+
+  /** What has crashed a worker once is likely to crash the next. */
+  #crashesAgain({ usedRetries }: SimTask): boolean {
+    return usedRetries > 0 && this.#world.stormy && this.#world.sharing.chance(CRASHES_AGAIN);
   }
 
   #block({ push, task }: Received): void {
@@ -93,6 +111,12 @@ export class SimWorker {
   #finish(ok: boolean): void {
     const received = this.#running;
     if (!this.alive || received === null) return;
+    const { storedArgs } = received.task;
+    if (storedArgs.length === 0 || !this.#world.sharing.chance(KEEPS)) return this.#answer(received, ok);
+    this.#borrower.keep(storedArgs, () => this.#answer(received, ok));
+  }
+
+  #answer(received: Received, ok: boolean): void {
     const { task, push } = received;
     if (ok && task.plan.outputBytes > 0) {
       const made: ObjectReport = {

@@ -42,6 +42,8 @@ export class SimWorld {
   readonly faults: Prng;
   readonly work: Prng;
   readonly ids: Prng;
+  /** For what chance alone seldom brings about: refs that are kept, what many nodes want at once, faults that hit just then. */
+  readonly sharing: Prng;
   /** Present incarnations of all agents that were ever started, by node. */
   readonly agents: Map<NodeId, SimAgent> = new Map();
   /** All and only worker processes that run, anywhere. */
@@ -73,6 +75,7 @@ export class SimWorld {
     this.faults = prng.fork();
     this.work = prng.fork();
     this.ids = prng.fork();
+    this.sharing = prng.fork();
     this.storeBytes = this.work.pick([200_000_000, 400_000_000, 2_000_000_000]);
     this.head.onDeath = (record) => checkDeath(this, record);
   }

@@ -7,10 +7,11 @@ import { checkActorsTrue, checkIncarnations, checkRestarts } from "./checkers/ac
 import { checkGroupsGone, checkGroupsWhole } from "./checkers/groups.ts";
 import { checkLeases, checkLeasesReturned } from "./checkers/leases.ts";
 import { describeUnrest, isQuiet } from "./checkers/liveness.ts";
+import { checkCounts } from "./checkers/counts.ts";
 import { checkDirectory } from "./checkers/objects.ts";
 import { checkNothingLeft } from "./checkers/references.ts";
 import type { TraceMode } from "./event_loop.ts";
-import { drawTasks } from "./plan.ts";
+import { broadcastTasks, drawTasks } from "./plan.ts";
 import { SimDriver } from "./sim_driver.ts";
 import { SimulationFailure, SimWorld } from "./sim_world.ts";
 import { Storm, STORM_MS } from "./storm.ts";
@@ -21,6 +22,8 @@ const CALM_MS = 120_000;
 const QUIET_MS = 5_000;
 /** The machines' own checks run every so many steps of the head. */
 const CHECK_EVERY = 24;
+/** Of the drivers, in percent: those that want one object at every node. */
+const BROADCASTS = 30;
 
 export interface RunResult {
   readonly seed: number;
@@ -87,6 +90,9 @@ function run(seed: number, options: RunOptions): RunResult {
   for (let index = 0; index < drivers; index++) {
     const home = work.pick(nodes);
     const tasks = drawTasks(work, size?.tasks ?? work.between(5, 30), 0, nodes);
+    if (size === undefined && world.sharing.chance(BROADCASTS)) {
+      tasks.push(...broadcastTasks(tasks.length, nodes));
+    }
     const plan = { tasks, actors: work.below(5), leaves: work.chance(40) };
     startDriver(world, home, plan, 400 + work.below(6_000));
   }
@@ -109,6 +115,7 @@ function run(seed: number, options: RunOptions): RunResult {
   checkGroupsGone(world);
   checkDirectory(world);
   checkNothingLeft(world);
+  checkCounts(world);
   const outcomes = world.drivers.flatMap((driver) => driver.isAlive ? driver.submitter?.outcomes ?? [] : []);
   const countOf = (state: string): number => outcomes.filter((outcome) => outcome === state).length;
   return {

@@ -11,6 +11,9 @@ import type { SimWorld } from "./sim_world.ts";
 /** Faults stop after this long. */
 export const STORM_MS: number = 16_000;
 
+/** Of the runs with faults, in percent: those in which a node dies that holds refs of others. */
+const AIMED = 40;
+
 export class Storm {
   readonly #world: SimWorld;
   /** Nodes that are there, or will be again. */
@@ -32,6 +35,9 @@ export class Storm {
     for (let index = 0; index < faults; index++) {
       const kind = kinds === null ? prng.below(16) : prng.pick(kinds);
       loop.after(prng.between(500, STORM_MS - 500), () => this.#strike(kind));
+    }
+    if (faults > 0 && kinds === null && this.#world.sharing.chance(AIMED)) {
+      loop.after(this.#world.sharing.between(1_000, 8_000), () => this.#killBorrower());
     }
     loop.after(STORM_MS, () => this.#calm());
   }
@@ -62,6 +68,19 @@ export class Storm {
     this.#world.disturbed(agent.nodeId, "fatal", agent.config.epoch);
     agent.die(silentMs);
     this.#world.loop.after(downMs, () => this.#startNode(agent.nodeId));
+  }
+
+  /** A node dies while it holds refs to what others are the homes of, as soon as there is one: chance alone seldom hits that. */
+  #killBorrower(): void {
+    const { agents, sharing, loop, stormy } = this.#world;
+    if (!stormy) return;
+    const borrowers = [...agents.values()].filter(({ host, store }) =>
+      host.alive && store.references.isBorrower
+    );
+    if (borrowers.length === 0) return loop.after(100, () => this.#killBorrower());
+    const agent = sharing.pick(borrowers);
+    loop.trace("storm", "aimed", () => agent.nodeId);
+    this.#killNode(agent, sharing.pick([0, 10_000]), sharing.between(200, 12_000));
   }
 
   /** The machine is gone for good; the last two stay. */

@@ -10,6 +10,7 @@ export function isQuiet(world: SimWorld): boolean {
   if (gcs === null || gcs.scheduler.demand().length > 0 || gcs.objects.waiterCount > 0) return false;
   for (const driver of world.drivers) if (!driver.isSettled) return false;
   if (!groupsAreOver(world)) return false;
+  for (const worker of world.workers.values()) if (worker.keepsRefs) return false;
   // A node that is lost for good must be known to be dead.
   if (gcs.nodes.members().some((nodeId) => !world.agents.has(nodeId))) return false;
   for (const agent of world.agents.values()) {
@@ -39,6 +40,9 @@ export function describeUnrest(world: SimWorld): string {
         `${scheduler.pendingCount} pending ${JSON.stringify(scheduler.demand())}, ` +
         `${scheduler.leaseCount} leases, ${actors.hostedCount} actors`,
     );
+  }
+  for (const worker of world.workers.values()) {
+    if (worker.keepsRefs) unrest.push(`${worker.id} on ${worker.agent.nodeId} keeps refs`);
   }
   const { gcs } = world.head;
   unrest.push(`head: ${JSON.stringify(gcs?.scheduler.demand())}, ${gcs?.objects.waiterCount} waiters`);

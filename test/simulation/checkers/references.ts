@@ -40,6 +40,9 @@ export class RefBook {
   /** Objects inside others that lie somewhere: inner -> outer. */
   readonly #inside: Map<ObjectId, Set<ObjectId>> = new Map();
 
+  /** Processes that hold an object of another one, and whose hold its home has counted. */
+  readonly #borrowers: Map<ObjectId, Set<string>> = new Map();
+
   owned(id: ObjectId, owner: string): void {
     this.#owned.set(id, owner);
   }
@@ -64,10 +67,25 @@ export class RefBook {
     outers.add(outer);
   }
 
-  /** Who must find the object: its owner, or (`deeply`) the owner of one that contains it. Null for nobody. */
+  /** The home has counted the hold. It counts nothing of an object whose owner let go before. */
+  borrowed(id: ObjectId, process: string): void {
+    if (!this.#owned.has(id)) return;
+    let borrowers = this.#borrowers.get(id);
+    if (borrowers === undefined) this.#borrowers.set(id, borrowers = new Set());
+    borrowers.add(process);
+  }
+
+  /** It let go, or is gone. */
+  returned(id: ObjectId, process: string): void {
+    const borrowers = this.#borrowers.get(id);
+    if (borrowers?.delete(process) === true && borrowers.size === 0) this.#borrowers.delete(id);
+  }
+
+  /** Who must find the object: its owner, or (`deeply`) who borrows it or owns one that contains it. Null for nobody. */
   holderOf(id: ObjectId, deeply: boolean): string | null {
     const owner = this.#owned.get(id);
     if (owner !== undefined || !deeply) return owner ?? null;
+    for (const borrower of this.#borrowers.get(id) ?? []) return borrower;
     for (const outer of this.#inside.get(id) ?? []) {
       const holder = this.#owned.get(outer);
       if (holder !== undefined) return `${outer} of ${holder}`;

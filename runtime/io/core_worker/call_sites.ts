@@ -4,6 +4,7 @@
  * RAY_record_ref_creation_sites).
  * @module
  */
+import { userStack } from "../code_bundle/bundle_stacks.ts";
 import { textSetting } from "../environment.ts";
 import type { Entry } from "./entry.ts";
 
@@ -23,7 +24,8 @@ export class CallSites {
 
   /** `file:line:column` in the user's code that is on the stack now. */
   here(): string | null {
-    return userFrame(stackNow());
+    const frame = userFrame(stackNow());
+    return frame === null ? null : userStack(frame);
   }
 
   of(entry: Entry): string | null {
@@ -47,14 +49,15 @@ function stackNow(): string {
   return stack;
 }
 
-/** `file:line:column` of the first frame of a stack that is not of this code; null when there is none, and in a bundle, where
- *  nobody can tell. */
+/** `file:line:column` of the first frame of a stack that is not of this code, the first frame being this module's. Of a worker's
+ *  bundle the whole file is this code. Null when there is none, as in a page's bundle, where the user's code is in the same file. */
 export function userFrame(stack: string): string | null {
-  const own = /([^\s()]*\/)io\/core_worker\/call_sites\.\w+:\d+:\d+/.exec(stack)?.[1];
-  if (own === undefined) return null;
+  let own: string | undefined;
   for (const line of stack.split("\n")) {
-    const place = /([^\s()]+:\d+:\d+)\)?$/.exec(line)?.[1];
-    if (place === undefined || place.startsWith(own) || /^(node:|native:|ext:)/.test(place)) continue;
+    const [, place, file] = /(([^\s()]+):\d+:\d+)\)?$/.exec(line) ?? [];
+    if (place === undefined) continue;
+    own ??= /^(.*\/)io\/core_worker\/call_sites\.\w+$/.exec(file!)?.[1] ?? `${file}:`;
+    if (place.startsWith(own) || /^(node:|native:|ext:)/.test(place)) continue;
     return place.replace(/^file:\/\//, "").slice(0, 300);
   }
   return null;

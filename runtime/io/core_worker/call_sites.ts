@@ -4,7 +4,6 @@
  * RAY_record_ref_creation_sites).
  * @module
  */
-import { userStack } from "../code_bundle/bundle_stacks.ts";
 import { textSetting } from "../environment.ts";
 import type { Entry } from "./entry.ts";
 
@@ -14,6 +13,12 @@ const OWN_FRAMES_MAX = 40;
 /** See the module's header. */
 export class CallSites {
   readonly #sites = new WeakMap<Entry, string>();
+  readonly #userLines: (place: string) => string;
+
+  /** `userLines`: a place in code that travelled, in the user's file. */
+  constructor(userLines: (place: string) => string) {
+    this.#userLines = userLines;
+  }
 
   /** Call while the user's call is on the stack. Answers the same entries. */
   note(entries: Entry[]): Entry[] {
@@ -25,7 +30,7 @@ export class CallSites {
   /** `file:line:column` in the user's code that is on the stack now. */
   here(): string | null {
     const frame = userFrame(stackNow());
-    return frame === null ? null : userStack(frame);
+    return frame === null ? null : this.#userLines(frame);
   }
 
   of(entry: Entry): string | null {
@@ -34,10 +39,12 @@ export class CallSites {
 }
 
 /** Null unless the environment asks for them. @throws {RangeError} for a value that is neither 0 nor 1. */
-export function callSitesOfProcess(): CallSites | null {
+export function callSitesOfProcess(
+  userLines: (place: string) => string = (place) => place,
+): CallSites | null {
   const text = textSetting("MOBULA_RECORD_CALL_SITES");
   if (text === null || text === "0") return null;
-  if (text === "1") return new CallSites();
+  if (text === "1") return new CallSites(userLines);
   throw new RangeError(`MOBULA_RECORD_CALL_SITES must be 0 or 1, is ${JSON.stringify(text)}`);
 }
 

@@ -6,7 +6,7 @@ import { watchLeftovers } from "../support/leftovers.ts";
 import { StartedProgram } from "../support/started_program.ts";
 import { waitFor } from "../support/wait_for.ts";
 
-type Names = "inner" | "outer" | "made" | "borrowed" | "used" | "pending";
+type Names = "inner" | "outer" | "made" | "borrowed" | "used" | "inWorker" | "pending";
 
 const PROGRAM = "test/cli/programs/holding.ts";
 const leftovers = watchLeftovers();
@@ -66,7 +66,7 @@ async function siteOf(code: string): Promise<RegExp> {
 }
 
 test("each object's size, place, maker and owner are told, and the line that made it", async () => {
-  const { made, borrowed, inner } = await rowsById();
+  const { made, borrowed, inner, inWorker } = await rowsById();
   expect(made).toMatchObject({ state: "IN_MEMORY", producer: "makeBytes" });
   expect(made.bytes).toBeWithin(2_000_000, 2_020_000);
   expect(made.owner).toStartWith("d-");
@@ -77,6 +77,8 @@ test("each object's size, place, maker and owner are told, and the line that mad
   expect(borrowed.bytes).toBeWithin(1_000_000, 1_020_000);
   expect(borrowed.callSite).toMatch(await siteOf("borrowed = await put"));
   expect(inner.bytes).toBeWithin(300_000, 320_000);
+  expect(inWorker.owner).toStartWith("w-");
+  expect(inWorker.callSite).toMatch(await siteOf("own = await put"));
 });
 
 test("every kind of reference is told, with who has it", async () => {

@@ -13,6 +13,12 @@ const OWN_FRAMES_MAX = 40;
 /** See the module's header. */
 export class CallSites {
   readonly #sites = new WeakMap<Entry, string>();
+  readonly #userLines: (place: string) => string;
+
+  /** `userLines`: a place in code that travelled, in the user's file. */
+  constructor(userLines: (place: string) => string) {
+    this.#userLines = userLines;
+  }
 
   /** Call while the user's call is on the stack. Answers the same entries. */
   note(entries: Entry[]): Entry[] {
@@ -23,7 +29,8 @@ export class CallSites {
 
   /** `file:line:column` in the user's code that is on the stack now. */
   here(): string | null {
-    return userFrame(stackNow());
+    const frame = userFrame(stackNow());
+    return frame === null ? null : this.#userLines(frame);
   }
 
   of(entry: Entry): string | null {
@@ -32,10 +39,12 @@ export class CallSites {
 }
 
 /** Null unless the environment asks for them. @throws {RangeError} for a value that is neither 0 nor 1. */
-export function callSitesOfProcess(): CallSites | null {
+export function callSitesOfProcess(
+  userLines: (place: string) => string = (place) => place,
+): CallSites | null {
   const text = textSetting("MOBULA_RECORD_CALL_SITES");
   if (text === null || text === "0") return null;
-  if (text === "1") return new CallSites();
+  if (text === "1") return new CallSites(userLines);
   throw new RangeError(`MOBULA_RECORD_CALL_SITES must be 0 or 1, is ${JSON.stringify(text)}`);
 }
 
@@ -47,14 +56,15 @@ function stackNow(): string {
   return stack;
 }
 
-/** `file:line:column` of the first frame of a stack that is not of this code; null when there is none, and in a bundle, where
- *  nobody can tell. */
+/** `file:line:column` of the first frame of a stack that is not of this code, the first frame being this module's. Of a worker's
+ *  bundle the whole file is this code. Null when there is none, as in a page's bundle, where the user's code is in the same file. */
 export function userFrame(stack: string): string | null {
-  const own = /([^\s()]*\/)io\/core_worker\/call_sites\.\w+:\d+:\d+/.exec(stack)?.[1];
-  if (own === undefined) return null;
+  let own: string | undefined;
   for (const line of stack.split("\n")) {
-    const place = /([^\s()]+:\d+:\d+)\)?$/.exec(line)?.[1];
-    if (place === undefined || place.startsWith(own) || /^(node:|native:|ext:)/.test(place)) continue;
+    const [, place, file] = /(([^\s()]+):\d+:\d+)\)?$/.exec(line) ?? [];
+    if (place === undefined) continue;
+    own ??= /^(.*\/)io\/core_worker\/call_sites\.\w+$/.exec(file!)?.[1] ?? `${file}:`;
+    if (place.startsWith(own) || /^(node:|native:|ext:)/.test(place)) continue;
     return place.replace(/^file:\/\//, "").slice(0, 300);
   }
   return null;

@@ -52,6 +52,8 @@ export interface CoreHost {
   readonly sameSource?: (hash: string, also: string) => void;
   /** Puts the user's lines into an arrived error's stack; absent where sources cannot be read. */
   readonly readStack?: (error: unknown) => void;
+  /** A place (`file:line:column`) in code that travelled, in the user's file; absent where none is run. */
+  readonly userLines?: (place: string) => string;
   /** Collects garbage now, where there is a way. */
   readonly collectGarbage: () => void;
   /** What users are told when the way into the cluster breaks; default: that it is the agent's. */

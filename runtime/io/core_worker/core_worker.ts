@@ -29,6 +29,7 @@ import { AgentLink, type AgentRpc } from "./agent_link.ts";
 import { ActorManager } from "./actors.ts";
 import type { ActorRebuilds } from "./actor_rebuilds.ts";
 import { ActorUses } from "./actor_uses.ts";
+import { callSitesOfProcess } from "./call_sites.ts";
 import { CancelManager } from "./cancels.ts";
 import { exceptionNames } from "./actor_handle.ts";
 import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
@@ -148,6 +149,7 @@ export class CoreWorker implements CoreContext {
       link: this.link,
       store: this.store,
       codec: this.codec,
+      callSites: callSitesOfProcess(host.userLines),
       recorder: this.recorder,
       blocking: options.blocking ?? NOT_BLOCKING,
       released: (id) => this.tasks.rebuilds.released(id),

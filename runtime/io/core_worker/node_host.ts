@@ -3,6 +3,7 @@
  * @module
  */
 import { collectGarbage } from "#platform";
+import { userStack } from "../code_bundle/bundle_stacks.ts";
 import { rememberAlso, useSourceStacks } from "../code_bundle/source_stacks.ts";
 import { useParserOfProcess } from "../function_exporter_parser.ts";
 import { loadCodec } from "../function_loader.ts";
@@ -24,6 +25,7 @@ export const nodeHost: CoreHost = {
   loadFunction: (definition, core) => loadCode(core, definition, []),
   sameSource: rememberAlso,
   readStack: useSourceStacks,
+  userLines: userStack,
   collectGarbage,
 };
 

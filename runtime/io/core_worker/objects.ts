@@ -12,7 +12,7 @@ import type { RefTarget } from "../../protocol/messages.ts";
 import type { ValueCodec } from "./value_codec.ts";
 import { ActorUse, type Held } from "./actor_uses.ts";
 import type { AgentLink } from "./agent_link.ts";
-import { type CallSites, callSitesOfProcess } from "./call_sites.ts";
+import type { CallSites } from "./call_sites.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import { lossOf } from "./cancels.ts";
@@ -39,7 +39,7 @@ export class ObjectManager implements EntryTable {
   readonly #released: (id: ObjectId) => void;
   readonly #lent: (id: ObjectId) => void;
   /** Null: they are not recorded. */
-  readonly callSites: CallSites | null = callSitesOfProcess();
+  readonly callSites: CallSites | null;
   /** Entries whose ids others know (stored, lent, borrowed): one entry per object in this process. */
   readonly #known = new Map<ObjectId, WeakRef<Entry>>();
   readonly #collected: FinalizationRegistry<{ id: ObjectId; home: NodeId; op: "disown" | "drop" }>;
@@ -53,6 +53,7 @@ export class ObjectManager implements EntryTable {
       link: AgentLink;
       store: StoreAccess;
       codec: ValueCodec;
+      callSites: CallSites | null;
       recorder: TaskRecorder;
       blocking: BlockingObserver;
       /** The last use here of an object that this process owns and that others know has ended. */
@@ -65,6 +66,7 @@ export class ObjectManager implements EntryTable {
     this.link = init.link;
     this.#store = init.store;
     this.#codec = init.codec;
+    this.callSites = init.callSites;
     this.#recorder = init.recorder;
     this.#blocking = init.blocking;
     this.#released = init.released;

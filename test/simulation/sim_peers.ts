@@ -137,6 +137,11 @@ export class SimPeers {
     return died;
   }
 
+  /** One that joined just now may be unknown here; a dead one is not let in: what it holds was given up with it. */
+  admits(from: NodeId): boolean {
+    return this.#nodes.find(({ nodeId }) => nodeId === from)?.state !== "DEAD";
+  }
+
   accept(from: NodeId, channel: Channel): void {
     const old = this.#incoming.get(from);
     // It lost the first connection and we have not heard of that yet.
@@ -150,12 +155,13 @@ export class SimPeers {
     const known = this.#outgoing.get(nodeId);
     if (known !== undefined) return known;
     const other = this.#world.agents.get(nodeId);
-    const ends = other === undefined ? null : this.#world.network.connect(this.#agent.host, other.host);
+    if (other === undefined || !other.peers.admits(this.#agent.nodeId)) return null;
+    const ends = this.#world.network.connect(this.#agent.host, other.host);
     if (ends === null) return null;
     const [channel, theirs] = ends;
     const peer: Outgoing = { channel, leases: new Map(), fetches: new Map(), counts: new Map() };
     this.#outgoing.set(nodeId, peer);
-    other!.peers.accept(this.#agent.nodeId, theirs);
+    other.peers.accept(this.#agent.nodeId, theirs);
     channel.onMessage = (message) => this.#hear(peer, message as FromPeer);
     channel.onClose = () => {
       this.#outgoing.delete(nodeId);

@@ -7,7 +7,7 @@ import { References } from "../../runtime/core/object/references.ts";
 import type {
   CountedFacts,
   CountedId,
-  NodeChange,
+  ReferencesEffect,
   ReferencesEvent,
 } from "../../runtime/core/object/references_types.ts";
 import { checkFreed } from "./checkers/references.ts";
@@ -17,11 +17,15 @@ import type { SimWorld } from "./sim_world.ts";
 /** A home that cannot be told is tried again after this long, until it is dead. */
 const RETRY_MS = 200;
 
+type Batch = Extract<ReferencesEffect, { type: "send" }>;
+
 export class SimReferences {
   readonly #world: SimWorld;
   readonly #agent: SimAgent;
   readonly #references: References;
   readonly #deleteHere: (ids: readonly ObjectId[]) => void;
+  /** Homes that are being told something, and what they are told next. */
+  readonly #sending: Map<NodeId, Batch[]> = new Map();
   readonly #flushes: Map<string, () => void> = new Map();
   #flushCount: number = 0;
 
@@ -75,7 +79,7 @@ export class SimReferences {
     for (const effect of effects) {
       switch (effect.type) {
         case "send":
-          this.#tell(effect.home, effect.batchId, effect.changes);
+          this.#send(effect);
           break;
         case "freeObjects":
           checkFreed(this.#world, this.#agent, effect.ids);
@@ -114,15 +118,30 @@ export class SimReferences {
     this.#references.check();
   }
 
+  /** One batch after the other, also when the home died in between and is there again. */
+  #send(batch: Batch): void {
+    const waiting = this.#sending.get(batch.home);
+    if (waiting !== undefined) return void waiting.push(batch);
+    this.#sending.set(batch.home, []);
+    this.#tell(batch);
+  }
+
   /** Until it is counted or the home is dead. */
-  #tell(home: NodeId, batchId: number, changes: readonly NodeChange[]): void {
-    const delivered = (): void => this.step({ type: "delivered", batchId });
+  #tell(batch: Batch): void {
+    const { home, changes } = batch;
     this.#agent.peers.sendReferences(home, changes, (counted) => {
       if (!this.#agent.host.alive) return;
-      if (counted || !this.#agent.peers.isAlive(home)) return delivered();
+      if (counted || !this.#agent.peers.isAlive(home)) return this.#told(batch);
       this.#world.loop.after(RETRY_MS, () => {
-        if (this.#agent.host.alive) this.#tell(home, batchId, changes);
+        if (this.#agent.host.alive) this.#tell(batch);
       });
     });
+  }
+
+  #told({ home, batchId }: Batch): void {
+    this.step({ type: "delivered", batchId });
+    const next = this.#sending.get(home)!.shift();
+    if (next === undefined) this.#sending.delete(home);
+    else this.#tell(next);
   }
 }

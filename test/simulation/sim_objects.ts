@@ -91,6 +91,7 @@ export class SimObjects {
       bytes: () => this.table.roomBytes,
       evictableBytes: (id) => this.table.evictableBytes(id),
       bytesOf: (id) => this.table.get(id)?.size ?? 0,
+      isHere: (id) => this.isLocal(id),
       argumentBytes: Math.floor(world.storeBytes * ARGUMENTS_SHARE),
     });
     this.references = new SimReferences(world, agent, (ids) => this.delete(ids));

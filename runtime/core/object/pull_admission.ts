@@ -29,6 +29,8 @@ export interface PullRoom {
   evictableBytes(id: ObjectId): number;
   /** Bytes of an object that is here, else 0. */
   bytesOf(id: ObjectId): number;
+  /** Whether an object is in this node's memory now. One that has just left it may not have been reported as removed yet. */
+  isHere(id: ObjectId): boolean;
   /** What arguments of tasks may hold together. */
   readonly argumentBytes: number;
 }
@@ -103,6 +105,8 @@ export class Admission {
     let blocked = false;
     let argumentsBlocked = false;
     for (const bundle of waiting) {
+      // Of several objects that were evicted at once the first is reported: what is gone cannot be pinned.
+      if (bundle.pins && !this.#isHere(bundle)) continue;
       const need = (): number => missingBytes(bundle) + this.#evictableBytes(bundle);
       const room = (): number => this.#room.bytes() - this.promisedBytes - pinningBytes;
       const sizes = bundle.purpose === "argument" && bundle.pins ? this.#sizesOf(bundle) : null;
@@ -131,6 +135,11 @@ export class Admission {
     // Last, because they evict: not what was pinned a moment ago.
     effects.push(...reserves);
     for (const bundle of complete) actions.finish(bundle, effects);
+  }
+
+  #isHere(bundle: Bundle): boolean {
+    for (const id of bundle.here.keys()) if (!this.#room.isHere(id)) return false;
+    return true;
   }
 
   #sizesOf(bundle: Bundle): Sizes {

@@ -116,6 +116,7 @@ export class LocalStore implements ObjectStore {
         bytes: () => space.table.roomBytes,
         evictableBytes: (id) => space.table.evictableBytes(id),
         bytesOf: (id) => space.table.get(id)?.size ?? 0,
+        isHere: (id) => space.table.get(id)?.resident === true,
         argumentBytes: Math.floor(pool.capacity * ARGUMENTS_SHARE),
       },
       spilled: (id) => {

@@ -20,14 +20,18 @@ let manager: PullManager;
 let nowMs: number;
 let roomBytes: number;
 let evictable: Map<ObjectId, number>;
+/** Evicted, whether or not the manager was told. */
+let gone: Set<ObjectId>;
 beforeEach(() => {
   nowMs = 0;
   roomBytes = 100 * MB;
   evictable = new Map();
+  gone = new Set();
   manager = new PullManager({
     bytes: () => roomBytes,
     evictableBytes: (id) => evictable.get(id) ?? 0,
     bytesOf: (id) => evictable.get(id) ?? 0,
+    isHere: (id) => !gone.has(id),
     argumentBytes: 70 * MB,
   });
 });
@@ -470,6 +474,22 @@ test("a full store is tried again, what can never fit fails at once", () => {
   });
 });
 
+test("of objects that are evicted at once, none is pinned when the first is reported", () => {
+  want("g", [9]);
+  located(9, 50 * MB);
+  roomBytes = 50 * MB;
+  evictable.set(o(2), 10 * MB);
+  expect(want("l", [2], { purpose: "argument", local: [2] })).toEqual([]);
+  // The store takes both out before it says so of the first.
+  evictable.delete(o(2));
+  gone.add(o(1)).add(o(2));
+  expect(step({ type: "removed", id: o(1) })).toEqual([]);
+  expect(step({ type: "removed", id: o(2) })).toEqual([{ type: "locate", id: o(2), home: b }]);
+  gone.clear();
+  roomBytes = 100 * MB;
+  expect(located(2, 10 * MB)).toEqual([{ type: "reserve", id: o(2), bytes: 10 * MB }]);
+});
+
 test("a bundle whose objects are all here is ready at once, and pins them", () => {
   expect(want("l", [1, 2, 1], { purpose: "argument", local: [1, 2] })).toEqual([
     { type: "pin", key: "l", id: o(1) },
@@ -498,6 +518,7 @@ class World {
     bytes: () => this.#capacity - this.#used() + this.#evictableBytes(),
     evictableBytes: (id) => this.#here.has(id) && !this.#isPinned(id) ? this.#bytes(id) : 0,
     bytesOf: (id) => this.#here.has(id) ? this.#bytes(id) : 0,
+    isHere: (id) => this.#here.has(id),
     argumentBytes: Math.floor(0.7 * this.#capacity),
   });
   readonly #here = new Set<ObjectId>();

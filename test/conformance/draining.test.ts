@@ -123,7 +123,7 @@ test(
     expect(error.message).toContain("drained");
     expect(await get(lasting.node.remote())).toBe(firstNodeId());
     const rows = await listActors({ filters: ["className=Where", "state=ALIVE"] });
-    expect(rows.map((row) => [row["maxRestarts"], row["restarts"]])).toContainEqual([1, 0]);
+    expect(rows.map((row) => [row["maxRestarts"], row["numRestarts"]])).toContainEqual([1, 0]);
     await waitFor("the task runs again", async () => await get(tally.read.remote()) === 2);
     await get(gate.send.remote());
     expect(await get(running)).toBe(firstNodeId());

@@ -208,6 +208,8 @@ describe("where bundles are", () => {
       expect(await get(groupOf.options({ numCpus: 2 }).remote())).toBeNull();
       await kill(first!);
       expect(await get(call)).toBe(nodes[0]!);
+      // Its handle is in use until here: one that is forgotten is collected, and ends its actor.
+      expect(await get(second!.node.remote())).toBe(nodes[1]!);
     },
     30_000,
   );

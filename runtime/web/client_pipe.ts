@@ -2,6 +2,7 @@
  * What the pipes of a page have in common: listeners, and what came while nobody reads. Web-standard APIs only.
  * @module
  */
+import { runFinalizers } from "../io/core_worker/finalizers.ts";
 import type { BytePipe } from "../io/transport/byte_pipe.ts";
 
 type Event = "data" | "end" | "close" | "drain" | "error";
@@ -63,6 +64,7 @@ export abstract class ClientPipe implements BytePipe {
   /** Bytes came. */
   protected received(chunk: Uint8Array): void {
     if (this.#isClosed || chunk.length === 0) return;
+    runFinalizers();
     this.#held.push(chunk);
     this.#deliver();
   }

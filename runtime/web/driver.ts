@@ -11,6 +11,7 @@ import type { Cluster } from "../common/public_types.ts";
 import { randomHex } from "../io/core_worker/core_host.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { currentCoreWorker, setCurrentCoreWorker } from "../io/core_worker/current.ts";
+import { deferFinalizers } from "../io/core_worker/finalizers.ts";
 import type { BytePipe } from "../io/transport/byte_pipe.ts";
 import { Connection } from "../io/transport/connection.ts";
 import { HANDSHAKE_LIMITS, sayHello } from "../io/transport/hello.ts";
@@ -46,6 +47,7 @@ export class WebDriver implements Cluster {
     this.#options = options;
     this.#url = url;
     installErrorMatching();
+    deferFinalizers();
     this.core = new CoreWorker({
       self: driverId(randomHex(6)),
       host: webHost,

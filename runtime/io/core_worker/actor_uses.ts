@@ -8,6 +8,7 @@ import type { ActorId } from "../../common/ids.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { Entry } from "./entry.ts";
+import { sendingRegistry } from "./finalizers.ts";
 
 /** What lives as long as it is counted in this process: an object, or the use of an actor. */
 export type Held = Entry | ActorUse;
@@ -49,7 +50,7 @@ export class ActorUses {
 
   constructor(link: AgentLink) {
     this.#link = link;
-    this.#collected = new FinalizationRegistry((target) => this.#less(target));
+    this.#collected = sendingRegistry((target) => this.#less(target));
   }
 
   /** `owned`: this process creates the actor now. */

@@ -5,6 +5,7 @@
 import { MobulaError, RefReleasedError } from "../../common/errors.ts";
 import type { ObjectRefStream as PublicStream } from "../../common/public_types.ts";
 import type { CoreContext } from "./core_context.ts";
+import { sendingRegistry } from "./finalizers.ts";
 import type { ItemStream, Taken } from "./item_stream.ts";
 import type { ObjectRef } from "./object_ref.ts";
 import { StreamValues } from "./stream_values.ts";
@@ -12,7 +13,7 @@ import { StreamValues } from "./stream_values.ts";
 let streamIn: (handle: ObjectRefStream<unknown>) => ItemStream | null;
 let coreIn: (handle: ObjectRefStream<unknown>) => CoreContext;
 
-const collected = new FinalizationRegistry<ItemStream>((stream) => stream.forgotten());
+const collected = sendingRegistry<ItemStream>((stream) => stream.forgotten());
 
 const END: IteratorResult<never, undefined> = Object.freeze({ done: true, value: undefined });
 

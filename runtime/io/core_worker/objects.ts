@@ -15,6 +15,7 @@ import type { AgentLink } from "./agent_link.ts";
 import type { CallSites } from "./call_sites.ts";
 import type { Identity } from "./core_context.ts";
 import { Entry } from "./entry.ts";
+import { sendingRegistry } from "./finalizers.ts";
 import { lossOf } from "./cancels.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
 import { Prefetches } from "./prefetches.ts";
@@ -72,7 +73,7 @@ export class ObjectManager implements EntryTable {
     this.#released = init.released;
     this.#lent = init.lent;
     this.#prefetches = new Prefetches(init.link, init.identity);
-    this.#collected = new FinalizationRegistry((target) => this.#forgetCollected(target));
+    this.#collected = sendingRegistry((target) => this.#forgetCollected(target));
   }
 
   get self(): ProcessId {

@@ -6,9 +6,10 @@
  */
 import type { ActorId } from "../../common/ids.ts";
 import type { CoreContext, WorkerAddress } from "./core_context.ts";
+import { sendingRegistry } from "./finalizers.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
-const collected = new FinalizationRegistry<WorkerLink>((link) => link.close());
+const collected = sendingRegistry<WorkerLink>((link) => link.close());
 
 /** See the module's header. */
 class WeakObserver implements WorkerLinkObserver {

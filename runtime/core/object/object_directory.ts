@@ -19,7 +19,8 @@
  *     died before it was reported, or that has not reported it for REPORT_GRACE_MS.
  *
  * A home hears of objects that are made elsewhere from their owner. One that dies first leaves objects that nobody would
- * ever free: the directory tells their homes of those that lie somewhere OWNER_GRACE_MS after it, or come later.
+ * ever free: the directory tells their homes of those that lie somewhere OWNER_GRACE_MS after it, or come later. It tells
+ * a home again when that connects again: the word may have been lost with the connection.
  * @module
  */
 import { assert } from "../../common/assert.ts";
@@ -29,6 +30,7 @@ import type { Core } from "../core.ts";
 import type { DirectoryEffect, DirectoryEvent, LocateErrorCode, Ownerless } from "./directory_events.ts";
 import { ObjectWaiters, type Waiter } from "./object_waiters.ts";
 import { OWNER_GRACE_MS, OwnerDeaths, remember } from "./owner_deaths.ts";
+import { ToldHomes } from "./told_homes.ts";
 
 /** Freed ids that are remembered. */
 export const FREED_KEPT: number = 100_000;
@@ -83,6 +85,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
   /** Stored objects whose home died. */
   readonly #orphans: Set<ObjectId> = new Set();
   readonly #deaths: OwnerDeaths = new OwnerDeaths();
+  readonly #told: ToldHomes = new ToldHomes();
   /** When callbacks must be looked through for the dead; null when not. */
   #sweepMs: number | null = null;
 
@@ -173,6 +176,9 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     }
     this.#waiters.check();
     for (const id of this.#orphans) assert(this.#objects.has(id), `orphan ${id} is stored`);
+    for (const [home, id] of this.#told.all()) {
+      assert(this.#objects.get(id)?.home === home && !this.#orphans.has(id), `${home} was told of ${id}`);
+    }
     assert(this.#freed.size <= FREED_KEPT && this.#lost.size <= LOST_KEPT, "what is gone is bounded");
   }
 
@@ -205,7 +211,10 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     const reported = new Set(objects.map((object) => object.id));
     const gone = [...this.#byNode.get(nodeId) ?? []].filter((id) => !reported.has(id));
     this.#deaths.nodeBack(nodeId);
+    const told = this.#told.of(nodeId);
     this.#report(nodeId, objects, gone, changes, out);
+    const again = told.filter(({ owner }) => this.#deaths.has(owner));
+    this.#tellHomes(again.flatMap(({ id }) => this.#objects.get(id) ?? []), out);
   }
 
   #add(nodeId: NodeId, object: ObjectReport, changes: Changes, out: DirectoryEffect[]): void {
@@ -241,6 +250,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     changes.removed.push({ nodeId, id });
     if (entry.holders.size > 0) return;
     this.#objects.delete(id);
+    this.#told.ended(entry.home, id);
     changes.ended.push(id);
     const orphan = this.#orphans.delete(id);
     remember(this.#lost, id, { code: orphan ? "OwnerDiedError" : "ObjectLostError", reason }, LOST_KEPT);
@@ -345,6 +355,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
       const entry = this.#objects.get(id);
       if (entry === undefined) continue;
       this.#objects.delete(id);
+      this.#told.ended(entry.home, id);
       changes.ended.push(id);
       for (const nodeId of entry.holders) {
         this.#unlist(nodeId, id);
@@ -361,6 +372,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     const why = `node ${nodeId}, which held its last copy, died: ${reason}`;
     for (const id of [...this.#byNode.get(nodeId) ?? []]) this.#drop(id, nodeId, why, changes, out);
     this.#waiters.forgetNode(nodeId);
+    this.#told.homeDied(nodeId);
     const orphaned = [...this.#objects.values()].filter((entry) => entry.home === nodeId).map((entry) =>
       entry.id
     );
@@ -389,7 +401,10 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
       if (list === undefined) perHome.set(home, [{ id, owner }]);
       else list.push({ id, owner });
     }
-    for (const [home, objects] of perHome) out.push({ type: "ownerless", home, objects });
+    for (const [home, objects] of perHome) {
+      this.#told.told(home, objects);
+      out.push({ type: "ownerless", home, objects });
+    }
   }
 
   #sweep(nowMs: number, out: DirectoryEffect[]): void {

@@ -276,6 +276,35 @@ describe("deaths", () => {
     expect(typesOf(bench.report(N3, [{ owner, primary: false }]))).toEqual(["persistObjects"]);
   });
 
+  test("a home that connects again is told again of what still lies somewhere: it may not have heard", () => {
+    const bench = new Bench();
+    const owner = "d-1" as ProcessId;
+    bench.report(N2, [{ owner }, { id: O2, owner }]);
+    bench.step({ type: "ownerDied", owner, reason: "it crashed" });
+    bench.after(OWNER_GRACE_MS);
+    bench.step({ type: "freeObjects", ids: [O2] });
+    const again = bench.step({ type: "nodeReported", nodeId: N1, objects: [] });
+    expect(again).toEqual([{ type: "ownerless", home: N1, objects: [{ id: O1, owner }] }]);
+    expect(bench.step({ type: "nodeReported", nodeId: N1, objects: [] })).toEqual(again);
+    expect(bench.step({ type: "nodeReported", nodeId: N3, objects: [] })).toEqual([]);
+    bench.step({ type: "ownerLives", owner });
+    expect(bench.step({ type: "nodeReported", nodeId: N1, objects: [] })).toEqual([]);
+  });
+
+  test("a home that died is not told again as another incarnation, nor of what was lost", () => {
+    const bench = new Bench();
+    const owner = "d-1" as ProcessId;
+    bench.report(N2, [{ owner }]);
+    bench.report(N3, [{ id: O2, owner }]);
+    bench.step({ type: "ownerDied", owner, reason: "it crashed" });
+    bench.after(OWNER_GRACE_MS);
+    bench.report(N3, [], [O2]);
+    const again = bench.step({ type: "nodeReported", nodeId: N1, objects: [] });
+    expect(again).toMatchObject([{ objects: [{ id: O1 }] }]);
+    bench.step({ type: "nodeDied", nodeId: N1, reason: "silent" });
+    expect(bench.step({ type: "nodeReported", nodeId: N1, objects: [] })).toEqual([]);
+  });
+
   test("no home is told when it died too, when the owner lives after all, or when the object was freed", () => {
     const bench = new Bench();
     const owner = "d-1" as ProcessId;

@@ -211,6 +211,7 @@ export class SimAgent {
   die(silentMs: number): void {
     if (!this.host.alive) return;
     this.#world.network.kill(this.host, silentMs);
+    this.#world.ended.add(this.nodeId);
     for (const worker of this.#workers.values()) worker.die();
     for (const driver of this.drivers.values()) driver.vanish();
     this.#workers.clear();

@@ -324,12 +324,13 @@ export class SimObjects {
     const arrived = (object: Fetched): void => {
       if (!this.#agent.host.alive || incoming.transfers.get(node) !== transfer) return;
       incoming.transfers.delete(node);
-      if (object !== null && "holders" in object) {
+      if (object === null || object === "unreachable") {
+        const absent = object === null;
+        return this.step({ type: "fetchFailed", id, node, absent, message: "it is out of reach" });
+      }
+      if ("holders" in object) {
         const to = object.holders.filter((holder) => holder !== this.#agent.nodeId);
         return this.step({ type: "referred", id, node, to });
-      }
-      if (object === null) {
-        return this.step({ type: "fetchFailed", id, node, absent: true, message: "not there" });
       }
       incoming.received += range?.length ?? incoming.bytes;
       if (incoming.received < incoming.bytes) return this.step({ type: "fetched", id, node });

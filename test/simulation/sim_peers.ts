@@ -46,8 +46,8 @@ type FromPeer =
   | { readonly kind: "counted"; readonly id: number }
   | { readonly kind: "fetched"; readonly id: number; readonly answer: Fetched };
 
-/** The object, who should be asked instead, or null: it is not there. */
-export type Fetched = ObjectReport | { readonly holders: readonly NodeId[] } | null;
+/** The object, who should be asked instead, or null: it is not there; or nobody answered. */
+export type Fetched = ObjectReport | { readonly holders: readonly NodeId[] } | "unreachable" | null;
 
 interface Outgoing {
   readonly channel: Channel;
@@ -88,7 +88,7 @@ export class SimPeers {
 
   fetch(nodeId: NodeId, object: ObjectId, insists: boolean, fetched: (answer: Fetched) => void): void {
     const peer = this.#open(nodeId);
-    if (peer === null) return this.#world.loop.after(1, () => fetched(null));
+    if (peer === null) return this.#world.loop.after(1, () => fetched("unreachable"));
     const id = this.#next++;
     peer.fetches.set(id, fetched);
     peer.channel.send({ kind: "fetch", id, object, insists } satisfies ToPeer);
@@ -166,7 +166,7 @@ export class SimPeers {
     channel.onClose = () => {
       this.#outgoing.delete(nodeId);
       this.#agent.step({ type: "peerLost", nodeId, direction: "outgoing" });
-      for (const fetched of peer.fetches.values()) fetched(null);
+      for (const fetched of peer.fetches.values()) fetched("unreachable");
       for (const counted of peer.counts.values()) counted(false);
     };
     return peer;

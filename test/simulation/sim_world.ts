@@ -59,6 +59,8 @@ export class SimWorld {
   readonly disturbances: Disturbance[] = [];
   /** Nodes of which an incarnation was declared dead. */
   readonly fallen: Set<NodeId> = new Set();
+  /** Nodes of which an incarnation really ended, with all that lay there. The head may not have noticed. */
+  readonly ended: Set<NodeId> = new Set();
   /** An actor that holds a CPU for life has been created. */
   cpuActor: boolean = false;
   /** While true, processes crash and things fail by chance. */

@@ -62,9 +62,20 @@ export class TaskLedger {
     if (code.startsWith("Object") || code === "OwnerDiedError") {
       // A store that is full for long is not the machines' fault.
       if (fallen.size > 0 || code === "ObjectStoreFullError") return;
+      // A head that was away itself may take longer to see a death than a pull tries to reach the dead.
+      if (code === "ObjectLostError" && this.#lostIts(task)) return;
       this.#world.fail(`${task.taskId} has lost an argument although no node died: ${code} ${message}`);
     }
     if (code === "PlacementGroupRemovedError" && strategy.type === "group") return;
     this.#world.fail(`${task.taskId} is refused with ${code}: ${message}`);
+  }
+
+  /** Whether an argument was made on a node that ended, and lies nowhere now. */
+  #lostIts({ storedArgs }: SimTask): boolean {
+    const { ended, agents } = this.#world;
+    const living = [...agents.values()].filter(({ host }) => host.alive);
+    return storedArgs.some(({ id, at }) =>
+      at !== undefined && ended.has(at) && !living.some(({ store }) => store.table.get(id) !== undefined)
+    );
   }
 }

@@ -300,11 +300,11 @@ export class Leases {
     }
   }
 
-  #pull({ key, args, taskId }: EffectOf<"pullArguments">): void {
+  #pull({ key, args, taskId, depth }: EffectOf<"pullArguments">): void {
     const { store, tracer } = this.#parts;
     const ids = args.map(({ id }) => id);
     tracer.argumentsOf(key, taskId, ids);
-    store.pinArguments(key, args).then(
+    store.pinArguments(key, args, depth).then(
       () => this.step({ type: "argumentsReady", key }),
       (error: Error) =>
         this.step({ type: "argumentsFailed", key, code: codeOf(error), message: error.message }),

@@ -510,8 +510,8 @@ export class SimAgent {
     });
   }
 
-  #pull({ key, args }: EffectOf<"pullArguments">): void {
-    this.store.pinArguments(key, args, (problem) => {
+  #pull({ key, args, depth }: EffectOf<"pullArguments">): void {
+    this.store.pinArguments(key, args, depth, (problem) => {
       if (problem === null) return this.step({ type: "argumentsReady", key });
       this.step({ type: "argumentsFailed", key, code: problem.code, message: problem.message });
     });

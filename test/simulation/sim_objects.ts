@@ -122,12 +122,21 @@ export class SimObjects {
   }
 
   /** Brings a lease's arguments here, and pins them until they are released. */
-  pinArguments(key: string, args: readonly ArgumentRef[], done: Done): void {
+  pinArguments(key: string, args: readonly ArgumentRef[], depth: number, done: Done): void {
     const local = new Set(args.map(({ id }) => id).filter((id) => this.isLocal(id)));
     const lease = leaseKey(key);
     this.#waiters.set(lease, done);
     const objects = args.map(({ id, home, at }) => ({ id, home, at: at ?? this.references.madeAt(id) }));
-    this.step({ type: "wanted", key: lease, purpose: "argument", fetch: true, bundle: true, objects, local });
+    this.step({
+      type: "wanted",
+      key: lease,
+      purpose: "argument",
+      fetch: true,
+      bundle: true,
+      objects,
+      local,
+      depth,
+    });
   }
 
   releaseArguments(key: string): void {

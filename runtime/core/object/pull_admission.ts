@@ -103,7 +103,8 @@ export class Admission {
     // Objects that are here and will be pinned: the store counts them as evictable until it performs these effects.
     let pinningBytes = 0;
     let blocked = false;
-    let argumentsBlocked = false;
+    // Arguments of tasks of this depth, and of those above, wait for some that came first.
+    let blockedDepth = -1;
     for (const bundle of waiting) {
       // Of several objects that were evicted at once the first is reported: what is gone cannot be pinned.
       if (bundle.pins && !this.#isHere(bundle)) continue;
@@ -114,7 +115,10 @@ export class Admission {
         actions.giveUp(bundle, effects);
         continue;
       }
-      if (sizes !== null && (argumentsBlocked ||= !this.#quota.fits(sizes))) continue;
+      if (sizes !== null && (bundle.depth <= blockedDepth || !this.#quota.fits(sizes, bundle.depth))) {
+        blockedDepth = Math.max(blockedDepth, bundle.depth);
+        continue;
+      }
       // What takes no room never waits behind what does.
       if (blocked && need() > 0) continue;
       while (need() > room() && this.#setBackFor(bundle, effects, actions));
@@ -122,7 +126,7 @@ export class Admission {
       if (blocked && need() > 0) continue;
       pinningBytes += this.#evictableBytes(bundle);
       bundle.admitted = true;
-      if (sizes !== null) this.#quota.take(bundle.key, sizes);
+      if (sizes !== null) this.#quota.take(bundle.key, sizes, bundle.depth);
       if (bundle.missing.size === 0) complete.push(bundle);
       this.#candidates.delete(bundle);
       this.#unpinned.delete(bundle);

@@ -131,6 +131,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       fetch: event.fetch,
       pins: event.bundle,
       sequence: this.#sequence++,
+      depth: event.depth ?? 0,
       missing: new Map(),
       here: new Map(),
       admitted: false,

@@ -52,6 +52,8 @@ export interface Bundle {
   /** Whether it holds on to what is here while it is admitted, and when it is ready. */
   readonly pins: boolean;
   readonly sequence: number;
+  /** See PullEvent. */
+  readonly depth: number;
   /** What is not here yet. */
   readonly missing: Map<ObjectId, Pull>;
   readonly here: Map<ObjectId, NodeId>;

@@ -28,6 +28,8 @@ export type PullEvent =
     readonly bundle: boolean;
     readonly objects: readonly WantedObject[];
     readonly local: ReadonlySet<ObjectId>;
+    /** Of arguments: how deep their task is among those that wait for each other. Default 0. */
+    readonly depth?: number;
   }
   /** What was pinned under this key no longer counts against what arguments may hold. */
   | { readonly type: "released"; readonly key: string }

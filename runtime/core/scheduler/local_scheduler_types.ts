@@ -221,6 +221,8 @@ export type LocalSchedulerEffect =
     readonly key: string;
     readonly taskId: TaskId;
     readonly args: readonly ArgumentRef[];
+    /** The task's, among those that wait for each other. */
+    readonly depth: number;
   }
   | { readonly type: "releaseArguments"; readonly key: string }
   /** Its task waits for others: its arguments, pinned as before, no longer keep those of others out. */

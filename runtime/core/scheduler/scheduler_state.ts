@@ -143,8 +143,8 @@ export class SchedulerState {
     if (entry.argumentsReady) return this.enqueue(entry);
     this.dequeue(entry);
     entry.phase = "pulling";
-    const { taskId, args } = entry.request;
-    this.emit({ type: "pullArguments", key: entry.key, taskId, args });
+    const { taskId, args, depth } = entry.request;
+    this.emit({ type: "pullArguments", key: entry.key, taskId, args, depth });
   }
 
   enqueue(entry: PendingRequest): void {

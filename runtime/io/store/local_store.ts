@@ -280,7 +280,7 @@ export class LocalStore implements ObjectStore {
     return this.#space.table.get(id)?.resident === true;
   }
 
-  async pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void> {
+  async pinArguments(key: string, args: readonly ArgumentRef[], depth: number = 0): Promise<void> {
     const local = new Set(args.map(({ id }) => id).filter((id) => this.isLocal(id)));
     for (const id of local) {
       this.#host.step?.({ name: "local", id, purpose: "argument", detail: "is on this node" });
@@ -293,6 +293,7 @@ export class LocalStore implements ObjectStore {
         bundle: true,
         objects: args.map((arg) => this.#wanted(arg)),
         local,
+        depth,
       }, { ready: resolve, failed: reject });
     });
   }

@@ -106,6 +106,7 @@ export class ObjectPulls {
       readonly bundle: boolean;
       readonly objects: readonly WantedObject[];
       readonly local: ReadonlySet<ObjectId>;
+      readonly depth?: number;
     },
     waiter: PullWaiter,
   ): void {

@@ -169,8 +169,8 @@ export interface ObjectStore {
   memory(id: ObjectId | ActorId | null): NodeObject[];
   readonly pulls: PullsView;
 
-  /** Brings a lease's arguments here, all or none, and pins them until releaseArguments of the same key. */
-  pinArguments(key: string, args: readonly ArgumentRef[]): Promise<void>;
+  /** Brings a lease's arguments here, all or none, and pins them until releaseArguments of the same key. `depth`: its task's. */
+  pinArguments(key: string, args: readonly ArgumentRef[], depth?: number): Promise<void>;
   /** They stay pinned, but no longer count against what arguments may hold: their task waits for others. */
   argumentsLent(key: string): void;
   /** Also cancels a pinArguments that is under way. Idempotent. */

@@ -47,6 +47,7 @@ interface Wanted {
   fetch?: boolean;
   bundle?: boolean;
   local?: (number | string)[];
+  depth?: number;
 }
 const want = (key: string, ids: (number | string)[], options: Wanted = {}) =>
   step({
@@ -57,6 +58,7 @@ const want = (key: string, ids: (number | string)[], options: Wanted = {}) =>
     bundle: options.bundle ?? options.purpose === "argument",
     objects: ids.map((id) => ({ id: o(id), home: b })),
     local: new Set((options.local ?? []).map(o)),
+    ...(options.depth !== undefined && { depth: options.depth }),
   });
 const located = (n: number | string, bytes = MB, nodes = [b]) =>
   step({ type: "located", id: o(n), nodes, bytes });
@@ -397,6 +399,21 @@ test("arguments hold no more than their share together, an object of several lea
     { type: "pin", key: "l4", id: o(3) },
     { type: "ready", key: "l4" },
   ]);
+});
+
+test("a deeper task's arguments pass the share where nothing as deep holds any: others may wait for what its parent keeps", () => {
+  for (const n of [1, 2, 3]) evictable.set(o(n), 60 * MB);
+  roomBytes = 1_000 * MB;
+  const local = [1, 2, 3];
+  const keys = (depth: number, key: string, n: number) =>
+    want(key, [n], { purpose: "argument", local, depth }).filter(({ type }) => type === "ready");
+  expect(keys(1, "l1", 1)).toEqual([{ type: "ready", key: "l1" }]);
+  expect(keys(1, "l2", 2)).toEqual([]);
+  expect(keys(0, "l3", 2)).toEqual([]);
+  expect(keys(2, "child", 2)).toEqual([{ type: "ready", key: "child" }]);
+  // One a depth: the next one waits for it.
+  expect(keys(2, "sibling", 3)).toEqual([]);
+  expect(step({ type: "released", key: "child" }).at(-1)).toEqual({ type: "ready", key: "sibling" });
 });
 
 test("a get takes the room of a lease's arguments, which come back later", () => {

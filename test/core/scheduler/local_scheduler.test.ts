@@ -336,7 +336,7 @@ describe("arguments", () => {
   test("arguments that are here are pinned before the grant and released after it", () => {
     const scene = new Scene().workers(1);
     assert.deepEqual(scene.request({ args: [ARGUMENT] }), [
-      { type: "pullArguments", key: "d-1/r1", taskId: "t-1-1", args: [ARGUMENT] },
+      { type: "pullArguments", key: "d-1/r1", taskId: "t-1-1", args: [ARGUMENT], depth: 0 },
     ]);
     assert.deepEqual(grants(scene.send({ type: "argumentsReady", key: "d-1/r1" })), ["d-1/r1 on w-1"]);
     assert.deepEqual(scene.giveBack("l1"), [{ type: "releaseArguments", key: "d-1/r1" }]);

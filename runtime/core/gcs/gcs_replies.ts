@@ -4,7 +4,7 @@
  */
 import type { ActorId, NodeId } from "../../common/ids.ts";
 import { labelWishesOf } from "../../common/labels.ts";
-import type { ActorSpec } from "../../common/task_spec.ts";
+import type { ActorSpec, Strategy } from "../../common/task_spec.ts";
 import type { NodeMethods, NodeOrder } from "../../protocol/messages.ts";
 import type { PickRequest } from "../scheduler/pick_request.ts";
 import type { NodeManager } from "./node_manager.ts";
@@ -78,7 +78,11 @@ export function replyPicked(
 
 /** The placement of one incarnation of an actor. */
 export function actorPick(spec: ActorSpec, incarnation: number): PickRequest {
-  const { actorId, jobId, className, placementResources, resources, strategy, args } = spec;
+  const { actorId, jobId, className, placementResources, resources, args } = spec;
+  // A light actor uses nothing that is counted: they would all go where the first one goes.
+  const strategy: Strategy = spec.isolation === "shared" && spec.strategy.type === "hybrid"
+    ? { type: "spread" }
+    : spec.strategy;
   return {
     key: actorPickKey(actorId, incarnation),
     kind: "actor",

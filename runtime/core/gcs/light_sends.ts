@@ -13,46 +13,53 @@ import { send } from "./gcs_replies.ts";
 
 /** Actors of one message: it stays well below what a frame holds. */
 const BATCH_MAX = 2_000;
-/** Open batches that a new actor is compared with, the last ones: most are like the one before. */
+/** Open batches of its node that a new actor is compared with, the last ones: most are like the one before. */
 const COMPARED = 8;
 
 type Start = Of<ActorEffect, "startActor">;
 type Stop = Of<ActorEffect, "stopActor">;
 
-interface Starts {
-  readonly nodeId: NodeId;
-  readonly orders: Start[];
-}
-interface Statuses {
-  readonly nodeId: NodeId;
-  readonly statuses: ActorStatus[];
+/** What each node is told of one kind, in batches. */
+class Batches<T> {
+  readonly #byNode: Map<NodeId, T[][]> = new Map();
+  readonly #areAlike: (one: T, other: T) => boolean;
+
+  constructor(areAlike: (one: T, other: T) => boolean) {
+    this.#areAlike = areAlike;
+  }
+
+  add(nodeId: NodeId, item: T): void {
+    const batches = this.#byNode.get(nodeId) ?? [];
+    this.#byNode.set(nodeId, batches);
+    const open = batches.slice(-COMPARED).find((batch) =>
+      batch.length < BATCH_MAX && this.#areAlike(batch[0]!, item)
+    );
+    if (open === undefined) batches.push([item]);
+    else open.push(item);
+  }
+
+  /** All of them, which are none afterwards. */
+  *take(): Generator<[NodeId, T[]]> {
+    for (const [nodeId, batches] of this.#byNode) for (const batch of batches) yield [nodeId, batch];
+    this.#byNode.clear();
+  }
 }
 
 /** See the module's header. */
 export class LightSends {
-  #stops: Stop[][] = [];
-  #starts: Starts[] = [];
-  #statuses: Statuses[] = [];
+  /** Why each of them ends is the head's to say: those with the same code share a message. */
+  readonly #stops: Batches<Stop> = new Batches((one, other) =>
+    one.graceful === other.graceful && one.cause.code === other.cause.code
+  );
+  readonly #starts: Batches<Start> = new Batches((one, other) => haveCommonSpec(one.spec, other.spec));
+  readonly #statuses: Batches<ActorStatus> = new Batches(areAlike);
 
   start(order: Start): void {
-    const { nodeId, spec } = order;
-    const batch = this.#starts.slice(-COMPARED).find((each) =>
-      each.nodeId === nodeId && each.orders.length < BATCH_MAX && haveCommonSpec(each.orders[0]!.spec, spec)
-    );
-    if (batch === undefined) this.#starts.push({ nodeId, orders: [order] });
-    else batch.orders.push(order);
+    this.#starts.add(order.nodeId, order);
   }
 
-  /** Why each of them ends is the head's to say: those with the same code share a message. */
   stop(order: Stop): void {
-    const batch = this.#stops.slice(-COMPARED).find((orders) => {
-      const first = orders[0]!;
-      return first.nodeId === order.nodeId && orders.length < BATCH_MAX &&
-        first.graceful === order.graceful &&
-        first.cause.code === order.cause.code;
-    });
-    if (batch === undefined) this.#stops.push([order]);
-    else batch.push(order);
+    this.#stops.add(order.nodeId, order);
   }
 
   /** The states of others leave as they are. */
@@ -60,42 +67,30 @@ export class LightSends {
     // An error's bytes ride with a message of its own.
     const isBatched = status.shared === true && status.hasErrorValue !== true;
     for (const nodeId of nodes) {
-      if (isBatched) this.#publish(nodeId, status);
+      if (isBatched) this.#statuses.add(nodeId, status);
       else send(nodeId, "actorStatus", { status }, true, out);
     }
   }
 
-  #publish(nodeId: NodeId, status: ActorStatus): void {
-    const batch = this.#statuses.slice(-COMPARED).find((each) =>
-      each.nodeId === nodeId && each.statuses.length < BATCH_MAX && areAlike(each.statuses[0]!, status)
-    );
-    if (batch === undefined) this.#statuses.push({ nodeId, statuses: [status] });
-    else batch.statuses.push(status);
-  }
-
   /** The end of a step, or its answer. */
   flush(out: GcsEffect[]): void {
-    if (this.#starts.length + this.#stops.length + this.#statuses.length === 0) return;
-    for (const orders of this.#stops) {
-      const { nodeId, graceful, cause } = orders[0]!;
+    for (const [nodeId, orders] of this.#stops.take()) {
+      const { graceful, cause } = orders[0]!;
       const actors = orders.map(({ actorId, incarnation }) => [actorId, incarnation] as const);
       send(nodeId, "stopActors", { actors, graceful, cause }, true, out);
     }
-    for (const { nodeId, orders } of this.#starts) {
+    for (const [nodeId, orders] of this.#starts.take()) {
       const specs: ActorSpec[] = orders.map(({ spec }) => spec);
       const incarnations = orders.map(({ incarnation }) => incarnation);
       const restarted = orders.map((order) => order.restarted);
       // Whoever sends it knows the arguments.
       send(nodeId, "startActors", { ...packSpecs(specs), argBytes: [], incarnations, restarted }, true, out);
     }
-    for (const { nodeId, statuses } of this.#statuses) {
+    for (const [nodeId, statuses] of this.#statuses.take()) {
       const { actorId: _id, incarnation: _incarnation, ...common } = statuses[0]!;
       const actors = statuses.map(({ actorId, incarnation }) => [actorId, incarnation] as const);
       send(nodeId, "actorStatuses", { common, actors }, true, out);
     }
-    this.#stops = [];
-    this.#starts = [];
-    this.#statuses = [];
   }
 }
 

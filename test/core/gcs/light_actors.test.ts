@@ -1,6 +1,6 @@
 /** Light actors in the GCS: what a node is told of many is one message, and each is still judged by its own rules. */
 import { describe, expect, test } from "bun:test";
-import type { ActorId } from "../../../runtime/common/ids.ts";
+import type { ActorId, NodeId } from "../../../runtime/common/ids.ts";
 import type { ActorSpec, DeathCause } from "../../../runtime/common/task_spec.ts";
 import { Gcs } from "../../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent, Of } from "../../../runtime/core/gcs/gcs_events.ts";
@@ -69,6 +69,18 @@ describe("creation", () => {
       params: { common: { state: "ALIVE", shared: true }, actors: { length: 500 } },
     }]);
     expect(new Set(bench.states())).toEqual(new Set(["ALIVE"]));
+  });
+
+  test("they are spread over the nodes, each of which gets one order", () => {
+    const bench = new Bench();
+    const nodes = Array.from({ length: 11 }, (_, n) => `n-more${n}` as NodeId);
+    for (const [n, nodeId] of nodes.entries()) {
+      const said = registration({ nodeId });
+      bench.step({ type: "registerNode", requestId: `reg${n}`, connection: n + 2, registration: said });
+    }
+    const orders = sendsOf(bench.create(600)).filter(({ method }) => method === "startActors");
+    expect(orders.map(({ nodeId }) => nodeId).sort()).toEqual([N1, ...nodes].sort());
+    for (const { params } of orders) expect(params).toMatchObject({ incarnations: { length: 50 } });
   });
 
   test("a batch that is sent again makes nobody twice", () => {

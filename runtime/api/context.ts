@@ -4,7 +4,7 @@
  */
 import type { ActorHandle, RuntimeContext } from "../common/public_types.ts";
 import { fromUnits } from "../common/resources.ts";
-import { infoOf } from "../io/core_worker/actors.ts";
+import { infoOf } from "../io/core_worker/handle_info.ts";
 import { MobulaError } from "../common/errors.ts";
 import { currentCoreWorker } from "../io/core_worker/current.ts";
 import { PlacementGroup } from "../io/core_worker/placement_group.ts";

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   ActorDiedError,
+  type ActorHandle,
   availableResources,
   get,
   getActor,
@@ -53,6 +54,10 @@ const Counter = remote(
   },
 );
 type CounterMethods = { increment(): number; pid(): number };
+const use = remote(async (counter: ActorHandle<CounterMethods>) => await get(counter.increment.remote()));
+const pass = remote(async ({ counter }: { counter: ActorHandle<CounterMethods> }) =>
+  await get(use.remote(counter))
+);
 
 /** What a driver of its own prints, as JSON. It finds the cluster by address and token alone. */
 async function otherDriver<T>(args: string[], namespace?: string): Promise<T> {
@@ -149,6 +154,16 @@ describe("names", () => {
     const next = Shared.remote();
     expect(await get(next.pid.remote())).not.toBe(pidA);
     await kill(next);
+  });
+
+  test("a handle that leaves while its name is looked up stands for the actor that has the name", async () => {
+    const One = Counter.options({ name: "passed-on", getIfExists: true });
+    const first = One.remote();
+    expect(await get(use.remote(first))).toBe(1);
+    expect(await get(use.remote(One.remote()))).toBe(2);
+    expect(await get(pass.remote({ counter: One.remote() }))).toBe(3);
+    expect(await get(first.increment.remote())).toBe(4);
+    await kill(first);
   });
 
   test("NAME-11 many rounds of get-or-create, from here and from a task, give no error", async () => {

@@ -25,7 +25,7 @@ import { checkGroup } from "./concurrency_groups.ts";
 import type { CoreContext } from "./core_context.ts";
 import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
-import type { HandleInfo } from "./handle_info.ts";
+import { type HandleInfo, infoOf, isItself } from "./handle_info.ts";
 import { HostLinks } from "./host_links.ts";
 import { ConsecutiveIds, type CreatedFrom, type LightCreation, LightCreations } from "./light_creations.ts";
 import type { MethodInfo } from "./own_call.ts";
@@ -110,9 +110,9 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
   /** Where the creation of an actor stands that this process has not been answered; null for any other one. */
   explainCreation(actorId: ActorId): CallFacts | null {
     for (const client of this.#busy) {
-      if (client.info.actorId !== actorId || !client.isCreating) continue;
-      const args = client.args!;
-      const { createdMs: submittedMs } = client.making!;
+      const { args, making } = client;
+      if (client.info.actorId !== actorId || !client.isCreating || args === null || making === null) continue;
+      const { createdMs: submittedMs } = making;
       const stage: CallStage = args.isReady ? { at: "head" } : { at: "arguments", missing: missingOf(args) };
       return { name: client.info.className, submittedMs, attempt: 0, stage };
     }
@@ -152,6 +152,9 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       maxTaskRetries: options.maxTaskRetries ?? 0,
       ...(options.checkpointEvery !== undefined && { checkpointEvery: options.checkpointEvery }),
       maxPendingCalls: options.maxPendingCalls ?? -1,
+      ...(options.getIfExists && isNamed && {
+        lookedUp: { name: options.name!, namespace: options.namespace ?? null },
+      }),
       counted: !isNamed && options.lifetime !== "detached",
     };
     const client = this.#newClient(info);
@@ -227,6 +230,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
+      else if (client.info.lookedUp !== undefined) client.info = isItself(client.info);
       core.link.notify("watchActor", { actorId: result.actorId });
     } catch (error) {
       args.release();
@@ -328,6 +332,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
   /** A handle for an actor that came from elsewhere: inside a value, or by name. */
   handleOf(info: HandleInfo): ActorHandle {
     let client = this.#clients.of(info.actorId)[0];
+    if (client === undefined && info.lookedUp !== undefined) client = this.#lookUp(info);
     if (client === undefined) {
       client = this.#newClient(info);
       this.#count(client, false);
@@ -336,6 +341,32 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       this.#core.link.notify("watchActor", { actorId: info.actorId, owner });
     }
     return makeHandle(client, this);
+  }
+
+  /** The sender's call waited until the name was there. */
+  #lookUp(info: HandleInfo): ActorClient {
+    const client = this.#newClient(info);
+    client.isCreating = true;
+    client.making = { createdMs: this.#core.nowMs(), done: this.#find(client) };
+    this.busyChanged(client);
+    return client;
+  }
+
+  async #find(client: ActorClient): Promise<void> {
+    const { identity, link } = this.#core;
+    const { name, namespace } = client.info.lookedUp!;
+    try {
+      const { result } = await link.request("getActor", { name, namespace: namespace ?? identity.namespace });
+      if (result.spec.actorId !== client.info.actorId) this.#adopt(client, result.spec);
+      else client.info = isItself(client.info);
+      link.notify("watchActor", { actorId: client.info.actorId });
+    } catch (error) {
+      client.creationFailed(error as Error);
+    } finally {
+      client.isCreating = false;
+      client.making = null;
+      this.busyChanged(client);
+    }
   }
 
   async get(name: string, namespace: string | undefined): Promise<ActorHandle> {
@@ -442,23 +473,6 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     for (const client of this.#clients.takeAll()) client.close(reason);
     this.#busy.clear();
   }
-}
-
-/** A handle for an actor as the GCS knows it. */
-export function infoOf(spec: ActorSpec): HandleInfo {
-  return {
-    actorId: spec.actorId,
-    home: spec.ownerNode,
-    owner: spec.owner,
-    className: spec.className,
-    methods: spec.methods as Record<string, MethodInfo>,
-    ordered: spec.maxConcurrency === 1,
-    ...(spec.concurrencyGroups && { groups: spec.concurrencyGroups }),
-    maxTaskRetries: spec.maxTaskRetries,
-    maxPendingCalls: spec.maxPendingCalls,
-    ...(spec.checkpointEvery !== undefined && { checkpointEvery: spec.checkpointEvery }),
-    counted: spec.name === "" && !spec.detached,
-  };
 }
 
 /** Neighbours in one process could use what each of them was given. */

@@ -3,6 +3,7 @@
  * @module
  */
 import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
+import type { ActorSpec } from "../../common/task_spec.ts";
 import type { MethodInfo } from "./own_call.ts";
 
 /** See the module's header. */
@@ -21,6 +22,33 @@ export interface HandleInfo {
   /** Of a durable actor that saves its state after so many calls; absent otherwise. */
   readonly checkpointEvery?: number;
   readonly maxPendingCalls: number;
+  /**
+   * Of one that was made with getIfExists, until its maker knows whether it stands for another actor: where it arrives, that is
+   * asked for. `namespace`: null for the job's own.
+   */
+  readonly lookedUp?: { readonly name: string; readonly namespace: string | null };
   /** Its handles are counted: the last one gone ends it. False for named actors. */
   readonly counted: boolean;
+}
+
+/** The name stands for the actor that was to be made. */
+export function isItself({ lookedUp: _lookedUp, ...info }: HandleInfo): HandleInfo {
+  return info;
+}
+
+/** A handle for an actor as the GCS knows it. */
+export function infoOf(spec: ActorSpec): HandleInfo {
+  return {
+    actorId: spec.actorId,
+    home: spec.ownerNode,
+    owner: spec.owner,
+    className: spec.className,
+    methods: spec.methods as Record<string, MethodInfo>,
+    ordered: spec.maxConcurrency === 1,
+    ...(spec.concurrencyGroups && { groups: spec.concurrencyGroups }),
+    maxTaskRetries: spec.maxTaskRetries,
+    maxPendingCalls: spec.maxPendingCalls,
+    ...(spec.checkpointEvery !== undefined && { checkpointEvery: spec.checkpointEvery }),
+    counted: spec.name === "" && !spec.detached,
+  };
 }

@@ -9,13 +9,12 @@ import {
   MobulaError,
   type ObjectRef,
   put,
-  release,
   remote,
   shutdown,
   TaskError,
   wait,
 } from "mobula";
-import { Signal, type SignalHandle, Tally } from "../support/actors.ts";
+import { Signal, type SignalHandle } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -198,7 +197,6 @@ test("mapTasks keeps the order of its inputs and at most so many tasks in flight
 });
 
 test("mapTasks ends with the first failure, in order", async () => {
-  const tally = Tally.remote();
   const odd = remote((n: number) => {
     if (n === 3) throw new RangeError(`bad input ${n}`);
     return n;
@@ -212,7 +210,6 @@ test("mapTasks ends with the first failure, in order", async () => {
   expect(error).toBeInstanceOf(RangeError);
   expect(error.message).toContain("bad input 3");
   expect(seen).toEqual([1, 2]);
-  release(tally);
   for (const maxInFlight of [0, 1.5, NaN]) {
     const error = await rejection(mapTasks(odd, [1], { maxInFlight }).next());
     expect(error).toBeInstanceOf(Number.isInteger(maxInFlight) ? RangeError : TypeError);

@@ -25,7 +25,7 @@ import { checkGroup } from "./concurrency_groups.ts";
 import type { CoreContext } from "./core_context.ts";
 import { explainCall, missingOf } from "./explain.ts";
 import type { FunctionRecord } from "./functions.ts";
-import { type HandleInfo, infoOf, isItself } from "./handle_info.ts";
+import { type HandleInfo, infoOf, withoutLookup } from "./handle_info.ts";
 import { HostLinks } from "./host_links.ts";
 import { ConsecutiveIds, type CreatedFrom, type LightCreation, LightCreations } from "./light_creations.ts";
 import type { MethodInfo } from "./own_call.ts";
@@ -230,7 +230,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
       const getIfExists = remoteClass.givenOptions.getIfExists ?? false;
       const { result } = await core.link.request("createActor", { spec, getIfExists }, [args.block()]);
       if (result.actorId !== client.info.actorId) this.#adopt(client, result.spec);
-      else if (client.info.lookedUp !== undefined) client.info = isItself(client.info);
+      else if (client.info.lookedUp !== undefined) client.info = withoutLookup(client.info);
       core.link.notify("watchActor", { actorId: result.actorId });
     } catch (error) {
       args.release();
@@ -358,7 +358,7 @@ export class ActorManager implements ActorRegistry, ActorSource, HandleOwner, Ru
     try {
       const { result } = await link.request("getActor", { name, namespace: namespace ?? identity.namespace });
       if (result.spec.actorId !== client.info.actorId) this.#adopt(client, result.spec);
-      else client.info = isItself(client.info);
+      else client.info = withoutLookup(client.info);
       link.notify("watchActor", { actorId: client.info.actorId });
     } catch (error) {
       client.creationFailed(error as Error);

@@ -31,8 +31,8 @@ export interface HandleInfo {
   readonly counted: boolean;
 }
 
-/** The name stands for the actor that was to be made. */
-export function isItself({ lookedUp: _lookedUp, ...info }: HandleInfo): HandleInfo {
+/** Of one whose name turned out to stand for the actor that was to be made. */
+export function withoutLookup({ lookedUp: _lookedUp, ...info }: HandleInfo): HandleInfo {
   return info;
 }
 

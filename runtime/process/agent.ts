@@ -43,6 +43,7 @@ import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { Relays } from "./agent_relays.ts";
 import { Sandbox } from "./agent_sandbox.ts";
 import { type AgentPaths, agentPaths, prepareAgentDir, resourcesOf } from "./agent_session.ts";
+import { Submissions } from "./agent_submissions.ts";
 import { Tracer } from "./agent_tracer.ts";
 import { WorkerRows } from "./agent_worker_rows.ts";
 import { type WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
@@ -215,6 +216,7 @@ export class Agent {
     }, { ...shared, workers, store, nowMs, onBundlesChanged: () => this.#heartbeats?.beatSoon() });
     this.#memory = new MemoryWatch({ nodeId, scheduler: leases.scheduler, workers, log });
     const headAddress = this.#config.headAddress;
+    const place = { config: this.#config, paths: this.#paths, token: this.#token, epoch: this.#epoch };
     const actors = new Actors({ ...shared, leases, workers, nowMs, cpus: this.#cpus });
     this.#workerRows = new WorkerRows({
       head,
@@ -255,6 +257,7 @@ export class Agent {
       heirs,
       store,
       tracer,
+      submissions: new Submissions({ nodeId, head, ...place }),
       drain: new NodeDrain({
         ...shared,
         leases,
@@ -477,7 +480,7 @@ export class Agent {
     parts?.drain.close();
     const leave = { nodeId: this.nodeId, epoch: this.#epoch, reason: this.#leaveReason };
     await this.#head.leave(leave, GOODBYE_MS);
-    await parts?.workers.close();
+    await Promise.all([parts?.workers.close(), parts?.submissions.close()]);
     parts?.leases.close();
     parts?.relays.close();
     parts?.tracer.close();

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createDashboardApp } from "../../dashboard/server/app.ts";
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth } from "../../dashboard/server/auth.ts";
+import type { JobService } from "../../dashboard/server/job_routes.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
 import { webOrigins } from "../io/environment.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
@@ -24,6 +25,7 @@ export interface HeadHttpOptions {
   readonly port: number;
   readonly sessionDir: string;
   readonly startedMs: number;
+  readonly jobs: JobService;
   readonly nodes: () => readonly NodeRow[];
   /** For connections to agents. */
   readonly tls: TlsOptions | undefined;
@@ -46,6 +48,7 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
   const { app, endStreams } = createDashboardApp({
     view,
     auth,
+    jobs: options.jobs,
     meta: { clusterId, version: VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),
     hosts: [host, reachable],

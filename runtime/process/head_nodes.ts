@@ -5,7 +5,7 @@
  */
 import type { NodeId } from "../common/ids.ts";
 import type { GcsEffect } from "../core/gcs/gcs_events.ts";
-import type { Rpc } from "../io/transport/rpc.ts";
+import type { Rpc, RpcAnswer } from "../io/transport/rpc.ts";
 import type { HeadMethods, Hello, NodeMethods } from "../protocol/messages.ts";
 import { CommitGate, type Commits } from "./commit_gate.ts";
 
@@ -93,6 +93,21 @@ export class HeadNodes {
     } catch {
       return null;
     }
+  }
+
+  /** Ask a node's agent, with the answer's bytes; null when it is not connected. Rejects with its error. */
+  async request<M extends keyof NodeMethods & string>(
+    nodeId: NodeId,
+    method: M,
+    params: NodeMethods[M]["params"],
+    timeoutMs: number,
+  ): Promise<RpcAnswer<NodeMethods[M]["result"]> | null> {
+    const connection = this.#byNode.get(nodeId);
+    const peer = connection === undefined ? undefined : this.#peers.get(connection);
+    if (peer === undefined) return null;
+    return await peer.rpc.request(method, params as never, [], { timeoutMs }) as RpcAnswer<
+      NodeMethods[M]["result"]
+    >;
   }
 
   /** End a connection, after what is queued for it. A fenced agent is told to end; one that connected anew is not. */

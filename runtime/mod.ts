@@ -25,12 +25,17 @@ export {
   getState,
   listActors,
   listJobs,
+  listNodes,
   listObjects,
   type ListOptions,
   listPlacementGroups,
   listTasks,
   listWorkers,
   nodes,
+  type StateRows,
+  summarize,
+  type SummarizeOptions,
+  type SummaryRows,
   why,
 } from "./api/state.ts";
 export {

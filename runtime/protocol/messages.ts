@@ -390,11 +390,6 @@ export interface HeadMethods
   readonly taskEvents: Method<{ batches: TaskEventBatch[] }, Record<string, never>>;
 
   readonly nodes: Method<Record<string, never>, { nodes: NodeRow[] }>;
-  /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs, placement-groups. */
-  readonly list: Method<
-    { kind: string; filters?: string[]; limit?: number; after?: string; detail?: boolean },
-    { rows: Record<string, unknown>[]; total: number }
-  >;
   readonly trace: Method<{ taskId: TaskId }, { steps: TraceStep[] }>;
   readonly clusterInfo: Method<
     Record<string, never>,

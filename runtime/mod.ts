@@ -16,6 +16,7 @@ export { Queue, type QueueOptions } from "./io/core_worker/library/queue.ts";
 export { type AcquireOptions, Semaphore, type SemaphoreOptions } from "./io/core_worker/library/semaphore.ts";
 export { runtimeContext } from "./api/context.ts";
 export { registerClass } from "./api/classes.ts";
+export { setLogOptions } from "./api/driver_output.ts";
 export {
   availableResources,
   clusterResources,
@@ -75,6 +76,7 @@ export type {
   GetOptions,
   HandleOf,
   InitOptions,
+  LogOptions,
   MethodOptions,
   ObjectRef,
   ObjectRefStream,

@@ -16,6 +16,8 @@ const ANSWER_MS = 15_000;
 /** A head that is away this long is given up. */
 const AWAY_MS = 60_000;
 const RETRY_MS = 200;
+/** After the end of a job whose node does not answer, its output is asked for so often. */
+const GONE_TRIES = 15;
 
 export type OutputSink = (stream: "stdout" | "stderr", bytes: Uint8Array) => Promise<void>;
 
@@ -77,11 +79,24 @@ export async function readOutput(
   signal?: AbortSignal,
 ): Promise<void> {
   let place = { out: 0, err: 0 };
+  let tries = 0;
   for (;;) {
     const waitMs = follow ? WAIT_MS : 0;
     const params = { submissionId, ...place, waitMs };
-    const { result, sections } = await head.request("submissionOutput", params, WAIT_MS + ANSWER_MS);
+    const answer = await head.request("submissionOutput", params, WAIT_MS + ANSWER_MS).catch(outputGone);
     signal?.throwIfAborted();
+    if (answer instanceof Error) {
+      if (!follow) throw answer;
+      const { result: { row } } = await head.request("submission", { submissionId, waitMs: 0 });
+      if (row !== null && !FINAL_STATES.has(row.state)) tries = 0;
+      else if (++tries > GONE_TRIES) {
+        process.stderr.write(`mobula: the rest of its output is lost: ${answer.message}\n`);
+        return;
+      }
+      await delay(RETRY_MS);
+      continue;
+    }
+    const { result, sections } = answer;
     if (result.dropped > 0) {
       process.stderr.write(`mobula: ${result.dropped} bytes of older output are not kept any more\n`);
     }
@@ -92,6 +107,12 @@ export async function readOutput(
     place = { out: result.out, err: result.err };
     if (result.isOver || (!follow && !hasMore)) return;
   }
+}
+
+/** The node that has the output is away; it may come back with it. Throws what is anything else. */
+function outputGone(error: Error & { code?: string }): Error {
+  if (error.code === "OutputGone") return error;
+  throw error;
 }
 
 /** Resolves with the row when it has ended. */

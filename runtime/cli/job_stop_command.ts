@@ -12,7 +12,7 @@ export const jobStopCommand: CommandDefinition = {
   name: "job stop",
   summary: "end a submitted job: SIGTERM, then SIGKILL after 3 s",
   positionals: [{ name: "ID", help: "of a submitted job, or how it begins", isRequired: true }],
-  flags: { ...COMMON_FLAGS, "no-wait": { type: "boolean", help: "do not wait for its end" } },
+  flags: { ...COMMON_FLAGS, detach: { type: "boolean", short: "d", help: "do not wait for its end" } },
   examples: [["mobula job stop job-1f3a…", "returns when all of its processes are gone"]],
   run,
 };
@@ -28,10 +28,10 @@ async function run(flags: ParsedArguments): Promise<number> {
     const { submissionId } = found;
     const hadEnded = FINAL_STATES.has(found.state);
     const { stopped } = await head.ask("stopSubmission", { submissionId });
-    const row = hadEnded || flags.isSet("no-wait") ? found : await jobEnd(patient, submissionId);
+    const row = hadEnded || flags.isSet("detach") ? found : await jobEnd(patient, submissionId);
     if (flags.isSet("json")) printJson({ stopped, job: row });
     else if (hadEnded) print(`${submissionId} has ended already: ${row.state}`);
-    else print(`${submissionId} ${flags.isSet("no-wait") ? "is being stopped" : row.state}`);
+    else print(`${submissionId} ${flags.isSet("detach") ? "is being stopped" : row.state}`);
     return 0;
   } finally {
     patient.close();

@@ -102,7 +102,12 @@ export class HeadSubmissions {
       return { result: { ...place, isOver, dropped: 0 }, sections: [] };
     }
     const params = { submissionId, out: place.out, err: place.err, waitMs: Math.min(waitMs, WAIT_MS_MAX) };
-    const answer = await this.#options.nodes.request(nodeId, "readSubmission", params, waitMs + ANSWER_MS);
+    const answer = await this.#options.nodes.request(nodeId, "readSubmission", params, waitMs + ANSWER_MS)
+      .catch((error: Error) => {
+        // The agent died, or stands still; what it says itself is passed on.
+        if (error instanceof MobulaError || error instanceof RangeError) throw error;
+        return null;
+      });
     if (answer !== null) {
       // A start order that is on its way: the agent has not heard of it.
       const isOver = answer.result.isOver && FINAL_STATES.has(this.#known(submissionId).state);

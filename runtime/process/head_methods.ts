@@ -147,6 +147,8 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
     reportWorkers: ({ workers }) => view.applyWorkers(nodeId, workers),
     reportIncoming: ({ ids }) => view.applyIncoming(nodeId, ids),
+    reportTransfers: ({ received }) => view.applyTransfers(nodeId, received),
+    reportWorkerFigures: ({ figures }) => view.workers.applyFigures(figures),
     reportActorFigures: ({ figures }) => view.applyActorFigures(figures),
     workerExited: (params) => {
       const answered = ask<Record<string, never>>((requestId) => ({

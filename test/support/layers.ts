@@ -34,6 +34,7 @@ const LAYERS: readonly (readonly [path: string, name: string])[] = [
   ["dashboard/server/", "dashboard/server"],
   ["dashboard/app/", "dashboard/app"],
   ["dashboard/api_types.ts", "dashboard/types"],
+  ["dashboard/api/", "dashboard/types"],
   ["dashboard/", "dashboard/server"],
   ["examples/", "examples"],
   ["bench/", "bench"],

@@ -65,6 +65,7 @@ export interface ObjectsDto {
   readonly bytes: number;
   /** Nodes that are alive, by id. */
   readonly stores: readonly StorePartsDto[];
+  readonly storesTotal: number;
   /** The largest first. */
   readonly groups: readonly ObjectGroupDto[];
   readonly groupsTotal: number;
@@ -77,6 +78,26 @@ export interface ObjectsDto {
   readonly losses: readonly LossDto[];
   /** Reports of objects that were left out, because there were too many. */
   readonly untracked: number;
+}
+
+/** Query `objects/one?id=`: what the head knows of one object; `holders` and the rest are asked of all nodes. */
+export interface ObjectRowDto {
+  readonly objectId: string;
+  readonly bytes: number;
+  readonly producer: string;
+  /** Those with a complete copy. */
+  readonly nodes: readonly string[];
+  /** Of `nodes`: those whose copy is on disk alone. */
+  readonly spilled: readonly string[];
+  /** Those that it is on its way to. */
+  readonly inFlight: readonly string[];
+  /** Node of the copy that must not be lost, or "". */
+  readonly primary: string;
+  readonly owner: string;
+  readonly home: string;
+  readonly isError: boolean;
+  /** Its last copy was lost; null: it never was. */
+  readonly loss: LossDto | null;
 }
 
 /** A change in an actor's life. */
@@ -152,6 +173,16 @@ export interface NodeEventDto {
     | "died"
     | "fenced";
   readonly message: string;
+}
+
+/** Query `nodes/overview`. */
+export interface NodesDto {
+  /** Living ones first. */
+  readonly nodes: readonly NodeDto[];
+  readonly nodesTotal: number;
+  readonly stores: readonly StorePartsDto[];
+  /** Of all nodes, the newest first. */
+  readonly events: readonly NodeEventDto[];
 }
 
 /** A worker process, with what it does. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createDashboardApp } from "../../dashboard/server/app.ts";
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth } from "../../dashboard/server/auth.ts";
+import type { QueryServices } from "../../dashboard/server/queries/query.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
 import { webOrigins } from "../io/environment.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
@@ -16,6 +17,8 @@ import { WebDrivers } from "./head_web.ts";
 
 export interface HeadHttpOptions {
   readonly view: ClusterView;
+  /** What queries may ask besides. */
+  readonly services: Omit<QueryServices, "view">;
   readonly token: string;
   readonly clusterId: string;
   /** The head's address for agents, HOST:PORT. */
@@ -45,6 +48,7 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
   const reachable = reachableHost(host);
   const { app, endStreams } = createDashboardApp({
     view,
+    services: options.services,
     auth,
     meta: { clusterId, version: VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),

@@ -131,7 +131,14 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
         );
       }
       checkRegistration(registration);
-      return ask((requestId) => ({ type: "registerNode", requestId, connection, registration }));
+      const answered = ask<HeadMethods["registerNode"]["result"]>((requestId) => ({
+        type: "registerNode",
+        requestId,
+        connection,
+        registration,
+      }));
+      answered.catch((error: Error) => view.nodeRefused(nodeId, error.message));
+      return answered;
     },
     unregisterNode: ({ reason }) =>
       ask((requestId) => ({ type: "unregisterNode", requestId, nodeId, epoch: hello.epoch, reason })),

@@ -150,4 +150,6 @@ export interface NodeRow {
   readonly rssBytes: number;
   readonly demand: readonly DemandRow[];
   readonly startedMs: number;
+  /** When the head last heard of it, milliseconds since the epoch. */
+  readonly heardMs: number;
 }

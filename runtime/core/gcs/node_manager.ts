@@ -496,5 +496,6 @@ function rowOf(node: NodeEntry): NodeRow {
     rssBytes: heartbeat?.rssBytes ?? 0,
     demand: heartbeat?.demand ?? [],
     startedMs: node.startedMs,
+    heardMs: node.heardMs,
   };
 }

@@ -96,6 +96,10 @@ export class ActorRows {
     }
   }
 
+  all(): Iterable<Readonly<ActorFacts>> {
+    return this.table.groups.values();
+  }
+
   /** What is kept of one; undefined for one that is not known. */
   facts(actorId: string): Readonly<ActorFacts> | undefined {
     return this.table.groups.get(actorId);

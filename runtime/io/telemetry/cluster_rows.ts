@@ -15,6 +15,8 @@ const JOBS_SHOWN = 100;
 const DEAD_NODES_MAX = 100;
 const ENDED_JOBS_MAX = 1_000;
 const WORKERS_MAX = 5_000;
+/** Kinds of waiting work of one node. */
+const DEMAND_SHOWN = 50;
 
 /** Keeps the newest `max` keys of those that ended. */
 export class EndedKeys {
@@ -42,14 +44,14 @@ export class NodeRows {
   readonly table: GroupTable<NodeRow, NodeDto> = new GroupTable({
     cap: NODES_SHOWN,
     rank: (node) => (node.state === "DEAD" ? 0 : 1e15) + node.startedMs / 1e3,
-    row: (_, node) => nodeDto(node),
+    row: (_, node) => this.#dto(node),
   });
   readonly ended: EndedKeys = new EndedKeys(DEAD_NODES_MAX);
   readonly history: NodeHistory = new NodeHistory();
 
   row(nodeId: string): NodeDto | null {
     const row = this.table.groups.get(nodeId);
-    return row === undefined ? null : nodeDto(row);
+    return row === undefined ? null : this.#dto(row);
   }
 
   /** `died` when the node died by this row; `forgotten`: a dead one that is no longer remembered. */
@@ -71,7 +73,17 @@ export class NodeRows {
   }
 
   rows(): NodeDto[] {
-    return [...this.table.groups.values()].map(nodeDto);
+    return [...this.table.groups.values()].map((row) => this.#dto(row));
+  }
+
+  #dto(row: NodeRow): NodeDto {
+    return nodeDto(row, row.state === "DEAD" && this.history.isFenced(row.nodeId));
+  }
+
+  /** What waits at one node, a row a name and shape. */
+  demand(nodeId: string): { name: string; count: number; reason: string }[] {
+    const rows = this.table.groups.get(nodeId)?.demand ?? [];
+    return rows.slice(0, DEMAND_SHOWN).map(({ name, count, reason }) => ({ name, count, reason }));
   }
 
   /** What the nodes that are alive have and use, and what they wait for. */
@@ -107,7 +119,7 @@ export class NodeRows {
   }
 }
 
-function nodeDto(node: NodeRow): NodeDto {
+function nodeDto(node: NodeRow, isFenced: boolean): NodeDto {
   return {
     nodeId: node.nodeId,
     state: node.state,
@@ -129,6 +141,8 @@ function nodeDto(node: NodeRow): NodeDto {
     cpuPercent: node.cpuPercent,
     rssBytes: node.rssBytes,
     startedMs: node.startedMs,
+    heardMs: node.heardMs,
+    isFenced,
   };
 }
 

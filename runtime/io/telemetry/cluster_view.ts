@@ -161,6 +161,13 @@ export class ClusterView implements ClusterReader {
     }
   }
 
+  /** What was declared dead asked to be a member again. */
+  nodeRefused(nodeId: string, message: string): void {
+    if (this.nodes.row(nodeId)?.state !== "DEAD") return;
+    this.nodes.history.fenced(nodeId, message, this.#now());
+    this.nodes.table.touch(nodeId);
+  }
+
   /** All worker processes of a node (HeadMethods.reportWorkers). */
   applyWorkers(nodeId: string, workers: readonly WorkerReport[]): void {
     this.workers.replace(nodeId, workers, this.#now());

@@ -1,0 +1,18 @@
+/**
+ * What the pages' queries may ask of the head, beyond the view's tables.
+ * @module
+ */
+import type { QueryServices } from "../../dashboard/server/queries/query.ts";
+import { EntityReads } from "../io/telemetry/entity_reads.ts";
+import { memoryReport } from "./head_memory.ts";
+import type { HeadServices } from "./head_methods.ts";
+import { Why } from "./head_why.ts";
+
+export function entityServices(services: HeadServices): Pick<QueryServices, "entities" | "memory" | "why"> {
+  const { view, nowMs } = services;
+  return {
+    entities: new EntityReads(view, nowMs),
+    memory: (params) => memoryReport(services, params, nowMs()),
+    why: (id) => new Why(services, nowMs).explain(id),
+  };
+}

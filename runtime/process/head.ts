@@ -34,7 +34,7 @@ import { sweepCheckpoints } from "./head_checkpoints.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
 import { HeadNodes } from "./head_nodes.ts";
-import { entityServices } from "./head_queries.ts";
+import { queryServices } from "./head_queries.ts";
 import { restoredRecords } from "./head_records.ts";
 
 /** How long a stopping head waits for its last commit, should the store be away. */
@@ -196,7 +196,7 @@ export class Head {
       if (dashboardPort !== null) {
         this.#http = await openHeadHttp({
           view: this.#view,
-          services: entityServices(this.#services),
+          services: queryServices(this.#services),
           token: this.#token,
           clusterId: this.clusterId,
           address: this.address,

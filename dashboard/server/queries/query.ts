@@ -3,6 +3,7 @@
  * @module
  */
 import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
+import type { StateReader } from "../../api/state.ts";
 import type { ClusterReader } from "../../api_types.ts";
 import type { EntityReader } from "./entities.ts";
 
@@ -15,6 +16,8 @@ export interface TelemetryAsker {
 /** What queries may read. Parts add what they need, as optional members: a test gives what it has. */
 export interface QueryServices {
   readonly view: ClusterReader;
+  /** Rows of everything, and of one id what its nodes say; the view's own rows by default. */
+  readonly state?: StateReader | undefined;
   readonly telemetry?: TelemetryAsker | undefined;
   /** Objects, actors, nodes, workers and placement groups as their pages show them. */
   readonly entities?: EntityReader | undefined;

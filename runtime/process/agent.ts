@@ -184,6 +184,7 @@ export class Agent {
         this.#incoming.tell(this.#parts?.store.pulls.all() ?? []);
         return this.#view();
       },
+      spillDir: this.#config.spillDir,
       isRegistered: () => this.#head.isUp,
       onStuck: (why) => this.#head.reconnect(why),
     });
@@ -449,7 +450,7 @@ export class Agent {
     this.#parts?.leases.step({ type: "peerLost", nodeId: peer, direction });
   }
 
-  #view(): Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes"> {
+  #view(): Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes" | "machine"> {
     const { leases: { scheduler }, store, actors } = this.#parts!;
     const usage = store.usage();
     return {

@@ -492,8 +492,8 @@ function rowOf(node: NodeEntry): NodeRow {
     workers: heartbeat?.workers ?? 0,
     leases: heartbeat?.leases ?? 0,
     memoryKills: heartbeat?.memoryKills ?? 0,
-    cpuPercent: heartbeat?.cpuPercent ?? 0,
-    rssBytes: heartbeat?.rssBytes ?? 0,
+    ...{ cpuPercent: heartbeat?.cpuPercent ?? 0, rssBytes: heartbeat?.rssBytes ?? 0 },
+    ...(heartbeat?.machine !== undefined && { machine: heartbeat.machine }),
     demand: heartbeat?.demand ?? [],
     startedMs: node.startedMs,
   };

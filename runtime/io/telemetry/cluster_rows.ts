@@ -116,6 +116,11 @@ function nodeDto(node: NodeRow): NodeDto {
     memoryKills: node.memoryKills,
     cpuPercent: node.cpuPercent,
     rssBytes: node.rssBytes,
+    memoryBytes: node.machine?.memoryBytes ?? 0,
+    netInPerSecond: node.machine?.netInPerSecond ?? 0,
+    netOutPerSecond: node.machine?.netOutPerSecond ?? 0,
+    diskBytes: node.machine?.diskBytes ?? 0,
+    diskFreeBytes: node.machine?.diskFreeBytes ?? 0,
     startedMs: node.startedMs,
   };
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import type { NodeSlots, SlotCell, SlotsDto } from "../../api/now.ts";
+import type { StateReader } from "../../api/state.ts";
 import type { ClusterReader } from "../../api_types.ts";
 import { attentionOf } from "./attention.ts";
 import type { Query } from "./query.ts";
@@ -24,13 +25,16 @@ export const NOW_QUERIES: readonly Query[] = [
       }),
     }),
   },
-  { name: "slots", run: (_, { view }) => slotsOf(view) },
+  { name: "slots", run: async (_, { view, state }) => await slotsOf(view, state ?? view.state) },
 ];
 
-function slotsOf(view: ClusterReader): SlotsDto {
-  const workers = view.list("workers", { filters: ["state!=DEAD"], limit: SLOTS_MAX });
+async function slotsOf(view: ClusterReader, state: StateReader): Promise<SlotsDto> {
+  const [workers, tasks] = await Promise.all([
+    state.list("workers", { filters: ["state!=DEAD"], limit: SLOTS_MAX }),
+    state.list("tasks", { filters: ["state=RUNNING"], limit: SLOTS_MAX }),
+  ]);
   const running = new Map<string, { name: string; taskId: string }>();
-  for (const row of view.list("tasks", { filters: ["state=RUNNING"], limit: SLOTS_MAX }).rows) {
+  for (const row of tasks.rows) {
     if (row["workerId"] === null) continue;
     running.set(String(row["workerId"]), { name: String(row["name"]), taskId: String(row["taskId"]) });
   }

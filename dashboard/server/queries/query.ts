@@ -2,6 +2,7 @@
  * What a read endpoint is: a named query over the cluster, asked once over HTTP or watched over the page's live stream.
  * @module
  */
+import type { StateReader } from "../../api/state.ts";
 import type { ClusterReader } from "../../api_types.ts";
 
 /** Who answers for the tasks: the process that keeps all attempts. */
@@ -13,6 +14,8 @@ export interface TelemetryAsker {
 /** What queries may read. Parts add what they need, as optional members: a test gives what it has. */
 export interface QueryServices {
   readonly view: ClusterReader;
+  /** Rows of everything, and of one id what its nodes say; the view's own rows by default. */
+  readonly state?: StateReader | undefined;
   readonly telemetry?: TelemetryAsker | undefined;
 }
 

@@ -7,6 +7,7 @@ import type { NodeId } from "../common/ids.ts";
 import type { GcsEffect } from "../core/gcs/gcs_events.ts";
 import type { Rpc, RpcAnswer } from "../io/transport/rpc.ts";
 import type { HeadMethods, Hello, NodeMethods } from "../protocol/messages.ts";
+import type { JobNodeMethods } from "../protocol/submission_messages.ts";
 import { CommitGate, type Commits } from "./commit_gate.ts";
 
 export type NodeRpc = Rpc<HeadMethods, NodeMethods>;
@@ -76,6 +77,18 @@ export class HeadNodes {
       // Acknowledged on arrival. When the connection breaks first, the node's registration tells what became of it.
       peer.rpc.request("startActor", effect.params, sections).catch(() => undefined);
     });
+  }
+
+  /** An order about a submitted job, after the commit. Without a connection it is dropped: it is given again. */
+  order<M extends keyof JobNodeMethods & string>(
+    nodeId: NodeId,
+    method: M,
+    params: JobNodeMethods[M]["params"],
+  ): void {
+    const connection = this.#byNode.get(nodeId);
+    const peer = connection === undefined ? undefined : this.#peers.get(connection);
+    if (peer === undefined) return;
+    this.#gates.get(peer.number)!.pass(true, () => peer.rpc.notify(method, params as never));
   }
 
   /** Ask a node's agent, for people; null when it does not answer in time. */

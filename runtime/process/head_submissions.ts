@@ -37,7 +37,7 @@ const ANSWER_MS = 10_000;
 export interface HeadSubmissionsOptions {
   readonly store: GcsStore;
   readonly restored: readonly StoredSubmission[];
-  readonly nodes: Pick<HeadNodes, "send" | "request">;
+  readonly nodes: Pick<HeadNodes, "order" | "request">;
   readonly members: Pick<NodeManager, "rows" | "facts" | "state">;
   readonly nowMs: () => number;
 }
@@ -210,20 +210,12 @@ export class HeadSubmissions {
         case "forget":
           store.write({ table: "submissions", remove: [effect.submissionId] });
           break;
-        case "start": {
-          const { nodeId, spec } = effect;
-          nodes.send(
-            { type: "send", nodeId, method: "startSubmission", params: { spec }, afterCommit: true },
-            [],
-          );
+        case "start":
+          nodes.order(effect.nodeId, "startSubmission", { spec: effect.spec });
           break;
-        }
-        case "end": {
-          const { nodeId, submissionId } = effect;
-          const params = { submissionId };
-          nodes.send({ type: "send", nodeId, method: "endSubmission", params, afterCommit: true }, []);
+        case "end":
+          nodes.order(effect.nodeId, "endSubmission", { submissionId: effect.submissionId });
           break;
-        }
         case "refused":
           throw new MobulaError(effect.reason, { code: effect.code });
         default:

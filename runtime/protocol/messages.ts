@@ -447,7 +447,7 @@ export interface NodeMethods extends NodeQuestions, GroupNodeMethods, JobNodeMet
 }
 
 /** Orders and news: what the GCS sends. */
-export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
+export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions | keyof JobNodeMethods>;
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ export class HeadNodes {
     const connection = this.#byNode.get(nodeId);
     const peer = connection === undefined ? undefined : this.#peers.get(connection);
     if (peer === undefined) return;
-    this.#gates.get(peer.number)!.pass(true, () => peer.rpc.notify(method, params as never));
+    this.#gates.get(peer.number)!.pass(true, () => void peer.rpc.notify(method, params as never));
   }
 
   /** Ask a node's agent, for people; null when it does not answer in time. */

@@ -21,8 +21,12 @@ export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   "job show": async () => (await import("./job_status_command.ts")).jobShowCommand,
   drain: async () => (await import("./drain_command.ts")).drainCommand,
   ls: async () => (await import("./ls_command.ts")).lsCommand,
+  summary: async () => (await import("./summary_command.ts")).summaryCommand,
   show: async () => (await import("./show_command.ts")).showCommand,
   why: async () => (await import("./why_command.ts")).whyCommand,
   mem: async () => (await import("./mem_command.ts")).memCommand,
   trace: async () => (await import("./trace_command.ts")).traceCommand,
+  top: async () => (await import("./top_command.ts")).topCommand,
+  ui: async () => (await import("./ui_command.ts")).uiCommand,
+  completion: async () => (await import("./completion_command.ts")).completionCommand,
 };

@@ -27,6 +27,7 @@ import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { lightActorHandlers } from "./head_light_actors.ts";
 import { memoryReport } from "./head_memory.ts";
+import { queryHandlers } from "./head_queries.ts";
 import { stateHandlers } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
@@ -65,6 +66,7 @@ export function cliHandlers(services: HeadServices): Handlers<HeadMethods> {
     ...tableHandlers(services),
     ...peopleHandlers(services),
     ...stopHandler(services),
+    ...queryHandlers(services),
     ...services.submissions.cliHandlers(),
   };
 }

@@ -8,6 +8,7 @@ import "./palette.css";
 import "./style.css";
 import "./frame.css";
 import "./now.css";
+import "./work.css";
 import { App } from "./components/app.tsx";
 import { listenForPaletteKeys } from "./components/palette.tsx";
 import { followAddress } from "./models/route.ts";

@@ -270,6 +270,7 @@ export type StreamFrame =
     readonly kind: "snapshot";
     readonly data: { readonly nowMs: number };
   }
+  | LiveFrame
   | {
     [T in Topic]: {
       readonly seq: number;
@@ -278,6 +279,17 @@ export type StreamFrame =
       readonly data: TopicData[T];
     };
   }[Topic];
+
+/** A watched query's answer, whole, when it changed: `key` is the question, `name?params`. */
+export interface LiveFrame {
+  readonly seq: number;
+  readonly topic: "live";
+  readonly kind: "snapshot";
+  readonly key: string;
+  readonly data?: unknown;
+  /** In place of data: why there is no answer. */
+  readonly error?: { readonly code: string; readonly message: string };
+}
 
 /** One step of a task's journey. */
 export interface TraceStepDto {

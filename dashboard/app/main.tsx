@@ -5,8 +5,15 @@
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
+import "./frame.css";
 import { App } from "./components/app.tsx";
+import { listenForPaletteKeys } from "./components/palette.tsx";
+import { followAddress } from "./models/route.ts";
+import { show } from "./models/scheme.ts";
 import { run } from "./models/stream.ts";
 
+show();
+followAddress();
+listenForPaletteKeys();
 render(<App />, document.getElementById("app")!);
 void run();

@@ -6,25 +6,31 @@
  *   GET /?ticket=…                signs a browser in, once
  *   GET /, /<file>                the page
  *   GET /api/v1/status            the cluster in one answer
- *   GET /api/v1/{tasks,actors,objects,nodes,workers,jobs}?filter=…&limit=…&after=…&detail=1
  *   GET /api/v1/trace/:id         the steps that a task really took
- *   GET /api/v1/stream?topics=…   live frames, NDJSON
+ *   GET /api/v1/stream?topics=…&live=…   live frames, NDJSON; `live` may be repeated: `name?params` of a query below
+ *   GET /api/v1/<query>?…         the queries of queries/registry.ts
  * @module
  */
 import { type Context, Hono } from "hono";
 import { setCookie } from "hono/cookie";
-import type { ClusterReader, HelloDto, ListKind, ListQuery, Topic } from "../api_types.ts";
+import type { ClusterReader, HelloDto, Topic } from "../api_types.ts";
 import { type Auth, SESSION_LIFE_MS } from "./auth.ts";
 import { onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
+import { errorBody, LiveQueries } from "./live_queries.ts";
+import type { QueryServices } from "./queries/query.ts";
+import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
 import { openStream } from "./stream.ts";
 
 /** Streams at once; a page holds one. */
 const STREAMS_MAX = 200;
-const LIST_KINDS: readonly ListKind[] = ["tasks", "actors", "objects", "nodes", "workers", "jobs"];
+/** Queries that one stream watches. */
+const QUESTIONS_MAX = 32;
 
 export interface DashboardOptions {
   readonly view: ClusterReader;
+  /** What queries may read besides the view. */
+  readonly services?: Omit<QueryServices, "view">;
   readonly auth: Auth;
   readonly meta: {
     readonly clusterId: string;
@@ -61,10 +67,8 @@ export function createDashboardApp(options: DashboardOptions): DashboardApp {
   addPage(app, options.appDir);
   app.notFound((c) => refuse(c, 404, "NOT_FOUND", "there is nothing at this address"));
   app.onError((error, c) => {
-    if (error instanceof RangeError) return refuse(c, 400, "BAD_REQUEST", error.message);
-    return c.json({
-      error: { code: "INTERNAL_ERROR", message: "the request failed; the head's log says why" },
-    }, 500);
+    const { status, code, message } = errorBody(error);
+    return refuse(c, status, code, message);
   });
   return {
     app,
@@ -99,31 +103,37 @@ function redeemTicket(auth: Auth): (c: Context, next: () => Promise<void>) => Pr
 
 function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>): void {
   const { view, meta } = options;
+  const registry = new QueryRegistry({ ...options.services, view });
+  const live = new LiveQueries(registry);
   const hello = (): HelloDto => ({ ...meta, nowMs: Date.now(), topics: view.topics });
   app.get("/api/v1/status", (c) => c.json({ ...hello(), ...view.read("cluster", null).data }));
-  for (const kind of LIST_KINDS) app.get(`/api/v1/${kind}`, (c) => c.json(view.list(kind, listQuery(c))));
-  app.get("/api/v1/trace/:id", (c) => {
-    const taskId = c.req.param("id");
-    const steps = view.trace(taskId);
-    if (steps.length > 0) return c.json({ taskId, steps });
-    return refuse(
-      c,
-      404,
-      "NOT_FOUND",
-      `no steps of ${taskId.slice(0, 80)} are known: the newest tasks are kept`,
-    );
-  });
+  app.get(
+    "/api/v1/trace/:id",
+    async (c) =>
+      c.json(await registry.run("trace", new URLSearchParams({ id: c.req.param("id") })) as object),
+  );
   app.get("/api/v1/stream", (c) => {
     const topics = parseTopics(c.req.query("topics"), view.topics);
+    const questions = parseQuestions(c.req.queries("live") ?? []);
     if (streams.size >= STREAMS_MAX) {
       return refuse(c, 503, "TOO_MANY_STREAMS", `${STREAMS_MAX} streams are open already`);
     }
-    const stream = openStream({ view, topics, hello, onEnd: () => streams.delete(stream.end) });
+    const onEnd = (): void => void streams.delete(stream.end);
+    const stream = openStream({ view, topics, questions, live, hello, onEnd });
     streams.add(stream.end);
     return new Response(stream.body, {
       headers: { "content-type": "application/x-ndjson; charset=utf-8", "x-accel-buffering": "no" },
     });
   });
+  for (const name of registry.names) {
+    app.get(`/api/v1/${name}`, async (c) => {
+      const data = await registry.run(name, new URL(c.req.url).searchParams);
+      if (!(data instanceof Uint8Array)) return c.json(data as object);
+      return new Response(data as Uint8Array<ArrayBuffer>, {
+        headers: { "content-type": "application/octet-stream" },
+      });
+    });
+  }
 }
 
 function addPage(app: Hono, appDir: string | Promise<string>): void {
@@ -147,23 +157,21 @@ function addPage(app: Hono, appDir: string | Promise<string>): void {
   });
 }
 
-function listQuery(c: Context): ListQuery {
-  const limit = c.req.query("limit");
-  const detail = c.req.query("detail");
-  return {
-    filters: c.req.queries("filter") ?? [],
-    limit: limit === undefined ? undefined : limit === "" ? NaN : Number(limit),
-    after: c.req.query("after"),
-    detail: detail !== undefined && detail !== "0" && detail !== "false",
-  };
-}
-
 function parseTopics(text: string | undefined, all: readonly Topic[]): readonly Topic[] {
   if (text === undefined || text === "") return all;
+  if (text === "none") return [];
   const names = text.split(",");
   const unknown = names.find((name) => !all.includes(name as Topic));
   if (unknown === undefined) return all.filter((topic) => names.includes(topic));
   throw new RangeError(
     `there is no topic ${JSON.stringify(unknown.slice(0, 40))}; there are ${all.join(", ")}`,
   );
+}
+
+function parseQuestions(questions: readonly string[]): readonly string[] {
+  if (questions.length > QUESTIONS_MAX) {
+    throw new RangeError(`a stream watches at most ${QUESTIONS_MAX} queries, not ${questions.length}`);
+  }
+  for (const question of questions) parseQuestion(question);
+  return [...new Set(questions)];
 }

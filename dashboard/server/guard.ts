@@ -77,7 +77,7 @@ export function onlySignedIn(auth: Auth): MiddlewareHandler {
 
 export function refuse(
   c: Context,
-  status: 400 | 401 | 403 | 404 | 405 | 503,
+  status: 400 | 401 | 403 | 404 | 405 | 500 | 503,
   code: string,
   message: string,
 ): Response {

@@ -1,15 +1,21 @@
 /**
  * The live stream: one HTTP response of NDJSON frames per browser, made when the reader asks for more. A reader that stalls
  * has nothing queued for it: when it reads again it gets the difference to what it had, or a snapshot. Frames leave at
- * most four times a second, with the latest of each topic that changed; a heartbeat says that the head is alive.
+ * most four times a second, with the latest of each topic and of each watched query that changed, and not more than a
+ * reader's budget in the long run; a heartbeat says that the head is alive.
  * @module
  */
 import type { ClusterReader, HelloDto, StreamFrame, Topic, TopicData } from "../api_types.ts";
+import type { LiveQueries } from "./live_queries.ts";
 
 /** Shortest time between two chunks of one stream. */
 export const FRAME_INTERVAL_MS: number = 250;
 /** Longest time without a frame. */
 export const HEARTBEAT_MS: number = 5_000;
+
+/** What one reader may get in the long run, and at once: a page begins with snapshots. */
+const BUDGET_BYTES_PER_MS = 64;
+const BURST_BYTES = 512 * 1024;
 
 /** Encoded data by the answer that it came from: readers that are equally far share the work. */
 const encoded = new WeakMap<object, string>();
@@ -17,6 +23,9 @@ const encoded = new WeakMap<object, string>();
 export interface StreamOptions {
   readonly view: ClusterReader;
   readonly topics: readonly Topic[];
+  /** Watched queries: `name?params`. */
+  readonly questions?: readonly string[];
+  readonly live?: LiveQueries | undefined;
   readonly hello: () => HelloDto;
   /** The stream is over: the reader went away, or the server ends it. */
   readonly onEnd: () => void;
@@ -25,7 +34,8 @@ export interface StreamOptions {
 /** The stream's body, and how to end it. */
 export function openStream(options: StreamOptions): { body: ReadableStream<Uint8Array>; end: () => void } {
   const encoder = new TextEncoder();
-  const reader = new TopicReader(options.view, options.topics);
+  const reader = new StreamReader(options);
+  const budget = new Budget();
   let sentMs = -Infinity;
   let timer: ReturnType<typeof setTimeout> | null = null;
   let wake: (() => void) | null = null;
@@ -52,12 +62,14 @@ export function openStream(options: StreamOptions): { body: ReadableStream<Uint8
     },
     async pull(theController) {
       const startMs = Date.now();
-      await sleep(Math.max(0, FRAME_INTERVAL_MS - (startMs - sentMs)));
+      await sleep(Math.max(0, FRAME_INTERVAL_MS - (startMs - sentMs), budget.waitMs(startMs)));
       while (!ended) {
         const text = reader.changes() || (Date.now() - startMs >= HEARTBEAT_MS ? reader.heartbeat() : "");
         if (text !== "") {
-          theController.enqueue(encoder.encode(text));
+          const bytes = encoder.encode(text);
+          theController.enqueue(bytes);
           sentMs = Date.now();
+          budget.spend(bytes.length, sentMs);
           return;
         }
         await sleep(FRAME_INTERVAL_MS);
@@ -78,16 +90,29 @@ export function openStream(options: StreamOptions): { body: ReadableStream<Uint8
   return { body, end };
 }
 
-/** How far one reader is, topic by topic. */
-class TopicReader {
-  readonly #view: ClusterReader;
-  readonly #topics: readonly Topic[];
-  readonly #sent = new Map<Topic, number>();
+/** A reader's share of bytes: what it spends beyond the burst it waits for. */
+class Budget {
+  #left = BURST_BYTES;
+  #atMs = Date.now();
+
+  spend(bytes: number, nowMs: number): void {
+    const earned = Math.max(0, nowMs - this.#atMs) * BUDGET_BYTES_PER_MS;
+    this.#left = Math.min(BURST_BYTES, this.#left + earned) - bytes;
+    this.#atMs = nowMs;
+  }
+  waitMs(nowMs: number): number {
+    return -this.#left / BUDGET_BYTES_PER_MS - (nowMs - this.#atMs);
+  }
+}
+
+/** How far one reader is, topic by topic and question by question. */
+class StreamReader {
+  readonly #options: StreamOptions;
+  readonly #sent = new Map<string, number>();
   #seq = 0;
 
-  constructor(view: ClusterReader, topics: readonly Topic[]) {
-    this.#view = view;
-    this.#topics = topics;
+  constructor(options: StreamOptions) {
+    this.#options = options;
   }
 
   hello(data: HelloDto): string {
@@ -98,16 +123,36 @@ class TopicReader {
     return line({ seq: this.#seq++, topic: "heartbeat", kind: "snapshot", data: { nowMs: Date.now() } });
   }
 
-  /** Frames of the topics that changed since they were last sent. */
+  /** Frames of what changed since it was last sent. */
   changes(): string {
+    return this.#topics() + this.#answers();
+  }
+
+  #topics(): string {
+    const { view, topics } = this.#options;
     let text = "";
-    for (const topic of this.#topics) {
+    for (const topic of topics) {
       const since = this.#sent.get(topic) ?? null;
-      if (since === this.#view.version(topic)) continue;
-      const { version, kind, data } = this.#view.read(topic, since);
+      if (since === view.version(topic)) continue;
+      const { version, kind, data } = view.read(topic, since);
       if (version === since) continue;
       this.#sent.set(topic, version);
       text += `{"seq":${this.#seq++},"topic":"${topic}","kind":"${kind}","data":${encode(data)}}\n`;
+    }
+    return text;
+  }
+
+  #answers(): string {
+    const { live, questions } = this.#options;
+    if (live === undefined || questions === undefined) return "";
+    let text = "";
+    for (const question of questions) {
+      const answer = live.read(question);
+      const key = `live ${question}`;
+      if (answer === null || answer.version === this.#sent.get(key)) continue;
+      this.#sent.set(key, answer.version);
+      const named = JSON.stringify(question);
+      text += `{"seq":${this.#seq++},"topic":"live","kind":"snapshot","key":${named},${answer.text}}\n`;
     }
     return text;
   }

@@ -7,18 +7,38 @@ import { DRAIN_DEADLINE_MS } from "../common/config.ts";
 import type { NodeId } from "../common/ids.ts";
 import { withHead } from "./head_client.ts";
 import { print, printJson } from "./print.ts";
-import { COMMON_FLAGS, type Flags, parseFlags, UsageError } from "./usage.ts";
+import {
+  type CommandDefinition,
+  COMMON_FLAGS,
+  type Flags,
+  type ParsedArguments,
+  UsageError,
+} from "./usage.ts";
 
-export const DRAIN_FLAGS: Flags = {
+const DRAIN_FLAGS: Flags = {
   ...COMMON_FLAGS,
   deadline: { type: "string", value: "SECONDS", help: "when it leaves at the latest; default an hour" },
   reason: { type: "string", value: "TEXT", help: "why, for people" },
   "if-idle": { type: "boolean", help: "only if nothing runs there" },
 };
 
+export const drainCommand: CommandDefinition = {
+  name: "drain",
+  summary: "take a node out, its work and objects first",
+  positionals: [{ name: "NODE", help: "its id; `mobula ls nodes` lists them", isRequired: true }],
+  flags: DRAIN_FLAGS,
+  examples: [
+    [
+      "mobula drain n-1f3a… --reason 'new disk'",
+      "no new work goes there; it leaves when what runs there has ended",
+    ],
+    ["mobula drain n-1f3a… --deadline 60", "it leaves after a minute at the latest"],
+  ],
+  run,
+};
+
 /** 0: it is being drained (or is gone already); 1: it was refused. */
-export async function drainCommand(args: readonly string[]): Promise<number> {
-  const flags = parseFlags("drain", args, DRAIN_FLAGS, 1);
+async function run(flags: ParsedArguments): Promise<number> {
   const nodeId = flags.positionals[0];
   if (nodeId === undefined || !nodeId.startsWith("n-")) {
     throw new UsageError("drain: say which node, such as n-1f3a…; `mobula status` lists them");

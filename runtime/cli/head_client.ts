@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { runtimeName } from "#platform";
 import { PROTOCOL_VERSION } from "../common/config.ts";
+import { AuthenticationError } from "../common/errors.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
 import { parseAddress } from "../io/transport/http2.ts";
 import { Rpc } from "../io/transport/rpc.ts";
@@ -19,12 +20,8 @@ import {
 } from "../process/config.ts";
 import { runningCluster } from "../process/session.ts";
 import type { HeadMethods } from "../protocol/messages.ts";
+import { UnreachableError } from "./unreachable_error.ts";
 import { type ParsedArguments, UsageError } from "./usage.ts";
-
-/** The head cannot be reached, or does not let us in: the command line exits with 2. */
-export class UnreachableError extends Error {
-  override readonly name: string = "UnreachableError";
-}
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -70,14 +67,14 @@ export function destinationOf(args: ParsedArguments): Destination {
   checkAddress(address);
   const token = findToken(args);
   if (token === null) {
-    throw new UnreachableError(
+    throw new AuthenticationError(
       `No token for ${address}: give --token-file or MOBULA_TOKEN (the head's session folder holds it, file \`token\`)`,
     );
   }
   return { address, token, tls: tlsOf(args) ?? localTls(cluster, address) };
 }
 
-/** Connect to a head and say hello. UnreachableError names the address and the reason. */
+/** Connect to a head and say hello. UnreachableError and AuthenticationError name the address and the reason. */
 export async function connectHead(destination: Destination): Promise<HeadClient> {
   const { address, token, tls } = destination;
   try {
@@ -107,6 +104,11 @@ export async function connectHead(destination: Destination): Promise<HeadClient>
     };
   } catch (error) {
     const reason = (error as Error).message;
+    if (error instanceof AuthenticationError) {
+      throw new AuthenticationError(`The cluster at ${address} does not let us in: ${reason}`, {
+        cause: error,
+      });
+    }
     const where = reason.includes(address) ? "" : ` at ${address}`;
     throw new UnreachableError(`Cannot reach the cluster${where}: ${reason}`, { cause: error });
   }

@@ -4,7 +4,13 @@
  */
 import { withHead } from "./head_client.ts";
 import { cell, dim, print, printJson, table } from "./print.ts";
-import { COMMON_FLAGS, type Flags, parseFlags, UsageError } from "./usage.ts";
+import {
+  type CommandDefinition,
+  COMMON_FLAGS,
+  type Flags,
+  type ParsedArguments,
+  UsageError,
+} from "./usage.ts";
 
 const KINDS: readonly string[] = [
   "tasks",
@@ -17,15 +23,29 @@ const KINDS: readonly string[] = [
 ];
 const FILTERS_MAX = 32;
 
-export const LS_FLAGS: Flags = {
+const LS_FLAGS: Flags = {
   ...COMMON_FLAGS,
   limit: { type: "string", value: "N", help: "at most so many rows; default 100" },
   after: { type: "string", value: "ID", help: "begin after this row" },
   detail: { type: "boolean", help: "all columns" },
 };
 
-export async function lsCommand(args: readonly string[]): Promise<number> {
-  const flags = parseFlags("ls", args, LS_FLAGS, 1 + FILTERS_MAX);
+export const lsCommand: CommandDefinition = {
+  name: "ls",
+  summary: "rows of tasks, actors, objects, nodes, workers, jobs, placement-groups",
+  positionals: [
+    { name: "KIND", help: KINDS.join(", "), isRequired: true, choices: KINDS },
+    { name: "FILTER", help: "such as state=FAILED; all must hold", maximum: FILTERS_MAX },
+  ],
+  flags: LS_FLAGS,
+  examples: [
+    ["mobula ls tasks state=FAILED", "tasks that failed"],
+    ["mobula ls actors --detail --json", "all that is known of each actor, as JSON"],
+  ],
+  run,
+};
+
+async function run(flags: ParsedArguments): Promise<number> {
   const [kind, ...filters] = flags.positionals;
   if (kind === undefined || !KINDS.includes(kind)) {
     throw new UsageError(`ls: say what to list: ${KINDS.join(", ")}`);

@@ -5,22 +5,38 @@
 import type { MemoryGrouping, MemoryReport, MemoryRow, ObjectHolder } from "../common/memory_facts.ts";
 import { withHead } from "./head_client.ts";
 import { bytes, dim, print, printJson, table } from "./print.ts";
-import { COMMON_FLAGS, type Flags, parseFlags, UsageError } from "./usage.ts";
+import {
+  type CommandDefinition,
+  COMMON_FLAGS,
+  type Flags,
+  type ParsedArguments,
+  UsageError,
+} from "./usage.ts";
 
 const GROUPINGS: readonly MemoryGrouping[] = ["node", "owner", "producer"];
 const ORDERS: readonly string[] = ["size", "age"];
 /** Holders that a line names. */
 const HOLDERS_SHOWN = 3;
 
-export const MEM_FLAGS: Flags = {
+const MEM_FLAGS: Flags = {
   ...COMMON_FLAGS,
   "group-by": { type: "string", value: "node|owner|producer", help: "sums only, of each" },
   sort: { type: "string", value: "size|age", help: "largest or oldest first; default size" },
   limit: { type: "string", value: "N", help: "at most so many objects; default 100" },
 };
 
-export async function memCommand(args: readonly string[]): Promise<number> {
-  const flags = parseFlags("mem", args, MEM_FLAGS);
+export const memCommand: CommandDefinition = {
+  name: "mem",
+  summary: "objects: where they are, who made them, who keeps them",
+  flags: MEM_FLAGS,
+  examples: [
+    ["mobula mem --sort age", "the oldest objects first, with who holds each"],
+    ["mobula mem --group-by producer", "bytes by the function that made them"],
+  ],
+  run,
+};
+
+async function run(flags: ParsedArguments): Promise<number> {
   const group = oneOf("group-by", flags.text("group-by"), GROUPINGS);
   const order = oneOf("sort", flags.text("sort"), ORDERS) ?? "size";
   const limit = flags.integer("limit", 1, 10_000) ?? 100;

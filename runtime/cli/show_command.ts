@@ -5,10 +5,24 @@
 import { kindOfId } from "../common/id_kinds.ts";
 import { withHead } from "./head_client.ts";
 import { print, printJson } from "./print.ts";
-import { COMMON_FLAGS, parseFlags, UsageError } from "./usage.ts";
+import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments, UsageError } from "./usage.ts";
 
-export async function showCommand(args: readonly string[]): Promise<number> {
-  const flags = parseFlags("show", args, COMMON_FLAGS, 1);
+export const showCommand: CommandDefinition = {
+  name: "show",
+  summary: "all that is known of one thing",
+  positionals: [{
+    name: "ID",
+    help: "of a task, actor, object, node, worker, job or placement group",
+    isRequired: true,
+  }],
+  flags: COMMON_FLAGS,
+  examples: [
+    ["mobula show t-1f3a…", "a task: where it ran, when, what it failed with"],
+  ],
+  run,
+};
+
+async function run(flags: ParsedArguments): Promise<number> {
   const [id] = flags.positionals;
   checkId(id);
   let found = true;

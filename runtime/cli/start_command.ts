@@ -16,9 +16,15 @@ import { preferredRuntime, startProcess } from "../process/start_process.ts";
 import { Supervisor, type SupervisorConfig, type SupervisorReady } from "../process/supervisor.ts";
 import { checkAddress, connectHead, findToken, tlsOf } from "./head_client.ts";
 import { dim, print, printJson } from "./print.ts";
-import { COMMON_FLAGS, type Flags, type ParsedArguments, parseFlags, UsageError } from "./usage.ts";
+import {
+  type CommandDefinition,
+  COMMON_FLAGS,
+  type Flags,
+  type ParsedArguments,
+  UsageError,
+} from "./usage.ts";
 
-export const START_FLAGS: Flags = {
+const START_FLAGS: Flags = {
   head: { type: "boolean", help: "start a head here, with a node beside it" },
   ...COMMON_FLAGS,
   port: { type: "string", value: "N", help: `the head's port; default ${HEAD_PORT}, 0: any` },
@@ -49,8 +55,22 @@ export const START_FLAGS: Flags = {
 
 const RUNTIMES: readonly string[] = ["bun", "deno", "node"];
 
-export async function startCommand(args: readonly string[]): Promise<number> {
-  const flags = parseFlags("start", args, START_FLAGS);
+export const startCommand: CommandDefinition = {
+  name: "start",
+  summary: "start a cluster here, or join one",
+  flags: START_FLAGS,
+  examples: [
+    ["mobula start --head", "a cluster on this machine; prints its address and the dashboard's link"],
+    ["mobula start --address 10.0.0.1:6380 --token-file token", "this machine joins the cluster there"],
+    [
+      "mobula start --head --num-cpus 4 --resources '{\"licence\": 2}'",
+      "with four CPUs and a resource of its own",
+    ],
+  ],
+  run,
+};
+
+async function run(flags: ParsedArguments): Promise<number> {
   if (flags.isSet("head") === flags.isSet("address")) {
     throw new UsageError("start: say either --head or --address HOST:PORT");
   }

@@ -6,12 +6,22 @@ import { RESOURCE_UNIT, type ResourceSet } from "../common/resources.ts";
 import type { DemandRow, HeadMethods, NodeRow } from "../protocol/messages.ts";
 import { type HeadClient, withHead } from "./head_client.ts";
 import { bytes, dim, print, printJson, table } from "./print.ts";
-import { COMMON_FLAGS, parseFlags } from "./usage.ts";
+import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments } from "./usage.ts";
 
 type ClusterInfo = HeadMethods["clusterInfo"]["result"];
 
-export async function statusCommand(args: readonly string[]): Promise<number> {
-  const flags = parseFlags("status", args, COMMON_FLAGS);
+export const statusCommand: CommandDefinition = {
+  name: "status",
+  summary: "nodes, resources, what waits and why",
+  flags: COMMON_FLAGS,
+  examples: [
+    ["mobula status", "one screen"],
+    ["mobula status --json", "the same for scripts"],
+  ],
+  run,
+};
+
+async function run(flags: ParsedArguments): Promise<number> {
   await withHead(flags, async (head) => {
     const info = await head.ask("clusterInfo", {});
     if (flags.isSet("json")) return printJson(statusJson(info));

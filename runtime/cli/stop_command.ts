@@ -10,13 +10,19 @@ import { type ClusterFile, defaultSessionDir } from "../process/config.ts";
 import { isRunning, runningSupervisors, withdrawCluster } from "../process/session.ts";
 import { print, printJson } from "./print.ts";
 import { checkAddress, findToken } from "./head_client.ts";
-import { COMMON_FLAGS, type Flags, parseFlags, UsageError } from "./usage.ts";
+import {
+  type CommandDefinition,
+  COMMON_FLAGS,
+  type Flags,
+  type ParsedArguments,
+  UsageError,
+} from "./usage.ts";
 
 /** A supervisor ends its processes within 2 x 10 s; after this it is killed, and they end with it. */
 const STOP_TIMEOUT_MS = 25_000;
 
 /** Of all commands; what is ended runs under this user here, so that no token is asked for. */
-export const STOP_FLAGS: Flags = {
+const STOP_FLAGS: Flags = {
   json: COMMON_FLAGS["json"]!,
   address: { ...COMMON_FLAGS["address"]!, help: "only what belongs to the cluster with this head" },
   "token-file": {
@@ -25,8 +31,17 @@ export const STOP_FLAGS: Flags = {
   },
 };
 
-export async function stopCommand(args: readonly string[]): Promise<number> {
-  const flags = parseFlags("stop", args, STOP_FLAGS);
+export const stopCommand: CommandDefinition = {
+  name: "stop",
+  summary: "end what was started here",
+  flags: STOP_FLAGS,
+  examples: [
+    ["mobula stop", "every head and node of this session; the store, the logs and the token stay"],
+  ],
+  run,
+};
+
+async function run(flags: ParsedArguments): Promise<number> {
   if (flags.isSet("token-file")) findToken(flags);
   const sessionDir = defaultSessionDir();
   const running = runningSupervisors(sessionDir);

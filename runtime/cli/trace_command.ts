@@ -6,10 +6,20 @@ import type { TaskId } from "../common/ids.ts";
 import type { TraceStep } from "../common/task_event.ts";
 import { withHead } from "./head_client.ts";
 import { print, printJson, table } from "./print.ts";
-import { COMMON_FLAGS, parseFlags, UsageError } from "./usage.ts";
+import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments, UsageError } from "./usage.ts";
 
-export async function traceCommand(args: readonly string[]): Promise<number> {
-  const flags = parseFlags("trace", args, COMMON_FLAGS, 1);
+export const traceCommand: CommandDefinition = {
+  name: "trace",
+  summary: "the steps that a task took",
+  positionals: [{ name: "TASK", help: "its id; `mobula ls tasks` lists them", isRequired: true }],
+  flags: COMMON_FLAGS,
+  examples: [
+    ["mobula trace t-1f3a…", "submit, lease, push, run, reply: with node, process and time"],
+  ],
+  run,
+};
+
+async function run(flags: ParsedArguments): Promise<number> {
   const task = flags.positionals[0];
   if (task === undefined || !task.startsWith("t-")) {
     throw new UsageError(`trace: say which task, such as t-1f3a…; \`mobula ls tasks\` lists them`);

@@ -1,9 +1,9 @@
 /**
- * Reads a command's arguments. Wrong usage is a UsageError with one line that names what is wrong and what is known;
- * the command line exits with 1 on it.
+ * What a command says of itself, and what it gets when it runs. Wrong usage is a UsageError with one line that names what
+ * is wrong and what is known; the command line exits with 1 on it. Each command is one file that exports its definition,
+ * and has a line in registry.ts.
  * @module
  */
-import { parseArgs } from "node:util";
 
 /** What the user typed cannot be meant. */
 export class UsageError extends Error {
@@ -13,6 +13,10 @@ export class UsageError extends Error {
 /** A flag takes text, or nothing. `help` is one line. */
 export interface Flag {
   readonly type: "string" | "boolean";
+  /** One letter, as in -f. */
+  readonly short?: string;
+  /** It may be given several times: `list()` has all. */
+  readonly isMultiple?: true;
   /** How its value is written in the help, such as HOST:PORT. */
   readonly value?: string;
   readonly help: string;
@@ -20,10 +24,41 @@ export interface Flag {
 
 export type Flags = Readonly<Record<string, Flag>>;
 
+/** A positional argument; `help` is one line. All are optional for the parser: a command says itself what it lacks. */
+export interface Positional {
+  readonly name: string;
+  readonly help: string;
+  /** Without it the command refuses; for the help. */
+  readonly isRequired?: true;
+  /** The last one may stand for any number, at most so many. */
+  readonly maximum?: number;
+  /** Values that the shell's completion offers. */
+  readonly choices?: readonly string[];
+}
+
+/** One command: what `mobula help NAME` and the shells' completion say, and what it does. */
+export interface CommandDefinition {
+  /** As it is typed after `mobula`, such as `ls` or `job submit`. */
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  readonly positionals?: readonly Positional[];
+  /** By their long names, without the dashes. */
+  readonly flags: Flags;
+  /** Command lines as they are typed, with what each does. */
+  readonly examples: readonly (readonly [line: string, what: string])[];
+  /** Flags end at the first positional argument: all that follows is another program's. */
+  readonly passesThrough?: true;
+  /** Resolves to the exit code: 0 done, 1 what was asked for is not so, 3 a task or a job failed. Throws for all else. */
+  readonly run: (args: ParsedArguments) => Promise<number>;
+}
+
 export interface ParsedArguments {
   /** Positional arguments, after the command's name. */
   readonly positionals: readonly string[];
   text(flag: string): string | null;
+  /** All values of a flag that may be given several times, in order. */
+  list(flag: string): readonly string[];
   isSet(flag: string): boolean;
   /** A whole number of at least `minimum`, or null when the flag is absent. */
   integer(flag: string, minimum: number, maximum?: number): number | null;
@@ -59,45 +94,17 @@ export const COMMON_FLAGS: Flags = {
   },
 };
 
-/** Parse what follows the command's name. `positionalsMax` bounds the rest. */
-export function parseFlags(
-  command: string,
-  args: readonly string[],
-  flags: Flags,
-  positionalsMax: number = 0,
-): ParsedArguments {
-  const options = Object.fromEntries(Object.entries(flags).map(([name, { type }]) => [name, { type }]));
-  let values: Record<string, string | boolean | undefined>;
-  let positionals: string[];
-  try {
-    ({ values, positionals } = parseArgs({
-      args: [...args],
-      options,
-      allowPositionals: true,
-      strict: true,
-    }) as {
-      values: Record<string, string | boolean | undefined>;
-      positionals: string[];
-    });
-  } catch (error) {
-    throw new UsageError(describeParseError(command, error as Error & { code?: string }, flags));
-  }
-  if (positionals.length > positionalsMax) {
-    throw new UsageError(
-      `${command}: unexpected argument ${JSON.stringify(positionals[positionalsMax])}`,
-    );
-  }
-  return new Values(command, values, positionals);
-}
+type FoundValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
-class Values implements ParsedArguments {
+/** The values that the parser found. */
+export class Values implements ParsedArguments {
   readonly positionals: readonly string[];
   readonly #command: string;
-  readonly #values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly #values: FoundValues;
 
   constructor(
     command: string,
-    values: Readonly<Record<string, string | boolean | undefined>>,
+    values: FoundValues,
     positionals: readonly string[],
   ) {
     this.#command = command;
@@ -109,6 +116,11 @@ class Values implements ParsedArguments {
     const value = this.#values[flag];
     if (value === "") throw this.#wrong(flag, "must not be empty");
     return typeof value === "string" ? value : null;
+  }
+
+  list(flag: string): readonly string[] {
+    const value = this.#values[flag];
+    return Array.isArray(value) ? value : [];
   }
 
   isSet(flag: string): boolean {
@@ -155,17 +167,4 @@ class Values implements ParsedArguments {
   #wrong(flag: string, what: string): UsageError {
     return new UsageError(`${this.#command}: --${flag} ${what}`);
   }
-}
-
-function describeParseError(command: string, error: Error & { code?: string }, flags: Flags): string {
-  const flag = /'(-[^'\s]*)/.exec(error.message)?.[1] ?? "";
-  if (error.code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
-    const known = Object.keys(flags).map((name) => `--${name}`).join(" ");
-    return `${command}: unknown option ${flag}; known: ${known}`;
-  }
-  if (/argument is ambiguous/.test(error.message)) {
-    const name = flag.replace(/'.*$/, "");
-    return `${command}: ${name} needs a value; one that begins with a dash is written ${name}=-1`;
-  }
-  return `${command}: ${error.message.split(/[.\n]/)[0]}`;
 }

@@ -4,10 +4,20 @@
  */
 import { withHead } from "./head_client.ts";
 import { print, printJson } from "./print.ts";
-import { COMMON_FLAGS, parseFlags, UsageError } from "./usage.ts";
+import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments, UsageError } from "./usage.ts";
 
-export async function whyCommand(args: readonly string[]): Promise<number> {
-  const flags = parseFlags("why", args, COMMON_FLAGS, 1);
+export const whyCommand: CommandDefinition = {
+  name: "why",
+  summary: "why a task, actor or object is where it is",
+  positionals: [{ name: "ID", help: "of a task, actor, object or placement group", isRequired: true }],
+  flags: COMMON_FLAGS,
+  examples: [
+    ["mobula why t-1f3a…", "one sentence: what it waits for, with the numbers"],
+  ],
+  run,
+};
+
+async function run(flags: ParsedArguments): Promise<number> {
   const id = flags.positionals[0];
   if (id === undefined) {
     throw new UsageError(

@@ -213,14 +213,14 @@ test("a wrong token is not let in, and a node with it is not started", async () 
   const env = { MOBULA_TOKEN: "wrong" };
   const status = await session.mobula(["status"], { env });
   expect({ code: status.code, error: status.error }).toEqual({
-    code: 2,
+    code: 4,
     error: expect.stringContaining("wrong token"),
   });
   const other = new CliSession();
   try {
     const join = await other.mobula(["start", "--address", address], { env });
     expect({ code: join.code, error: join.error }).toEqual({
-      code: 2,
+      code: 4,
       error: expect.stringContaining("wrong token"),
     });
     expect(await processesOf(other.sessionDir)).toEqual([]);

@@ -16,8 +16,11 @@ const mobula = (runtime: Runtime, args: readonly string[], env: Record<string, s
 describe("wrong usage exits with 1 and one line", () => {
   writeFileSync(join(folder, "empty"), "");
   const cases: [args: string[], error: string | RegExp][] = [
-    [["frob"], 'Unknown command "frob"; known: start, stop, status, drain, trace, why, mem, show, ls, help'],
-    [["status", "--jsn"], /^status: unknown option --jsn; known: --json --address /],
+    [["frob"], /^Unknown command "frob"; known: start, stop, status, .*, help$/],
+    [["stauts"], 'Unknown command "stauts"; did you mean status?'],
+    [["--json", "status"], /^options go after the command: mobula COMMAND --json; known: start, /],
+    [["help", "frob"], /^Unknown command "frob"; known: /],
+    [["status", "--jsn"], /^status: unknown option --jsn; did you mean --json\? known: --json --address /],
     [["status", "extra"], 'status: unexpected argument "extra"'],
     [["status", "--address", "nowhere"], 'address "nowhere" is not HOST:PORT'],
     [["status", "--address", "h:70000"], "address h:70000: port must be in 1 to 65535"],
@@ -63,9 +66,11 @@ describe("wrong usage exits with 1 and one line", () => {
     ],
     [
       ["start", "--head", "--num-cpus", "-1"],
-      "start: --num-cpus needs a value; one that begins with a dash is written --num-cpus=-1",
+      'start: --num-cpus must be a number of at least 0, is "-1"',
     ],
     [["start", "--head", "--num-cpus=-1"], 'start: --num-cpus must be a number of at least 0, is "-1"'],
+    [["start", "--head", "--num-cpus"], "start: --num-cpus needs a value"],
+    [["start", "--head", "--labels", "--json"], "start: --labels needs a value; --json is an option"],
     [["stop", "--address", "nowhere"], 'address "nowhere" is not HOST:PORT'],
     [["start", "--head", "--resources", '{"CPU":1}'], "start: --resources must not hold CPU: use --num-cpus"],
     [

@@ -15,7 +15,7 @@ import {
   why,
 } from "mobula";
 import { currentDriver } from "../../runtime/api/init.ts";
-import { whyCommand } from "../../runtime/cli/why_command.ts";
+import { main as mobula } from "../../runtime/cli/main.ts";
 import { clientOf } from "../../runtime/io/core_worker/actor_handle.ts";
 import { addNode, type CaseNode, firstNodeId, startCases } from "../conformance/cases.ts";
 import { Signal, type SignalHandle } from "../support/actors.ts";
@@ -334,8 +334,8 @@ test("mobula why prints the sentence", async () => {
   process.env.MOBULA_TOKEN = token;
   process.stdout.write = ((text: string | Uint8Array) => printed.push(String(text)) > 0) as typeof write;
   try {
-    expect(await whyCommand([taskOf(first), "--address", address])).toBe(0);
-    expect(await whyCommand([taskOf(first), "--address", address, "--json"])).toBe(0);
+    expect(await mobula(["why", taskOf(first), "--address", address])).toBe(0);
+    expect(await mobula(["why", taskOf(first), "--address", address, "--json"])).toBe(0);
   } finally {
     process.stdout.write = write;
     if (before === undefined) delete process.env.MOBULA_TOKEN;

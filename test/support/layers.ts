@@ -34,6 +34,7 @@ const LAYERS: readonly (readonly [path: string, name: string])[] = [
   ["dashboard/server/", "dashboard/server"],
   ["dashboard/app/", "dashboard/app"],
   ["dashboard/api_types.ts", "dashboard/types"],
+  ["dashboard/api/", "dashboard/types"],
   ["dashboard/", "dashboard/server"],
   ["examples/", "examples"],
   ["bench/", "bench"],
@@ -47,8 +48,8 @@ const RULES: Readonly<Record<string, Layer>> = {
   core: { code: ["common", "core"], types: ["protocol"] },
   platform: { code: ["common", "platform"], node: true, packages: ["bun:ffi"] },
   io: {
-    code: ["common", "protocol", "core", "io", "platform"],
-    types: ["dashboard/types"],
+    // The contract with the page: types, and the constants of the timeline's scale.
+    code: ["common", "protocol", "core", "io", "platform", "dashboard/types"],
     node: true,
     packages: [
       "@libsql/client",

@@ -5,15 +5,18 @@
 import type { ActorDto } from "../../api_types.ts";
 import { actors } from "../models/cluster.ts";
 import { count, duration, shortId } from "../models/format.ts";
-import { State } from "./nodes.tsx";
-import { Empty, Panel, Scroll, Showing } from "./panel.tsx";
+import { useTopics } from "../models/subscriptions.ts";
+import { State } from "./state.tsx";
+import { Panel, Scroll, Showing } from "./panel.tsx";
+import { Empty, Loading } from "./states.tsx";
 
 export function Actors() {
+  useTopics("actors");
   const table = actors.value;
   const rows = [...table?.rows ?? []].sort(liveFirst);
   return (
     <Panel id="actors" title="Actors" note={<Showing table={table} one="actor" many="actors" />}>
-      {rows.length === 0
+      {table === null ? <Loading /> : rows.length === 0
         ? (
           <Empty>
             No actor. A class that is started with <code>.remote()</code> appears here.

@@ -1,53 +1,70 @@
 /**
- * The page's shell: where the panels stand, and what stands instead of them when there is nothing to show.
+ * The page's frame: what stands around every page, and what stands instead of it when it cannot be shown.
  * @module
  */
-import { hello } from "../models/cluster.ts";
+import { useEffect } from "preact/hooks";
+import { links } from "../models/links.ts";
+import { isEmbedded, route } from "../models/route.ts";
 import { connection } from "../models/stream.ts";
-import { Actors } from "./actors.tsx";
-import { Failures } from "./failures.tsx";
-import { Functions } from "./functions.tsx";
-import { GraphPanel } from "./graph.tsx";
+import { pageOf } from "../pages/routes.tsx";
 import { ConnectionBanner, Header } from "./header.tsx";
-import { Jobs } from "./jobs.tsx";
-import { Nodes } from "./nodes.tsx";
-import { Objects } from "./objects.tsx";
-import { Summary } from "./summary.tsx";
+import { Navigation } from "./navigation.tsx";
+import { Palette } from "./palette.tsx";
 
 export function App() {
   if (connection.value === "signedOut") return <SignedOut />;
-  const isStale = connection.value === "reconnecting" || connection.value === "lost";
+  if (isEmbedded()) {
+    return (
+      <div class="embedded">
+        <ConnectionBanner />
+        <Page />
+      </div>
+    );
+  }
   return (
-    <>
+    <div class="frame">
+      <a class="skip" href="#main" onClick={skipToMain}>Skip to the page</a>
       <Header />
-      <ConnectionBanner />
-      {hello.value === null ? <Loading /> : (
-        <main class={isStale ? "stale" : ""}>
-          <Summary />
-          <GraphPanel />
-          <div class="split">
-            <div class="stack">
-              <Functions />
-              <Actors />
-            </div>
-            <div class="stack">
-              <Objects />
-              <Failures />
-              <Jobs />
-            </div>
-          </div>
-          <Nodes />
-        </main>
-      )}
-    </>
+      <Navigation />
+      <div class="content">
+        <ConnectionBanner />
+        <Page />
+      </div>
+      <Palette />
+    </div>
   );
 }
 
-function Loading() {
+function Page() {
+  const entry = pageOf(route.value);
+  const { id } = route.value;
+  const title = entry === null ? "Not found" : entry.title;
+  useEffect(() => {
+    document.title = entry?.page === "" ? "mobula" : `${id === null ? title : id} · mobula`;
+  }, [title, id]);
+  const isStale = connection.value === "reconnecting" || connection.value === "lost";
   return (
-    <main class="centre" aria-busy="true">
-      <p class="muted">Connecting to the head…</p>
+    <main id="main" tabIndex={-1} class={isStale ? "stale" : ""} data-page={route.value.page}>
+      <h1 class="hidden">{id === null ? title : `${title}: ${id}`}</h1>
+      {entry === null ? <NoSuchPage /> : entry.render(id)}
     </main>
+  );
+}
+
+/** A link would change the address, which names the page. */
+function skipToMain(event: Event): void {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
+
+function NoSuchPage() {
+  return (
+    <section class="panel notice">
+      <h2>There is no such page</h2>
+      <p>
+        The address names nothing here. <a href={links.now()}>Go to Now</a>, or press <kbd>/</kbd> to search.
+      </p>
+    </section>
   );
 }
 

@@ -4,11 +4,13 @@
  */
 import { failures } from "../models/cluster.ts";
 import { clock, shortId } from "../models/format.ts";
+import { useTopics } from "../models/subscriptions.ts";
 import { Panel, Scroll } from "./panel.tsx";
 
 const SHOWN = 20;
 
 export function Failures() {
+  useTopics("failures");
   const table = failures.value;
   if (table === null || table.rows.length === 0) return null;
   const rows = [...table.rows].sort((a, b) => (b.endMs ?? 0) - (a.endMs ?? 0)).slice(0, SHOWN);

@@ -5,7 +5,9 @@
 import type { FunctionDto, TaskTypeName } from "../../api_types.ts";
 import { functions } from "../models/cluster.ts";
 import { count, duration } from "../models/format.ts";
-import { Empty, Num, Panel, PartsBar, Scroll, Showing } from "./panel.tsx";
+import { useTopics } from "../models/subscriptions.ts";
+import { Num, Panel, PartsBar, Scroll, Showing } from "./panel.tsx";
+import { Empty, Loading } from "./states.tsx";
 
 const TYPES: Record<TaskTypeName, { mark: string; label: string }> = {
   NORMAL_TASK: { mark: "ƒ", label: "function" },
@@ -14,6 +16,7 @@ const TYPES: Record<TaskTypeName, { mark: string; label: string }> = {
 };
 
 export function Functions() {
+  useTopics("functions");
   const table = functions.value;
   const rows = [...table?.rows ?? []].sort(byActivity);
   return (
@@ -22,7 +25,7 @@ export function Functions() {
       title="Tasks by function"
       note={<Showing table={table} one="function" many="functions" />}
     >
-      {rows.length === 0
+      {table === null ? <Loading /> : rows.length === 0
         ? (
           <Empty>
             No task yet. What a program submits with <code>.remote()</code> appears here at once.

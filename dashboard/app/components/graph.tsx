@@ -11,8 +11,10 @@ import { GraphLayout } from "../models/graph_layout.ts";
 import { type Graph, type GraphBox, makeGraph } from "../models/graph_model.ts";
 import { nodeColourIndex } from "../models/node_colours.ts";
 import { cssColours, onThemeChange } from "../models/theme.ts";
+import { useTopics } from "../models/subscriptions.ts";
 import { boxAt, type Camera, paint, type Scene } from "./graph_canvas.ts";
-import { Empty, Panel } from "./panel.tsx";
+import { Panel } from "./panel.tsx";
+import { Empty } from "./states.tsx";
 
 const SCALE_MIN = 0.15;
 const SCALE_MAX = 2.5;
@@ -36,6 +38,7 @@ const follows: Signal<boolean> = signal(true);
 const hovered: Signal<{ box: GraphBox; x: number; y: number } | null> = signal(null);
 
 export function GraphPanel() {
+  useTopics("functions", "edges", "actors", "objects", "nodes");
   const { boxes, boxesTotal } = graph.value;
   const note = boxes.length === 0
     ? undefined

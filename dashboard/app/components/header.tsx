@@ -5,7 +5,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { clockOffsetMs, hello } from "../models/cluster.ts";
 import { clock, duration } from "../models/format.ts";
+import { links } from "../models/links.ts";
+import { type Scheme, scheme, setScheme } from "../models/scheme.ts";
 import { connection, type ConnectionState, lastFrameMs, problem } from "../models/stream.ts";
+import { isDrawerOpen } from "./navigation.tsx";
+import { isPaletteOpen } from "./palette.tsx";
 
 const LABELS: Record<ConnectionState, string> = {
   connecting: "Connecting",
@@ -20,10 +24,20 @@ export function Header() {
   const about = hello.value;
   return (
     <header>
-      <div class="brand">
+      <button
+        type="button"
+        class="menu"
+        aria-label="Pages"
+        aria-expanded={isDrawerOpen.value}
+        aria-controls="navigation"
+        onClick={() => isDrawerOpen.value = !isDrawerOpen.value}
+      >
+        ☰
+      </button>
+      <a class="brand" href={links.now()}>
         <img src="./icon.svg" alt="" width="22" height="22" />
-        <h1>mobula</h1>
-      </div>
+        mobula
+      </a>
       {about !== null && (
         <dl class="facts">
           <div>
@@ -46,11 +60,38 @@ export function Header() {
           </div>
         </dl>
       )}
+      <button type="button" class="search" onClick={() => isPaletteOpen.value = true}>
+        <span>Search</span> <kbd>/</kbd>
+      </button>
+      <SchemeSwitch />
       <div class={`connection ${connection.value}`} role="status" id="connection">
         <span class="dot" aria-hidden="true" />
         {LABELS[connection.value]}
       </div>
     </header>
+  );
+}
+
+const SCHEMES: Readonly<
+  Record<Scheme, { readonly sign: string; readonly next: Scheme; readonly label: string }>
+> = {
+  system: { sign: "◐", next: "light", label: "Colours: as the system. Switch to light" },
+  light: { sign: "○", next: "dark", label: "Colours: light. Switch to dark" },
+  dark: { sign: "●", next: "system", label: "Colours: dark. Switch to the system's" },
+};
+
+function SchemeSwitch() {
+  const { sign, next, label } = SCHEMES[scheme.value];
+  return (
+    <button
+      type="button"
+      class="scheme"
+      aria-label={label}
+      title={label}
+      onClick={() => setScheme(next)}
+    >
+      {sign}
+    </button>
   );
 }
 

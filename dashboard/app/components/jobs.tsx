@@ -5,15 +5,18 @@
 import type { JobDto } from "../../api_types.ts";
 import { clockOffsetMs, cluster, jobs } from "../models/cluster.ts";
 import { clock, duration, shortId } from "../models/format.ts";
-import { State } from "./nodes.tsx";
-import { Empty, Panel, Scroll, Showing } from "./panel.tsx";
+import { useTopics } from "../models/subscriptions.ts";
+import { State } from "./state.tsx";
+import { Panel, Scroll, Showing } from "./panel.tsx";
+import { Empty, Loading } from "./states.tsx";
 
 export function Jobs() {
+  useTopics("jobs");
   const table = jobs.value;
   const rows = [...table?.rows ?? []].sort((a, b) => b.startedMs - a.startedMs);
   return (
     <Panel id="jobs" title="Jobs" note={<Showing table={table} one="job" many="jobs" />}>
-      {rows.length === 0
+      {table === null ? <Loading /> : rows.length === 0
         ? (
           <Empty>
             No job yet. Each program that calls <code>init()</code> is one.

@@ -6,14 +6,18 @@ import type { NodeDto, ResourceUse } from "../../api_types.ts";
 import { nodes } from "../models/cluster.ts";
 import { bytes, count, quantity, shortId } from "../models/format.ts";
 import { nodeColourIndex } from "../models/node_colours.ts";
-import { Empty, Panel, PartsBar, Scroll, Showing } from "./panel.tsx";
+import { useTopics } from "../models/subscriptions.ts";
+import { Panel, PartsBar, Scroll, Showing } from "./panel.tsx";
+import { State } from "./state.tsx";
+import { Empty, Loading } from "./states.tsx";
 
 export function Nodes() {
+  useTopics("nodes");
   const table = nodes.value;
   const rows = [...table?.rows ?? []].sort(aliveFirst);
   return (
     <Panel id="nodes" title="Nodes" note={<Showing table={table} one="node" many="nodes" />}>
-      {rows.length === 0
+      {table === null ? <Loading /> : rows.length === 0
         ? (
           <Empty>
             No node has joined yet. <code>mobula start --address HOST:PORT</code> adds one.
@@ -110,23 +114,6 @@ function Resource({ name, use }: { name: string; use: ResourceUse }) {
         {quantity(name, use.used)} <span class="muted">of {quantity(name, use.total)} {name}</span>
       </span>
     </div>
-  );
-}
-
-/** A state as a word with a sign: filled, half or empty, so that colour is not all. */
-export function State({ state }: { state: string }) {
-  const kind = state === "ALIVE" || state === "RUNNING" || state === "SUCCEEDED"
-    ? "good"
-    : state === "DEAD"
-    ? "over"
-    : state === "FAILED"
-    ? "bad"
-    : "between";
-  return (
-    <span class={`state ${kind}`}>
-      <span class="dot" aria-hidden="true" />
-      {state.replaceAll("_", " ").toLowerCase()}
-    </span>
   );
 }
 

@@ -6,12 +6,15 @@ import type { ObjectGroupDto, ObjectsAtNode } from "../../api_types.ts";
 import { nodes, objects } from "../models/cluster.ts";
 import { bytes, count, shortId } from "../models/format.ts";
 import { nodeColourIndex } from "../models/node_colours.ts";
-import { Empty, Panel, Scroll, Showing } from "./panel.tsx";
+import { useTopics } from "../models/subscriptions.ts";
+import { Panel, Scroll, Showing } from "./panel.tsx";
+import { Empty, Loading } from "./states.tsx";
 
 /** Node columns; those with the most bytes. */
 const COLUMNS_MAX = 12;
 
 export function Objects() {
+  useTopics("objects", "nodes");
   const table = objects.value;
   const rows = [...table?.rows ?? []].sort((a, b) => b.bytes - a.bytes || (a.producer < b.producer ? -1 : 1));
   const columns = nodeColumns(rows);
@@ -30,7 +33,7 @@ export function Objects() {
         </>
       }
     >
-      {rows.length === 0
+      {table === null ? <Loading /> : rows.length === 0
         ? (
           <Empty>
             No stored object. Values of 100 KiB and more, and what is put, are kept here while someone refers

@@ -5,6 +5,7 @@
 import type { ComponentChildren } from "preact";
 import type { Rows } from "../models/cluster.ts";
 import { count } from "../models/format.ts";
+import { isEmbedded, route } from "../models/route.ts";
 
 export interface PanelProps {
   readonly id: string;
@@ -16,6 +17,7 @@ export interface PanelProps {
 }
 
 export function Panel({ id, title, note, actions, children }: PanelProps) {
+  if (isLeftOut(id)) return null;
   return (
     <section id={id} aria-labelledby={`${id}-title`} class="panel">
       <div class="panel-head">
@@ -28,6 +30,12 @@ export function Panel({ id, title, note, actions, children }: PanelProps) {
   );
 }
 
+/** In a frame (`embed=1&panel=<id>`) one panel stands alone. */
+function isLeftOut(id: string): boolean {
+  const only = route.value.params.get("panel");
+  return only !== null && only !== id && isEmbedded();
+}
+
 /** How many there are; says so when not all are shown. */
 export function Showing({ table, one, many }: { table: Rows<unknown> | null; one: string; many: string }) {
   if (table === null || table.total === 0) return null;
@@ -35,10 +43,6 @@ export function Showing({ table, one, many }: { table: Rows<unknown> | null; one
     return <>showing {count(table.rows.length)} of {count(table.total)} {many}</>;
   }
   return <>{count(table.total)} {table.total === 1 ? one : many}</>;
-}
-
-export function Empty({ children }: { children: ComponentChildren }) {
-  return <p class="empty">{children}</p>;
 }
 
 /** A table that may be wider than the page: it scrolls, the page does not. Reachable by keyboard. */

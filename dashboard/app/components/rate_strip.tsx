@@ -8,6 +8,7 @@ import uPlot from "uplot";
 import { rates } from "../models/cluster.ts";
 import { shortCount } from "../models/format.ts";
 import { cssColours, onThemeChange } from "../models/theme.ts";
+import { useTopics } from "../models/subscriptions.ts";
 
 const HEIGHT = 112;
 /** Steps of the scales: counts are whole. */
@@ -16,6 +17,7 @@ const WHOLE = Array.from({ length: 10 }, (_, i) => [1, 2, 5].map((step) => step 
 const SPAN_MIN_S = 120;
 
 export function RateStrip() {
+  useTopics("rates");
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => mount(place.current!), []);
   const last = rates.value;

@@ -18,6 +18,7 @@ import type {
   TableData,
   Topic,
 } from "../../api_types.ts";
+import { applyAnswer } from "./query.ts";
 
 /** Rows as they are shown; `total` may be more. Null before the first frame. */
 export interface Rows<Row> {
@@ -93,6 +94,9 @@ function applyFrame(frame: StreamFrame): void {
       clockOffsetMs.value = frame.data.nowMs - Date.now();
       break;
     case "heartbeat":
+      break;
+    case "live":
+      applyAnswer(frame);
       break;
     case "cluster":
       cluster.value = frame.data;

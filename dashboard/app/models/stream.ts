@@ -5,12 +5,15 @@
  *                             ^----------------frame-------------'<------------------'
  *     any --401--> signedOut          live --tab hidden for 60 s--> paused --tab shown--> reconnecting
  *
- * Every (re)connect begins with snapshots, so nothing has to be remembered across them.
+ * Every (re)connect begins with snapshots, so nothing has to be remembered across them. What the stream brings is what the
+ * page needs (subscriptions.ts): when that grows, it is opened again with it; what is not needed any more is left out a
+ * little later.
  * @module
  */
-import { type Signal, signal } from "@preact/signals";
+import { effect, type Signal, signal } from "@preact/signals";
 import type { StreamFrame } from "../../api_types.ts";
 import { applyFrames } from "./cluster.ts";
+import { allNeeds, needsVersion, streamQuery } from "./subscriptions.ts";
 
 export type ConnectionState = "connecting" | "live" | "reconnecting" | "lost" | "paused" | "signedOut";
 
@@ -28,12 +31,24 @@ export const lastFrameMs: Signal<number> = signal(0);
 /** Why the last try failed, for people. */
 export const problem: Signal<string> = signal("");
 
+/** A page mounts several panels at once: one reopening for all. */
+const GATHER_MS = 20;
+/** What is no longer needed goes on for so long: who goes back finds it. */
+const SHED_MS = 5_000;
+
 let abort: AbortController | null = null;
 let paused = false;
+/** What the open stream brings. */
+let brings: ReadonlySet<string> = new Set();
+/** The stream is ended by us, to be opened again with other needs. */
+let reopening = false;
 
 /** Connect, and stay connected as long as the page lives. */
 export async function run(): Promise<void> {
   watchVisibility();
+  watchNeeds();
+  // The first page's panels have said what they need.
+  await delay(0);
   let failures = 0;
   let brokenMs = 0;
   for (;;) {
@@ -45,7 +60,7 @@ export async function run(): Promise<void> {
     const hadFrames = await connectOnce();
     if (connection.value === "signedOut") return;
     if (hadFrames) failures = 0;
-    if (paused) continue;
+    if (paused || reopening) continue;
     if (hadFrames || brokenMs === 0) brokenMs = Date.now();
     connection.value = Date.now() - brokenMs > LOST_AFTER_MS ? "lost" : "reconnecting";
     await delay(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]!);
@@ -56,10 +71,16 @@ export async function run(): Promise<void> {
 async function connectOnce(): Promise<boolean> {
   const controller = new AbortController();
   abort = controller;
+  reopening = false;
+  const needs = allNeeds();
+  brings = new Set(needs);
   let timer = setTimeout(() => controller.abort(), SILENCE_MS);
   let frames = 0;
   try {
-    const response = await fetch("./api/v1/stream", { signal: controller.signal, cache: "no-store" });
+    const response = await fetch(`./api/v1/stream?${streamQuery(needs)}`, {
+      signal: controller.signal,
+      cache: "no-store",
+    });
     if (response.status === 401) {
       connection.value = "signedOut";
       return false;
@@ -75,7 +96,7 @@ async function connectOnce(): Promise<boolean> {
       applyFrames(lines.map((line) => JSON.parse(line) as StreamFrame));
     });
   } catch (error) {
-    problem.value = controller.signal.aborted ? "no answer" : (error as Error).message;
+    if (!reopening) problem.value = controller.signal.aborted ? "no answer" : (error as Error).message;
   } finally {
     clearTimeout(timer);
     controller.abort();
@@ -96,6 +117,22 @@ async function readLines(body: ReadableStream<Uint8Array>, take: (lines: string[
     if (rest.length > LINE_LENGTH_MAX) throw new Error("a frame is too long");
     if (parts.length > 0) take(parts);
   }
+}
+
+/** Open the stream anew when more is needed than it brings, soon; when less, later. */
+function watchNeeds(): void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  effect(() => {
+    needsVersion.value;
+    clearTimeout(timer);
+    const needs = allNeeds();
+    const isMore = needs.some((key) => !brings.has(key));
+    if (!isMore && needs.length === brings.size) return;
+    timer = setTimeout(() => {
+      reopening = true;
+      abort?.abort();
+    }, isMore ? GATHER_MS : SHED_MS);
+  });
 }
 
 /** A tab that nobody sees for a minute needs no stream (browsers open only six connections to one host). */

@@ -45,9 +45,13 @@ export function cssColours(): ThemeColours {
   };
 }
 
-/** Calls back when the system switches between dark and light; the answer stops it. */
+/** Calls back when the system or the viewer switches between dark and light; the answer stops it. */
 export function onThemeChange(callback: () => void): () => void {
   const query = matchMedia("(prefers-color-scheme: dark)");
   query.addEventListener("change", callback);
-  return () => query.removeEventListener("change", callback);
+  addEventListener("schemechange", callback);
+  return () => {
+    query.removeEventListener("change", callback);
+    removeEventListener("schemechange", callback);
+  };
 }

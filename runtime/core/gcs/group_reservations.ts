@@ -23,7 +23,7 @@ import { describeResources } from "../../common/resources.ts";
 import type { NodeView } from "../scheduler/scheduling_policy.ts";
 import { type BundleDemand, placeBundles } from "./bundle_placement.ts";
 import type { GroupEffect } from "./group_events.ts";
-import { type GroupEntry, type GroupTable, RETRY_MS, RETRY_MS_MAX } from "./group_table.ts";
+import { type GroupEntry, type GroupTable, PATIENCE, RETRY_MS, RETRY_MS_MAX } from "./group_table.ts";
 
 export class GroupReservations {
   readonly #table: GroupTable;
@@ -61,6 +61,11 @@ export class GroupReservations {
       // For people: once, not with each try.
       if (isNews) this.#table.persist(entry, out);
       return;
+    }
+    if (this.#isWorthWaiting(entry, bundles, taken, placement)) {
+      entry.patience--;
+      refusedBy.clear();
+      return this.#pause(nowMs, entry, `a node that could not reserve its bundles just now is tried again`);
     }
     entry.attempt = Math.max(entry.attempt + 1, Math.floor(nowMs));
     entry.round = { attempt: entry.attempt, committing: false, nodes: new Map() };
@@ -274,6 +279,7 @@ export class GroupReservations {
       entry.message = "";
       entry.readyMs ??= nowMs;
       entry.retryMs = RETRY_MS;
+      entry.patience = PATIENCE;
       entry.refusedBy.clear();
       this.#table.persist(entry, out);
       return this.#whole(nowMs, entry, out);
@@ -289,6 +295,23 @@ export class GroupReservations {
     for (const nodeId of round!.nodes.keys()) {
       out.push({ type: "commitBundles", nodeId, groupId, attempt: round!.attempt });
     }
+  }
+
+  /**
+   * SPREAD is a wish, and a node that refused is left out. But it may have refused because what ended there was still on its
+   * way out: it is asked again, a few times, before bundles share a node for want of it.
+   */
+  #isWorthWaiting(
+    { spec: { strategy }, refusedBy, patience }: GroupEntry,
+    bundles: readonly BundleDemand[],
+    taken: readonly NodeId[],
+    placement: ReadonlyMap<number, NodeId>,
+  ): boolean {
+    if (strategy !== "SPREAD" || refusedBy.size === 0 || patience === 0) return false;
+    const wished = placeBundles({ strategy, bundles, nodes: this.#nodes(), taken });
+    const nodesOf = (chosen: ReadonlyMap<number, NodeId>): number =>
+      new Set([...chosen.values(), ...taken]).size;
+    return wished !== null && nodesOf(wished) > nodesOf(placement);
   }
 
   #rollBack(nowMs: number, entry: GroupEntry, message: string, out: GroupEffect[]): void {

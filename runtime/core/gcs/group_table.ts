@@ -13,6 +13,8 @@ export const REMOVED_GROUPS_KEPT: number = 1_000;
 /** The first pause before a reservation is tried again, and the longest (Ray's). */
 export const RETRY_MS: number = 100;
 export const RETRY_MS_MAX: number = 1_000;
+/** How often nodes that refused are asked again before a SPREAD group does with fewer nodes; the pauses between are longer than a heartbeat. */
+export const PATIENCE: number = 2;
 
 /** Which state may follow which. */
 const TRANSITIONS: Readonly<Record<GroupState, readonly GroupState[]>> = {
@@ -58,6 +60,8 @@ export interface GroupEntry {
   retryMs: number;
   /** Nodes that said no although they seemed to have room; left out until nothing else is left. */
   readonly refusedBy: Set<NodeId>;
+  /** How often it still waits for a node that refused (PATIENCE). */
+  patience: number;
   warned: boolean;
 }
 
@@ -232,6 +236,7 @@ function newEntry(nowMs: number, spec: GroupSpec, endsWithOwner: boolean): Group
     triedMs: -Infinity,
     retryMs: RETRY_MS,
     refusedBy: new Set(),
+    patience: PATIENCE,
     warned: false,
   };
 }

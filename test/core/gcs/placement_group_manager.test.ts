@@ -120,6 +120,30 @@ test("one refusal gives everything back, and the next try waits a little longer 
   expect(pauses.at(-1)).toBeLessThanOrEqual(2_100);
 });
 
+test("SPREAD asks a node that refused again before it does with fewer, and then does with fewer", () => {
+  for (const refusals of [1, 9]) {
+    const bench = new Bench();
+    let effects = bench.create({ strategy: "SPREAD", bundles: [CPU(1), CPU(1)] });
+    let refused = 0;
+    while (bench.state() !== "CREATED") {
+      const asked = effects.filter((effect) => effect.type === "prepareBundles");
+      const says = (nodeId: NodeId): string | null =>
+        nodeId === N2 && refused < refusals ? "what ran there is on its way out" : null;
+      const answers = asked.map(({ nodeId, groupId, attempt }) => {
+        return { type: "bundlesPrepared", nodeId, groupId, attempt, problem: says(nodeId) } as const;
+      });
+      if (asked.some(({ nodeId }) => says(nodeId) !== null)) refused++;
+      bench.answer(answers.flatMap((answer) => bench.step(answer)));
+      bench.nowMs += 10;
+      expect(bench.nowMs).toBeLessThan(10_000);
+      effects = bench.step({ type: "timer" });
+    }
+    const nodes = new Set(bench.manager.record(G1)!.placements);
+    expect([...nodes].sort()).toEqual(refusals === 1 ? [N1, N2] : [N1]);
+    expect(refused).toBe(refusals === 1 ? 1 : 3);
+  }
+});
+
 test("it waits for resources without holding any, and hurries when more is free", () => {
   const bench = new Bench();
   bench.views = [view(N1, CPU(1)), view(N2, CPU(1))];

@@ -1,0 +1,9 @@
+/**
+ * All nodes.
+ * @module
+ */
+import { Nodes } from "../components/nodes.tsx";
+
+export function NodesPage() {
+  return <Nodes />;
+}

@@ -1,0 +1,9 @@
+/**
+ * Stored objects by function and node.
+ * @module
+ */
+import { Objects } from "../components/objects.tsx";
+
+export function ObjectsPage() {
+  return <Objects />;
+}

@@ -1,0 +1,81 @@
+/**
+ * What a read endpoint is: a named query over the cluster, asked once over HTTP or watched over the page's live stream.
+ * @module
+ */
+import type { ClusterReader } from "../../api_types.ts";
+
+/** Who answers for the tasks: the process that keeps all attempts. */
+export interface TelemetryAsker {
+  /** @throws RangeError for parameters that make no sense. */
+  ask(name: string, params: Readonly<Record<string, string | readonly string[]>>): Promise<unknown>;
+}
+
+/** What queries may read. Parts add what they need, as optional members: a test gives what it has. */
+export interface QueryServices {
+  readonly view: ClusterReader;
+  readonly telemetry?: TelemetryAsker | undefined;
+}
+
+/** One read endpoint: `GET /api/v1/<name>`, and `live=<name>?…` of the stream. */
+export interface Query {
+  /** Path below /api/v1/, for example "graph" or "graph/group". */
+  readonly name: string;
+  /** Shortest time between two evaluations for watchers, however many there are. 1,000 ms by default. */
+  readonly everyMs?: number;
+  /**
+   * The answer: anything that JSON can say, or bytes (over HTTP only). Evaluated once for all who ask the same.
+   * @throws RangeError, with a sentence that says what is wrong, for bad parameters: status 400.
+   * @throws NotFound when what is asked for is not there: status 404.
+   */
+  run(params: QueryParams, services: QueryServices): unknown;
+}
+
+/** What is asked for is not there (any more). */
+export class NotFound extends Error {
+  override readonly name = "NotFound";
+}
+
+/** The parameters of one question, checked as they are read. */
+export class QueryParams {
+  readonly #params: URLSearchParams;
+
+  constructor(params: URLSearchParams) {
+    this.#params = params;
+  }
+  /** The value, or null when it is not given or empty. */
+  get(name: string): string | null {
+    return this.#params.get(name) || null;
+  }
+  /** All values of a parameter that may be repeated. */
+  all(name: string): readonly string[] {
+    return this.#params.getAll(name);
+  }
+  has(name: string): boolean {
+    return this.#params.has(name);
+  }
+  /** @throws RangeError when it is not given. */
+  required(name: string): string {
+    const value = this.get(name);
+    if (value === null) throw new RangeError(`this query needs the parameter ${name}`);
+    return value;
+  }
+  /** @throws RangeError when it is no number, or outside of the bounds. */
+  number(name: string, fallback: number, min: number = -Infinity, max: number = Infinity): number {
+    const text = this.get(name);
+    if (text === null) return fallback;
+    const value = Number(text);
+    if (Number.isFinite(value) && value >= min && value <= max) return value;
+    throw new RangeError(
+      `${name} must be a number from ${min} to ${max}, not ${JSON.stringify(text.slice(0, 40))}`,
+    );
+  }
+  /** As an object, to pass on: repeated parameters are arrays. */
+  toObject(): Record<string, string | readonly string[]> {
+    const object: Record<string, string | readonly string[]> = {};
+    for (const name of new Set(this.#params.keys())) {
+      const values = this.#params.getAll(name);
+      object[name] = values.length === 1 ? values[0]! : values;
+    }
+    return object;
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * All queries by name. An area's queries stand in a file of their own beside this one and are added to ALL.
+ * @module
+ */
+import { LIST_QUERIES } from "./lists.ts";
+import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
+
+const ALL: readonly Query[] = [
+  ...LIST_QUERIES,
+];
+
+/** Longest question: name and parameters. */
+export const QUESTION_LENGTH_MAX = 2_000;
+
+/** Finds and runs queries. */
+export class QueryRegistry {
+  readonly #queries: ReadonlyMap<string, Query>;
+  readonly #services: QueryServices;
+
+  constructor(services: QueryServices, queries: readonly Query[] = ALL) {
+    this.#services = services;
+    this.#queries = new Map(queries.map((query) => [query.name, query]));
+    if (this.#queries.size !== queries.length) throw new TypeError("two queries have one name");
+  }
+
+  /** The query of that name, or null. */
+  find(name: string): Query | null {
+    return this.#queries.get(name) ?? null;
+  }
+  get names(): readonly string[] {
+    return [...this.#queries.keys()];
+  }
+
+  /** @throws what the query throws; NotFound for an unknown name. */
+  async run(name: string, params: URLSearchParams): Promise<unknown> {
+    const query = this.find(name);
+    if (query === null) throw new NotFound(`there is no query ${JSON.stringify(name.slice(0, 80))}`);
+    return await query.run(new QueryParams(params), this.#services);
+  }
+}
+
+/** `name?a=b` as its parts. @throws RangeError when it is too long. */
+export function parseQuestion(text: string): { name: string; params: URLSearchParams } {
+  if (text.length > QUESTION_LENGTH_MAX) {
+    throw new RangeError(`a question has at most ${QUESTION_LENGTH_MAX} characters, not ${text.length}`);
+  }
+  const at = text.indexOf("?");
+  if (at < 0) return { name: text, params: new URLSearchParams() };
+  return { name: text.slice(0, at), params: new URLSearchParams(text.slice(at + 1)) };
+}

@@ -1,0 +1,21 @@
+/**
+ * The commands, in the order in which the help lists them. A command's file is loaded when it is asked for: `mobula
+ * status` reads nothing of what `mobula start` needs.
+ * @module
+ */
+import type { CommandDefinition } from "./usage.ts";
+
+export type LoadCommand = () => Promise<CommandDefinition>;
+
+/** By what is typed after `mobula`: one word, or two. */
+export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
+  start: async () => (await import("./start_command.ts")).startCommand,
+  stop: async () => (await import("./stop_command.ts")).stopCommand,
+  status: async () => (await import("./status_command.ts")).statusCommand,
+  drain: async () => (await import("./drain_command.ts")).drainCommand,
+  ls: async () => (await import("./ls_command.ts")).lsCommand,
+  show: async () => (await import("./show_command.ts")).showCommand,
+  why: async () => (await import("./why_command.ts")).whyCommand,
+  mem: async () => (await import("./mem_command.ts")).memCommand,
+  trace: async () => (await import("./trace_command.ts")).traceCommand,
+};

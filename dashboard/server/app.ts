@@ -1,6 +1,7 @@
 /**
- * The head's HTTP API and the dashboard's page, as a Hono app over a view of the cluster. It reads; nothing here changes the
- * cluster. Answers to people's text are JSON: the page shows names as text, never as markup.
+ * The head's HTTP API and the dashboard's page, as a Hono app over a view of the cluster. GET reads; what may trigger something
+ * is a POST, for the full role alone (guard.ts). Answers to people's text are JSON: the page shows names as text, never as
+ * markup.
  *
  *   GET /healthz                  for everybody: the head is there
  *   GET /?ticket=…                signs a browser in, once
@@ -9,13 +10,15 @@
  *   GET /api/v1/trace/:id         the steps that a task really took
  *   GET /api/v1/stream?topics=…&live=…   live frames, NDJSON; `live` may be repeated: `name?params` of a query below
  *   GET /api/v1/<query>?…         the queries of queries/registry.ts
+ *   POST /api/v1/<command>        the commands of commands/registry.ts
  * @module
  */
 import { type Context, Hono } from "hono";
 import { setCookie } from "hono/cookie";
 import type { ClusterReader, HelloDto, Topic } from "../api_types.ts";
 import { type Auth, SESSION_LIFE_MS } from "./auth.ts";
-import { onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
+import { addCommands } from "./commands/registry.ts";
+import { type Env, onlyCommands, onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
 import { errorBody, LiveQueries } from "./live_queries.ts";
 import type { QueryServices } from "./queries/query.ts";
 import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
@@ -27,10 +30,12 @@ const STREAMS_MAX = 200;
 /** Queries that one stream watches. */
 const QUESTIONS_MAX = 32;
 
+/** What queries may read besides the view. */
+export type DashboardServices = Omit<QueryServices, "view">;
+
 export interface DashboardOptions {
   readonly view: ClusterReader;
-  /** What queries may read besides the view. */
-  readonly services?: Omit<QueryServices, "view">;
+  readonly services?: DashboardServices;
   readonly auth: Auth;
   readonly meta: {
     readonly clusterId: string;
@@ -43,25 +48,25 @@ export interface DashboardOptions {
   readonly appDir: string | Promise<string>;
   /** Host names under which the server may be reached, besides loopback's. */
   readonly hosts?: readonly string[];
+  /** Origins whose pages may show this one in a frame; none by default. */
+  readonly frames?: readonly string[];
 }
 
 export interface DashboardApp {
-  readonly app: Hono;
+  readonly app: Hono<Env>;
   /** End the streams that are open, so that the server can close. */
   readonly endStreams: () => void;
 }
 
 export function createDashboardApp(options: DashboardOptions): DashboardApp {
-  const app = new Hono();
+  const app = new Hono<Env>();
   const streams = new Set<() => void>();
-  app.use(safeHeaders());
-  app.use(onlyOurOrigin(options.hosts ?? []));
+  const frames = options.frames ?? [];
+  app.use(safeHeaders(frames));
+  app.use(onlyOurOrigin(options.hosts ?? [], frames.length > 0));
   app.use(redeemTicket(options.auth));
   app.use(onlySignedIn(options.auth));
-  app.use(async (c, next) => {
-    if (c.req.method === "GET" || c.req.method === "HEAD") return await next();
-    return refuse(c, 405, "METHOD_NOT_ALLOWED", "this API is read with GET");
-  });
+  app.use(onlyCommands());
   app.get("/healthz", (c) => c.text("ok\n"));
   addApi(app, options, streams);
   addPage(app, options.appDir);
@@ -101,12 +106,17 @@ function redeemTicket(auth: Auth): (c: Context, next: () => Promise<void>) => Pr
   };
 }
 
-function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>): void {
+function addApi(app: Hono<Env>, options: DashboardOptions, streams: Set<() => void>): void {
   const { view, meta } = options;
   const registry = new QueryRegistry({ ...options.services, view });
   const live = new LiveQueries(registry);
-  const hello = (): HelloDto => ({ ...meta, nowMs: Date.now(), topics: view.topics });
-  app.get("/api/v1/status", (c) => c.json({ ...hello(), ...view.read("cluster", null).data }));
+  const hello = (c: Context<Env>) => (): HelloDto => ({
+    ...meta,
+    role: c.get("caller").role,
+    nowMs: Date.now(),
+    topics: view.topics,
+  });
+  app.get("/api/v1/status", (c) => c.json({ ...hello(c)(), ...view.read("cluster", null).data }));
   app.get(
     "/api/v1/trace/:id",
     async (c) =>
@@ -119,12 +129,13 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
       return refuse(c, 503, "TOO_MANY_STREAMS", `${STREAMS_MAX} streams are open already`);
     }
     const onEnd = (): void => void streams.delete(stream.end);
-    const stream = openStream({ view, topics, questions, live, hello, onEnd });
+    const stream = openStream({ view, topics, questions, live, hello: hello(c), onEnd });
     streams.add(stream.end);
     return new Response(stream.body, {
       headers: { "content-type": "application/x-ndjson; charset=utf-8", "x-accel-buffering": "no" },
     });
   });
+  addCommands(app, { ...options.services, view });
   for (const name of registry.names) {
     app.get(`/api/v1/${name}`, async (c) => {
       const data = await registry.run(name, new URL(c.req.url).searchParams);
@@ -136,7 +147,7 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
   }
 }
 
-function addPage(app: Hono, appDir: string | Promise<string>): void {
+function addPage(app: Hono<Env>, appDir: string | Promise<string>): void {
   let files: Promise<ReadonlyMap<string, StaticFile>> | null = null;
   // A build that fails is told to those who ask for the page, not to the process.
   Promise.resolve(appDir).catch(() => {});

@@ -3,7 +3,7 @@
  * its port, as a head is.
  * @module
  */
-import { createDashboardApp, type DashboardApp } from "../../dashboard/server/app.ts";
+import { createDashboardApp, type DashboardApp, type DashboardOptions } from "../../dashboard/server/app.ts";
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { type Auth, createAuth } from "../../dashboard/server/auth.ts";
 import { type HttpListener, listenHttp } from "../../dashboard/server/serve.ts";
@@ -13,11 +13,17 @@ export const TOKEN = "token-of-a-test-cluster";
 export const META = { clusterId: "c-test", version: "0.0.1", address: "127.0.0.1:6380", startedMs: 1_000 };
 
 export class TestDashboard implements AsyncDisposable {
+  /** Beyond what every head has: the store's readers, sites that may frame the page. */
+  readonly options: Pick<DashboardOptions, "services" | "frames">;
   view: ClusterView = new ClusterView();
   auth: Auth = createAuth(TOKEN);
   #made: DashboardApp | null = null;
   #listener: HttpListener | null = null;
   #port = 0;
+
+  constructor(options: Pick<DashboardOptions, "services" | "frames"> = {}) {
+    this.options = options;
+  }
 
   /** The page is built when it is not. */
   async start(): Promise<this> {
@@ -26,6 +32,7 @@ export class TestDashboard implements AsyncDisposable {
       auth: this.auth,
       meta: { ...META, startedMs: Date.now() },
       appDir: ensureDashboardApp(),
+      ...this.options,
     });
     const { app } = this.#made;
     this.#listener = await listenHttp({

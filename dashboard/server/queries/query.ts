@@ -2,6 +2,7 @@
  * What a read endpoint is: a named query over the cluster, asked once over HTTP or watched over the page's live stream.
  * @module
  */
+import type { ReaderQuestions } from "../../../runtime/io/storage/reader_wire.ts";
 import type { ClusterReader } from "../../api_types.ts";
 
 /** Who answers for the tasks: the process that keeps all attempts. */
@@ -10,10 +11,21 @@ export interface TelemetryAsker {
   ask(name: string, params: Readonly<Record<string, string | readonly string[]>>): Promise<unknown>;
 }
 
+/** A process that reads the store (runtime/io/storage/reader_client.ts). */
+export interface StoreAsker {
+  /** @throws RangeError for what cannot be asked; an Error with a `code` for what could not be answered. */
+  ask<N extends keyof ReaderQuestions>(
+    name: N,
+    params: ReaderQuestions[N]["params"],
+  ): Promise<ReaderQuestions[N]["result"]>;
+}
+
 /** What queries may read. Parts add what they need, as optional members: a test gives what it has. */
 export interface QueryServices {
   readonly view: ClusterReader;
   readonly telemetry?: TelemetryAsker | undefined;
+  /** Reads the store for the console. */
+  readonly console?: StoreAsker | undefined;
 }
 
 /** One read endpoint: `GET /api/v1/<name>`, and `live=<name>?…` of the stream. */

@@ -4,9 +4,11 @@
  */
 import { LIST_QUERIES } from "./lists.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
+import { SQL_QUERIES } from "./sql.ts";
 
 const ALL: readonly Query[] = [
   ...LIST_QUERIES,
+  ...SQL_QUERIES,
 ];
 
 /** Longest question: name and parameters. */

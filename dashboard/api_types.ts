@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { StateReader } from "./api/state.ts";
+
 export type TaskStateName =
   | "PENDING_ARGS_AVAIL"
   | "PENDING_NODE_ASSIGNMENT"
@@ -305,32 +307,12 @@ export interface TraceStepDto {
   readonly detail: string;
 }
 
-export type ListKind = "tasks" | "actors" | "objects" | "nodes" | "workers" | "jobs";
-
-export interface ListQuery {
-  /** AND-ed: "state=FAILED", "name~fetch", "durationMs>5000", "jobId!=j-1". */
-  readonly filters?: readonly string[] | undefined;
-  /** Rows in one answer; 100 by default, 10,000 at most. */
-  readonly limit?: number | undefined;
-  /** `next` of the answer before. */
-  readonly after?: string | undefined;
-  /** Also the columns that are long or seldom wanted. */
-  readonly detail?: boolean | undefined;
-}
-
-export interface ListAnswer {
-  /** Newest first. */
-  readonly rows: Record<string, unknown>[];
-  /** Rows that the filters let through, in memory. */
-  readonly total: number;
-  /** Pass it as `after` for the rows that follow; null at the end. */
-  readonly next: string | null;
-  /** Rows of this kind that are no longer in memory. */
-  readonly dropped: number;
-}
+export type { ListAnswer, ListQuery, StateKind as ListKind } from "./api/state.ts";
 
 /** What the server asks of the cluster's view. */
 export interface ClusterReader {
+  /** Rows of everything. */
+  readonly state: StateReader;
   readonly topics: readonly Topic[];
   /** A number that grows whenever the topic's data may have changed. Cheap. */
   version(topic: Topic): number;
@@ -339,7 +321,5 @@ export interface ClusterReader {
     topic: T,
     since: number | null,
   ): { readonly version: number; readonly kind: "snapshot" | "delta"; readonly data: TopicData[T] };
-  /** RangeError for an unknown kind, column, operator or cursor. */
-  list(kind: string, query?: ListQuery): ListAnswer;
   trace(taskId: string): TraceStepDto[];
 }

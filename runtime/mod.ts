@@ -16,6 +16,7 @@ export { Queue, type QueueOptions } from "./io/core_worker/library/queue.ts";
 export { type AcquireOptions, Semaphore, type SemaphoreOptions } from "./io/core_worker/library/semaphore.ts";
 export { runtimeContext } from "./api/context.ts";
 export { registerClass } from "./api/classes.ts";
+export { setLogOptions } from "./api/driver_output.ts";
 export {
   availableResources,
   clusterResources,
@@ -24,12 +25,17 @@ export {
   getState,
   listActors,
   listJobs,
+  listNodes,
   listObjects,
   type ListOptions,
   listPlacementGroups,
   listTasks,
   listWorkers,
   nodes,
+  type StateRows,
+  summarize,
+  type SummarizeOptions,
+  type SummaryRows,
   why,
 } from "./api/state.ts";
 export {
@@ -70,6 +76,7 @@ export type {
   GetOptions,
   HandleOf,
   InitOptions,
+  LogOptions,
   MethodOptions,
   ObjectRef,
   ObjectRefStream,

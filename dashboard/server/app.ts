@@ -7,6 +7,8 @@
  *   GET /?ticket=…                signs a browser in, once
  *   GET /, /<file>                the page
  *   GET /api/v1/status            the cluster in one answer
+ *   GET /api/v1/openapi.json      the state API's document
+ *   GET /api/v1/state/:id         all that is known of one id
  *   GET /api/v1/trace/:id         the steps that a task really took
  *   GET /api/v1/stream?topics=…&live=…   live frames, NDJSON; `live` may be repeated: `name?params` of a query below
  *   GET /api/v1/<query>?…         the queries of queries/registry.ts
@@ -18,10 +20,12 @@ import { setCookie } from "hono/cookie";
 import type { ClusterReader, HelloDto, Topic } from "../api_types.ts";
 import { type Auth, SESSION_LIFE_MS } from "./auth.ts";
 import { addCommands } from "./commands/registry.ts";
-import { type Env, onlyCommands, onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
+import { onlyCommands, onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
 import { errorBody, LiveQueries } from "./live_queries.ts";
 import type { QueryServices } from "./queries/query.ts";
 import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
+import { openApiDocument } from "./openapi.ts";
+import { addRowStreams } from "./row_streams.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
 import { openStream } from "./stream.ts";
 
@@ -53,13 +57,13 @@ export interface DashboardOptions {
 }
 
 export interface DashboardApp {
-  readonly app: Hono<Env>;
+  readonly app: Hono;
   /** End the streams that are open, so that the server can close. */
   readonly endStreams: () => void;
 }
 
 export function createDashboardApp(options: DashboardOptions): DashboardApp {
-  const app = new Hono<Env>();
+  const app = new Hono();
   const streams = new Set<() => void>();
   const frames = options.frames ?? [];
   app.use(safeHeaders(frames));
@@ -106,11 +110,11 @@ function redeemTicket(auth: Auth): (c: Context, next: () => Promise<void>) => Pr
   };
 }
 
-function addApi(app: Hono<Env>, options: DashboardOptions, streams: Set<() => void>): void {
+function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>): void {
   const { view, meta } = options;
   const registry = new QueryRegistry({ ...options.services, view });
   const live = new LiveQueries(registry);
-  const hello = (c: Context<Env>) => (): HelloDto => ({
+  const hello = (c: Context) => (): HelloDto => ({
     ...meta,
     role: c.get("caller").role,
     nowMs: Date.now(),
@@ -122,6 +126,14 @@ function addApi(app: Hono<Env>, options: DashboardOptions, streams: Set<() => vo
     async (c) =>
       c.json(await registry.run("trace", new URLSearchParams({ id: c.req.param("id") })) as object),
   );
+  app.get(
+    "/api/v1/state/:id",
+    async (c) =>
+      c.json(await registry.run("state", new URLSearchParams({ id: c.req.param("id") })) as object),
+  );
+  const document = openApiDocument(view.state.tables, meta.version);
+  app.get("/api/v1/openapi.json", (c) => c.json(document));
+  addRowStreams(app, options.services?.state ?? view.state);
   app.get("/api/v1/stream", (c) => {
     const topics = parseTopics(c.req.query("topics"), view.topics);
     const questions = parseQuestions(c.req.queries("live") ?? []);
@@ -147,7 +159,7 @@ function addApi(app: Hono<Env>, options: DashboardOptions, streams: Set<() => vo
   }
 }
 
-function addPage(app: Hono<Env>, appDir: string | Promise<string>): void {
+function addPage(app: Hono, appDir: string | Promise<string>): void {
   let files: Promise<ReadonlyMap<string, StaticFile>> | null = null;
   // A build that fails is told to those who ask for the page, not to the process.
   Promise.resolve(appDir).catch(() => {});

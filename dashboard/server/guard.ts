@@ -33,9 +33,11 @@ export interface Caller {
   readonly by: "token" | "session";
 }
 
-/** Variables of a request's context. */
-export interface Env {
-  Variables: { caller: Caller };
+declare module "hono" {
+  interface ContextVariableMap {
+    /** Who asks; not there on GET /healthz, which anybody may. */
+    caller: Caller;
+  }
 }
 
 /** The header that a page sets on commands; another site's form cannot, and its script is not allowed to. */
@@ -87,7 +89,7 @@ export function onlyOurOrigin(hosts: readonly string[], mayBeFramed: boolean): M
 }
 
 /** Refuse who has neither token nor session; GET /healthz is for everybody. */
-export function onlySignedIn(auth: Auth): MiddlewareHandler<Env> {
+export function onlySignedIn(auth: Auth): MiddlewareHandler {
   return async (c, next) => {
     if (c.req.path === "/healthz") return await next();
     const byToken = auth.roleOfBearer(c.req.header("authorization"));
@@ -113,7 +115,7 @@ export function onlySignedIn(auth: Auth): MiddlewareHandler<Env> {
  * other site is behind it: a cookie is sent by the browser whoever made the request, so the request needs a header that
  * only our page can set, and an origin that is ours.
  */
-export function onlyCommands(): MiddlewareHandler<Env> {
+export function onlyCommands(): MiddlewareHandler {
   return async (c, next) => {
     const { method } = c.req;
     if (method === "GET" || method === "HEAD") return await next();
@@ -121,7 +123,7 @@ export function onlyCommands(): MiddlewareHandler<Env> {
       c.header("allow", "GET, HEAD, POST");
       return refuse(c, 405, "METHOD_NOT_ALLOWED", "this API is read with GET and told what to do with POST");
     }
-    const { role, by } = c.get("caller") ?? { role: "viewer", by: "session" };
+    const { role, by } = (c.get("caller") as Caller | undefined) ?? { role: "viewer", by: "session" };
     if (role !== "full") {
       return refuse(c, 403, "VIEWER_REFUSED", "viewers look and trigger nothing: the full role is needed");
     }

@@ -15,7 +15,7 @@ import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { currentCoreWorker, setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { nodeHost } from "../io/core_worker/node_host.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
-import { checkEnvironment, isLogged, textSetting } from "../io/environment.ts";
+import { checkEnvironment, textSetting } from "../io/environment.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
 import { Rpc } from "../io/transport/rpc.ts";
@@ -24,6 +24,7 @@ import { clusterFilePath, defaultSessionDir, readToken } from "../process/config
 import { LocalCluster } from "../process/local_cluster.ts";
 import { runningCluster } from "../process/session.ts";
 import type { AgentMethods, CoreMethods, HeadMethods, Hello, MessageLevel } from "../protocol/messages.ts";
+import { DriverOutput, FLUSH_MS } from "./driver_output.ts";
 import { keepAlive } from "./keep_alive.ts";
 
 /** Where a driver attaches. */
@@ -41,6 +42,7 @@ export class Driver implements Cluster {
   /** Resolves when attached. */
   readonly attached: Promise<void>;
   readonly #options: InitOptions;
+  readonly #output = new DriverOutput();
   readonly #nodeId: NodeId | undefined;
   #local: LocalCluster | null = null;
   #address = "";
@@ -71,6 +73,7 @@ export class Driver implements Cluster {
         return channel;
       },
       onMessage: (level, text) => this.#message(level, text),
+      onOutput: (batches) => this.#output.lines(batches),
     });
     setCurrentCoreWorker(this.core);
     this.attached = keepAlive(this.#attach(address)).catch(async (error) => {
@@ -103,11 +106,8 @@ export class Driver implements Cluster {
     return this.#ending;
   }
 
-  /** To stderr: stdout is the program's. What workers printed is labelled already. */
   #message(level: MessageLevel, text: string): void {
-    if (this.#options.logToDriver === false) return;
-    if (level === "log") process.stderr.write(`${text}\n`);
-    else if (isLogged(level)) process.stderr.write(`mobula ${level}: ${text}\n`);
+    if (this.#options.logToDriver !== false) this.#output.message(level, text);
   }
 
   async #end(): Promise<void> {
@@ -116,6 +116,7 @@ export class Driver implements Cluster {
     const { jobId } = core.identity;
     if (core.closedReason === null) {
       await core.recorder.close().catch(() => undefined);
+      if (jobId && this.#options.logToDriver !== false) await this.#lastLines();
       if (jobId) await core.link.request("endJob", { jobId }).catch(() => undefined);
     }
     core.close(new MobulaError("The driver was shut down", { code: "ShutDown" }));
@@ -123,6 +124,15 @@ export class Driver implements Cluster {
     // A next driver may have begun already.
     if (currentCoreWorker() === core) setCurrentCoreWorker(null);
     await this.#local?.stop();
+    this.#output.close();
+  }
+
+  /** What workers have printed is there before the program ends, if it takes no longer than people wait. */
+  async #lastLines(): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, FLUSH_MS);
+    await Promise.race([this.core.link.request("flushOutput", {}).then(() => {}, () => {}), late]);
+    clearTimeout(timer);
   }
 
   async #attach(address: string | undefined): Promise<void> {
@@ -148,6 +158,7 @@ export class Driver implements Cluster {
     const { result } = await rpc.request("registerDriver", {
       namespace: this.#options.namespace ?? textSetting("MOBULA_NAMESPACE"),
       entrypoint: process.argv.slice(1).join(" "),
+      quiet: this.#options.logToDriver === false,
     });
     const { identity } = this.core;
     identity.node = result.nodeId;

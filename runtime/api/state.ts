@@ -100,36 +100,94 @@ export async function drainNode(nodeId: string, options: DrainOptions = {}): Pro
   return accepted;
 }
 
-/** Filters are AND-ed: "state=FAILED", "name~fetch", "durationMs>5000". */
+/** What to list. Filters are AND-ed: "state=FAILED", "name~fetch", "durationMs>5s", "bytes>=64MiB". */
 export interface ListOptions {
   filters?: string[];
+  /** Rows in the answer: 100 by default, 10,000 at most. */
   limit?: number;
-  /** Rows after the one with this key (the last row of the page before). */
+  /** `next` of the answer before. */
   after?: string;
+  /** Also the columns that are long or seldom wanted. */
   detail?: boolean;
 }
 
-async function list(kind: string, options: ListOptions = {}): Promise<Record<string, unknown>[]> {
-  return (await ask("list", { kind, ...options })).rows;
+/** Rows, newest first, and what is not among them: nothing is cut silently. */
+export interface StateRows extends Array<Record<string, unknown>> {
+  /** Rows that the filters let through. */
+  readonly total: number;
+  /** Pass it as `after` for the rows that follow; null at the end. */
+  readonly next: string | null;
+  /** Rows of this kind that the cluster no longer remembers. */
+  readonly dropped: number;
 }
 
-export async function listTasks(options?: ListOptions): Promise<Record<string, unknown>[]> {
+/** What is said of the rows is none of them: it is not enumerated, and does not travel with them. */
+function withFacts<F extends object>(
+  rows: Record<string, unknown>[],
+  facts: F,
+): Record<string, unknown>[] & F {
+  for (const [name, value] of Object.entries(facts)) Object.defineProperty(rows, name, { value });
+  return rows as Record<string, unknown>[] & F;
+}
+
+const LIST_OPTIONS: readonly string[] = ["filters", "limit", "after", "detail"];
+
+async function list(kind: string, options: ListOptions = {}): Promise<StateRows> {
+  checkKnownOptions(options, LIST_OPTIONS);
+  const { rows, total, next, dropped } = await ask("list", { kind, ...options });
+  return withFacts(rows, { total, next, dropped });
+}
+
+export async function listTasks(options?: ListOptions): Promise<StateRows> {
   return await list("tasks", options);
 }
-export async function listActors(options?: ListOptions): Promise<Record<string, unknown>[]> {
+export async function listActors(options?: ListOptions): Promise<StateRows> {
   return await list("actors", options);
 }
-export async function listObjects(options?: ListOptions): Promise<Record<string, unknown>[]> {
+export async function listObjects(options?: ListOptions): Promise<StateRows> {
   return await list("objects", options);
 }
-export async function listWorkers(options?: ListOptions): Promise<Record<string, unknown>[]> {
+export async function listNodes(options?: ListOptions): Promise<StateRows> {
+  return await list("nodes", options);
+}
+export async function listWorkers(options?: ListOptions): Promise<StateRows> {
   return await list("workers", options);
 }
-export async function listJobs(options?: ListOptions): Promise<Record<string, unknown>[]> {
+export async function listJobs(options?: ListOptions): Promise<StateRows> {
   return await list("jobs", options);
 }
-export async function listPlacementGroups(options?: ListOptions): Promise<Record<string, unknown>[]> {
+export async function listPlacementGroups(options?: ListOptions): Promise<StateRows> {
   return await list("placement-groups", options);
+}
+
+export interface SummarizeOptions {
+  /** Columns that rows are grouped by: ["name", "nodeId"]. Each kind has its own default. */
+  by?: string[];
+  filters?: string[];
+}
+
+/** Groups, the largest first. */
+export interface SummaryRows extends Array<Record<string, unknown>> {
+  /** The sum of all counts. */
+  readonly total: number;
+  /** Rows of groups that were left out, because there were too many. */
+  readonly ungrouped: number;
+  /** Rows of this kind that the cluster no longer remembers, and that are not counted. */
+  readonly dropped: number;
+}
+
+/**
+ * Count rows by columns. Each row of the answer has the columns of `by`, `count`, and for each measured column (durationMs,
+ * bytes, …) `{ count, sum, mean, min, max }`, or null without any number.
+ * @throws {RangeError} for an unknown kind or column (it names those that there are), or a bad filter.
+ */
+export async function summarize(
+  kind: "tasks" | "actors" | "objects" | "nodes" | "workers" | "jobs" | "placement-groups",
+  options: SummarizeOptions = {},
+): Promise<SummaryRows> {
+  checkKnownOptions(options, ["by", "filters"]);
+  const { rows, total, ungrouped, dropped } = await ask("summarize", { kind, ...options });
+  return withFacts(rows, { total, ungrouped, dropped });
 }
 
 /**

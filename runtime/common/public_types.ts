@@ -319,3 +319,11 @@ export interface RuntimeContext {
   /** A handle to this actor; throws outside an actor. */
   actorHandle<T>(): ActorHandle<T>;
 }
+
+/** For setLogOptions(). */
+export interface LogOptions {
+  /** Hold back lines that many workers print alike, for 5 s; then one is shown with their number. */
+  readonly dedup?: boolean;
+  /** Say before each line which task or actor printed it, and where. */
+  readonly prefix?: boolean;
+}

@@ -118,6 +118,20 @@ export function logLevel(): LogLevel {
   return text as LogLevel;
 }
 
+/** MOBULA_LOG_FORMAT: "text" (default), or "json": workers' lines without a prefix, mobula's messages as JSON. */
+export function logFormat(): "text" | "json" {
+  const text = textSetting("MOBULA_LOG_FORMAT") ?? "text";
+  if (text === "text" || text === "json") return text;
+  throw new RangeError(`MOBULA_LOG_FORMAT must be text or json, is ${JSON.stringify(text)}`);
+}
+
+/** MOBULA_LOG_DEDUP: whether lines that many workers print alike are held back on a terminal. Default 1. */
+export function logDedup(): boolean {
+  const text = textSetting("MOBULA_LOG_DEDUP") ?? "1";
+  if (text === "0" || text === "1") return text === "1";
+  throw new RangeError(`MOBULA_LOG_DEDUP must be 0 or 1, is ${JSON.stringify(text)}`);
+}
+
 /** Whether messages of this level are to be written. */
 export function isLogged(level: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(logLevel());
@@ -160,6 +174,8 @@ export function checkEnvironment(): void {
   gcsRequestTimeoutMs();
   maxWorkingDirBytes();
   logLevel();
+  logFormat();
+  logDedup();
   webOrigins();
   dashboardFrames();
 }

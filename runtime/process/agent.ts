@@ -38,6 +38,7 @@ import { Leases } from "./agent_leases.ts";
 import { MemoryWatch } from "./agent_memory.ts";
 import { Heirs } from "./agent_heirs.ts";
 import { AgentStoreHost } from "./agent_objects.ts";
+import { OutputRouter } from "./agent_output.ts";
 import { type PeerRpc, Peers } from "./agent_peers.ts";
 import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { Relays } from "./agent_relays.ts";
@@ -79,6 +80,7 @@ export class Agent {
   readonly #head: HeadLink;
   readonly #incoming: IncomingReports;
   readonly #peers: Peers;
+  readonly #output: OutputRouter;
   #parts: AgentParts | null = null;
   #storeHost: AgentStoreHost | null = null;
   #clusterId: string = "";
@@ -131,6 +133,7 @@ export class Agent {
       handlers: (peer) => peerHandlers(peer, parts),
       onLost: (peer, direction, rpc) => this.#peerLost(peer, direction, rpc),
     });
+    this.#output = new OutputRouter(this.nodeId, this.#processes, this.#peers, parts);
   }
 
   get clusterId(): string {
@@ -198,11 +201,10 @@ export class Agent {
   async #build(): Promise<AgentParts> {
     const { nodeId } = this;
     const [head, peers, processes] = [this.#head, this.#peers, this.#processes] as const;
-    const { log } = this.#options;
     const tracer = new Tracer(nodeId, this.#epoch, head, nowMs);
     const clusterId = this.#clusterId;
     const heirs = new Heirs({ nodeId, head, peers, processes, store: () => store });
-    const shared = { nodeId, head, peers, processes, tracer, log, heirs };
+    const shared = { nodeId, head, peers, processes, tracer, log: this.#options.log, heirs };
     const storeHost = new AgentStoreHost({ ...shared, clusterId, token: this.#token, tls: this.#tls });
     this.#storeHost = storeHost;
     const store = await this.#options.openStore(storeHost);
@@ -213,7 +215,7 @@ export class Agent {
       resources: this.#resources,
       labels: this.#config.resources.labels,
     }, { ...shared, workers, store, nowMs, onBundlesChanged: () => this.#heartbeats?.beatSoon() });
-    this.#memory = new MemoryWatch({ nodeId, scheduler: leases.scheduler, workers, log });
+    this.#memory = new MemoryWatch({ ...shared, scheduler: leases.scheduler, workers });
     const headAddress = this.#config.headAddress;
     const actors = new Actors({ ...shared, leases, workers, nowMs, cpus: this.#cpus });
     this.#workerRows = new WorkerRows({
@@ -255,6 +257,7 @@ export class Agent {
       heirs,
       store,
       tracer,
+      output: this.#output,
       drain: new NodeDrain({
         ...shared,
         leases,
@@ -292,7 +295,7 @@ export class Agent {
         this.#parts?.leases.step({ type: "workerStartFailed", startId, message, final });
       },
       onExit: (worker, cause, intended) => this.#workerExited(worker, cause, intended),
-      onOutput: (worker, text) => this.#output(worker, text),
+      onOutput: (worker, lines) => this.#output.deliver(worker, lines),
       askToExit: (id, reason) => this.#processes.notify(id, "exitWorker", { reason }),
     });
   }
@@ -358,6 +361,7 @@ export class Agent {
       jobId: null,
       namespace: "",
       owned: 0,
+      quiet: false,
       ended: false,
       watching: new Set(),
     };
@@ -389,20 +393,6 @@ export class Agent {
     }
     this.#parts.leases.step({ type: "workerExited", workerId: worker.id, cause });
     this.#parts.actors.workerExited(worker, cause, intended);
-  }
-
-  /** What a worker printed goes to the drivers of its job, here or at the node that leased it. */
-  #output({ child, jobId, homeNode }: WorkerProcess, text: string): boolean {
-    if (jobId === null || homeNode === null) return false;
-    const labelled = text.split("\n").map((line) => `(pid=${child.pid}) ${line}`).join("\n");
-    if (homeNode === this.nodeId) this.#processes.message(jobId, "log", labelled);
-    else {
-      this.#peers.connect(homeNode).then(
-        (rpc) => rpc.notify("message", { jobId, level: "log", text: labelled }),
-        () => undefined,
-      );
-    }
-    return true;
   }
 
   #registration(): NodeRegistration {

@@ -13,6 +13,7 @@ import type { Heirs } from "./agent_heirs.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Jobs } from "./agent_jobs.ts";
 import type { Leases } from "./agent_leases.ts";
+import type { OutputRouter } from "./agent_output.ts";
 import type { Peers } from "./agent_peers.ts";
 import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { rebuiltHere } from "./agent_rebuilds.ts";
@@ -39,6 +40,7 @@ export interface AgentParts {
   readonly tracer: Tracer;
   readonly drain: NodeDrain;
   readonly heirs: Heirs;
+  readonly output: OutputRouter;
 }
 
 /** Head methods that only agents may use for themselves: no process may speak for a node. */
@@ -101,6 +103,7 @@ function jobHandlers(process: AttachedProcess, parts: AgentParts): Handlers<Agen
       return { nodeId, address: headAddress };
     },
     endJob: ({ jobId }) => jobs.endJob(process, jobId),
+    flushOutput: () => parts.output.flushFor(process),
     exportFunction: (params, sections) => functions.export(params, sections),
     fetchFunction: ({ hash }) => functions.fetch(hash),
     keepLineage: (params, sections) => heirs.told(process, params, sections),
@@ -302,7 +305,8 @@ export function peerHandlers(peer: NodeId, parts: () => AgentParts): Handlers<Pe
     openRelay: (params, _sections, { rpc }) => parts().relays.openHere(rpc, { ...params, at: peer }),
     relayFrame: ({ relayId }, frames) => parts().relays.frames(relayId, frames),
     closeRelay: ({ relayId }) => parts().relays.closed(relayId),
-    message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),
+    output: ({ jobId, batches }) => parts().output.arrived(jobId, batches),
+    flushOutput: ({ jobId }) => ({ batches: parts().output.collect(jobId) }),
   };
 }
 

@@ -32,7 +32,7 @@ export class Jobs {
   /** AgentMethods.registerDriver: answered after the job's commit. */
   async registerDriver(
     process: AttachedProcess,
-    { namespace, entrypoint }: AgentMethods["registerDriver"]["params"],
+    { namespace, entrypoint, quiet }: AgentMethods["registerDriver"]["params"],
   ): Promise<AgentMethods["registerDriver"]["result"]> {
     if (process.role !== "driver") throw new TypeError(`${process.id} is no driver.`);
     const { head, leases, nodeId, headAddress, resources, dashboardUrl, prestart } = this.#parts;
@@ -47,6 +47,7 @@ export class Jobs {
     });
     process.jobId = result.jobId;
     process.namespace = result.namespace;
+    process.quiet = quiet === true;
     for (const text of this.#parts.warnings) process.rpc.notify("message", { level: "warning", text });
     // It left while its job was being opened.
     if (!process.rpc.connection.isOpen) this.driverGone(process);

@@ -51,6 +51,13 @@ export class Peers {
     return alive;
   }
 
+  /** One open connection to each node that there is one with, whoever opened it. */
+  connected(): PeerRpc[] {
+    const rpcs = new Map<NodeId, PeerRpc>(this.#incoming);
+    for (const [nodeId, { rpc }] of this.#outgoing) if (rpc !== null) rpcs.set(nodeId, rpc);
+    return [...rpcs.values()];
+  }
+
   row(nodeId: NodeId): NodeRow | undefined {
     return this.#nodes.get(nodeId);
   }

@@ -3,6 +3,7 @@
  * @module
  */
 import type { ActorId, JobId, ProcessId } from "../common/ids.ts";
+import type { OutputBatch } from "../common/log_lines.ts";
 import type { DriverRuntime } from "../common/task_spec.ts";
 import type { AgentMethods, CoreMethods, MessageLevel } from "../protocol/messages.ts";
 import type { Sandbox } from "./agent_sandbox.ts";
@@ -26,6 +27,8 @@ export interface AttachedProcess {
   namespace: string;
   /** Objects and actors that it owns and that are counted here: an idle worker with any is not reaped. */
   owned: number;
+  /** A driver that does not want to hear what its job's workers print. */
+  quiet: boolean;
   /** The driver said good-bye: its end is no failure. */
   ended: boolean;
   readonly watching: Set<ActorId>;
@@ -77,6 +80,13 @@ export class ProcessTable {
     sections?: readonly Uint8Array[],
   ): void {
     this.#processes.get(id)?.rpc.notify(method, params as never, sections);
+  }
+
+  /** What a job's workers printed, to its drivers here that want it. */
+  output(jobId: JobId, batches: readonly OutputBatch[]): void {
+    for (const { role, rpc, jobId: own, quiet } of this.#processes.values()) {
+      if (role === "driver" && own === jobId && !quiet) rpc.notify("output", { batches });
+    }
   }
 
   /** A line for the user: to the job's drivers here, or to all of them when it is nobody's. */

@@ -12,10 +12,11 @@ import { spawnRuntime } from "#platform";
 import { RUNTIME_URL } from "../platform/runtime_folder.ts";
 import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../common/ids.ts";
+import { markOf } from "../common/log_lines.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
 import { shutdownGraceMs, workerStartTimeoutMs } from "../io/environment.ts";
 import type { Environments } from "./agent_environments.ts";
-import { LogTails } from "./agent_logs.ts";
+import { LogTails, type TailedLines } from "./agent_logs.ts";
 import { pruneWorkerLogs } from "./log_files.ts";
 import { noteWorker } from "./agent_session.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
@@ -69,7 +70,7 @@ export interface WorkersOptions {
   /** A worker that was ready is gone. */
   readonly onExit: (worker: WorkerProcess, cause: DeathCause, intended: boolean) => void;
   /** What a worker printed, whole lines. False when nobody is there to read it yet. */
-  readonly onOutput: (worker: WorkerProcess, text: string) => boolean;
+  readonly onOutput: (worker: WorkerProcess, lines: readonly TailedLines[]) => boolean;
   /** Ask it to end after what it runs. */
   readonly askToExit: (id: ProcessId, reason: DeathCause) => void;
 }
@@ -129,6 +130,13 @@ export class WorkerProcesses {
     return this.#fates.get(id) ?? null;
   }
 
+  /** What the job's workers have printed so far is passed on before this returns. */
+  flushOutput(jobId: JobId): void {
+    for (const worker of this.#workers.values()) {
+      if (worker.jobId === jobId) this.#logs.flush(worker.logPath);
+    }
+  }
+
   /** Whether a worker of this environment has to wait for its folder. */
   isPreparing({ workingDir }: RuntimeEnvSpec): boolean {
     return workingDir !== undefined && this.#options.environments.isUnpacking(workingDir);
@@ -161,7 +169,8 @@ export class WorkerProcesses {
     let child: ChildProcess;
     let log: number | null = null;
     try {
-      log = openSync(logPath, "a", 0o600);
+      // Appending, so that nothing that others write into it is overwritten; a worker reads its own last lines.
+      log = openSync(logPath, "a+", 0o600);
       const cwd = folder ?? (secret === null ? null : environments.empty());
       // A restricted one may read no more than mobula's modules.
       const entry = secret === null ? this.#bundles.entryFor(runtime) : null;
@@ -210,7 +219,7 @@ export class WorkerProcesses {
     }, this.#startTimeoutMs);
     this.#workers.set(id, worker);
     if (child.pid !== undefined) noteWorker(socketDir, child.pid);
-    this.#logs.add(logPath, (text) => this.#options.onOutput(worker, text));
+    this.#logs.add(logPath, (lines) => this.#options.onOutput(worker, lines));
     child.stdin?.on("error", () => undefined);
     child.on("error", (error) => this.#exited(worker, null, null, error.message));
     child.on("exit", (code, signal) => this.#exited(worker, code, signal, null));
@@ -317,7 +326,8 @@ export class WorkerProcesses {
 
 function logTail(path: string): string {
   try {
-    return readFileSync(path, "utf8").slice(-LOG_TAIL_BYTES).trim();
+    const lines = readFileSync(path, "utf8").slice(-LOG_TAIL_BYTES).split("\n");
+    return lines.filter((line) => markOf(line) === null).join("\n").trim();
   } catch {
     return "";
   }

@@ -36,6 +36,7 @@ import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
 import { HeadNodes } from "./head_nodes.ts";
 import { restoredRecords } from "./head_records.ts";
+import { stateReader } from "./head_state.ts";
 
 /** How long a stopping head waits for its last commit, should the store be away. */
 const STORE_CLOSE_MS = 5_000;
@@ -199,6 +200,7 @@ export class Head {
       if (dashboardPort !== null) {
         this.#http = await openHeadHttp({
           view: this.#view,
+          state: stateReader(this.#services),
           token: this.#token,
           clusterId: this.clusterId,
           address: this.address,

@@ -8,6 +8,7 @@ import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth, type Role } from "../../dashboard/server/auth.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
 import { dashboardFrames, webOrigins } from "../io/environment.ts";
+import type { StateReader } from "../../dashboard/api/state.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { formatAddress, type TlsOptions } from "../io/transport/http2.ts";
 import { reachableHost } from "../io/transport/reachable_host.ts";
@@ -16,6 +17,7 @@ import { WebDrivers } from "./head_web.ts";
 
 export interface HeadHttpOptions {
   readonly view: ClusterView;
+  readonly state: StateReader;
   readonly token: string;
   readonly clusterId: string;
   /** The head's address for agents, HOST:PORT. */
@@ -44,17 +46,17 @@ export interface HeadHttp {
 const VERSION = "0.1.0";
 
 export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> {
-  const { view, token, clusterId, address, host, port, sessionDir, startedMs } = options;
+  const { view, state, token, clusterId, address, host, port, sessionDir, startedMs } = options;
   const auth = createAuth(token);
   const reachable = reachableHost(host);
   const { app, endStreams } = createDashboardApp({
     view,
+    services: { ...options.services, state },
     auth,
     meta: { clusterId, version: VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),
     hosts: [host, reachable],
     frames: dashboardFrames(),
-    services: options.services,
   });
   const drivers = new WebDrivers({
     ...{ token, clusterId, hosts: [host, reachable], nodes: options.nodes, tls: options.tls },

@@ -27,7 +27,7 @@ import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { lightActorHandlers } from "./head_light_actors.ts";
 import { memoryReport } from "./head_memory.ts";
-import { stateOf } from "./head_state.ts";
+import { stateHandlers } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
 
@@ -266,7 +266,7 @@ function tableHandlers({ functions, kv, store }: HeadServices): Handlers<HeadMet
 }
 
 function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
-  const { gcs, effects, view, history, info, store, nowMs } = services;
+  const { gcs, effects, history, info, store, nowMs } = services;
   return {
     drainNode: (params) => {
       checkDrain(params);
@@ -281,10 +281,6 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
       return OK;
     },
     nodes: () => ({ nodes: gcs.nodes.rows() }),
-    list: ({ kind, filters, limit, after, detail }) => {
-      const { rows, total } = view.list(kind, { filters, limit, after, detail });
-      return { rows, total };
-    },
     trace: async ({ taskId }) => ({ steps: await history.trace(taskId) }),
     clusterInfo: () => ({
       clusterId: info.clusterId,
@@ -298,7 +294,7 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
       sessionDir: info.sessionDir,
     }),
     storedAmong: ({ ids }) => ({ stored: ids.filter((id) => gcs.objects.get(id) !== null) }),
-    state: async ({ id }) => ({ rows: await stateOf(services, id, nowMs()) }),
+    ...stateHandlers(services),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     dashboardLink: ({ viewer }) => ({

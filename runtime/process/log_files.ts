@@ -31,7 +31,7 @@ export function pruneWorkerLogs(
     const path = join(folder, name);
     // Another agent of this session may remove it at this very moment.
     const found = statSync(path, { throwIfNoEntry: false });
-    if (found !== undefined) logs.push({ path, bytes: found.size, changedMs: found.mtimeMs });
+    if (found !== undefined) logs.push({ path, bytes: bytesOnDisk(found), changedMs: found.mtimeMs });
   }
   logs.sort((a, b) => b.changedMs - a.changedMs);
   let files = 0;
@@ -42,6 +42,11 @@ export function pruneWorkerLogs(
     bytes += log.bytes;
     if (files > limits.files || bytes > limits.bytes) rmSync(log.path, { force: true });
   }
+}
+
+/** Of a file that may have given its beginning back (log_bounds.ts). */
+function bytesOnDisk({ size, blocks }: { readonly size: number; readonly blocks: number }): number {
+  return Math.min(size, blocks * 512);
 }
 
 /** Puts a log that has grown too large aside, in place of the one before it. */

@@ -32,6 +32,7 @@ import { nodeHost } from "../io/core_worker/node_host.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import { VisibleDevices } from "../io/core_worker/visible_devices.ts";
 import { setWorkerState, type WorkerState } from "../io/core_worker/worker_state.ts";
+import { WorkerOutput } from "./worker_output.ts";
 
 /** What the agent tells a worker that it starts, in MOBULA_PROCESS_CONFIG. */
 export interface WorkerConfig {
@@ -68,6 +69,7 @@ export class Worker {
   readonly #hosted: HostedActors;
   readonly #devices: VisibleDevices | null;
   readonly #state: WorkerState;
+  readonly #output: WorkerOutput;
   readonly #retirement: WorkerRetirement;
   #listener: UnixListener | null = null;
   #exiting = false;
@@ -88,7 +90,7 @@ export class Worker {
       currentTask: () => this.#context.current,
       blocking: { enter: () => this.#hosted.isHost ? NOTHING : this.#executor.enter() },
       onMessage: (level, text) => {
-        if (level === "log" || isLogged(level)) console.error(`mobula ${level}: ${text}`);
+        if (isLogged(level)) console.error(`mobula ${level}: ${text}`);
       },
     });
     // A restricted one cannot reach a GPU.
@@ -98,12 +100,19 @@ export class Worker {
     this.#hosted = new HostedActors(this.#core, this.#context, this.#devices, config.nodeId);
     this.#state = { context: this.#context, actor: null, leave: () => this.#leaveAsActor() };
 
+    this.#output = new WorkerOutput({
+      origin: { node: config.nodeId, worker: config.workerId, pid: process.pid },
+      context: () => this.#context.current,
+      actor: () => this.#state.actor,
+      job: () => this.#core.identity.jobId,
+    });
     this.#retirement = new WorkerRetirement(this.#core, this.#executor, () => this.#exitGracefully());
   }
 
   /** Start; resolves when the agent knows that it is ready. */
   static async start(config: WorkerConfig): Promise<Worker> {
     const worker = new Worker(config);
+    worker.#output.install();
     installErrorMatching();
     setCurrentCoreWorker(worker.#core);
     setWorkerState(worker.#state);

@@ -41,6 +41,7 @@ import type { KeyValueMethods } from "./key_value_messages.ts";
 import type { OwnerMethods } from "./owner_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
+import type * as logs from "./log_messages.ts";
 import type * as light from "./light_actor_messages.ts";
 import type { HeirMethods, LineageMethods, RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
 import type { GrantedRange, ObjectPlace } from "./object_place.ts";
@@ -93,10 +94,12 @@ export type RefChange =
 
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
-export interface AgentMethods extends HostedActorMethods, light.AgentMethods, LineageMethods {
+export interface AgentMethods
+  extends HostedActorMethods, light.AgentMethods, LineageMethods, logs.AgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
-    { namespace: string | null; entrypoint: string },
+    /** `quiet`: it does not want to hear what its workers print. */
+    { namespace: string | null; entrypoint: string; quiet?: boolean },
     {
       jobId: JobId;
       namespace: string;
@@ -110,7 +113,6 @@ export interface AgentMethods extends HostedActorMethods, light.AgentMethods, Li
   readonly registerWorker: Method<{ socketPath: string }, { nodeId: NodeId; address: string }>;
   /** The driver is done: its job ends. */
   readonly endJob: Method<{ jobId: JobId }, Record<string, never>>;
-
   /** Function or class source (section 0) and encoded captures (section 1, where there are any) into the GCS function
    *  table, keyed by content hash; answered after its commit. */
   readonly exportFunction: Method<
@@ -232,10 +234,11 @@ export interface AgentMethods extends HostedActorMethods, light.AgentMethods, Li
 
 // ---- agent -> driver, worker -------------------------------------------------------------------------------------------
 
-/** Of a message for people; `log`: what a worker printed, labelled line by line. */
-export type MessageLevel = "log" | "info" | "warning" | "error";
+/** Of a message for people. */
+export type MessageLevel = "info" | "warning" | "error";
 
-export interface CoreMethods extends CoreQuestions, HeirMethods, RebuildMethods, light.CoreMethods {
+export interface CoreMethods
+  extends CoreQuestions, HeirMethods, RebuildMethods, light.CoreMethods, logs.CoreMethods {
   /** Others wait: return leases that are idle, and busy ones after their present task. */
   readonly reclaimLease: Notification<{ leaseId: string }>;
   /** A lease's worker is dead (its node may be too). */
@@ -256,7 +259,7 @@ export interface CoreMethods extends CoreQuestions, HeirMethods, RebuildMethods,
   readonly assignJob: Notification<{ jobId: JobId; namespace: string }>;
   readonly relayFrame: Notification<{ relayId: string }>;
   readonly closeRelay: Notification<{ relayId: string }>;
-  /** One line for the user, already worded (infeasible demand, a clamped store, forwarded log lines). */
+  /** One line for the user, already worded (infeasible demand, a clamped store). */
   readonly message: Notification<{ level: MessageLevel; text: string }>;
   /** The node's store is full: collect garbage now, so that refs and views that nobody uses are let go. */
   readonly collectGarbage: Notification<Record<string, never>>;
@@ -389,11 +392,6 @@ export interface HeadMethods
   readonly taskEvents: Method<{ batches: TaskEventBatch[] }, Record<string, never>>;
 
   readonly nodes: Method<Record<string, never>, { nodes: NodeRow[] }>;
-  /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs, placement-groups. */
-  readonly list: Method<
-    { kind: string; filters?: string[]; limit?: number; after?: string; detail?: boolean },
-    { rows: Record<string, unknown>[]; total: number }
-  >;
   readonly trace: Method<{ taskId: TaskId }, { steps: TraceStep[] }>;
   readonly clusterInfo: Method<
     Record<string, never>,
@@ -453,7 +451,7 @@ export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 
-export interface PeerMethods extends HeirMethods, RebuildMethods {
+export interface PeerMethods extends HeirMethods, RebuildMethods, logs.PeerMethods {
   /** Spillback: queue it here, do not pass it on. */
   readonly requestLease: AgentMethods["requestLease"];
   readonly cancelLease: Notification<{ submitter: ProcessId; requestId: string }>;
@@ -479,8 +477,6 @@ export interface PeerMethods extends HeirMethods, RebuildMethods {
   >;
   readonly relayFrame: Notification<{ relayId: string }>;
   readonly closeRelay: Notification<{ relayId: string }>;
-  /** For a job's drivers at the receiver: what one of its workers printed. */
-  readonly message: NodeMethods["message"];
 }
 
 /** Parts of messages that live in files of their own. */

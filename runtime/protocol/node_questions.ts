@@ -36,6 +36,17 @@ export interface HeadQuestions {
   readonly reportIncoming: Notification<{ ids: ObjectId[] }>;
   /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */
   readonly why: Method<{ id: string }, { sentence: string }>;
+  /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs, placement-groups. `next`: pass it as `after` for the
+   *  rows that follow, null at the end; `dropped`: rows that are no longer in memory. RangeError for what is no query. */
+  readonly list: Method<
+    { kind: string; filters?: string[]; limit?: number; after?: string; detail?: boolean },
+    { rows: Record<string, unknown>[]; total: number; next: string | null; dropped: number }
+  >;
+  /** Rows of a kind counted by columns; `ungrouped` rows are in none of the groups, because there were too many. */
+  readonly summarize: Method<
+    { kind: string; by?: string[]; filters?: string[] },
+    { rows: Record<string, unknown>[]; total: number; ungrouped: number; dropped: number }
+  >;
   /** All that is known of what the id names: no row when that is nothing. RangeError for what is no id. */
   readonly state: Method<{ id: string }, { rows: Record<string, unknown>[] }>;
   /** All objects and who holds them, asked of all nodes now: at most `limit` (default 1,000) of each; or the one object. */

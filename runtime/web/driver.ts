@@ -16,6 +16,7 @@ import type { BytePipe } from "../io/transport/byte_pipe.ts";
 import { Connection } from "../io/transport/connection.ts";
 import { HANDSHAKE_LIMITS, sayHello } from "../io/transport/hello.ts";
 import { Rpc } from "../io/transport/rpc.ts";
+import { prefixOf } from "../core/logs/line_prefix.ts";
 import type { AgentMethods, CoreMethods } from "../protocol/messages.ts";
 import { WEB_DRIVER_PATH, WEB_SEND_PATH } from "../protocol/web_pipe.ts";
 import { openFetchPipe } from "./fetch_pipe.ts";
@@ -56,9 +57,13 @@ export class WebDriver implements Cluster {
       connectWorker: () => Promise.reject(new Error("a page has no socket of a worker")),
       onMessage: (level, text) => {
         if (options.logToDriver === false) return;
-        // What workers printed is labelled already.
-        if (level === "log") console.info(text);
-        else (level === "info" ? console.info : console.warn)(`mobula ${level}: ${text}`);
+        (level === "info" ? console.info : console.warn)(`mobula ${level}: ${text}`);
+      },
+      onOutput: (batches) => {
+        for (const batch of batches) {
+          const print = batch.level === "error" ? console.error : console.info;
+          for (const line of batch.lines) print(`${prefixOf(batch)} ${line}`);
+        }
       },
     });
     setCurrentCoreWorker(this.core);
@@ -118,6 +123,7 @@ export class WebDriver implements Cluster {
     const { location } = page;
     const { result } = await rpc.request("registerDriver", {
       namespace: this.#options.namespace ?? null,
+      quiet: this.#options.logToDriver === false,
       entrypoint: location === undefined ? "an edge function" : `${location.origin}${location.pathname}`,
     });
     const { identity } = this.core;

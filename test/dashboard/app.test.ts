@@ -212,6 +212,42 @@ describe("answers", () => {
     });
   });
 
+  test("stream rows as lines, as many as there are, with the totals in the headers", async () => {
+    const headers = { accept: "application/x-ndjson" };
+    const answer = await dashboard.fetch("/api/v1/tasks?detail=1", { headers });
+    expect(answer.headers.get("content-type")).toContain("application/x-ndjson");
+    expect([answer.headers.get("mobula-total"), answer.headers.get("mobula-dropped")]).toEqual(["2", "0"]);
+    const lines = (await answer.text()).trimEnd().split("\n").map((line) => JSON.parse(line));
+    expect(lines).toMatchObject([{ taskId: "t-2", args: [] }, { taskId: "t-1" }]);
+    const one = await dashboard.fetch("/api/v1/tasks?limit=1", { headers });
+    expect((await one.text()).trimEnd().split("\n").length).toBe(1);
+    for (const bad of ["limit=0", "limit=", "filter=nonsense", "after=zzz"]) {
+      expect((await dashboard.fetch(`/api/v1/tasks?${bad}`, { headers })).status, bad).toBe(400);
+    }
+  });
+
+  test("count rows by columns", async () => {
+    const answer = await dashboard.fetch("/api/v1/summary/tasks?by=state,node&filter=name%3Dadd");
+    expect(await answer.json()).toMatchObject({
+      rows: [{ state: "FINISHED", nodeId: "n-1", count: 1 }, { state: "RUNNING", count: 1 }],
+      total: 2,
+      ungrouped: 0,
+    });
+    expect((await dashboard.fetch("/api/v1/summary/tasks?by=nonsense")).status).toBe(400);
+    expect(await (await dashboard.fetch("/api/v1/summary/nodes?by=")).json()).toMatchObject({
+      rows: [{ count: 1, storeBytes: { count: 1 } }],
+    });
+  });
+
+  test("tell all of one id", async () => {
+    expect(await (await dashboard.fetch("/api/v1/state/n-1")).json()).toMatchObject({
+      id: "n-1",
+      rows: [{ nodeId: "n-1", labels: {} }],
+    });
+    expect((await dashboard.fetch("/api/v1/state/n-7")).status).toBe(404);
+    expect((await dashboard.fetch("/api/v1/state/sum")).status).toBe(400);
+  });
+
   test("tell the status and the steps of a task", async () => {
     expect(await (await dashboard.fetch("/api/v1/status")).json()).toMatchObject({
       clusterId: "c-test",

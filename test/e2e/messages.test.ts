@@ -25,7 +25,7 @@ async function speak(): Promise<void> {
   const print = remote(() => {
     console.log("first");
     console.error("second");
-  });
+  }, { name: "print" });
   await get(print.remote());
   await waitFor("a worker's lines", () => text().includes("second"));
 }
@@ -41,10 +41,12 @@ async function warned(name: string): Promise<void> {
   );
 }
 
-test("workers' lines carry their process and nothing else; warnings say that they are mobula's", async () => {
+test("workers' lines say which task printed them and where; warnings say that they are mobula's", async () => {
   await init({ numCpus: 1, dashboard: false, objectStoreBytes: 32 << 20 });
   await speak();
-  expect(text()).toMatch(/^\(pid=\d+\) first\n\(pid=\d+\) second\n/m);
+  expect(text()).toMatch(
+    /^\(print#\d+ pid=\d+ n-[\da-f]{8}\) first\n\(print#\d+ pid=\d+ n-[\da-f]{8}\) second\n/m,
+  );
   await warned("huge");
 });
 

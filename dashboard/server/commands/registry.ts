@@ -4,7 +4,7 @@
  * @module
  */
 import type { Context, Hono } from "hono";
-import { type Env, refuse } from "../guard.ts";
+import { refuse } from "../guard.ts";
 import type { QueryServices } from "../queries/query.ts";
 import { SQL_COMMAND } from "./sql.ts";
 
@@ -25,7 +25,7 @@ const ALL: readonly Command[] = [SQL_COMMAND];
 
 /** Serve all commands. */
 export function addCommands(
-  app: Hono<Env>,
+  app: Hono,
   services: QueryServices,
   commands: readonly Command[] = ALL,
 ): void {
@@ -50,7 +50,7 @@ export function addCommands(
 }
 
 /** Null when it is too large. */
-async function bodyText(c: Context<Env>): Promise<string | null> {
+async function bodyText(c: Context): Promise<string | null> {
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;

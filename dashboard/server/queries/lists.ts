@@ -1,17 +1,44 @@
 /**
- * Rows of one kind, filtered and page by page, and the steps of one task.
+ * The state API: rows of one kind, filtered and page by page, the same counted by columns, and all that is known of one id;
+ * and the steps of one task.
  * @module
  */
-import type { ListKind, ListQuery } from "../../api_types.ts";
-import { NotFound, type Query, type QueryParams } from "./query.ts";
+import type { ListQuery, StateKind, StateReader } from "../../api/state.ts";
+import { NotFound, type Query, type QueryParams, type QueryServices } from "./query.ts";
 
-export const LIST_KINDS: readonly ListKind[] = ["tasks", "actors", "objects", "nodes", "workers", "jobs"];
+export const LIST_KINDS: readonly StateKind[] = [
+  "tasks",
+  "actors",
+  "objects",
+  "nodes",
+  "workers",
+  "jobs",
+  "placement-groups",
+];
 
 export const LIST_QUERIES: readonly Query[] = [
-  ...LIST_KINDS.map((kind): Query => ({
-    name: kind,
-    run: (params, { view }) => view.list(kind, listQuery(params)),
-  })),
+  ...LIST_KINDS.flatMap((kind): Query[] => [
+    { name: kind, run: async (params, services) => await stateOf(services).list(kind, listQuery(params)) },
+    {
+      name: `summary/${kind}`,
+      async run(params, services): Promise<unknown> {
+        // `by=` asks for one group of all rows.
+        const by = params.has("by")
+          ? params.all("by").flatMap((names) => names.split(",")).filter((name) => name !== "")
+          : undefined;
+        return await stateOf(services).summarize(kind, { by, filters: params.all("filter") });
+      },
+    },
+  ]),
+  {
+    name: "state",
+    async run(params, services): Promise<unknown> {
+      const id = params.required("id");
+      const rows = await stateOf(services).get(id);
+      if (rows.length > 0) return { id, rows };
+      throw new NotFound(`${id.slice(0, 80)} is not known (any more)`);
+    },
+  },
   {
     name: "trace",
     run(params, { view }): unknown {
@@ -23,7 +50,11 @@ export const LIST_QUERIES: readonly Query[] = [
   },
 ];
 
-function listQuery(params: QueryParams): ListQuery {
+function stateOf({ state, view }: QueryServices): StateReader {
+  return state ?? view.state;
+}
+
+export function listQuery(params: QueryParams): ListQuery {
   const limit = params.get("limit");
   const detail = params.get("detail");
   return {

@@ -3,6 +3,7 @@
  * @module
  */
 import type { ReaderQuestions } from "../../../runtime/io/storage/reader_wire.ts";
+import type { StateReader } from "../../api/state.ts";
 import type { ClusterReader } from "../../api_types.ts";
 
 /** Who answers for the tasks: the process that keeps all attempts. */
@@ -23,6 +24,8 @@ export interface StoreAsker {
 /** What queries may read. Parts add what they need, as optional members: a test gives what it has. */
 export interface QueryServices {
   readonly view: ClusterReader;
+  /** Rows of everything, and of one id what its nodes say; the view's own rows by default. */
+  readonly state?: StateReader | undefined;
   readonly telemetry?: TelemetryAsker | undefined;
   /** Reads the store for the console. */
   readonly console?: StoreAsker | undefined;

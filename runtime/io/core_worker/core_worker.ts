@@ -18,6 +18,7 @@ import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../co
 import { sha256Hex } from "../../common/sha256.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
 import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { OutputBatch } from "../../common/log_lines.ts";
 import type { HeldRef } from "../../common/memory_facts.ts";
 import type { CallFacts } from "../../common/why_facts.ts";
 import type { CoreMethods, MessageLevel } from "../../protocol/messages.ts";
@@ -76,6 +77,8 @@ export interface CoreWorkerOptions {
   readonly blocking?: BlockingObserver;
   /** One line for the user. */
   readonly onMessage?: (level: MessageLevel, text: string) => void;
+  /** What workers of a driver's job printed. */
+  readonly onOutput?: (batches: readonly OutputBatch[]) => void;
 }
 
 /** By name, as they arrive from a worker. */
@@ -185,6 +188,7 @@ export class CoreWorker implements CoreContext {
       explain: ({ id }) => ({ call: this.explain(id) }),
       heldRefs: (asked) => ({ refs: this.#heldRefs(asked) }),
       message: ({ level, text }) => this.#options.onMessage?.(level, text),
+      output: ({ batches }) => this.#options.onOutput?.(batches),
       // From a turn of its own: what lies on the stack of this one counts as used.
       collectGarbage: () => void setTimeout(this.#options.host.collectGarbage, 0),
     };

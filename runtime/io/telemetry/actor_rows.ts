@@ -80,10 +80,10 @@ export class ActorRows {
 
   /** All that are known, as they are now; a row is made when it is asked for. */
   *entries(): Iterable<
-    { readonly actorId: string; readonly updatedMs: number; readonly row: () => ActorDto }
+    { readonly actorId: string; readonly createdMs: number; readonly row: () => ActorDto }
   > {
     for (const [actorId, facts] of this.table.groups) {
-      yield { actorId, updatedMs: facts.updatedMs, row: () => actorDto(facts) };
+      yield { actorId, createdMs: facts.createdMs, row: () => actorDto(facts) };
     }
   }
 

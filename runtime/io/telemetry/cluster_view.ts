@@ -17,18 +17,17 @@ import type {
   ClusterReader,
   FailureDto,
   JobDto,
-  ListAnswer,
-  ListQuery,
   Topic,
   TopicData,
 } from "../../../dashboard/api_types.ts";
+import type { StateReader } from "../../../dashboard/api/state.ts";
 import { ActorRows, type ActorTimes } from "./actor_rows.ts";
 import { JobRows, NodeRows, WorkerRows } from "./cluster_rows.ts";
 import { GroupTable } from "./group_table.ts";
-import { listRows } from "./list_rows.ts";
 import { ObjectGroups } from "./object_groups.ts";
 import { PlacementGroupRows } from "./placement_group_rows.ts";
 import { RateRing } from "./rate_ring.ts";
+import { headTables, StateApi } from "./state/state_api.ts";
 import { TaskCounts } from "./task_counts.ts";
 import { type KeptRow, TaskRows } from "./task_rows.ts";
 import { inOrder, stepsOfRow, TraceSteps } from "./trace_steps.ts";
@@ -66,6 +65,8 @@ export class ClusterView implements ClusterReader {
   readonly counts: TaskCounts = new TaskCounts();
   readonly tasks: TaskRows;
   readonly objects: ObjectGroups;
+  /** Rows of everything, for people. */
+  readonly state: StateReader;
   readonly #failures = new GroupTable<FailureDto, FailureDto>({
     cap: FAILURES_SHOWN,
     rank: () => 0,
@@ -86,6 +87,7 @@ export class ClusterView implements ClusterReader {
     this.tasks = new TaskRows(options.taskRowsMax);
     this.objects = new ObjectGroups((taskId) => this.tasks.nameOf(taskId));
     this.#rates = new RateRing(this.#now());
+    this.state = new StateApi(headTables(this));
   }
 
   /** What one process reports of its tasks. A duplicate is ignored. `isHistory`: it happened before this head began (what
@@ -187,10 +189,6 @@ export class ClusterView implements ClusterReader {
       ? this.#rates.read(since)
       : this.#table(topic).table.read(since);
     return answer as { version: number; kind: "snapshot" | "delta"; data: TopicData[T] };
-  }
-
-  list(kind: string, query: ListQuery = {}): ListAnswer {
-    return listRows(this, kind, query);
   }
 
   /** What processes told step by step, and what the rows of its attempts say, in the order in which it happened. */

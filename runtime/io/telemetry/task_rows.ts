@@ -99,10 +99,9 @@ export class TaskRows {
     return rows;
   }
 
-  /** Newest first. */
+  /** In no order. */
   all(): KeptRow[] {
-    const rows = [...this.#live.values(), ...this.#finished.values(), ...this.#failed.values()];
-    return rows.sort((a, b) => b.order - a.order);
+    return [...this.#live.values(), ...this.#finished.values(), ...this.#failed.values()];
   }
 
   #find(key: string): KeptRow | undefined {

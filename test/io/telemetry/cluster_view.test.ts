@@ -142,19 +142,19 @@ describe("rates", () => {
 });
 
 describe("task rows", () => {
-  test("never go back, and attempts are rows of their own", () => {
+  test("never go back, and attempts are rows of their own", async () => {
     const { view } = newView();
     const row = events.taskRow("t-1", { state: "FINISHED" });
     view.applyTaskEvents(events.taskBatch("d-1", 1, { rows: [row] }));
     view.applyTaskEvents(events.taskBatch("d-1", 2, { rows: [{ ...row, state: "RUNNING", endMs: null }] }));
     view.applyTaskEvents(events.taskBatch("d-1", 3, { rows: [{ ...row, attempt: 2, state: "RUNNING" }] }));
-    expect(view.list("tasks").rows.map((found) => [found["attempt"], found["state"]])).toEqual([
+    expect((await view.state.list("tasks")).rows.map((found) => [found["attempt"], found["state"]])).toEqual([
       [2, "RUNNING"],
       [1, "FINISHED"],
     ]);
   });
 
-  test("the oldest finished go first, failed ones last, and all are counted", () => {
+  test("the oldest finished go first, failed ones last, and all are counted", async () => {
     const { view, read } = newView(10);
     const rows = [
       events.taskRow("t-failed", { state: "FAILED", error: { type: "Error", message: "no" } }),
@@ -162,7 +162,7 @@ describe("task rows", () => {
       ...Array.from({ length: 30 }, (_, i) => events.taskRow(`t-${i}`)),
     ];
     view.applyTaskEvents(events.taskBatch("d-1", 1, { rows }));
-    const kept = view.list("tasks");
+    const kept = await view.state.list("tasks");
     expect(kept.rows.map((row) => row["taskId"])).toEqual([
       ...Array.from({ length: 8 }, (_, i) => `t-${29 - i}`),
       "t-running",
@@ -172,13 +172,13 @@ describe("task rows", () => {
     expect(read("cluster").data.taskRowsEvicted).toBe(22);
   });
 
-  test("those of a dead submitter fail, and show among the failures", () => {
+  test("those of a dead submitter fail, and show among the failures", async () => {
     const { view, read } = newView();
     view.applyTaskEvents(
       events.taskBatch("d-1", 1, { rows: [events.taskRow("t-1", { state: "RUNNING", endMs: null })] }),
     );
     view.processDied("d-1");
-    expect(view.list("tasks", { filters: ["state=FAILED"] }).rows).toMatchObject([
+    expect((await view.state.list("tasks", { filters: ["state=FAILED"] })).rows).toMatchObject([
       { taskId: "t-1", errorType: "OwnerDiedError" },
     ]);
     expect(read("failures").data.rows).toMatchObject([{ taskId: "t-1", errorType: "OwnerDiedError" }]);
@@ -198,7 +198,7 @@ describe("task rows", () => {
 const still = { inFlight: 0, inFlightBytes: 0 };
 
 describe("objects", () => {
-  test("are grouped by function and node, copies apart from objects", () => {
+  test("are grouped by function and node, copies apart from objects", async () => {
     const { view, read } = newView();
     const made = events.objectReport("o-1-1.0", 100, { producer: "load" });
     view.applyObjects("n-1", [made, events.objectReport("o-1-p1", 7)], []);
@@ -231,10 +231,14 @@ describe("objects", () => {
       objects: 1,
       nodes: { "n-2": { bytes: 100 } },
     }]);
-    expect(view.list("objects").rows).toMatchObject([{ objectId: "o-1-1.0", nodes: ["n-2"], primary: "" }]);
+    expect((await view.state.list("objects")).rows).toMatchObject([{
+      objectId: "o-1-1.0",
+      nodes: ["n-2"],
+      primary: "",
+    }]);
   });
 
-  test("that a node has on disk alone are counted apart, until they are in memory again or gone", () => {
+  test("that a node has on disk alone are counted apart, until they are in memory again or gone", async () => {
     const { view, read } = newView();
     const made = events.objectReport("o-1-1.0", 100, { producer: "load" });
     const onDisk = (): unknown => read("objects").data.rows.map(({ nodes }) => nodes);
@@ -242,16 +246,16 @@ describe("objects", () => {
     view.applyObjects("n-1", [{ ...made, spilled: true }], []);
     view.applyObjects("n-1", [{ ...made, spilled: true }], []);
     expect(onDisk()).toEqual([{ "n-1": { objects: 1, bytes: 100, spilledBytes: 100, ...still } }]);
-    expect(view.list("objects").rows).toMatchObject([{ nodes: ["n-1"], spilled: ["n-1"] }]);
+    expect((await view.state.list("objects")).rows).toMatchObject([{ nodes: ["n-1"], spilled: ["n-1"] }]);
     view.applyObjects("n-2", [{ ...made, primary: false }], []);
     view.applyObjects("n-1", [made], []);
-    expect(view.list("objects").rows).toMatchObject([{ nodes: ["n-1", "n-2"], spilled: [] }]);
+    expect((await view.state.list("objects")).rows).toMatchObject([{ nodes: ["n-1", "n-2"], spilled: [] }]);
     view.applyObjects("n-1", [{ ...made, spilled: true }], []);
     view.applyObjects("n-1", [], [made.id]);
     expect(onDisk()).toEqual([{ "n-2": { objects: 1, bytes: 100, spilledBytes: 0, ...still } }]);
   });
 
-  test("what is on its way to a node is shown there until it has come, or comes no more", () => {
+  test("what is on its way to a node is shown there until it has come, or comes no more", async () => {
     const { view, read } = newView();
     const at = (): unknown => read("objects").data.rows.map(({ nodes }) => nodes);
     const none = { objects: 0, bytes: 0, spilledBytes: 0 };
@@ -260,7 +264,7 @@ describe("objects", () => {
     view.applyObjects("n-1", [events.objectReport(first!, 100, { producer: "load" })], []);
     view.applyIncoming("n-2", [first!, "o-9-9.0" as ObjectId]);
     expect(at()).toEqual([{ "n-1": here, "n-2": { ...none, inFlight: 1, inFlightBytes: 100 } }]);
-    expect(view.list("objects").rows).toMatchObject([{ nodes: ["n-1"], inFlight: ["n-2"] }]);
+    expect((await view.state.list("objects")).rows).toMatchObject([{ nodes: ["n-1"], inFlight: ["n-2"] }]);
     // Its last word counts, and a word that is resent changes nothing.
     view.applyIncoming("n-2", [first!]);
     view.applyIncoming("n-2", []);
@@ -356,7 +360,7 @@ describe("nodes, actors, jobs", () => {
     expect(read("cluster").data.actorsAlive).toBe(0);
   });
 
-  test("figures of calls are those of the present incarnation, late ones are dropped", () => {
+  test("figures of calls are those of the present incarnation, late ones are dropped", async () => {
     const { view } = newView();
     const figures = (incarnation: number, mailboxDepth: number) => ({
       actorId: "a-1" as never,
@@ -368,25 +372,25 @@ describe("nodes, actors, jobs", () => {
       meanCallMs: 1,
       reprName: "it",
     });
-    const row = () => view.list("actors", { detail: true }).rows[0]!;
+    const row = async () => (await view.state.list("actors", { detail: true })).rows[0]!;
     // Before anything else is known of it.
     view.applyActorFigures([figures(1, 9)]);
-    expect(view.list("actors").total).toBe(0);
+    expect((await view.state.list("actors")).total).toBe(0);
     view.applyActor(events.actorStatus("a-1"), events.actorSpec("a-1", { maxRestarts: 2 }));
     view.applyActorFigures([figures(1, 3)]);
-    expect(row()).toMatchObject({ mailboxDepth: 3, callsPerSecond: 2.5, reprName: "it" });
+    expect(await row()).toMatchObject({ mailboxDepth: 3, callsPerSecond: 2.5, reprName: "it" });
     view.applyActor(events.actorStatus("a-1", { state: "RESTARTING", incarnation: 2 }), null);
     view.applyActorFigures([figures(1, 4)]);
-    expect(row()).toMatchObject({ mailboxDepth: null, callsFinished: null, reprName: "it" });
+    expect(await row()).toMatchObject({ mailboxDepth: null, callsFinished: null, reprName: "it" });
     view.applyActor(events.actorStatus("a-1", { incarnation: 2 }), null);
     view.applyActorFigures([figures(2, 1)]);
-    expect(row()).toMatchObject({ state: "ALIVE", mailboxDepth: 1 });
+    expect(await row()).toMatchObject({ state: "ALIVE", mailboxDepth: 1 });
     view.applyActor(events.actorStatus("a-1", { state: "DEAD", incarnation: 2 }), null);
     view.applyActorFigures([figures(2, 1)]);
-    expect(row()).toMatchObject({ state: "DEAD", mailboxDepth: null });
+    expect(await row()).toMatchObject({ state: "DEAD", mailboxDepth: null });
   });
 
-  test("the dead are forgotten, oldest first, and counted; the living are shown first", () => {
+  test("the dead are forgotten, oldest first, and counted; the living are shown first", async () => {
     const { view, read } = newView();
     view.applyActor(events.actorStatus("a-alive"), events.actorSpec("a-alive"));
     for (let i = 0; i < 2_100; i++) {
@@ -396,10 +400,10 @@ describe("nodes, actors, jobs", () => {
     expect(data.total).toBe(2_001);
     expect(data.rows.length).toBe(200);
     expect(data.rows.some((row) => row.actorId === "a-alive")).toBe(true);
-    expect(view.list("actors").dropped).toBe(100);
+    expect((await view.state.list("actors")).dropped).toBe(100);
   });
 
-  test("workers are what their agent tells, and die with their node", () => {
+  test("workers are what their agent tells, and die with their node", async () => {
     const { view } = newView();
     const worker = (workerId: string, state: WorkerReport["state"], startedMs: number) => ({
       workerId: workerId as ProcessId,
@@ -410,20 +414,21 @@ describe("nodes, actors, jobs", () => {
       actorId: null,
       startedMs,
     });
-    const shown = () => view.list("workers").rows.map((row) => [row["workerId"], row["state"]]);
+    const shown = async () =>
+      (await view.state.list("workers")).rows.map((row) => [row["workerId"], row["state"]]);
     view.applyNodes([events.nodeRow("n-1")]);
     view.applyWorkers("n-1", [worker("w-1", "STARTING", 1), worker("w-2", "LEASED", 2)]);
-    expect(view.list("workers", { filters: ["state=LEASED"] }).rows).toEqual([
+    expect((await view.state.list("workers", { filters: ["state=LEASED"] })).rows).toEqual([
       { ...worker("w-2", "LEASED", 2), nodeId: "n-1", endedMs: null, exitDetail: null },
     ]);
     view.applyWorkers("n-1", [worker("w-1", "IDLE", 1), worker("w-3", "ACTOR", 3)]);
-    expect(shown()).toEqual([["w-3", "ACTOR"], ["w-2", "DEAD"], ["w-1", "IDLE"]]);
+    expect(await shown()).toEqual([["w-3", "ACTOR"], ["w-2", "DEAD"], ["w-1", "IDLE"]]);
     view.processDied("w-3");
     // Late.
     view.applyWorkers("n-1", [worker("w-1", "IDLE", 1), worker("w-3", "ACTOR", 3)]);
-    expect(shown()).toEqual([["w-3", "DEAD"], ["w-2", "DEAD"], ["w-1", "IDLE"]]);
+    expect(await shown()).toEqual([["w-3", "DEAD"], ["w-2", "DEAD"], ["w-1", "IDLE"]]);
     view.applyNodes([events.nodeRow("n-1", { state: "DEAD" })]);
-    expect(view.list("workers", { filters: ["state!=DEAD"] }).total).toBe(0);
+    expect((await view.state.list("workers", { filters: ["state!=DEAD"] })).total).toBe(0);
   });
 
   test("constructors under way fail with their agent", () => {

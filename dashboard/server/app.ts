@@ -34,12 +34,10 @@ const STREAMS_MAX = 200;
 /** Queries that one stream watches. */
 const QUESTIONS_MAX = 32;
 
-/** What queries may read besides the view. */
-export type DashboardServices = Omit<QueryServices, "view">;
-
 export interface DashboardOptions {
   readonly view: ClusterReader;
-  readonly services?: DashboardServices;
+  /** What queries may read besides the view. */
+  readonly services?: Omit<QueryServices, "view">;
   readonly auth: Auth;
   readonly meta: {
     readonly clusterId: string;

@@ -296,7 +296,7 @@ describe.if(chromiumPath() !== null)("in a browser", () => {
 
   inBrowser("script that gets into the page does not run", async () => {
     await using tab = await signedIn("full");
-    await tab.page.evaluate(() => {
+    await tab.page.evaluate(`{
       const script = document.createElement("script");
       script.textContent = "document.title = 'owned'";
       document.body.append(script);
@@ -304,7 +304,7 @@ describe.if(chromiumPath() !== null)("in a browser", () => {
       image.setAttribute("onerror", "document.title = 'owned'");
       image.src = "data:,";
       document.body.append(image);
-    });
+    }`);
     await tab.page.waitForFunction(() => performance.now() > 0);
     expect(await tab.page.title()).not.toBe("owned");
     expect(tab.complaints.some((text) => text.includes("Content Security Policy"))).toBe(true);
@@ -340,12 +340,12 @@ describe.if(chromiumPath() !== null)("in a browser", () => {
         }, dashboard.url);
         expect(outcome).toEqual(["failed", "failed", "failed", "failed"]);
         expect((await Promise.all(answers)).every((status) => status === 403)).toBe(true);
-        await page.evaluate((url) => {
-          const frame = document.createElement("iframe");
-          frame.src = url;
-          document.body.append(frame);
-          return new Promise((resolve) => frame.onload = resolve);
-        }, dashboard.url);
+        await page.evaluate(`new Promise((resolve) => {
+        const frame = document.createElement("iframe");
+        frame.src = "${dashboard.url}";
+        frame.onload = resolve;
+        document.body.append(frame);
+      })`);
         expect(await page.frames()[1]!.locator("nav").count().catch(() => 0)).toBe(0);
       } finally {
         evil.closeAllConnections();

@@ -3,8 +3,10 @@
  * @module
  */
 import type { ReaderQuestions } from "../../../runtime/io/storage/reader_wire.ts";
+import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
 import type { StateReader } from "../../api/state.ts";
 import type { ClusterReader } from "../../api_types.ts";
+import type { EntityReader } from "./entities.ts";
 
 /** Who answers for the tasks: the process that keeps all attempts. */
 export interface TelemetryAsker {
@@ -29,6 +31,12 @@ export interface QueryServices {
   readonly telemetry?: TelemetryAsker | undefined;
   /** Reads the store for the console. */
   readonly console?: StoreAsker | undefined;
+  /** Objects, actors, nodes, workers and placement groups as their pages show them. */
+  readonly entities?: EntityReader | undefined;
+  /** Asks all nodes what they hold and who holds it; of all objects, or of the one with this id. */
+  readonly memory?: ((params: { limit?: number; id?: string }) => Promise<MemoryReport>) | undefined;
+  /** One sentence. @throws RangeError for an id that nobody knows. */
+  readonly why?: ((id: string) => Promise<string>) | undefined;
 }
 
 /** One read endpoint: `GET /api/v1/<name>`, and `live=<name>?…` of the stream. */

@@ -4,6 +4,7 @@
  */
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
+import { NOW_QUERIES } from "./now.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 import { SQL_QUERIES } from "./sql.ts";
 import { WHY_QUERIES } from "./why.ts";
@@ -12,6 +13,7 @@ const ALL: readonly Query[] = [
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
   ...SQL_QUERIES,
+  ...NOW_QUERIES,
   ...WHY_QUERIES,
 ];
 

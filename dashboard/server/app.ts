@@ -24,6 +24,7 @@ import { onlyCommands, onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "
 import { errorBody, LiveQueries } from "./live_queries.ts";
 import type { QueryServices } from "./queries/query.ts";
 import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
+import { addJobRoutes, type JobService } from "./job_routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addRowStreams } from "./row_streams.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
@@ -48,6 +49,8 @@ export interface DashboardOptions {
   };
   /** Folder of the built page, or its build under way (ensureDashboardApp). While it is not there, the API works. */
   readonly appDir: string | Promise<string>;
+  /** Submitted jobs; without it there are no such routes. */
+  readonly jobs?: JobService;
   /** Host names under which the server may be reached, besides loopback's. */
   readonly hosts?: readonly string[];
   /** Origins whose pages may show this one in a frame; none by default. */
@@ -69,6 +72,7 @@ export function createDashboardApp(options: DashboardOptions): DashboardApp {
   app.use(redeemTicket(options.auth));
   app.use(onlySignedIn(options.auth));
   app.use(onlyCommands());
+  if (options.jobs !== undefined) addJobRoutes(app, options.jobs, options.auth);
   app.get("/healthz", (c) => c.text("ok\n"));
   addApi(app, options, streams);
   addPage(app, options.appDir);

@@ -2,10 +2,12 @@
  * All queries by name. An area's queries stand in a file of their own beside this one and are added to ALL.
  * @module
  */
+import { CANVAS_QUERIES } from "./canvases.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 
 const ALL: readonly Query[] = [
+  ...CANVAS_QUERIES,
   ...LIST_QUERIES,
 ];
 

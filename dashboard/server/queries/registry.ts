@@ -3,12 +3,16 @@
  * @module
  */
 import { CANVAS_QUERIES } from "./canvases.ts";
+import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
+import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
   ...CANVAS_QUERIES,
+  ...ENTITY_QUERIES,
   ...LIST_QUERIES,
+  ...WHY_QUERIES,
 ];
 
 /** Longest question: name and parameters. */

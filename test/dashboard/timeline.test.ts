@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import type { TimelineLane } from "../../dashboard/api/timeline.ts";
-import { barAt } from "../../dashboard/app/pages/timeline/draw_bars.ts";
+import { barAt } from "../../dashboard/app/pages/timeline/bars.ts";
 import { placeLanes, rowAt, seenRows } from "../../dashboard/app/pages/timeline/lane_rows.ts";
 import {
   failedColumns,

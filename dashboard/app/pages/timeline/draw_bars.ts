@@ -1,12 +1,13 @@
 /**
  * Single bars with their phases: queued (a line), arguments fetched (a half-high bar), run (full, in the function's colour),
- * failed (hatched and outlined), still running (open at its end). Which bar is where is told here too.
+ * failed (outlined), still running (open at its end).
  * @module
  */
 import type { TimelineBar } from "../../../api/timeline.ts";
 import { fitEnd } from "../../models/canvas_text.ts";
+import type { LoadedBars } from "./bars.ts";
 import type { SeenRow } from "./lane_rows.ts";
-import { barKey, gutterWidth, type LoadedBars, type Scene, TOP, xOf } from "./scene.ts";
+import { barKey, gutterWidth, type Scene, TOP, xOf } from "./scene.ts";
 
 /** From this width on a bar is named. */
 const NAMED_WIDTH = 34;
@@ -114,24 +115,4 @@ function drawMarks(context: CanvasRenderingContext2D, scene: Scene, placed: Plac
   context.textBaseline = "middle";
   context.fillStyle = colours.onFunctions[bar.fn] ?? colours.text;
   context.fillText(fitEnd(context, bar.name, room - 8), left + 5, y + height / 2 + 0.5);
-}
-
-/** The bar at a time in a lane; the nearest within the slack. */
-export function barAt(
-  loaded: LoadedBars,
-  lane: number,
-  atMs: number,
-  slackMs: number,
-  nowMs: number,
-): TimelineBar | null {
-  let best: TimelineBar | null = null, distance = slackMs;
-  for (const bar of loaded.bars) {
-    if (bar.lane !== lane) continue;
-    const end = bar.endMs ?? nowMs;
-    const away = atMs < bar.startMs ? bar.startMs - atMs : atMs > end ? atMs - end : 0;
-    if (away > distance || (best !== null && away === distance)) continue;
-    best = bar;
-    distance = away;
-  }
-  return best;
 }

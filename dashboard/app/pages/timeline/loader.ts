@@ -10,7 +10,7 @@ import {
   type TimelineTileDto,
 } from "../../../api/timeline.ts";
 import { ask, question } from "../../models/query.ts";
-import type { LoadedBars } from "./scene.ts";
+import type { LoadedBars } from "./bars.ts";
 import { readTile, TILE_LANES, type TileAddress, TileCache, tileKey } from "./tiles.ts";
 import type { TimeRange } from "./time_scale.ts";
 

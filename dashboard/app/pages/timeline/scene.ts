@@ -2,8 +2,9 @@
  * All that one picture of the timeline is drawn from, and where its parts stand. Times are milliseconds since the origin.
  * @module
  */
-import type { TimelineBar, TimelineLane, TimelineMarker } from "../../../api/timeline.ts";
+import type { TimelineLane, TimelineMarker } from "../../../api/timeline.ts";
 import type { ThemeColours } from "../../models/theme.ts";
+import type { LoadedBars } from "./bars.ts";
 import type { SeenRow } from "./lane_rows.ts";
 import type { PixelTable } from "./raster.ts";
 import type { TileCache } from "./tiles.ts";
@@ -30,12 +31,6 @@ export interface TimelineColours extends ThemeColours {
   readonly page: string;
   /** Text on each function's colour. */
   readonly onFunctions: readonly string[];
-}
-
-/** Single bars and the stretch that they are complete for. */
-export interface LoadedBars extends TimeRange {
-  readonly lanes: readonly [number, number];
-  readonly bars: readonly TimelineBar[];
 }
 
 export interface Scene {

@@ -7,7 +7,7 @@ import { effect } from "@preact/signals";
 import { OTHER_FUNCTIONS, type TimelineBar, type TimelineLanesDto } from "../../../api/timeline.ts";
 import { functionColour, functionPalette } from "../../models/function_colours.ts";
 import { cssColours, onThemeChange } from "../../models/theme.ts";
-import { barAt } from "./draw_bars.ts";
+import { barAt } from "./bars.ts";
 import { TimelinePainter } from "./draw.ts";
 import { type LaneRows, placeLanes, rowAt, scrollMax, seenRows } from "./lane_rows.ts";
 import { TimelineLoader } from "./loader.ts";

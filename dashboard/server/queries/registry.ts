@@ -5,6 +5,7 @@
 import { CANVAS_QUERIES } from "./canvases.ts";
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
+import { NOW_QUERIES } from "./now.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 import { WHY_QUERIES } from "./why.ts";
 
@@ -12,6 +13,7 @@ const ALL: readonly Query[] = [
   ...CANVAS_QUERIES,
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
+  ...NOW_QUERIES,
   ...WHY_QUERIES,
 ];
 

@@ -14,8 +14,10 @@ export const TOKEN = "token-of-a-test-cluster";
 export const META = { clusterId: "c-test", version: "0.0.1", address: "127.0.0.1:6380", startedMs: 1_000 };
 
 export class TestDashboard implements AsyncDisposable {
-  /** Beyond what every head has: the store's readers, sites that may frame the page. */
-  readonly options: Pick<DashboardOptions, "services" | "frames">;
+  /** What queries may read besides the view. */
+  services: NonNullable<DashboardOptions["services"]> = {};
+  /** Sites that may show the page in a frame. */
+  readonly frames: readonly string[];
   view: ClusterView = new ClusterView();
   auth: Auth = createAuth(TOKEN);
   #made: DashboardApp | null = null;
@@ -23,18 +25,19 @@ export class TestDashboard implements AsyncDisposable {
   #port = 0;
 
   constructor(options: Pick<DashboardOptions, "services" | "frames"> = {}) {
-    this.options = options;
+    this.services = options.services ?? {};
+    this.frames = options.frames ?? [];
   }
 
   /** The page is built when it is not. */
   async start(): Promise<this> {
     this.#made = createDashboardApp({
       view: this.view,
-      services: { entities: new EntityReads(this.view) },
+      services: { entities: new EntityReads(this.view), ...this.services },
       auth: this.auth,
       meta: { ...META, startedMs: Date.now() },
       appDir: ensureDashboardApp(),
-      ...this.options,
+      frames: this.frames,
     });
     const { app } = this.#made;
     this.#listener = await listenHttp({

@@ -40,6 +40,7 @@ import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { KeyValueMethods } from "./key_value_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
+import type { MetricAgentMethods } from "./metric_messages.ts";
 import type * as logs from "./log_messages.ts";
 import type * as light from "./light_actor_messages.ts";
 import type { HeirMethods, LineageMethods, RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";

@@ -101,6 +101,10 @@ export interface NodeDto {
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly startedMs: number;
+  /** When the head last heard of it. */
+  readonly heardMs: number;
+  /** It was declared dead, and what asks in its name is refused. */
+  readonly isFenced: boolean;
 }
 
 /** One function (or actor method, or constructor): exact counts. */

@@ -3,7 +3,7 @@
  * between agents and head (messages.ts).
  * @module
  */
-import type { ActorId, JobId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
+import type { ActorId, GroupId, JobId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
 import type { BundleLoad, BundleReport } from "../common/placement_group.ts";
 import type { ResourceSet } from "../common/resources.ts";
 import type { ActorStatus, RuntimeName } from "../common/task_spec.ts";
@@ -81,6 +81,10 @@ export interface WorkerReport {
   /** The job that it is bound to; null until its first lease. */
   readonly jobId: JobId | null;
   readonly actorId: ActorId | null;
+  /** The function (or class) that its lease is for; absent without a lease. */
+  readonly work?: string;
+  /** The bundle that its lease draws from; absent for none. */
+  readonly bundle?: { readonly groupId: GroupId; readonly index: number };
   readonly startedMs: number;
 }
 
@@ -146,4 +150,6 @@ export interface NodeRow {
   readonly rssBytes: number;
   readonly demand: readonly DemandRow[];
   readonly startedMs: number;
+  /** When the head last heard of it, milliseconds since the epoch. */
+  readonly heardMs: number;
 }

@@ -98,6 +98,8 @@ export interface NodeDto {
   readonly workers: number;
   /** Workers that were ended for low memory. */
   readonly memoryKills: number;
+  /** HOST:PORT of its metrics; null: they are not served. */
+  readonly metricsAddress: string | null;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly startedMs: number;

@@ -34,7 +34,9 @@ abstract class Metric {
     if (typeof name !== "string") throw new TypeError(`a metric's name must be a string, is ${typeof name}`);
     checkKnownOptions(options, kind === "histogram" ? [...OPTIONS, "boundaries"] : OPTIONS);
     const { description = "", tagKeys = [], defaultTags = {} } = options;
-    if (typeof description !== "string") throw new TypeError(`metric "${name}": description must be a string`);
+    if (typeof description !== "string") {
+      throw new TypeError(`metric "${name}": description must be a string`);
+    }
     if (!Array.isArray(tagKeys) || tagKeys.some((key) => typeof key !== "string")) {
       throw new TypeError(`metric "${name}": tagKeys must be a list of strings`);
     }
@@ -50,7 +52,9 @@ abstract class Metric {
   }
 
   protected recordValue(value: number, tags: Record<string, string> | undefined): void {
-    if (typeof value !== "number") throw new TypeError(`metric "${this.name}" takes numbers, not ${typeof value}`);
+    if (typeof value !== "number") {
+      throw new TypeError(`metric "${this.name}" takes numbers, not ${typeof value}`);
+    }
     this.#metric.record(tags === undefined ? this.#defaults : this.#tags(tags), value);
   }
 

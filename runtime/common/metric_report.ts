@@ -52,10 +52,16 @@ export function problemOf({ name, kind, description, tagKeys, boundaries }: Metr
   if (description.length > DESCRIPTION_LENGTH_MAX) {
     return `${what}: its description is longer than ${DESCRIPTION_LENGTH_MAX} characters`;
   }
-  if (tagKeys.length > METRIC_TAGS_MAX) return `${what} has ${tagKeys.length} tag keys, at most ${METRIC_TAGS_MAX}`;
+  if (tagKeys.length > METRIC_TAGS_MAX) {
+    return `${what} has ${tagKeys.length} tag keys, at most ${METRIC_TAGS_MAX}`;
+  }
   for (const [i, key] of tagKeys.entries()) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(key) || key.startsWith("__") || key.length > METRIC_NAME_LENGTH_MAX) {
-      return `${what}: tag key ${JSON.stringify(key.slice(0, 80))} must have letters, digits and _, and begin with a letter`;
+    if (
+      !/^[A-Za-z_][A-Za-z0-9_]*$/.test(key) || key.startsWith("__") || key.length > METRIC_NAME_LENGTH_MAX
+    ) {
+      return `${what}: tag key ${
+        JSON.stringify(key.slice(0, 80))
+      } must have letters, digits and _, and begin with a letter`;
     }
     if (key === "le" || key.startsWith(OWN_PREFIX)) return `${what}: the tag key ${key} is taken`;
     if (tagKeys.indexOf(key) !== i) return `${what} has the tag key ${key} twice`;

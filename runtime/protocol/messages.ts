@@ -95,7 +95,7 @@ export type RefChange =
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
 export interface AgentMethods
-  extends HostedActorMethods, light.AgentMethods, LineageMethods, logs.AgentMethods {
+  extends HostedActorMethods, light.AgentMethods, LineageMethods, logs.AgentMethods, MetricAgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     /** `quiet`: it does not want to hear what its workers print. */

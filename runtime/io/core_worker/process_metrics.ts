@@ -100,7 +100,8 @@ export class ProcessMetrics {
       this.#metrics.set(name, metric);
       return metric;
     }
-    const shape = ({ kind, tagKeys, boundaries }: MetricDefinition) => JSON.stringify([kind, tagKeys, boundaries]);
+    const shape = ({ kind, tagKeys, boundaries }: MetricDefinition) =>
+      JSON.stringify([kind, tagKeys, boundaries]);
     if (shape(known.definition) === shape(definition)) return known;
     throw new RangeError(`metric "${name}" is there already: a ${describe(known.definition)}`);
   }

@@ -138,12 +138,18 @@ function nodeDto(node: NodeRow, isFenced: boolean): NodeDto {
     storeSpilledBytes: node.storeSpilledBytes,
     workers: node.workers,
     memoryKills: node.memoryKills,
+    metricsAddress: metricsAddressOf(node),
     cpuPercent: node.cpuPercent,
     rssBytes: node.rssBytes,
     startedMs: node.startedMs,
     heardMs: node.heardMs,
     isFenced,
   };
+}
+
+function metricsAddressOf({ state, address, metricsPort }: NodeRow): string | null {
+  if (state === "DEAD" || metricsPort === null || !Number.isInteger(metricsPort)) return null;
+  return `${address.slice(0, address.lastIndexOf(":"))}:${metricsPort}`;
 }
 
 /** A resource of which nothing is free may be absent from `available`. Oversubscription may make it negative. */

@@ -58,7 +58,11 @@ export class UserMetrics {
   }
 
   /** A process's report. What makes no sense is dropped: it is user code's word. */
-  take(processId: string, jobId: string, { metrics, dropped }: { metrics: MetricReport[]; dropped: number }): void {
+  take(
+    processId: string,
+    jobId: string,
+    { metrics, dropped }: { metrics: MetricReport[]; dropped: number },
+  ): void {
     if (Number.isInteger(dropped) && dropped > 0) this.#dropped += dropped;
     if (!Array.isArray(metrics)) return;
     for (const report of metrics) {
@@ -82,7 +86,8 @@ export class UserMetrics {
   }
 
   jobEnded(jobId: string, nowMs: number): void {
-    if (!this.#ended.has(jobId)) this.#ended.set(jobId, nowMs);
+    this.#forget(nowMs);
+    if (this.#series > 0 && !this.#ended.has(jobId)) this.#ended.set(jobId, nowMs);
   }
 
   families(nowMs: number): MetricFamily[] {
@@ -141,7 +146,13 @@ export class UserMetrics {
       const labels: Record<string, string> = { mobula_job: jobId, mobula_node: this.#options.nodeId };
       if (owner !== "") labels["mobula_worker"] = owner;
       for (const [i, tagKey] of tagKeys.entries()) labels[tagKey] = tags[i]!;
-      series.set(key, { labels, jobId, processId: owner, value, counts: counts === null ? null : [...counts] });
+      series.set(key, {
+        labels,
+        jobId,
+        processId: owner,
+        value,
+        counts: counts === null ? null : [...counts],
+      });
     } else if (kind === "gauge") {
       known.value = value;
     } else {

@@ -195,6 +195,7 @@ export class Agent {
         this.#people?.tell();
         return this.#view();
       },
+      spillDir: this.#config.spillDir,
       isRegistered: () => this.#head.isUp,
       onStuck: (why) => this.#head.reconnect(why),
     });
@@ -444,7 +445,7 @@ export class Agent {
     this.#parts?.leases.step({ type: "peerLost", nodeId: peer, direction });
   }
 
-  #view(): Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes"> {
+  #view(): Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes" | "machine"> {
     const { leases: { scheduler }, store, actors } = this.#parts!;
     const usage = store.usage();
     return {

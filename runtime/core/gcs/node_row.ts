@@ -41,6 +41,7 @@ export function nodeRowOf(node: KnownNode): NodeRow {
     metricsPort: heartbeat?.metricsPort ?? null,
     cpuPercent: heartbeat?.cpuPercent ?? 0,
     rssBytes: heartbeat?.rssBytes ?? 0,
+    ...(heartbeat?.machine !== undefined && { machine: heartbeat.machine }),
     demand: heartbeat?.demand ?? [],
     startedMs: node.startedMs,
     heardMs: node.heardMs,

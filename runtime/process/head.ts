@@ -13,8 +13,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
-import { hex } from "../common/ids.ts";
+import { hex, type NodeId } from "../common/ids.ts";
 import { Gcs } from "../core/gcs/gcs.ts";
+import { StoreReader } from "../io/storage/reader_client.ts";
+import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import { type GcsStore, openStore } from "../io/storage/store_client.ts";
 import type { StoreError } from "../io/storage/store_error.ts";
 import { ClusterView } from "../io/telemetry/cluster_view.ts";
@@ -31,11 +33,13 @@ import { FunctionTable } from "./head_functions.ts";
 import { TaskHistory } from "./head_history.ts";
 import { type HeadHttp, openHeadHttp } from "./head_http.ts";
 import { sweepCheckpoints } from "./head_checkpoints.ts";
+import { jobService } from "./head_job_service.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
 import { HeadNodes } from "./head_nodes.ts";
 import { queryServices } from "./head_queries.ts";
 import { restoredRecords } from "./head_records.ts";
+import { HeadSubmissions } from "./head_submissions.ts";
 
 /** How long a stopping head waits for its last commit, should the store be away. */
 const STORE_CLOSE_MS = 5_000;
@@ -75,7 +79,7 @@ export class Head {
   static async start(config: HeadConfig, options: HeadOptions): Promise<Head> {
     const store = await openStore({
       url: config.store,
-      dir: join(config.sessionDir, "store"),
+      dir: storeDir(config),
       runtime: config.runtime,
       clusterId: `c-${hex(randomBytes(8))}`,
       onFatal: options.onFatal,
@@ -111,9 +115,21 @@ export class Head {
     const kv = new KeyValueTable(store, loaded);
     void sweepCheckpoints(kv, (actorId) => gcs.actors.record(actorId));
     const shared = { gcs, store, view: this.#view, actorBytes, kv };
-    this.#effects = new HeadEffects({ ...shared, nodes: this.#nodes, nowMs, log, dashboardUrl });
+    const submissions = new HeadSubmissions({
+      store,
+      restored: loaded.submissions,
+      nodes: this.#nodes,
+      members: gcs.nodes,
+      nowMs,
+    });
+    const onNode = {
+      connected: (nodeId: NodeId) => submissions.nodeConnected(nodeId),
+      changed: (record: NodeRecord) => submissions.nodeChanged(record),
+    };
+    this.#effects = new HeadEffects({ ...shared, onNode, nodes: this.#nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
+      submissions,
       nodes: this.#nodes,
       nowMs,
       effects: this.#effects,
@@ -123,9 +139,11 @@ export class Head {
         clusterId: loaded.clusterId,
         address: () => this.address,
         dashboardUrl,
-        dashboardLink: () => this.#http?.link() ?? null,
+        dashboardLink: (role) => this.#http?.link(role) ?? null,
+        viewerToken: () => this.#http?.viewerToken ?? null,
         sessionDir: config.sessionDir,
       },
+      console: new StoreReader({ url: config.store, dir: storeDir(config), runtime: config.runtime }),
       stop: options.onStop,
     };
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
@@ -171,6 +189,7 @@ export class Head {
     await Promise.race([this.#store.committed().catch(() => undefined), late.promise]);
     await new Promise((resolve) => setImmediate(resolve));
     await this.#http?.close();
+    this.#services.console.close();
     await this.#nodes.closeAll();
     await this.#listener?.close();
     await Promise.race([this.#store.close(), late.promise]);
@@ -204,6 +223,7 @@ export class Head {
           port: dashboardPort,
           sessionDir,
           startedMs: this.#startedMs,
+          jobs: jobService(this.#services.submissions, this.#services.functions),
           nodes: () => this.#services.gcs.nodes.rows(),
           tls: tls === undefined ? undefined : readTls(tls),
         });
@@ -240,6 +260,11 @@ export class Head {
       if (this.#stopping === null) this.#effects.step({ type: "connectionClosed", connection: peer.number });
     });
   }
+}
+
+/** Folder of the store's file, when no other place is given. */
+function storeDir({ sessionDir }: HeadConfig): string {
+  return join(sessionDir, "store");
 }
 
 function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsOptions {

@@ -12,6 +12,7 @@ import { hex, jobId as jobIdOf, type NodeId } from "../common/ids.ts";
 import type { Gcs } from "../core/gcs/gcs.ts";
 import type { GcsEvent } from "../core/gcs/gcs_events.ts";
 import { planOffload } from "../core/object/offload_plan.ts";
+import type { StoreReader } from "../io/storage/reader_client.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
@@ -21,6 +22,7 @@ import { checkDrain, checkRegistration } from "./head_checks.ts";
 import { checkpointHandlers } from "./head_checkpoints.ts";
 import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
+import type { HeadSubmissions } from "./head_submissions.ts";
 import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
@@ -41,13 +43,18 @@ export interface HeadServices {
   readonly kv: KeyValueTable;
   readonly actorBytes: ActorBytes;
   readonly history: TaskHistory;
+  /** Reads the store for people's statements. */
+  readonly console: StoreReader;
+  readonly submissions: HeadSubmissions;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
   readonly info: {
     readonly clusterId: string;
     readonly address: () => string;
     readonly dashboardUrl: () => string | null;
-    readonly dashboardLink: () => string | null;
+    readonly dashboardLink: (role: "full" | "viewer") => string | null;
+    /** What lets viewers in instead of the cluster's token; null without a dashboard. */
+    readonly viewerToken: () => string | null;
     readonly sessionDir: string;
   };
   /** End the cluster: agents are told, then the head ends. */
@@ -59,7 +66,12 @@ const OK: Record<string, never> = {};
 
 /** Requests that the command line may make; the others are for agents. */
 export function cliHandlers(services: HeadServices): Handlers<HeadMethods> {
-  return { ...tableHandlers(services), ...peopleHandlers(services), ...stopHandler(services) };
+  return {
+    ...tableHandlers(services),
+    ...peopleHandlers(services),
+    ...ownerHandlers(services),
+    ...services.submissions.cliHandlers(),
+  };
 }
 
 /** What one agent's control connection may ask. Everything but registerNode needs a member of the cluster. */
@@ -86,6 +98,7 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
       () => refuseWhenFull(services.store),
     ),
     ...peopleHandlers(services),
+    ...services.submissions.agentHandlers(peer.hello.id as NodeId),
   };
   const guarded: Record<string, unknown> = {};
   for (const [method, handler] of Object.entries(all)) {
@@ -119,7 +132,10 @@ function membersOnly(gcs: Gcs, { hello }: HeadPeer, handler: AnyHandler): AnyHan
   };
 }
 
-function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): Handlers<HeadMethods> {
+function nodeHandlers(
+  { effects, store, view, submissions }: HeadServices,
+  peer: HeadPeer,
+): Handlers<HeadMethods> {
   const { number: connection, hello } = peer;
   const nodeId = hello.id as NodeId;
   const ask = <R>(event: (requestId: string) => GcsEvent) => effects.ask(connection, event) as Promise<R>;
@@ -145,7 +161,17 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
     addJob: (params) => {
       refuseWhenFull(store);
       const newJobId = jobIdOf(hex(randomBytes(6)));
-      return ask((requestId) => ({ type: "addJob", requestId, newJobId, ...params, nodeId }));
+      const answered = ask<HeadMethods["addJob"]["result"]>((requestId) => ({
+        type: "addJob",
+        requestId,
+        newJobId,
+        ...params,
+        nodeId,
+      }));
+      return answered.then((result) => {
+        submissions.driverJoined(nodeId, params.pid, result.jobId);
+        return result;
+      });
     },
     endJob: ({ jobId, reason, failed }) =>
       ask((requestId) => ({ type: "endJob", requestId, jobId, reason, failed })),
@@ -301,12 +327,17 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
     ...stateHandlers(services),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
-    dashboardLink: () => ({ url: info.dashboardLink() }),
+    dashboardLink: ({ viewer }) => ({
+      url: info.dashboardLink(viewer === true ? "viewer" : "full"),
+      viewerToken: info.viewerToken(),
+    }),
   };
 }
 
-function stopHandler({ stop }: HeadServices): Handlers<HeadMethods> {
+/** What only the cluster's owner may ask, by the command line. */
+function ownerHandlers({ stop, console }: HeadServices): Handlers<HeadMethods> {
   return {
+    sql: ({ sql, limit }) => console.ask("sql", { sql: String(sql), limit: Number(limit) }),
     stopCluster: ({ reason }) => {
       // After the answer has left.
       setImmediate(() => stop(reason));

@@ -10,13 +10,16 @@ import type { Handlers } from "../io/transport/rpc.ts";
 import type { HeadMethods } from "../protocol/messages.ts";
 import { memoryReport } from "./head_memory.ts";
 import type { HeadServices } from "./head_methods.ts";
+import { metricsSource } from "./head_metrics.ts";
 import { stateReader } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 
 export function queryServices(services: HeadServices): Omit<QueryServices, "view"> {
-  const { view, nowMs } = services;
+  const { view, nowMs, console } = services;
   return {
+    console,
     state: stateReader(services),
+    metrics: metricsSource(services),
     entities: new EntityReads(view, nowMs),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: (id) => new Why(services, nowMs).explain(id),

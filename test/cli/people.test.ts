@@ -182,7 +182,7 @@ test("ui prints a link that signs a browser in", async () => {
     303,
     expect.stringContaining("HttpOnly"),
   ]);
-  expect((await session.mobula(["ui"])).out).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?ticket=\S+\n$/);
+  expect((await session.mobula(["ui"])).out).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?ticket=\S+\n/);
 });
 
 test("bash completes commands, options and known values with the script that is printed", async () => {

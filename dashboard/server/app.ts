@@ -22,6 +22,7 @@ import type { QueryServices } from "./queries/query.ts";
 import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
 import { addRowStreams } from "./row_streams.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
+import { addLogDownload } from "./log_download.ts";
 import { openStream } from "./stream.ts";
 
 /** Streams at once; a page holds one. */
@@ -119,6 +120,7 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
     async (c) =>
       c.json(await registry.run("state", new URLSearchParams({ id: c.req.param("id") })) as object),
   );
+  addLogDownload(app, { ...options.services, view });
   addRowStreams(app, options.services?.state ?? view.state);
   app.get("/api/v1/stream", (c) => {
     const topics = parseTopics(c.req.query("topics"), view.topics);

@@ -16,6 +16,7 @@ export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   ls: async () => (await import("./ls_command.ts")).lsCommand,
   show: async () => (await import("./show_command.ts")).showCommand,
   why: async () => (await import("./why_command.ts")).whyCommand,
+  logs: async () => (await import("./logs_command.ts")).logsCommand,
   mem: async () => (await import("./mem_command.ts")).memCommand,
   trace: async () => (await import("./trace_command.ts")).traceCommand,
 };

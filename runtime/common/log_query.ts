@@ -148,3 +148,28 @@ export function patternOf({ pattern, ignoreCase }: Pick<LogQuery, "pattern" | "i
     throw new RangeError((error as Error).message);
   }
 }
+
+/** Answers of all nodes. */
+export interface LogAnswer extends LogPage {
+  /** Nodes that do not answer: their lines are missing. */
+  readonly unreachable: readonly NodeId[];
+}
+
+/** A piece of a file as text, without marks. */
+export interface LogText {
+  readonly text: string;
+  /** Where to go on; `size` when this was the last. */
+  readonly end: number;
+  readonly size: number;
+}
+
+/** All logs of the cluster. */
+export interface LogReader {
+  /** @throws {RangeError} for what cannot be searched. */
+  search(query: LogQuery): Promise<LogAnswer>;
+  files(): Promise<{ files: LogFileRow[]; unreachable: NodeId[] }>;
+  /** Null when nobody has the file. */
+  part(file: string, at: number, before: number, count: number): Promise<LogPart | null>;
+  /** Null when nobody has the file. */
+  text(file: string, at: number): Promise<LogText | null>;
+}

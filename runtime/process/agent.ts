@@ -17,6 +17,7 @@ import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId, nodeId as makeNodeId, type ProcessId } from "../common/ids.ts";
 import { fromUnits, type ResourceSet } from "../common/resources.ts";
 import type { DeathCause } from "../common/task_spec.ts";
+import { LogSearcher } from "../io/logs/log_searcher.ts";
 import type { ObjectStore, StoreHost } from "../io/store/store_host.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
@@ -257,7 +258,7 @@ export class Agent {
       heirs,
       store,
       tracer,
-      output: this.#output,
+      ...{ output: this.#output, logs: new LogSearcher(this.#paths.logs), logFolder: this.#paths.logs },
       drain: new NodeDrain({
         ...shared,
         leases,
@@ -471,6 +472,7 @@ export class Agent {
     parts?.leases.close();
     parts?.relays.close();
     parts?.tracer.close();
+    parts?.logs.close();
     this.#head.close();
     this.#peers.close();
     for (const { rpc } of this.#processes.all()) rpc.close();

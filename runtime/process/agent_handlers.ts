@@ -3,6 +3,7 @@
  * @module
  */
 import { type NodeId, possibleOwners } from "../common/ids.ts";
+import type { LogSearcher } from "../io/logs/log_searcher.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { ObjectStore } from "../io/store/store_host.ts";
 import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../protocol/messages.ts";
@@ -21,6 +22,7 @@ import { restrictedHandlers } from "./agent_restricted.ts";
 import type { Relays } from "./agent_relays.ts";
 import type { Tracer } from "./agent_tracer.ts";
 import { explainHandlers } from "./agent_why.ts";
+import { logHandlers } from "./agent_log_questions.ts";
 import type { WorkerProcesses } from "./agent_workers.ts";
 
 /** What the handlers hand over to. */
@@ -41,6 +43,8 @@ export interface AgentParts {
   readonly drain: NodeDrain;
   readonly heirs: Heirs;
   readonly output: OutputRouter;
+  readonly logs: LogSearcher;
+  readonly logFolder: string;
 }
 
 /** Head methods that only agents may use for themselves: no process may speak for a node. */
@@ -320,6 +324,7 @@ export function nodeHandlers(
 ): Handlers<NodeMethods> {
   return {
     ...explainHandlers(parts),
+    ...logHandlers(parts),
     nodesChanged: ({ nodes }) => on.nodes(nodes),
     startActor: (order, [args]) => {
       parts().actors.start(order, args ?? NO_BYTES);

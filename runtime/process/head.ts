@@ -33,6 +33,7 @@ import { type HeadHttp, openHeadHttp } from "./head_http.ts";
 import { sweepCheckpoints } from "./head_checkpoints.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
+import { ClusterLogs } from "./head_logs.ts";
 import { HeadNodes } from "./head_nodes.ts";
 import { restoredRecords } from "./head_records.ts";
 import { stateReader } from "./head_state.ts";
@@ -119,6 +120,11 @@ export class Head {
       effects: this.#effects,
       functions: new FunctionTable(store, loaded, nowMs),
       history: this.#history,
+      logs: new ClusterLogs({
+        nodes: this.#nodes,
+        members: () => gcs.nodes.members(),
+        folder: join(config.sessionDir, "logs"),
+      }),
       info: {
         clusterId: loaded.clusterId,
         address: () => this.address,
@@ -165,6 +171,7 @@ export class Head {
     clearInterval(this.#timer);
     this.#effects.close();
     this.#history.flush();
+    this.#services.logs.close();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, STORE_CLOSE_MS);
     // First the commits, so that answers that wait for them can still leave.
@@ -196,7 +203,7 @@ export class Head {
       if (dashboardPort !== null) {
         this.#http = await openHeadHttp({
           view: this.#view,
-          state: stateReader(this.#services),
+          ...{ state: stateReader(this.#services), logs: this.#services.logs },
           token: this.#token,
           clusterId: this.clusterId,
           address: this.address,

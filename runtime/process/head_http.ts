@@ -7,6 +7,7 @@ import { createDashboardApp } from "../../dashboard/server/app.ts";
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth } from "../../dashboard/server/auth.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
+import type { LogReader } from "../common/log_query.ts";
 import { webOrigins } from "../io/environment.ts";
 import type { StateReader } from "../../dashboard/api/state.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
@@ -18,6 +19,7 @@ import { WebDrivers } from "./head_web.ts";
 export interface HeadHttpOptions {
   readonly view: ClusterView;
   readonly state: StateReader;
+  readonly logs: LogReader;
   readonly token: string;
   readonly clusterId: string;
   /** The head's address for agents, HOST:PORT. */
@@ -42,12 +44,12 @@ export interface HeadHttp {
 const VERSION = "0.1.0";
 
 export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> {
-  const { view, state, token, clusterId, address, host, port, sessionDir, startedMs } = options;
+  const { view, state, logs, token, clusterId, address, host, port, sessionDir, startedMs } = options;
   const auth = createAuth(token);
   const reachable = reachableHost(host);
   const { app, endStreams } = createDashboardApp({
     view,
-    services: { state },
+    services: { state, logs },
     auth,
     meta: { clusterId, version: VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),

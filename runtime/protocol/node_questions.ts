@@ -6,10 +6,11 @@
 import type { ActorId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { HeldRef, MemoryReport, NodeObjects } from "../common/memory_facts.ts";
 import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
+import type * as logs from "./log_messages.ts";
 import type { Method, Notification } from "./method.ts";
 
 /** Head -> agent. */
-export interface NodeQuestions {
+export interface NodeQuestions extends logs.NodeQuestions {
   /** What this node knows of a task that one of its processes submitted; of an actor's creation (`process` null), any of them. */
   readonly explainCall: Method<{ id: TaskId | ActorId; process: ProcessId | null }, NodeFacts>;
   /** What this node knows of a lease request that was passed on to it, or of an actor that it was told to start. */
@@ -31,7 +32,7 @@ export interface CoreQuestions {
 }
 
 /** Process, agent, command line -> head. */
-export interface HeadQuestions {
+export interface HeadQuestions extends logs.HeadQuestions {
   /** An agent's word: the objects that are on their way to its node now, in place of those of its last word. */
   readonly reportIncoming: Notification<{ ids: ObjectId[] }>;
   /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */

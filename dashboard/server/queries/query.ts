@@ -3,6 +3,7 @@
  * @module
  */
 import type { StateReader } from "../../api/state.ts";
+import type { LogReader } from "../../../runtime/common/log_query.ts";
 import type { ClusterReader } from "../../api_types.ts";
 
 /** Who answers for the tasks: the process that keeps all attempts. */
@@ -17,6 +18,7 @@ export interface QueryServices {
   /** Rows of everything, and of one id what its nodes say; the view's own rows by default. */
   readonly state?: StateReader | undefined;
   readonly telemetry?: TelemetryAsker | undefined;
+  readonly logs?: LogReader | undefined;
 }
 
 /** One read endpoint: `GET /api/v1/<name>`, and `live=<name>?…` of the stream. */

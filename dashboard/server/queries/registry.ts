@@ -3,10 +3,12 @@
  * @module
  */
 import { LIST_QUERIES } from "./lists.ts";
+import { LOG_QUERIES } from "./logs.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 
 const ALL: readonly Query[] = [
   ...LIST_QUERIES,
+  ...LOG_QUERIES,
 ];
 
 /** Longest question: name and parameters. */

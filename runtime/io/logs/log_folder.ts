@@ -46,7 +46,7 @@ export function listLogs(folder: string): LogFile[] {
     if (source === undefined) continue;
     const path = join(folder, name);
     const found = statSync(path, { throwIfNoEntry: false });
-    if (found === undefined || !found.isFile() || found.size === 0) continue;
+    if (found === undefined || !found.isFile()) continue;
     files.push({
       id: sha256Hex(new TextEncoder().encode(`${id}\n${name}`)).slice(0, ID_LENGTH),
       source,

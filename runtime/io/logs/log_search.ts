@@ -3,7 +3,15 @@
  * @module
  */
 import { readSync } from "node:fs";
-import type { LogFileRow, LogLine, LogPage, LogPart, LogPlace, LogQuery } from "../../common/log_query.ts";
+import type {
+  LogFileRow,
+  LogLine,
+  LogPage,
+  LogPart,
+  LogPlace,
+  LogQuery,
+  LogText,
+} from "../../common/log_query.ts";
 import { LineFilter } from "../../core/logs/line_filter.ts";
 import { LineReader } from "../../core/logs/line_reader.ts";
 import { FileScan, logLine } from "./file_scan.ts";
@@ -12,6 +20,8 @@ import { listLogs, logStart, originOf, rowOf, withFile } from "./log_folder.ts";
 /** How far before a place its lines and their mark are looked for. */
 const AROUND_BYTES = 256 * 1024;
 const FILES_MAX = 2_000;
+/** Of one piece of a download. */
+const TEXT_BYTES = 1024 * 1024;
 
 /** `budgetMs`: the answer comes after so long, with what was found until then. */
 export function searchLogs(folder: string, query: LogQuery, budgetMs: number): LogPage {
@@ -87,6 +97,25 @@ export function logPart(
     // The first may be the end of a line.
     if (from > start && earlier.length > 0 && earlier[0]!.offset === from) earlier.shift();
     return { lines: [...earlier, ...lines], start, end: nextAt ?? reader.offset, size: file.size };
+  });
+}
+
+/** A piece of a file's text from a line's beginning on. Null when the folder has no such file. */
+export function logText(folder: string, id: string, at: number): LogText | null {
+  const file = listLogs(folder).find((found) => found.id === id);
+  if (file === undefined) return null;
+  return withFile(file.path, (fd) => {
+    const from = Math.max(at, logStart(fd));
+    const lines: string[] = [];
+    const reader = new LineReader(from, ({ text }) => lines.push(`${text}\n`));
+    const bytes = new Uint8Array(TEXT_BYTES);
+    const length = from >= file.size
+      ? 0
+      : readSync(fd, bytes, 0, Math.min(TEXT_BYTES, file.size - from), from);
+    reader.feed(bytes.subarray(0, length));
+    // The last line may have no end.
+    if (from + length >= file.size) reader.end();
+    return { text: lines.join(""), end: Math.max(reader.offset, at), size: file.size };
   });
 }
 

@@ -6,11 +6,12 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { LogQuery } from "../../common/log_query.ts";
-import { logFiles, logPart, searchLogs } from "./log_search.ts";
+import { logFiles, logPart, logText, searchLogs } from "./log_search.ts";
 
 export type LogQuestion =
   | { readonly kind: "search"; readonly query: LogQuery; readonly budgetMs: number }
   | { readonly kind: "files" }
+  | { readonly kind: "text"; readonly file: string; readonly at: number }
   | {
     readonly kind: "part";
     readonly file: string;
@@ -27,6 +28,8 @@ function answer(folder: string, question: LogQuestion): unknown {
       return logFiles(folder);
     case "part":
       return logPart(folder, question);
+    case "text":
+      return logText(folder, question.file, question.at);
   }
 }
 

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { runtimeName, spawnRuntime } from "#platform";
 import { MobulaError } from "../../common/errors.ts";
 import type { RuntimeName } from "../../common/task_spec.ts";
-import type { LogFileRow, LogPage, LogPart, LogQuery } from "../../common/log_query.ts";
+import type { LogFileRow, LogPage, LogPart, LogQuery, LogText } from "../../common/log_query.ts";
 import { RUNTIME_URL } from "../../platform/runtime_folder.ts";
 import type { LogQuestion } from "./log_search_process.ts";
 
@@ -58,6 +58,11 @@ export class LogSearcher {
   /** Null when the file is not here. */
   part(file: string, at: number, before: number, count: number): Promise<LogPart | null> {
     return this.#ask({ kind: "part", file, at, before, count }) as Promise<LogPart | null>;
+  }
+
+  /** Null when the file is not here. */
+  text(file: string, at: number): Promise<LogText | null> {
+    return this.#ask({ kind: "text", file, at }) as Promise<LogText | null>;
   }
 
   close(): void {

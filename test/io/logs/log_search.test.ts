@@ -88,7 +88,9 @@ test("all lines come once, newest first, however they are paged", () => {
   for (let i = 1; i < whole.length; i++) expect(comparePlaces(whole[i]!, whole[i - 1]!)).toBeLessThan(0);
   // Small pages, and answers that come before anything was found.
   const part = { limit: 37, pattern: "line \\d*5 ", fromMs: 2_900 };
-  expect(all(folder, part, 0)).toEqual(whole.filter(({ text, at }) => at >= 2_900 && /line \d*5 /.test(text)));
+  expect(all(folder, part, 0)).toEqual(
+    whole.filter(({ text, at }) => at >= 2_900 && /line \d*5 /.test(text)),
+  );
   const errors = all(folder, { level: "error" });
   expect(errors.length).toBe(60);
   expect(errors[0]).toMatchObject({ level: "error", job: "j-1", cut: 0 });

@@ -1,14 +1,18 @@
 /**
  * `npm run bench`: mobula beside thread pools and the raw limits of this machine, measured in one run and in turns, as a
- * table with ratios, then how mobula scales (scale.ts) and a hundred thousand light actors (light_actors.ts). It takes three to five minutes; figures of a busy machine are worth little.
+ * table with ratios, then how mobula scales (scale.ts) and a hundred thousand light actors (light_actors.ts), then Ray's 23
+ * microbenchmarks (peers/) beside the baseline file. It takes less than ten minutes; figures of a busy machine are worth little.
  *
  *   --only TEXT    only measurements whose title contains TEXT       --json FILE    also write all figures there
  * @module
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import {
   callTask,
@@ -155,6 +159,13 @@ async function store(folder: string): Promise<void> {
   await rows.close();
 }
 
+/** Ray's 23 microbenchmarks, in a process of their own. */
+async function runSuite(args: readonly string[]): Promise<void> {
+  const program = fileURLToPath(new URL("./peers/main.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "inherit", "inherit"] });
+  await once(child, "exit");
+}
+
 function describeMachine(): string {
   const model = cpus()[0]?.model ?? "unknown processor";
   const runtime = process.versions["bun"] !== undefined
@@ -198,6 +209,7 @@ const text = [table.text, scale?.text, light?.text].filter((part) => part !== un
 const missed = [...table.missed, ...scale?.missed ?? [], ...light?.missed ?? []];
 console.log(`${machine}, ${((performance.now() - startMs) / 1_000).toFixed(0)} s\n\n${text}\n`);
 console.log(missed.length === 0 ? "All marks reached." : `Marks missed:\n  ${missed.join("\n  ")}`);
+if (isWanted("Ray's microbenchmarks")) await runSuite(["--with", "none", "--rounds", "4", "--ms", "400"]);
 if (flags.json !== undefined) {
   writeFileSync(
     flags.json,

@@ -42,6 +42,8 @@ export interface TableInfo {
   readonly about: string;
   readonly idColumn: string;
   readonly columns: readonly ColumnInfo[];
+  /** Columns that are there only when one id is asked for. */
+  readonly ofOne: readonly ColumnInfo[];
   /** What a summary groups by unless said otherwise. */
   readonly by: readonly string[];
 }

@@ -4,8 +4,10 @@
  */
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
+import "./palette.css";
 import "./style.css";
 import "./frame.css";
+import "./now.css";
 import { App } from "./components/app.tsx";
 import { listenForPaletteKeys } from "./components/palette.tsx";
 import { followAddress } from "./models/route.ts";

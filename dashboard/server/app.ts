@@ -6,6 +6,7 @@
  *   GET /?ticket=…                signs a browser in, once
  *   GET /, /<file>                the page
  *   GET /api/v1/status            the cluster in one answer
+ *   GET /api/v1/openapi.json      the state API's document
  *   GET /api/v1/state/:id         all that is known of one id
  *   GET /api/v1/trace/:id         the steps that a task really took
  *   GET /api/v1/stream?topics=…&live=…   live frames, NDJSON; `live` may be repeated: `name?params` of a query below
@@ -20,6 +21,7 @@ import { onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
 import { errorBody, LiveQueries } from "./live_queries.ts";
 import type { QueryServices } from "./queries/query.ts";
 import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
+import { openApiDocument } from "./openapi.ts";
 import { addRowStreams } from "./row_streams.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
 import { addLogDownload } from "./log_download.ts";
@@ -121,6 +123,8 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
       c.json(await registry.run("state", new URLSearchParams({ id: c.req.param("id") })) as object),
   );
   addLogDownload(app, { ...options.services, view });
+  const document = openApiDocument(view.state.tables, meta.version);
+  app.get("/api/v1/openapi.json", (c) => c.json(document));
   addRowStreams(app, options.services?.state ?? view.state);
   app.get("/api/v1/stream", (c) => {
     const topics = parseTopics(c.req.query("topics"), view.topics);

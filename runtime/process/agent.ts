@@ -32,7 +32,6 @@ import { FunctionCache } from "./agent_functions.ts";
 import { type AgentParts, nodeHandlers, peerHandlers, processHandlers } from "./agent_handlers.ts";
 import { Environments, headSource } from "./agent_environments.ts";
 import { HeadLink, type RegisterAnswer } from "./agent_head_link.ts";
-import { IncomingReports } from "./agent_incoming.ts";
 import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
 import { Leases } from "./agent_leases.ts";
@@ -41,12 +40,12 @@ import { Heirs } from "./agent_heirs.ts";
 import { AgentStoreHost } from "./agent_objects.ts";
 import { OutputRouter } from "./agent_output.ts";
 import { type PeerRpc, Peers } from "./agent_peers.ts";
+import { PeopleReports } from "./agent_people.ts";
 import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { Relays } from "./agent_relays.ts";
 import { Sandbox } from "./agent_sandbox.ts";
 import { type AgentPaths, agentPaths, prepareAgentDir, resourcesOf } from "./agent_session.ts";
 import { Tracer } from "./agent_tracer.ts";
-import { WorkerRows } from "./agent_worker_rows.ts";
 import { type WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
 import { type AgentConfig, readTlsFiles, readToken, tokenPath } from "./config.ts";
 
@@ -79,7 +78,6 @@ export class Agent {
   readonly #resources: ResourceSet;
   readonly #processes: ProcessTable = new ProcessTable();
   readonly #head: HeadLink;
-  readonly #incoming: IncomingReports;
   readonly #peers: Peers;
   readonly #output: OutputRouter;
   #parts: AgentParts | null = null;
@@ -89,7 +87,7 @@ export class Agent {
   #http2: Http2Listener | null = null;
   #unix: UnixListener | null = null;
   #heartbeats: HeartbeatSender | null = null;
-  #workerRows: WorkerRows | null = null;
+  #people: PeopleReports | null = null;
   #memory: MemoryWatch | null = null;
   #leaveReason: string = "it left";
   #stopping: Promise<void> | null = null;
@@ -126,7 +124,6 @@ export class Agent {
       onFenced: (reason) => options.onEnd(`The head does not accept this node any more: ${reason}`, true),
       log: options.log,
     });
-    this.#incoming = new IncomingReports(this.#head);
     this.#peers = new Peers({
       nodeId: this.nodeId,
       hello,
@@ -183,11 +180,10 @@ export class Agent {
       hello: (purpose) => this.#hello(purpose),
       tls: this.#tls,
       view: () => {
-        this.#workerRows?.tell();
-        this.#parts?.actors.figures.tell();
-        this.#incoming.tell(this.#parts?.store.pulls.all() ?? []);
+        this.#people?.tell();
         return this.#view();
       },
+      spillDir: this.#config.spillDir,
       isRegistered: () => this.#head.isUp,
       onStuck: (why) => this.#head.reconnect(why),
     });
@@ -219,12 +215,7 @@ export class Agent {
     this.#memory = new MemoryWatch({ ...shared, scheduler: leases.scheduler, workers });
     const headAddress = this.#config.headAddress;
     const actors = new Actors({ ...shared, leases, workers, nowMs, cpus: this.#cpus });
-    this.#workerRows = new WorkerRows({
-      head,
-      workers,
-      isLeased: (id) => leases.scheduler.isLeased(id),
-      actorOf: (id) => actors.hostedBy(id),
-    });
+    this.#people = new PeopleReports({ head, workers, leases, actors, store });
     return {
       nodeId,
       headAddress,
@@ -424,8 +415,7 @@ export class Agent {
     for (const jobId of answer.endedJobs) jobs.ended(jobId);
     actors.ended(answer.endedActors);
     actors.watches.watchAgain();
-    actors.figures.tellAgain();
-    this.#workerRows?.tellAgain();
+    this.#people?.tellAgain();
   }
 
   #nodesChanged(rows: readonly NodeRow[]): void {
@@ -440,7 +430,7 @@ export class Agent {
     this.#parts?.leases.step({ type: "peerLost", nodeId: peer, direction });
   }
 
-  #view(): Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes"> {
+  #view(): Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes" | "machine"> {
     const { leases: { scheduler }, store, actors } = this.#parts!;
     const usage = store.usage();
     return {

@@ -63,6 +63,8 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "reportWorkers",
   "reportActorFigures",
   "reportIncoming",
+  "reportTransfers",
+  "reportWorkerFigures",
   "taskEvents",
   "bundlesPrepared",
   "bundlesCommitted",

@@ -10,8 +10,8 @@ import type { WorkerProcesses } from "./agent_workers.ts";
 export interface WorkerRowsParts {
   readonly head: HeadLink;
   readonly workers: WorkerProcesses;
-  /** Whether it serves a lease. */
-  readonly isLeased: (worker: ProcessId) => boolean;
+  /** What its lease is for; null without one. */
+  readonly workOf: (worker: ProcessId) => Pick<WorkerReport, "work" | "bundle"> | null;
   /** The actor that it hosts or constructs. */
   readonly actorOf: (worker: ProcessId) => ActorId | null;
 }
@@ -42,9 +42,9 @@ export class WorkerRows {
     return [...this.#parts.workers.all()].map((worker) => {
       const { id: workerId, child, runtime, jobId, startedMs, ready } = worker;
       const actorId = this.#parts.actorOf(workerId);
-      const isLeased = this.#parts.isLeased(workerId);
-      const state = !ready ? "STARTING" : actorId !== null ? "ACTOR" : isLeased ? "LEASED" : "IDLE";
-      return { workerId, pid: child.pid ?? null, runtime, state, jobId, actorId, startedMs };
+      const work = this.#parts.workOf(workerId);
+      const state = !ready ? "STARTING" : actorId !== null ? "ACTOR" : work !== null ? "LEASED" : "IDLE";
+      return { workerId, pid: child.pid ?? null, runtime, state, jobId, actorId, ...work, startedMs };
     });
   }
 }

@@ -35,8 +35,8 @@ import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
 import { ClusterLogs } from "./head_logs.ts";
 import { HeadNodes } from "./head_nodes.ts";
+import { queryServices } from "./head_queries.ts";
 import { restoredRecords } from "./head_records.ts";
-import { stateReader } from "./head_state.ts";
 
 /** How long a stopping head waits for its last commit, should the store be away. */
 const STORE_CLOSE_MS = 5_000;
@@ -203,7 +203,7 @@ export class Head {
       if (dashboardPort !== null) {
         this.#http = await openHeadHttp({
           view: this.#view,
-          ...{ state: stateReader(this.#services), logs: this.#services.logs },
+          services: queryServices(this.#services),
           token: this.#token,
           clusterId: this.clusterId,
           address: this.address,

@@ -6,10 +6,9 @@ import { join } from "node:path";
 import { createDashboardApp } from "../../dashboard/server/app.ts";
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth } from "../../dashboard/server/auth.ts";
+import type { QueryServices } from "../../dashboard/server/queries/query.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
-import type { LogReader } from "../common/log_query.ts";
 import { webOrigins } from "../io/environment.ts";
-import type { StateReader } from "../../dashboard/api/state.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { formatAddress, type TlsOptions } from "../io/transport/http2.ts";
 import { reachableHost } from "../io/transport/reachable_host.ts";
@@ -18,8 +17,8 @@ import { WebDrivers } from "./head_web.ts";
 
 export interface HeadHttpOptions {
   readonly view: ClusterView;
-  readonly state: StateReader;
-  readonly logs: LogReader;
+  /** What queries may ask besides. */
+  readonly services: Omit<QueryServices, "view">;
   readonly token: string;
   readonly clusterId: string;
   /** The head's address for agents, HOST:PORT. */
@@ -44,12 +43,12 @@ export interface HeadHttp {
 const VERSION = "0.1.0";
 
 export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> {
-  const { view, state, logs, token, clusterId, address, host, port, sessionDir, startedMs } = options;
+  const { view, token, clusterId, address, host, port, sessionDir, startedMs } = options;
   const auth = createAuth(token);
   const reachable = reachableHost(host);
   const { app, endStreams } = createDashboardApp({
     view,
-    services: { state, logs },
+    services: options.services,
     auth,
     meta: { clusterId, version: VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),

@@ -134,7 +134,14 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
         );
       }
       checkRegistration(registration);
-      return ask((requestId) => ({ type: "registerNode", requestId, connection, registration }));
+      const answered = ask<HeadMethods["registerNode"]["result"]>((requestId) => ({
+        type: "registerNode",
+        requestId,
+        connection,
+        registration,
+      }));
+      answered.catch((error: Error) => view.nodeRefused(nodeId, error.message));
+      return answered;
     },
     unregisterNode: ({ reason }) =>
       ask((requestId) => ({ type: "unregisterNode", requestId, nodeId, epoch: hello.epoch, reason })),
@@ -150,6 +157,8 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
       effects.step({ type: "cancelPick", submitter, leaseRequestId: requestId }),
     reportWorkers: ({ workers }) => view.applyWorkers(nodeId, workers),
     reportIncoming: ({ ids }) => view.applyIncoming(nodeId, ids),
+    reportTransfers: ({ received }) => view.applyTransfers(nodeId, received),
+    reportWorkerFigures: ({ figures }) => view.workers.applyFigures(figures),
     reportActorFigures: ({ figures }) => view.applyActorFigures(figures),
     workerExited: (params) => {
       const answered = ask<Record<string, never>>((requestId) => ({

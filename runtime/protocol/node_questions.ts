@@ -3,11 +3,28 @@
  * depends on an answer.
  * @module
  */
-import type { ActorId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
+import type { ActorId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { HeldRef, MemoryReport, NodeObjects } from "../common/memory_facts.ts";
 import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
 import type * as logs from "./log_messages.ts";
 import type { Method, Notification } from "./method.ts";
+
+/** Bytes of objects that came from one node since the agent that tells of it began. */
+export interface TransferReport {
+  readonly from: NodeId;
+  readonly bytes: number;
+  /** Finished ones. */
+  readonly transfers: number;
+}
+
+/** What one worker process uses of its host. */
+export interface WorkerFigures {
+  readonly workerId: ProcessId;
+  /** Its own memory, without what it shares with others (the object store). */
+  readonly rssBytes: number;
+  /** Of one processor, lately: over 100 for one that uses several. */
+  readonly cpuPercent: number;
+}
 
 /** Head -> agent. */
 export interface NodeQuestions extends logs.NodeQuestions {
@@ -35,6 +52,11 @@ export interface CoreQuestions {
 export interface HeadQuestions extends logs.HeadQuestions {
   /** An agent's word: the objects that are on their way to its node now, in place of those of its last word. */
   readonly reportIncoming: Notification<{ ids: ObjectId[] }>;
+  /** An agent's word: what its node's store has received from each peer (itself: from its disk) since the agent began, of
+   *  those where it has changed. */
+  readonly reportTransfers: Notification<{ received: TransferReport[] }>;
+  /** An agent's word: what some of its worker processes use, of those where it has changed. */
+  readonly reportWorkerFigures: Notification<{ figures: WorkerFigures[] }>;
   /** One sentence: why this task, actor, object or group is where it is. RangeError for what nobody knows. */
   readonly why: Method<{ id: string }, { sentence: string }>;
   /** Rows for people: kind is tasks, actors, objects, nodes, workers, jobs, placement-groups. `next`: pass it as `after` for the

@@ -3,7 +3,7 @@
  * between agents and head (messages.ts).
  * @module
  */
-import type { ActorId, JobId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
+import type { ActorId, GroupId, JobId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
 import type { BundleLoad, BundleReport } from "../common/placement_group.ts";
 import type { ResourceSet } from "../common/resources.ts";
 import type { ActorStatus, RuntimeName } from "../common/task_spec.ts";
@@ -42,6 +42,18 @@ export interface ObjectReport {
   readonly spilled?: true;
 }
 
+/** What a node's host has, for people. */
+export interface MachineFigures {
+  /** Of the host, or the limit of the container. */
+  readonly memoryBytes: number;
+  /** Bytes per second over the last second, of all interfaces but the loopback. */
+  readonly netInPerSecond: number;
+  readonly netOutPerSecond: number;
+  /** The disk that objects are spilled to; 0 when they are not, or before the first. */
+  readonly diskBytes: number;
+  readonly diskFreeBytes: number;
+}
+
 /** Every heartbeat carries the node's whole resource view: small, absolute, the latest wins. */
 export interface Heartbeat {
   readonly nodeId: NodeId;
@@ -61,6 +73,7 @@ export interface Heartbeat {
   readonly memoryKills?: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
+  readonly machine?: MachineFigures;
   /** Mean wait of lease requests granted lately, and tasks queued: the scheduler's load. */
   readonly queueLength: number;
   readonly queueWaitMs: number;
@@ -81,6 +94,10 @@ export interface WorkerReport {
   /** The job that it is bound to; null until its first lease. */
   readonly jobId: JobId | null;
   readonly actorId: ActorId | null;
+  /** The function (or class) that its lease is for; absent without a lease. */
+  readonly work?: string;
+  /** The bundle that its lease draws from; absent for none. */
+  readonly bundle?: { readonly groupId: GroupId; readonly index: number };
   readonly startedMs: number;
 }
 
@@ -144,6 +161,9 @@ export interface NodeRow {
   readonly memoryKills: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
+  readonly machine?: MachineFigures;
   readonly demand: readonly DemandRow[];
   readonly startedMs: number;
+  /** When the head last heard of it, milliseconds since the epoch. */
+  readonly heardMs: number;
 }

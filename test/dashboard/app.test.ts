@@ -229,7 +229,7 @@ describe("answers", () => {
   test("count rows by columns", async () => {
     const answer = await dashboard.fetch("/api/v1/summary/tasks?by=state,node&filter=name%3Dadd");
     expect(await answer.json()).toMatchObject({
-      rows: [{ state: "RUNNING", nodeId: "n-1", count: 1 }, { state: "FINISHED", count: 1 }],
+      rows: [{ state: "FINISHED", nodeId: "n-1", count: 1 }, { state: "RUNNING", count: 1 }],
       total: 2,
       ungrouped: 0,
     });

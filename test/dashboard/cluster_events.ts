@@ -2,9 +2,18 @@
  * Builders of the events that agents and processes send, for tests of the view and of the page.
  * @module
  */
-import type { ActorId, JobId, NodeId, ObjectId, ProcessId, TaskId } from "../../runtime/common/ids.ts";
+import type {
+  ActorId,
+  GroupId,
+  JobId,
+  NodeId,
+  ObjectId,
+  ProcessId,
+  TaskId,
+} from "../../runtime/common/ids.ts";
 import type { FunctionCounts, TaskEventBatch, TaskRow } from "../../runtime/common/task_event.ts";
 import type { ActorSpec, ActorStatus } from "../../runtime/common/task_spec.ts";
+import type { GroupRecord } from "../../runtime/core/gcs/group_events.ts";
 import type { NodeRow, ObjectReport } from "../../runtime/protocol/messages.ts";
 import type { JobDto } from "../../dashboard/api_types.ts";
 
@@ -102,6 +111,7 @@ export function nodeRow(nodeId: string, some: Partial<NodeRow> = {}): NodeRow {
     rssBytes: 210 * 2 ** 20,
     demand: [],
     startedMs: 1_000,
+    heardMs: 1_000,
     ...some,
   };
 }
@@ -158,6 +168,31 @@ export function jobRow(jobId: string, some: Partial<JobDto> = {}): JobDto {
     pid: 300,
     runtime: "bun",
     startedMs: 1_000,
+    endedMs: null,
+    ...some,
+  };
+}
+
+export function groupRecord(groupId: string, some: Partial<GroupRecord> = {}): GroupRecord {
+  return {
+    spec: {
+      groupId: groupId as GroupId,
+      bundles: [{ CPU: 10_000 }, { CPU: 20_000 }],
+      jobId: "j-1" as JobId,
+      owner: "d-1" as ProcessId,
+      ownerNode: "n-1" as NodeId,
+      name: "",
+      namespace: "default",
+      detached: false,
+      byDetachedActor: false,
+      strategy: "PACK",
+    },
+    endsWithOwner: false,
+    state: "CREATED",
+    message: "",
+    placements: ["n-1" as NodeId, "n-2" as NodeId],
+    createdMs: 1_000,
+    readyMs: 1_100,
     endedMs: null,
     ...some,
   };

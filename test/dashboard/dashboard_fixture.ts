@@ -7,6 +7,7 @@ import { createDashboardApp, type DashboardApp } from "../../dashboard/server/ap
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { type Auth, createAuth } from "../../dashboard/server/auth.ts";
 import { type HttpListener, listenHttp } from "../../dashboard/server/serve.ts";
+import { EntityReads } from "../../runtime/io/telemetry/entity_reads.ts";
 import { ClusterView } from "../../runtime/io/telemetry/cluster_view.ts";
 
 export const TOKEN = "token-of-a-test-cluster";
@@ -23,6 +24,7 @@ export class TestDashboard implements AsyncDisposable {
   async start(): Promise<this> {
     this.#made = createDashboardApp({
       view: this.view,
+      services: { entities: new EntityReads(this.view) },
       auth: this.auth,
       meta: { ...META, startedMs: Date.now() },
       appDir: ensureDashboardApp(),

@@ -42,6 +42,7 @@ beforeAll(async () => {
   page = await context.newPage();
   page.on("pageerror", (error) => complaints.push(error.message));
   await page.goto(cluster.dashboardUrl!);
+  await page.evaluate("location.hash = '#/objects'");
 }, TIMEOUT_MS);
 afterAll(async () => {
   await context?.close();

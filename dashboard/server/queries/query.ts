@@ -2,9 +2,11 @@
  * What a read endpoint is: a named query over the cluster, asked once over HTTP or watched over the page's live stream.
  * @module
  */
+import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
 import type { StateReader } from "../../api/state.ts";
 import type { LogReader } from "../../../runtime/common/log_query.ts";
 import type { ClusterReader } from "../../api_types.ts";
+import type { EntityReader } from "./entities.ts";
 
 /** Who answers for the tasks: the process that keeps all attempts. */
 export interface TelemetryAsker {
@@ -19,6 +21,12 @@ export interface QueryServices {
   readonly state?: StateReader | undefined;
   readonly telemetry?: TelemetryAsker | undefined;
   readonly logs?: LogReader | undefined;
+  /** Objects, actors, nodes, workers and placement groups as their pages show them. */
+  readonly entities?: EntityReader | undefined;
+  /** Asks all nodes what they hold and who holds it; of all objects, or of the one with this id. */
+  readonly memory?: ((params: { limit?: number; id?: string }) => Promise<MemoryReport>) | undefined;
+  /** One sentence. @throws RangeError for an id that nobody knows. */
+  readonly why?: ((id: string) => Promise<string>) | undefined;
 }
 
 /** One read endpoint: `GET /api/v1/<name>`, and `live=<name>?…` of the stream. */

@@ -2,13 +2,19 @@
  * All queries by name. An area's queries stand in a file of their own beside this one and are added to ALL.
  * @module
  */
+import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
+import { NOW_QUERIES } from "./now.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
+import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
+  ...ENTITY_QUERIES,
   ...LIST_QUERIES,
   ...LOG_QUERIES,
+  ...NOW_QUERIES,
+  ...WHY_QUERIES,
 ];
 
 /** Longest question: name and parameters. */

@@ -14,6 +14,8 @@ export interface ActorRecord {
   /** When the first constructor had run; restarts keep it. */
   readonly startedMs: number | null;
   readonly endedMs: number | null;
+  /** Why the incarnation before this one ended, as far as this head knows: for people, not persisted. */
+  readonly restartCause?: DeathCause;
   /** Dead, and it may be brought back: its constructor arguments stay. */
   readonly revivable?: boolean;
 }

@@ -82,6 +82,7 @@ export class ActorLife {
     if (entry.state !== "ALIVE") entry.failedStarts++;
     if (entry.restartsLeft > 0 && !preempted) entry.restartsLeft--;
     this.#table.transition(entry, "RESTARTING");
+    entry.restartCause = cause;
     entry.incarnation++;
     entry.nodeId =
       entry.workerId =

@@ -34,6 +34,8 @@ export interface ActorEntry {
   pid: number | null;
   restartsLeft: number;
   deathCause: DeathCause | null;
+  /** Why the incarnation before this one ended, for people; null for the first, and after a restart of the head. */
+  restartCause: DeathCause | null;
   hasErrorValue: boolean;
   readonly createdMs: number;
   startedMs: number | null;
@@ -160,6 +162,7 @@ export class ActorTable {
   exhume(entry: ActorEntry): void {
     this.transition(entry, "RESTARTING");
     this.#dead.delete(entry.spec.actorId);
+    entry.restartCause = entry.deathCause;
     entry.deathCause = entry.ending = entry.endedMs = null;
     entry.nodeId =
       entry.workerId =
@@ -258,8 +261,9 @@ export function statusOf(entry: ActorEntry): ActorStatus {
 }
 
 export function recordOf(entry: ActorEntry): ActorRecord {
-  const { spec, createdMs, startedMs, endedMs } = entry;
-  const record = { spec, status: statusOf(entry), createdMs, startedMs, endedMs };
+  const { spec, createdMs, startedMs, endedMs, restartCause } = entry;
+  const times = { createdMs, startedMs, endedMs };
+  const record = { spec, status: statusOf(entry), ...times, ...(restartCause !== null && { restartCause }) };
   return isRevivable(entry) ? { ...record, revivable: true } : record;
 }
 
@@ -280,6 +284,7 @@ function newEntry(spec: ActorSpec, nowMs: number): ActorEntry {
     pid: null,
     restartsLeft: spec.maxRestarts,
     deathCause: null,
+    restartCause: null,
     hasErrorValue: false,
     createdMs: nowMs,
     startedMs: null,

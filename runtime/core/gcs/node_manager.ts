@@ -32,6 +32,7 @@ import {
 import type { NodeId } from "../../common/ids.ts";
 import type { Heartbeat, NodeDrain, NodeRegistration, NodeRow } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
+import { nodeRowOf } from "./node_row.ts";
 
 /** Dead nodes that are remembered, to fence them and to show them (Ray: 1,000). */
 export const DEAD_NODES_KEPT: number = 1_000;
@@ -249,7 +250,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
 
   /** Rows for agents and people: all members and the dead ones that are remembered. */
   rows(): NodeRow[] {
-    return [...this.#nodes.values()].map(rowOf);
+    return [...this.#nodes.values()].map(nodeRowOf);
   }
 
   check(): void {
@@ -467,34 +468,4 @@ function recordOf(node: NodeEntry): NodeRecord {
 
 function draining(nowMs: number, { facts }: NodeEntry, { deadlineMs, reason }: NodeDrain): NodeEffect {
   return { type: "nodeDraining", nodeId: facts.nodeId, remainingMs: Math.max(0, deadlineMs - nowMs), reason };
-}
-
-function rowOf(node: NodeEntry): NodeRow {
-  const { facts, heartbeat } = node;
-  return {
-    nodeId: facts.nodeId,
-    epoch: facts.epoch,
-    state: node.state,
-    stateMessage: node.stateMessage,
-    ...(node.drain !== null && { drain: node.drain }),
-    address: facts.address,
-    hostname: facts.hostname,
-    pid: facts.pid,
-    runtime: facts.runtime,
-    isHeadNode: facts.isHeadNode,
-    resources: facts.resources,
-    available: node.state === "DEAD" ? {} : heartbeat?.available ?? facts.resources,
-    labels: facts.labels,
-    objectStoreBytes: facts.objectStoreBytes,
-    storeUsedBytes: heartbeat?.storeUsedBytes ?? 0,
-    storeObjects: heartbeat?.storeObjects ?? 0,
-    storeSpilledBytes: heartbeat?.storeSpilledBytes ?? 0,
-    workers: heartbeat?.workers ?? 0,
-    leases: heartbeat?.leases ?? 0,
-    memoryKills: heartbeat?.memoryKills ?? 0,
-    cpuPercent: heartbeat?.cpuPercent ?? 0,
-    rssBytes: heartbeat?.rssBytes ?? 0,
-    demand: heartbeat?.demand ?? [],
-    startedMs: node.startedMs,
-  };
 }

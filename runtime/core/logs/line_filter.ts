@@ -14,24 +14,13 @@ export class LineFilter {
   readonly #pattern: RegExp | null;
   readonly #pieces: RegExp | null;
   readonly #level: number;
-  /** What a mark that is asked for must have in it. */
-  readonly #named: readonly RegExp[];
 
   constructor(query: LogQuery) {
     this.#query = query;
     this.#pattern = query.pattern === null ? null : patternOf(query);
     const judged = query.pattern !== null && !LOOKS_AROUND.test(query.pattern.replaceAll("\\\\", ""));
     this.#pieces = judged ? new RegExp(query.pattern!, query.ignoreCase ? "im" : "m") : null;
-    const { task, actor, job } = query;
-    // As patterns: engines search long texts faster so than by includes().
-    this.#named = [task, actor, job].filter((name) => name !== null).map((name) => new RegExp(literal(name)));
     this.#level = query.level === null ? 0 : LINE_LEVELS.indexOf(query.level);
-  }
-
-  /** Whether lines are asked for by what their marks say. */
-  get needsMarks(): boolean {
-    const { task, actor, job } = this.#query;
-    return task !== null || actor !== null || job !== null;
   }
 
   /** Whether a file may have such lines. */
@@ -42,11 +31,21 @@ export class LineFilter {
     return node === null || origin()?.node.startsWith(node) === true;
   }
 
-  /** False when no line of a piece can be asked for. `mark`: what is valid at its beginning. */
-  takesPiece(text: string, mark: LogMark | null): boolean {
-    if (this.#pieces !== null && !this.#pieces.test(text)) return false;
-    if (!this.needsMarks || this.takesMark(mark)) return true;
-    return this.#named.every((name) => name.test(text));
+  /** Text without which a piece has no line that is asked for, whatever its marks say; null where that cannot be said. */
+  get literal(): string | null {
+    const { pattern, ignoreCase } = this.#query;
+    return pattern !== null && !ignoreCase && pattern === literal(pattern) ? pattern : null;
+  }
+
+  /** Names of which a mark must have all: without one of them a piece has no such line but under the mark before it. */
+  get names(): readonly string[] {
+    const { task, actor, job } = this.#query;
+    return [task, actor, job].filter((name) => name !== null);
+  }
+
+  /** False when no line of a piece can be asked for by the pattern. */
+  takesPiece(text: string): boolean {
+    return this.#pieces === null || this.#pieces.test(text);
   }
 
   takesMark(mark: LogMark | null): boolean {

@@ -136,6 +136,14 @@ export class BundleTable {
     return pools;
   }
 
+  /** Which bundle of the group a pool is of; null for none that is here. */
+  indexOf(groupId: GroupId, pool: NodeResources): number | null {
+    for (const bundle of this.#groups.get(groupId)?.values() ?? []) {
+      if (bundle.pool === pool) return bundle.index;
+    }
+    return null;
+  }
+
   /** For (re)registration: what this node holds. */
   reports(): BundleReport[] {
     const reports: BundleReport[] = [];

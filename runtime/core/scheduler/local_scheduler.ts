@@ -33,7 +33,7 @@ import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { ResourceSet } from "../../common/resources.ts";
 import type { DeathCause, LeaseRequest } from "../../common/task_spec.ts";
 import type { LeaseFacts } from "../../common/why_facts.ts";
-import type { DemandRow } from "../../protocol/messages.ts";
+import type { DemandRow, WorkerReport } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
 import { type BundleOrder, BundleOrders } from "./bundle_orders.ts";
 import type { BundleTable } from "./bundle_table.ts";
@@ -126,7 +126,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   }
 
   /** Bundles of placement groups that this node holds, for registrations and heartbeats. */
-  get bundles(): Pick<BundleTable, "reports" | "loads" | "changes"> {
+  get bundles(): Pick<BundleTable, "reports" | "loads" | "changes" | "indexOf"> {
     return this.#state.bundles;
   }
 
@@ -160,9 +160,14 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
     return false;
   }
 
-  /** Whether a worker serves a lease. */
-  isLeased(workerId: ProcessId): boolean {
-    return this.#state.leases.ofWorker(workerId) !== undefined;
+  /** What a worker's lease is for, for people; null without a lease. */
+  workOf(workerId: ProcessId): Pick<WorkerReport, "work" | "bundle"> | null {
+    const lease = this.#state.leases.ofWorker(workerId);
+    if (lease === undefined) return null;
+    const { name: work, strategy } = lease.request;
+    const groupId = strategy.type === "group" ? strategy.groupId : null;
+    const index = groupId === null ? null : this.bundles.indexOf(groupId, lease.allocation.pool);
+    return groupId === null || index === null ? { work } : { work, bundle: { groupId, index } };
   }
 
   /** Work that is running or about to, as the memory monitor sees it: a lease's age stands for its task's. */

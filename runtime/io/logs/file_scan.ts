@@ -100,11 +100,19 @@ export class FileScan {
       }
     }
     this.#end = at;
-    const before = this.#filter.needsMarks ? this.#markBefore(at) : null;
-    const text = new TextDecoder().decode(bytes);
-    if (this.#filter.takesPiece(text, before)) this.#take(bytes, at, before ?? this.#markBefore(at));
+    if (this.#mayHave(bytes, at) && this.#filter.takesPiece(new TextDecoder().decode(bytes))) {
+      this.#take(bytes, at, this.#markBefore(at));
+    }
     this.#boundMs = Math.min(this.#boundMs, firstMark(bytes, at === this.#start)?.at ?? Infinity);
     return end - at;
+  }
+
+  /** Judged by the bytes alone, which is fast. */
+  #mayHave(bytes: Uint8Array, at: number): boolean {
+    const { literal, names } = this.#filter;
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (literal !== null && !buffer.includes(literal)) return false;
+    return names.every((name) => buffer.includes(name)) || this.#filter.takesMark(this.#markBefore(at));
   }
 
   #take(bytes: Uint8Array, at: number, mark: LogMark | null): void {

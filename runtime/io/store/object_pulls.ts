@@ -12,6 +12,7 @@ import { RELAYED_BYTES_MIN } from "../../core/object/fan_out.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import { IncomingObject } from "./incoming_object.ts";
 import type { PulledRanges } from "./pulled_ranges.ts";
+import { type Received, ReceivedBytes } from "./received_bytes.ts";
 import type { StoreHost } from "./store_host.ts";
 
 /** What pulls need of the store around them. */
@@ -55,6 +56,7 @@ export class ObjectPulls {
   /** From where a copy came, until it is gone: when that node dies, the copy is the one to keep. */
   readonly #sources = new Map<ObjectId, NodeId>();
   readonly #bandwidth = new Bandwidth();
+  readonly #received = new ReceivedBytes();
   readonly #events: PullEvent[] = [];
   #stepping = false;
   #questions = 0;
@@ -95,6 +97,10 @@ export class ObjectPulls {
 
   bandwidth(): Record<NodeId, number> {
     return this.#bandwidth.perNode();
+  }
+
+  received(): Iterable<[NodeId, Readonly<Received>]> {
+    return this.#received.all();
   }
 
   /** Waits for objects under a new key; `local` are those of them that are here. */
@@ -286,6 +292,7 @@ export class ObjectPulls {
     incoming.transfers.set(node, { part, abort });
     const startMs = this.#store.nowMs();
     const isOwn = node === this.#store.host.nodeId;
+    const received = this.#received.from(node);
     this.#trace("pull", id, `${length} bytes from ${isOwn ? "this node's disk" : node}`);
     const sink = (offset: number, bytes: Uint8Array): void => {
       // The range may belong to another object by now.
@@ -296,11 +303,13 @@ export class ObjectPulls {
       if (incoming.memory !== null) incoming.memory.set(bytes, offset);
       else this.#store.ranges.write(incoming.offset! + offset, bytes);
       part.received += bytes.byteLength;
+      received.bytes += bytes.byteLength;
     };
     try {
       const onChecked = (offset: number): void => incoming.checked(base, offset);
       if (isOwn) {
         const arrived = (bytes: number): void => {
+          received.bytes += bytes - part.received;
           part.received = bytes;
           onChecked(bytes);
         };
@@ -325,6 +334,7 @@ export class ObjectPulls {
       return;
     }
     incoming.transfers.delete(node);
+    received.transfers++;
     part.good = length;
     incoming.completeBytes += length;
     if (!isOwn) {

@@ -9,6 +9,7 @@ import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
 import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
 import type { ObjectAsk, Referral } from "../transport/object_stream.ts";
+import type { Received } from "./received_bytes.ts";
 import type { Ownerless } from "../../core/object/directory_events.ts";
 
 /** A step of an object's way to its reader, for traces (the journey "get" of TraceStep). */
@@ -114,6 +115,8 @@ type None = Record<string, never>;
 export interface PullsView {
   /** Measured bytes per second from each peer. */
   bandwidth(): Record<NodeId, number>;
+  /** What has come from each peer, and from this node's disk, since the store was opened. */
+  received(): Iterable<[NodeId, Readonly<Received>]>;
   /** One of them, for people; null when it is not on its way. */
   facts(id: ObjectId): PullFacts | null;
   /** All of them: waiting, or on their way (`fetching`). */

@@ -3,9 +3,13 @@
  * @module
  */
 import { fromUnits } from "../../common/resources.ts";
-import type { ActorSpec, ActorStatus, RuntimeEnvSpec } from "../../common/task_spec.ts";
+import type { ActorSpec, ActorStatus, DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { ActorFigures } from "../../protocol/node_rows.ts";
 import type { ActorDto } from "../../../dashboard/api_types.ts";
+import type { ActorEventDto } from "../../../dashboard/api/entities.ts";
+import { ActorHistory } from "./actor_history.ts";
+import { ActorIndex, type IndexedActor } from "./actor_index.ts";
+import { ActorSamples } from "./actor_samples.ts";
 import { EndedKeys } from "./cluster_rows.ts";
 import { GroupTable } from "./group_table.ts";
 
@@ -18,6 +22,8 @@ export interface ActorTimes {
   readonly createdMs: number;
   readonly startedMs: number | null;
   readonly endedMs: number | null;
+  /** Why its last incarnation ended, as far as that is known. */
+  readonly restartCause?: DeathCause;
 }
 
 /** What lasts as long as the actor. */
@@ -56,7 +62,7 @@ const NO_FIGURES: Figures = {
 };
 
 /** What is kept of an actor: there may be a hundred thousand, whose rows hardly anybody ever reads. */
-interface ActorFacts {
+export interface ActorFacts {
   readonly status: ActorStatus;
   /** Null until it was given. */
   readonly spec: ActorSpec | null;
@@ -70,9 +76,12 @@ interface ActorFacts {
 
 /** See the module's header. */
 export class ActorRows {
+  readonly index: ActorIndex = new ActorIndex(ACTORS_SHOWN);
+  readonly history: ActorHistory = new ActorHistory();
+  readonly samples: ActorSamples = new ActorSamples();
   readonly table: GroupTable<ActorFacts, ActorDto> = new GroupTable({
     cap: ACTORS_SHOWN,
-    rank: (actor) => (actor.status.state === "DEAD" ? 0 : 1e15) + actor.updatedMs / 1e3,
+    keys: () => this.index.shown(this.#lives()),
     row: (_, actor) => actorDto(actor),
   });
   readonly ended: EndedKeys = new EndedKeys(DEAD_ACTORS_MAX);
@@ -87,11 +96,32 @@ export class ActorRows {
     }
   }
 
-  /** The spec and the times may be left out when they were given before. */
-  apply(status: ActorStatus, spec: ActorSpec | null, times: ActorTimes | null, nowMs: number): void {
+  all(): Iterable<Readonly<ActorFacts>> {
+    return this.table.groups.values();
+  }
+
+  /** What is kept of one; undefined for one that is not known. */
+  facts(actorId: string): Readonly<ActorFacts> | undefined {
+    return this.table.groups.get(actorId);
+  }
+
+  row(actorId: string): ActorDto | null {
+    const facts = this.facts(actorId);
+    return facts === undefined ? null : actorDto(facts);
+  }
+
+  /** The spec and the times may be left out when they were given before. `cause`: why the incarnation before ended. Answers
+   *  an event that is to be stored, if there is one (ActorHistory.apply). */
+  apply(
+    status: ActorStatus,
+    spec: ActorSpec | null,
+    times: ActorTimes | null,
+    nowMs: number,
+    cause: DeathCause | null = null,
+  ): ActorEventDto | null {
     const { actorId } = status;
     const before = this.table.groups.get(actorId);
-    this.table.groups.set(actorId, {
+    const now: ActorFacts = {
       status,
       spec: spec ?? before?.spec ?? null,
       createdMs: times?.createdMs ?? before?.createdMs ?? nowMs,
@@ -99,23 +129,62 @@ export class ActorRows {
       endedMs: times?.endedMs ?? before?.endedMs ?? null,
       updatedMs: nowMs,
       figures: before === undefined ? null : figuresAfter(before, status),
-    });
+    };
+    this.table.groups.set(actorId, now);
     this.table.touch(actorId);
+    this.index.apply(before === undefined ? null : indexed(before), indexed(now));
     this.alive += (status.state === "ALIVE" ? 1 : 0) - (before?.status.state === "ALIVE" ? 1 : 0);
-    if (status.state !== "DEAD") return;
+    const event = this.history.apply(status, now, cause, nowMs);
+    if (status.state !== "DEAD") {
+      this.ended.delete(actorId);
+      return event;
+    }
     const forget = this.ended.add(actorId);
-    if (forget !== null) this.table.remove(forget);
+    if (forget !== null) this.#forget(forget);
+    return event;
   }
 
   /** News of the dead, and of an incarnation that is over, come late. */
-  applyFigures({ actorId, incarnation, ...figures }: ActorFigures): void {
+  applyFigures(told: ActorFigures, nowMs: number): void {
+    const { actorId, incarnation, ...figures } = told;
     const facts = this.table.groups.get(actorId);
     if (facts === undefined || facts.status.state === "DEAD" || facts.status.incarnation !== incarnation) {
       return;
     }
     facts.figures = figures;
+    this.samples.add(told, nowMs);
     this.table.touch(actorId);
   }
+
+  *#lives(): Iterable<{ readonly actorId: string; readonly isDead: boolean }> {
+    for (const [actorId, { status }] of this.table.groups) {
+      yield { actorId, isDead: status.state === "DEAD" };
+    }
+  }
+
+  #forget(actorId: string): void {
+    const facts = this.table.groups.get(actorId);
+    if (facts === undefined) return;
+    this.index.forget(indexed(facts));
+    this.history.forget(actorId);
+    this.samples.forget(actorId);
+    this.table.remove(actorId);
+  }
+}
+
+function indexed({ status, spec }: ActorFacts): IndexedActor {
+  return {
+    actorId: status.actorId,
+    className: spec?.className ?? "",
+    state: status.state,
+    restarts: restartsOf(status, spec?.maxRestarts ?? 0),
+    groupId: spec?.strategy.type === "group" ? spec.strategy.groupId : null,
+  };
+}
+
+/** Not every new incarnation is a restart: one that never ran may have been placed again. */
+export function restartsOf({ incarnation, restartsLeft }: ActorStatus, maxRestarts: number): number {
+  return Math.max(0, maxRestarts < 0 ? incarnation - 1 : maxRestarts - restartsLeft);
 }
 
 /** What is told of another incarnation says nothing of this one. */
@@ -135,10 +204,7 @@ function actorDto({ status, spec, figures, ...times }: ActorFacts): ActorDto {
     workerId: status.workerId,
     pid: status.pid,
     incarnation: status.incarnation,
-    // Not every new incarnation is a restart: one that never ran may have been placed again.
-    numRestarts: lasting.maxRestarts < 0
-      ? Math.max(0, status.incarnation - 1)
-      : Math.max(0, lasting.maxRestarts - status.restartsLeft),
+    numRestarts: restartsOf(status, lasting.maxRestarts),
     numLineageRestarts: status.lineageRestarts ?? 0,
     deathCause: status.deathCause?.code ?? null,
     deathMessage: status.deathCause?.message ?? null,

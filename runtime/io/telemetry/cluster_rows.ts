@@ -4,8 +4,10 @@
  */
 import { fromUnits, type ResourceSet } from "../../common/resources.ts";
 import type { NodeRow, WorkerReport } from "../../protocol/messages.ts";
+import type { WorkerFigures } from "../../protocol/node_questions.ts";
 import type { ClusterDto, JobDto, NodeDto, ResourceUse } from "../../../dashboard/api_types.ts";
 import { GroupTable } from "./group_table.ts";
+import { NodeHistory } from "./node_history.ts";
 
 const NODES_SHOWN = 200;
 const JOBS_SHOWN = 100;
@@ -13,6 +15,8 @@ const JOBS_SHOWN = 100;
 const DEAD_NODES_MAX = 100;
 const ENDED_JOBS_MAX = 1_000;
 const WORKERS_MAX = 5_000;
+/** Kinds of waiting work of one node. */
+const DEMAND_SHOWN = 50;
 
 /** Keeps the newest `max` keys of those that ended. */
 export class EndedKeys {
@@ -40,26 +44,46 @@ export class NodeRows {
   readonly table: GroupTable<NodeRow, NodeDto> = new GroupTable({
     cap: NODES_SHOWN,
     rank: (node) => (node.state === "DEAD" ? 0 : 1e15) + node.startedMs / 1e3,
-    row: (_, node) => nodeDto(node),
+    row: (_, node) => this.#dto(node),
   });
   readonly ended: EndedKeys = new EndedKeys(DEAD_NODES_MAX);
+  readonly history: NodeHistory = new NodeHistory();
 
-  /** True when the node died by this row. */
-  apply(row: NodeRow): boolean {
+  row(nodeId: string): NodeDto | null {
+    const row = this.table.groups.get(nodeId);
+    return row === undefined ? null : this.#dto(row);
+  }
+
+  /** `died` when the node died by this row; `forgotten`: a dead one that is no longer remembered. */
+  apply(row: NodeRow, nowMs: number): { died: boolean; forgotten: string | null } {
     const before = this.table.groups.get(row.nodeId);
+    this.history.apply(before, row, nowMs);
     this.table.groups.set(row.nodeId, row);
     this.table.touch(row.nodeId);
     if (row.state !== "DEAD") {
       this.ended.delete(row.nodeId);
-      return false;
+      return { died: false, forgotten: null };
     }
-    const forget = this.ended.add(row.nodeId);
-    if (forget !== null) this.table.remove(forget);
-    return before !== undefined && before.state !== "DEAD";
+    const forgotten = this.ended.add(row.nodeId);
+    if (forgotten !== null) {
+      this.table.remove(forgotten);
+      this.history.forget(forgotten);
+    }
+    return { died: before !== undefined && before.state !== "DEAD", forgotten };
   }
 
   rows(): NodeDto[] {
-    return [...this.table.groups.values()].map(nodeDto);
+    return [...this.table.groups.values()].map((row) => this.#dto(row));
+  }
+
+  #dto(row: NodeRow): NodeDto {
+    return nodeDto(row, row.state === "DEAD" && this.history.isFenced(row.nodeId));
+  }
+
+  /** What waits at one node, a row a name and shape. */
+  demand(nodeId: string): { name: string; count: number; reason: string }[] {
+    const rows = this.table.groups.get(nodeId)?.demand ?? [];
+    return rows.slice(0, DEMAND_SHOWN).map(({ name, count, reason }) => ({ name, count, reason }));
   }
 
   /** What the nodes that are alive have and use, and what they wait for. */
@@ -95,7 +119,7 @@ export class NodeRows {
   }
 }
 
-function nodeDto(node: NodeRow): NodeDto {
+function nodeDto(node: NodeRow, isFenced: boolean): NodeDto {
   return {
     nodeId: node.nodeId,
     state: node.state,
@@ -116,7 +140,14 @@ function nodeDto(node: NodeRow): NodeDto {
     memoryKills: node.memoryKills,
     cpuPercent: node.cpuPercent,
     rssBytes: node.rssBytes,
+    memoryBytes: node.machine?.memoryBytes ?? 0,
+    netInPerSecond: node.machine?.netInPerSecond ?? 0,
+    netOutPerSecond: node.machine?.netOutPerSecond ?? 0,
+    diskBytes: node.machine?.diskBytes ?? 0,
+    diskFreeBytes: node.machine?.diskFreeBytes ?? 0,
     startedMs: node.startedMs,
+    heardMs: node.heardMs,
+    isFenced,
   };
 }
 
@@ -161,7 +192,17 @@ export interface WorkerRow extends Omit<WorkerReport, "state"> {
 export class WorkerRows {
   /** Those that ended longest ago, or began first, come first. */
   readonly rows: Map<string, WorkerRow> = new Map();
+  /** What they use, as far as their nodes have told; of those that live. */
+  readonly figures: Map<string, WorkerFigures> = new Map();
   dropped = 0;
+
+  /** Late news of the dead is none. */
+  applyFigures(figures: readonly WorkerFigures[]): void {
+    for (const each of figures) {
+      const row = this.rows.get(each.workerId);
+      if (row !== undefined && row.state !== "DEAD") this.figures.set(each.workerId, each);
+    }
+  }
 
   /** All that a node has now. */
   replace(nodeId: string, workers: readonly WorkerReport[], nowMs: number): void {
@@ -179,6 +220,7 @@ export class WorkerRows {
 
   died(workerId: string, nowMs: number, exitDetail: string | null = null): void {
     const before = this.rows.get(workerId);
+    this.figures.delete(workerId);
     if (before === undefined) return;
     if (before.state === "DEAD") {
       // It was missing in its node's report first.
@@ -202,6 +244,7 @@ export class WorkerRows {
         if (this.rows.size <= WORKERS_MAX) return;
         if ((state === "DEAD") !== isDead) continue;
         this.rows.delete(workerId);
+        this.figures.delete(workerId);
         this.dropped++;
       }
     }

@@ -11,6 +11,7 @@ import type { ObjectId } from "../../common/ids.ts";
 import type { TaskEventBatch, TraceStep } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
 import type { NodeRow, ObjectReport, WorkerReport } from "../../protocol/messages.ts";
+import type { TransferReport } from "../../protocol/node_questions.ts";
 import type { ActorFigures } from "../../protocol/node_rows.ts";
 import type {
   ClusterDto,
@@ -27,9 +28,11 @@ import { GroupTable } from "./group_table.ts";
 import { ObjectGroups } from "./object_groups.ts";
 import { PlacementGroupRows } from "./placement_group_rows.ts";
 import { RateRing } from "./rate_ring.ts";
+import { TransferTable } from "./transfer_table.ts";
 import { headTables, StateApi } from "./state/state_api.ts";
 import { TaskCounts } from "./task_counts.ts";
 import { type KeptRow, TaskRows } from "./task_rows.ts";
+import { UsageRing } from "./usage_ring.ts";
 import { inOrder, stepsOfRow, TraceSteps } from "./trace_steps.ts";
 
 /** Rows for readers are made at most this often, however many read. */
@@ -56,6 +59,7 @@ export class ClusterView implements ClusterReader {
     "objects",
     "jobs",
     "rates",
+    "usage",
   ];
   readonly nodes: NodeRows = new NodeRows();
   readonly actors: ActorRows = new ActorRows();
@@ -65,6 +69,7 @@ export class ClusterView implements ClusterReader {
   readonly counts: TaskCounts = new TaskCounts();
   readonly tasks: TaskRows;
   readonly objects: ObjectGroups;
+  readonly transfers: TransferTable = new TransferTable();
   /** Rows of everything, for people. */
   readonly state: StateReader;
   readonly #failures = new GroupTable<FailureDto, FailureDto>({
@@ -76,6 +81,7 @@ export class ClusterView implements ClusterReader {
   /** The agents that told of their actors' constructors, by node: what they had not finished fails with them. */
   readonly #agents = new Map<string, string>();
   readonly #rates: RateRing;
+  readonly #usage = new UsageRing();
   readonly #now: () => number;
   /** Grows with each change that the cluster's summary shows. */
   #clusterChanges = 1;
@@ -130,25 +136,42 @@ export class ClusterView implements ClusterReader {
   applyActor(status: ActorStatus, spec: ActorSpec | null, times: ActorTimes | null = null): void {
     const nowMs = this.#now();
     this.#clusterChanges++;
-    this.actors.apply(status, spec, times, nowMs);
+    this.actors.apply(status, spec, times, nowMs, times?.restartCause ?? null);
+  }
+
+  /** What a node's store has received (HeadMethods.reportTransfers). */
+  applyTransfers(nodeId: string, received: readonly TransferReport[]): void {
+    this.transfers.apply(nodeId, received, this.#now());
   }
 
   /** How actors' calls fare (HeadMethods.reportActorFigures). */
   applyActorFigures(figures: readonly ActorFigures[]): void {
-    for (const each of figures) this.actors.applyFigures(each);
+    const nowMs = this.#now();
+    for (const each of figures) this.actors.applyFigures(each, nowMs);
   }
 
   /** Rows replace those of their nodes; nodes that are absent are untouched. A node's objects and workers die with it. */
   applyNodes(rows: readonly NodeRow[]): void {
     this.#clusterChanges++;
+    const nowMs = this.#now();
     for (const row of rows) {
-      if (!this.nodes.apply(row)) continue;
+      const { died, forgotten } = this.nodes.apply(row, nowMs);
+      if (forgotten !== null) this.transfers.forget(forgotten);
+      if (!died) continue;
       this.objects.replace(row.nodeId, []);
-      this.workers.nodeDied(row.nodeId, this.#now());
+      this.workers.nodeDied(row.nodeId, nowMs);
       const agent = this.#agents.get(row.nodeId);
       if (agent !== undefined) this.processDied(agent);
       this.#agents.delete(row.nodeId);
     }
+    this.#usage.sample(this.#now(), this.nodes.table.groups.values(), this.counts.totals);
+  }
+
+  /** What was declared dead asked to be a member again. */
+  nodeRefused(nodeId: string, message: string): void {
+    if (this.nodes.row(nodeId)?.state !== "DEAD") return;
+    this.nodes.history.fenced(nodeId, message, this.#now());
+    this.nodes.table.touch(nodeId);
   }
 
   /** All worker processes of a node (HeadMethods.reportWorkers). */
@@ -175,6 +198,7 @@ export class ClusterView implements ClusterReader {
     this.#flush(topic);
     if (topic === "cluster") return this.#clusterVersion();
     if (topic === "rates") return this.#rates.newest;
+    if (topic === "usage") return this.#usage.newest;
     return this.#table(topic).table.version;
   }
 
@@ -187,6 +211,8 @@ export class ClusterView implements ClusterReader {
       ? { version: this.#clusterVersion(), kind: "snapshot" as const, data: this.#clusterData() }
       : topic === "rates"
       ? this.#rates.read(since)
+      : topic === "usage"
+      ? this.#usage.read(since)
       : this.#table(topic).table.read(since);
     return answer as { version: number; kind: "snapshot" | "delta"; data: TopicData[T] };
   }
@@ -217,7 +243,7 @@ export class ClusterView implements ClusterReader {
     }
   }
 
-  #table(topic: Exclude<Topic, "cluster" | "rates">): GroupTable<unknown, unknown> {
+  #table(topic: Exclude<Topic, "cluster" | "rates" | "usage">): GroupTable<unknown, unknown> {
     const tables = {
       nodes: this.nodes.table,
       functions: this.counts.functions,
@@ -238,6 +264,8 @@ export class ClusterView implements ClusterReader {
     this.#flushedMs.set(topic, nowMs);
     if (topic === "rates") {
       this.#rates.advance(nowMs);
+    } else if (topic === "usage") {
+      // Sampled when the nodes tell.
     } else if (topic === "cluster") {
       if (this.#cluster?.changes !== this.#clusterChanges) this.#makeCluster();
     } else {

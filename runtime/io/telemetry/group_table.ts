@@ -11,8 +11,10 @@ const RANK_INTERVAL_MS = 1_000;
 export interface GroupTableOptions<Group, Row> {
   /** Rows that are shown at most. */
   readonly cap: number;
-  /** Higher is shown rather. */
-  readonly rank: (group: Group) => number;
+  /** Higher is shown rather. It is asked for every group. */
+  readonly rank?: (group: Group) => number;
+  /** In place of it, where there may be too many groups to look at: the keys of those to show. */
+  readonly keys?: () => Iterable<string>;
   readonly row: (key: string, group: Group) => Row;
 }
 
@@ -68,11 +70,12 @@ export class GroupTable<Group, Row> {
   }
 
   #choose(nowMs: number): Set<string> {
-    const { cap, rank } = this.#options;
-    const ranked = [...this.groups].map(([key, group]) => ({ key, rank: rank(group) }));
-    ranked.sort((a, b) => b.rank - a.rank);
+    const { cap, rank = () => 0, keys } = this.#options;
     this.#rankedMs = nowMs;
     this.#rankedSize = cap;
+    if (keys !== undefined) return new Set(keys());
+    const ranked = [...this.groups].map(([key, group]) => ({ key, rank: rank(group) }));
+    ranked.sort((a, b) => b.rank - a.rank);
     return new Set(ranked.slice(0, cap).map((entry) => entry.key));
   }
 }

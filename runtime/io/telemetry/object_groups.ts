@@ -9,6 +9,8 @@ import { type ObjectId, taskOfObject } from "../../common/ids.ts";
 import type { ObjectReport } from "../../protocol/messages.ts";
 import type { ObjectGroupDto, ObjectsAtNode } from "../../../dashboard/api_types.ts";
 import { GroupTable } from "./group_table.ts";
+import { ObjectLosses } from "./object_losses.ts";
+import { type PartKind, StoreParts } from "./store_parts.ts";
 
 export const PUT: string = "put";
 export const UNKNOWN: string = "(unknown function)";
@@ -57,6 +59,10 @@ export class ObjectGroups {
   });
   /** All and only objects with a copy in some store, oldest first. */
   readonly objects: Map<ObjectId, TrackedObject> = new Map();
+  readonly parts: StoreParts = new StoreParts();
+  readonly losses: ObjectLosses = new ObjectLosses();
+  /** Of one copy of each of `objects`. */
+  bytes = 0;
   /** Reports that were left out because there were too many objects. */
   untracked = 0;
   /** What each node last said is on its way to it. */
@@ -92,17 +98,38 @@ export class ObjectGroups {
         inFlight: null,
       };
       this.objects.set(report.id, object);
+      this.bytes += object.bytes;
+      if (this.losses.lost > 0) this.losses.stored(report.id);
       const group = this.#group(object);
       group.objects++;
       group.bytes += object.bytes;
     }
-    if (report.primary) object.primary = nodeId;
     this.#arriving(object, nodeId, false);
-    if (!object.nodes.includes(nodeId)) {
+    if (report.primary) this.#setPrimary(object, nodeId);
+    else if (object.primary === nodeId) this.#setPrimary(object, "");
+    if (object.nodes.includes(nodeId)) this.parts.count(nodeId, kindOf(object, nodeId), object.bytes, -1);
+    else {
       object.nodes.push(nodeId);
       this.#count(object, nodeId, 1);
     }
     this.#spilled(object, nodeId, report.spilled === true);
+    this.parts.count(nodeId, kindOf(object, nodeId), object.bytes, 1);
+  }
+
+  /** What was told of a lost object, when it is news: its last copy is gone. */
+  lost(id: ObjectId, reason: string, atMs: number): void {
+    const taskId = taskOfObject(id);
+    const producer = this.objects.get(id)?.group ?? (taskId === null ? PUT : this.#nameOf(taskId) ?? UNKNOWN);
+    this.losses.add(atMs, id, producer, reason);
+  }
+
+  /** The copy there is the one that must not be lost ("": none is known to be); the one before is as others from now on. */
+  #setPrimary(object: TrackedObject, nodeId: string): void {
+    if (object.primary === nodeId) return;
+    const told = [object.primary, nodeId].filter((node) => object.nodes.includes(node));
+    for (const node of told) this.parts.count(node, kindOf(object, node), object.bytes, -1);
+    object.primary = nodeId;
+    for (const node of told) this.parts.count(node, kindOf(object, node), object.bytes, 1);
   }
 
   /** What is on its way to the node now. Of objects that have no copy anywhere nothing is shown. */
@@ -125,6 +152,7 @@ export class ObjectGroups {
     if (is) (object.inFlight ??= new Set()).add(nodeId);
     else if (object.inFlight!.delete(nodeId) && object.inFlight!.size === 0) object.inFlight = null;
     this.#countArriving(object, nodeId, is ? 1 : -1);
+    this.parts.count(nodeId, "inFlight", object.bytes, is ? 1 : -1);
   }
 
   /** Whether the node's copy is on disk alone. */
@@ -141,6 +169,7 @@ export class ObjectGroups {
     if (object === undefined) return;
     const at = object.nodes.indexOf(nodeId);
     if (at < 0) return;
+    this.parts.count(nodeId, kindOf(object, nodeId), object.bytes, -1);
     object.nodes.splice(at, 1);
     if (object.primary === nodeId) object.primary = "";
     this.#spilled(object, nodeId, false);
@@ -148,6 +177,7 @@ export class ObjectGroups {
     if (object.nodes.length > 0) return;
     for (const node of object.inFlight ?? []) this.#arriving(object, node, false);
     this.objects.delete(id);
+    this.bytes -= object.bytes;
     if (object.group === UNKNOWN) this.#forgetNameless(id);
     this.#leaveGroup(object);
   }
@@ -255,4 +285,8 @@ export class ObjectGroups {
     group.bytes -= object.bytes;
     if (group.objects === 0) this.groups.remove(object.group);
   }
+}
+
+function kindOf(object: TrackedObject, nodeId: string): PartKind {
+  return object.spilled?.has(nodeId) ? "spilled" : object.primary === nodeId ? "primary" : "cached";
 }

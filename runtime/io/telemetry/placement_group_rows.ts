@@ -41,6 +41,10 @@ export class PlacementGroupRows {
     if (this.#records.delete(groupId)) this.dropped++;
   }
 
+  record(groupId: string): GroupRecord | null {
+    return this.#records.get(groupId) ?? null;
+  }
+
   records(): Iterable<GroupRecord> {
     return this.#records.values();
   }

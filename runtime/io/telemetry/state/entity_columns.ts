@@ -3,6 +3,7 @@
  * @module
  */
 import type { JobDto, NodeDto } from "../../../../dashboard/api_types.ts";
+import type { MemoryRow } from "../../../common/memory_facts.ts";
 import type { WorkerRow } from "../cluster_rows.ts";
 import type { TrackedObject } from "../object_groups.ts";
 import type { PlacementGroupRow } from "../placement_group_rows.ts";
@@ -62,7 +63,29 @@ export const NODE_COLUMNS: readonly Column<NodeDto>[] = [
   node("workers", whole, "Its worker processes.", (row) => row.workers, MEASURED),
   node("memoryKills", whole, "Workers that were ended for low memory.", (row) => row.memoryKills, MEASURED),
   node("cpuPercent", amount, "Processor load of the machine.", (row) => row.cpuPercent),
-  node("rssBytes", amount, "Memory of its agent.", (row) => row.rssBytes, BYTES),
+  node(
+    "rssBytes",
+    amount,
+    "Memory in use on the machine, or in its container.",
+    (row) => row.rssBytes,
+    BYTES,
+  ),
+  node("memoryBytes", amount, "What there is of it; 0: not known.", (row) => row.memoryBytes, BYTES),
+  node(
+    "netInPerSecond",
+    amount,
+    "Bytes that the machine received in the last second.",
+    (row) => row.netInPerSecond,
+  ),
+  node("netOutPerSecond", amount, "Bytes that it sent in the last second.", (row) => row.netOutPerSecond),
+  node(
+    "diskBytes",
+    amount,
+    "The disk that objects are spilled to; 0: not known.",
+    (row) => row.diskBytes,
+    BYTES,
+  ),
+  node("diskFreeBytes", amount, "What is free of it.", (row) => row.diskFreeBytes, BYTES),
   node("startedMs", amount, "When its agent began.", (row) => row.startedMs, TIME),
 ];
 
@@ -151,5 +174,48 @@ export const OBJECT_COLUMNS: readonly Column<TrackedObject>[] = [
   object("primary", text, "Node of the copy that is kept; nothing when it is lost.", (row) => row.primary),
   object("owner", text, "The process that counts its references.", (row) => row.owner),
   object("home", text, "The node that counts them for others.", (row) => row.home, DETAIL),
-  object("isError", flag, "Whether it is an error in place of a value.", (row) => row.isError, DETAIL),
+  object(
+    "isError",
+    orNull(flag),
+    "Whether it is an error in place of a value.",
+    (row) => row.isError,
+    DETAIL,
+  ),
+];
+
+const told = columnsOver<MemoryRow>();
+const copyState = oneOf("IN_MEMORY", "INLINE", "SPILLED", "IN_FLIGHT");
+
+/** What the nodes add of one object (core/object/object_state.ts). */
+export const OBJECT_HOLDER_COLUMNS: readonly Column<MemoryRow>[] = [
+  told(
+    "state",
+    orNull(oneOf(...copyState.enum as string[], "PENDING", "ACTOR")),
+    "Of its best copy; PENDING: it is stored nowhere.",
+    (row) => row.state,
+  ),
+  told(
+    "copies",
+    listOf(objectOf({ nodeId: text, state: copyState, primary: flag })),
+    "Its copies.",
+    (row) => row.nodes,
+  ),
+  told("callSite", orNull(text), "Where it was made, when call sites are recorded.", (row) => row.callSite),
+  told("ageMs", orNull(amount), "Since it was complete.", (row) => row.ageMs, { unit: "ms" }),
+  told(
+    "holders",
+    listOf(objectOf({
+      holder: text,
+      nodeId: text,
+      kind: oneOf(
+        "LOCAL_REFERENCE",
+        "USED_BY_PENDING_TASK",
+        "CAPTURED_IN_OBJECT",
+        "PINNED_IN_MEMORY",
+        "ACTOR_HANDLE",
+      ),
+    })),
+    "Who keeps it.",
+    (row) => row.holders,
+  ),
 ];

@@ -29,6 +29,7 @@ import {
   JOB_COLUMNS,
   NODE_COLUMNS,
   OBJECT_COLUMNS,
+  OBJECT_HOLDER_COLUMNS,
   WORKER_COLUMNS,
 } from "./entity_columns.ts";
 import { StateTable } from "./state_table.ts";
@@ -105,7 +106,7 @@ export function headTables(sources: StateSources): AnsweredTable[] {
     }),
     new StateTable({
       ...{ kind: "objects", about: "An object with a copy in some node's store.", idColumn: "objectId" },
-      ...{ columns: OBJECT_COLUMNS, by: ["producer"] },
+      ...{ columns: OBJECT_COLUMNS, ofOne: OBJECT_HOLDER_COLUMNS, by: ["producer"] },
       records: () => objects.objects.values(),
       order: ({ order }) => order,
       key: ({ id }) => id,

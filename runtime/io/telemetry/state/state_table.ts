@@ -7,6 +7,7 @@
  * @module
  */
 import type {
+  ColumnInfo,
   ListAnswer,
   ListQuery,
   StateKind,
@@ -34,6 +35,8 @@ export interface TableSource<R> {
   readonly about: string;
   readonly idColumn: string;
   readonly columns: readonly Column<R>[];
+  /** Columns that somebody else adds when one id is asked for. */
+  readonly ofOne?: readonly ColumnInfo[];
   readonly by: readonly string[];
   readonly records: () => Iterable<R>;
   readonly order: (record: R) => number;
@@ -59,8 +62,8 @@ export class StateTable<R> implements StateTableReader {
   }
 
   get info(): TableInfo {
-    const { kind, about, idColumn, columns, by } = this.#source;
-    return { kind, about, idColumn, columns, by };
+    const { kind, about, idColumn, columns, ofOne = [], by } = this.#source;
+    return { kind, about, idColumn, columns, ofOne, by };
   }
 
   /** @throws {RangeError} for a bad filter, limit or cursor. */

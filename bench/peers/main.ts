@@ -1,0 +1,194 @@
+/**
+ * `npm run bench:peers`: Ray's 23 microbenchmarks on mobula and on Ray, and the calls among them on what a TypeScript user
+ * would take today, in one run and in turns, beside the machine's limits. Ray is installed once into a cache folder; a peer
+ * that cannot be had is named as missing.
+ *
+ *   --only TEXT          workloads whose name contains TEXT
+ *   --with A,B           of the peers only these: ray, deno, node, plain, piscina, tinypool, workerpool, poolifier, bullmq
+ *   --rounds N --ms N    rounds (5) and milliseconds of a slice (700); the first round warms up and does not count
+ *   --json FILE --markdown FILE --svg FILE      also write the figures, the table, the picture of the ratios to Ray
+ *   --baseline FILE      compare with the rates there (bench/baseline.json); --write-baseline: write them there
+ * @module
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { RawPeer } from "../raw.ts";
+import { compare, type Competitor, type Figure } from "./compare.ts";
+import { memoryCopy, roundTrip } from "./limits.ts";
+import { COPIES, MULTIPLIERS } from "./names.ts";
+import { Peer, type PeerCommand } from "./peer.ts";
+import { rayPython } from "./ray_install.ts";
+import { figureOf, markdown, ratioChart, type Row, times } from "./tables.ts";
+
+const POOLS = ["piscina", "tinypool", "workerpool", "poolifier"];
+const OVER_RAY = 10;
+const OF_COPY = 0.8;
+const OVER_POOLS_SINGLE = 1.2;
+const OVER_POOLIFIER = 3;
+const OF_BUN = 0.3;
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: "string", default: "" },
+    with: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    ms: { type: "string", default: "700" },
+    json: { type: "string" },
+    markdown: { type: "string" },
+    svg: { type: "string" },
+    baseline: { type: "string", default: fileURLToPath(new URL("../baseline.json", import.meta.url)) },
+    "write-baseline": { type: "boolean", default: false },
+  },
+});
+const wanted = flags.with?.split(",");
+const isWanted = (kind: string): boolean => wanted === undefined || wanted.includes(kind);
+const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+/** Runs a program of this folder under a runtime. */
+function under(runtime: "bun" | "deno" | "node", file: string, ...args: string[]): Omit<PeerCommand, "name"> {
+  const command = process.env[`MOBULA_${runtime.toUpperCase()}`] ?? runtime;
+  const before = runtime === "deno" ? ["run", "-A", "--quiet", "--no-lock"] : [];
+  return { command, args: [...before, pathOf(file), ...args] };
+}
+
+async function peerCommands(missing: Map<string, string>): Promise<PeerCommand[]> {
+  const commands: PeerCommand[] = [{ name: "mobula", ...under("bun", "./mobula_peer.ts") }];
+  for (const runtime of ["deno", "node"] as const) {
+    if (isWanted(runtime)) {
+      commands.push({ name: `mobula on ${runtime}`, ...under(runtime, "./mobula_peer.ts") });
+    }
+  }
+  if (isWanted("plain")) {
+    commands.push({ name: "mobula, dashboard off", ...under("bun", "./mobula_peer.ts", "--plain") });
+  }
+  if (isWanted("ray")) {
+    const python = await rayPython().catch((error: Error) => {
+      missing.set("Ray", error.message);
+      return null;
+    });
+    if (python !== null) commands.push({ name: "Ray", command: python, args: [pathOf("./ray_peer.py")] });
+  }
+  for (const pool of POOLS.filter(isWanted)) {
+    commands.push({ name: `${pool} on node`, ...under("node", "./pool_peer.ts", pool) });
+    // On Bun, workerpool hangs.
+    if (pool !== "workerpool") {
+      commands.push({ name: `${pool} on bun`, ...under("bun", "./pool_peer.ts", pool) });
+    }
+  }
+  if (isWanted("bullmq")) commands.push({ name: "bullmq", ...under("node", "./pool_peer.ts", "bullmq") });
+  return commands;
+}
+
+function marksOf(workload: string, figures: readonly Figure[]): Row["marks"] {
+  const row: Row = { workload, figures, marks: [] };
+  const own = figureOf(row, "mobula");
+  if (own === null) return [{ text: "mobula was not measured", isReached: false }];
+  const marks: { text: string; isReached: boolean }[] = [];
+  const over = (name: string, least: number, from: Figure | null = own): void => {
+    const other = figureOf(row, name);
+    if (other === null || from === null) return;
+    const ratio = from.perSecond / other.perSecond;
+    marks.push({ text: `${times(ratio)} ${name} (${times(least)})`, isReached: ratio >= least });
+  };
+  const fastest = (names: readonly string[]): string =>
+    names.map((name) => figureOf(row, name)).filter((figure) => figure !== null)
+      .sort((a, b) => b.perSecond - a.perSecond)[0]?.competitor ?? "";
+  over("Ray", OVER_RAY);
+  const copy = figureOf(row, "memory copy, warm");
+  if (COPIES.has(workload) && copy !== null && marks[0]?.isReached !== true) {
+    const ratio = own.perSecond / copy.perSecond;
+    marks.splice(0, 1, {
+      text: `${times(ratio)} memory copy (${times(OF_COPY)})`,
+      isReached: ratio >= OF_COPY,
+    });
+  }
+  const pools = figures.map(({ competitor }) => competitor).filter((name) =>
+    POOLS.some((pool) => name.startsWith(pool))
+  );
+  if (workload.endsWith("sync") && !workload.endsWith("async")) over(fastest(pools), OVER_POOLS_SINGLE);
+  else over(fastest(pools.filter((name) => name.startsWith("poolifier"))), OVER_POOLIFIER);
+  for (const runtime of ["deno", "node"]) over("mobula", OF_BUN, figureOf(row, `mobula on ${runtime}`));
+  return marks;
+}
+
+function describeMachine(): string {
+  const model = cpus()[0]?.model ?? "unknown processor";
+  return `${cpus().length} x ${model}, ${Math.round(totalmem() / 2 ** 30)} GB, load before ${
+    loadavg()[0]!.toFixed(1)
+  }`;
+}
+
+interface Baseline {
+  readonly machine: string;
+  readonly date: string;
+  readonly rates: Readonly<Record<string, number>>;
+}
+
+function readBaseline(): Baseline | null {
+  return existsSync(flags.baseline) ? JSON.parse(readFileSync(flags.baseline, "utf8")) as Baseline : null;
+}
+
+const machine = describeMachine();
+const startMs = performance.now();
+const folder = mkdtempSync(join(tmpdir(), "mobula-bench-"));
+const missing = new Map<string, string>();
+const peers: Peer[] = [];
+const rows: Row[] = [];
+try {
+  const raw = await RawPeer.start(folder, 1_000_000);
+  for (const command of await peerCommands(missing)) {
+    await Peer.start(command).then(
+      (peer) => peers.push(peer),
+      (error: Error) => missing.set(command.name, error.message),
+    );
+  }
+  const competitors: Competitor[] = [...peers, roundTrip(raw), memoryCopy(true), memoryCopy(false)];
+  const plan = { rounds: Number(flags.rounds), sliceMs: Number(flags.ms), warmupMs: Number(flags.ms) / 2 };
+  for (const [workload, multiplier] of MULTIPLIERS(Math.max(1, Math.floor(cpus().length / 2)))) {
+    if (!workload.includes(flags.only)) continue;
+    process.stderr.write(`${workload} ...\n`);
+    const figures = await compare(workload, multiplier, competitors, plan);
+    rows.push({ workload, figures, marks: marksOf(workload, figures) });
+  }
+  await raw.stop();
+} finally {
+  await Promise.all(peers.map((peer) => peer.stop()));
+  rmSync(folder, { recursive: true, force: true });
+}
+
+const baseline = readBaseline();
+const table = markdown(rows, new Map(Object.entries(baseline?.rates ?? {})));
+const missed = rows.flatMap(({ workload, marks }) =>
+  marks.filter(({ isReached }) => !isReached).map(({ text }) => `${workload}: ${text}`)
+);
+const notes = [
+  `${machine}, ${
+    ((performance.now() - startMs) / 1_000).toFixed(0)
+  } s; rates are medians of ${flags.rounds} slices of ${flags.ms} ms, in turns; in brackets how many times its rate mobula's is.`,
+  ...(baseline === null ? [] : [`Baseline: ${baseline.machine}, ${baseline.date}.`]),
+  ...[...missing].map(([name, why]) => `Missing: ${name} (${why})`),
+];
+const text = [table, "", ...notes].join("\n");
+console.log(
+  `${text}\n\n${missed.length === 0 ? "All marks reached." : `Marks missed:\n  ${missed.join("\n  ")}`}`,
+);
+if (flags.markdown !== undefined) writeFileSync(flags.markdown, `${text}\n`);
+if (flags.json !== undefined) {
+  writeFileSync(flags.json, `${JSON.stringify({ machine, rows, missing: [...missing] }, null, 2)}\n`);
+}
+if (flags.svg !== undefined) {
+  writeFileSync(flags.svg, ratioChart(rows, "Ray", "How many times Ray's rate mobula reaches (2 cores)"));
+}
+if (flags["write-baseline"]) {
+  const rates = Object.fromEntries(rows.flatMap((row) => {
+    const own = figureOf(row, "mobula");
+    return own === null ? [] : [[row.workload, own.perSecond]];
+  }));
+  const written: Baseline = { machine, date: new Date().toISOString().slice(0, 10), rates };
+  writeFileSync(flags.baseline, `${JSON.stringify(written, null, 2)}\n`);
+}
+process.exit(0);

@@ -1,0 +1,75 @@
+/**
+ * A peer of the comparison: a process that does named pieces of work when it is asked to, and says how long they took. Whoever
+ * can speak JSON lines can be one (ray_peer.py is).
+ *
+ *   -> {"run": NAME, "ms": N}    do NAME again and again for at least N ms (at least once)
+ *   <- {"ready": [NAME, ...]}    once, when it can begin
+ *   <- {"count": N, "ms": N, "laps": [us, ...]}   or {"error": TEXT}
+ * @module
+ */
+import process from "node:process";
+import { createInterface } from "node:readline";
+
+/** One named piece of work. */
+export interface Workload {
+  /** Operations that one `run` does. */
+  readonly multiplier: number;
+  /** Before its first run. */
+  readonly open?: () => Promise<void>;
+  readonly run: () => Promise<void>;
+  /** When another workload begins. */
+  readonly close?: () => Promise<void>;
+}
+
+export type Workloads = Readonly<Record<string, Workload>>;
+
+/** What a peer answers to one order. */
+export interface Slice {
+  /** Runs done. */
+  readonly count: number;
+  readonly ms: number;
+  /** Microseconds of single runs; at most LAPS_MAX of them. */
+  readonly laps: readonly number[];
+}
+
+const LAPS_MAX = 2_000;
+
+/** Run until `ms` have passed. */
+async function slice({ run }: Workload, ms: number): Promise<Slice> {
+  const laps: number[] = [];
+  const startMs = performance.now();
+  let count = 0;
+  let lastMs = startMs;
+  do {
+    await run();
+    count++;
+    const nowMs = performance.now();
+    if (laps.length < LAPS_MAX) laps.push(Math.round((nowMs - lastMs) * 10_000) / 10);
+    lastMs = nowMs;
+  } while (lastMs - startMs < ms);
+  return { count, ms: lastMs - startMs, laps };
+}
+
+/** Be a peer with these workloads until stdin ends; then `end`. */
+export async function serveWorkloads(workloads: Workloads, end: () => Promise<void>): Promise<void> {
+  const say = (message: unknown): boolean => process.stdout.write(`${JSON.stringify(message)}\n`);
+  say({ ready: Object.keys(workloads) });
+  let open: Workload | null = null;
+  for await (const line of createInterface({ input: process.stdin })) {
+    try {
+      const { run, ms } = JSON.parse(line) as { run: string; ms: number };
+      const workload = workloads[run];
+      if (workload === undefined) throw new Error(`there is no workload ${run}`);
+      if (open !== workload) {
+        await open?.close?.();
+        open = workload;
+        await workload.open?.();
+      }
+      say(await slice(workload, ms));
+    } catch (error) {
+      say({ error: String((error as Error).stack ?? error) });
+    }
+  }
+  await open?.close?.();
+  await end();
+}

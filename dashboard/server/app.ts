@@ -8,6 +8,7 @@
  *   GET /api/v1/status            the cluster in one answer
  *   GET /api/v1/openapi.json      the state API's document
  *   GET /api/v1/state/:id         all that is known of one id
+ *   GET /metrics, /api/v1/metrics/targets   for Prometheus: see metrics_routes.ts
  *   GET /api/v1/trace/:id         the steps that a task really took
  *   GET /api/v1/stream?topics=…&live=…   live frames, NDJSON; `live` may be repeated: `name?params` of a query below
  *   GET /api/v1/<query>?…         the queries of queries/registry.ts
@@ -21,6 +22,7 @@ import { onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
 import { errorBody, LiveQueries } from "./live_queries.ts";
 import type { QueryServices } from "./queries/query.ts";
 import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
+import { addMetrics } from "./metrics_routes.ts";
 import { addJobRoutes, type JobService } from "./job_routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addRowStreams } from "./row_streams.ts";
@@ -129,7 +131,9 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
   addLogDownload(app, { ...options.services, view });
   const document = openApiDocument(view.state.tables, meta.version);
   app.get("/api/v1/openapi.json", (c) => c.json(document));
-  addRowStreams(app, options.services?.state ?? view.state);
+  const state = options.services?.state ?? view.state;
+  addRowStreams(app, state);
+  addMetrics(app, state, options.services?.metrics);
   app.get("/api/v1/stream", (c) => {
     const topics = parseTopics(c.req.query("topics"), view.topics);
     const questions = parseQuestions(c.req.queries("live") ?? []);

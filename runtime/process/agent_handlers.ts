@@ -6,6 +6,7 @@ import { type NodeId, possibleOwners } from "../common/ids.ts";
 import type { LogSearcher } from "../io/logs/log_searcher.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { ObjectStore } from "../io/store/store_host.ts";
+import type { UserMetrics } from "../io/telemetry/metrics/user_metrics.ts";
 import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../protocol/messages.ts";
 import type { Actors } from "./agent_actors.ts";
 import type { NodeDrain } from "./agent_drain.ts";
@@ -43,6 +44,7 @@ export interface AgentParts {
   readonly tracer: Tracer;
   readonly drain: NodeDrain;
   readonly heirs: Heirs;
+  readonly metrics: UserMetrics;
   readonly submissions: Submissions;
   readonly output: OutputRouter;
   readonly logs: LogSearcher;
@@ -248,8 +250,9 @@ function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<A
 }
 
 function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
-  const { head, actors, workers } = parts;
+  const { head, actors, workers, metrics } = parts;
   return {
+    userMetrics: (report) => metrics.take(process.id, process.jobId ?? "", report),
     actorFigures: ({ figures }) =>
       actors.figures.told(figures, (actorId) => actors.hostedBy(process.id) === actorId),
     leaving: ({ message, drained }) => workers.leaving(process.id, { code: "EXITED", message }, drained),

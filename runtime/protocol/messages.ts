@@ -41,6 +41,7 @@ import type { KeyValueMethods } from "./key_value_messages.ts";
 import type { JobHeadMethods, JobNodeMethods } from "./submission_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
+import type { MetricAgentMethods } from "./metric_messages.ts";
 import type * as logs from "./log_messages.ts";
 import type * as light from "./light_actor_messages.ts";
 import type { HeirMethods, LineageMethods, RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
@@ -95,7 +96,7 @@ export type RefChange =
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
 export interface AgentMethods
-  extends HostedActorMethods, light.AgentMethods, LineageMethods, logs.AgentMethods {
+  extends HostedActorMethods, light.AgentMethods, LineageMethods, logs.AgentMethods, MetricAgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     /** `quiet`: it does not want to hear what its workers print. */

@@ -5,6 +5,7 @@
 import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
 import type { StateReader } from "../../api/state.ts";
 import type { LogReader } from "../../../runtime/common/log_query.ts";
+import type { MetricsSource } from "../metrics_routes.ts";
 import type { ClusterReader } from "../../api_types.ts";
 import type { EntityReader } from "./entities.ts";
 
@@ -19,6 +20,8 @@ export interface QueryServices {
   readonly view: ClusterReader;
   /** Rows of everything, and of one id what its nodes say; the view's own rows by default. */
   readonly state?: StateReader | undefined;
+  /** The head's metrics, for GET /metrics. */
+  readonly metrics?: MetricsSource | undefined;
   readonly telemetry?: TelemetryAsker | undefined;
   readonly logs?: LogReader | undefined;
   /** Objects, actors, nodes, workers and placement groups as their pages show them. */

@@ -2,6 +2,7 @@
  * All queries by name. An area's queries stand in a file of their own beside this one and are added to ALL.
  * @module
  */
+import { CANVAS_QUERIES } from "./canvases.ts";
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
@@ -10,6 +11,7 @@ import { NotFound, type Query, QueryParams, type QueryServices } from "./query.t
 import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
+  ...CANVAS_QUERIES,
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
   ...LOG_QUERIES,

@@ -42,7 +42,7 @@ export function listLogs(folder: string): LogFile[] {
   }
   const files: LogFile[] = [];
   for (const name of names) {
-    const source = /^([\w.-]+?)\.log(?:\.old)?$/.exec(name)?.[1];
+    const source = /^([\w.-]+?)\.(?:log|out|err)(?:\.old)?$/.exec(name)?.[1];
     if (source === undefined) continue;
     const path = join(folder, name);
     const found = statSync(path, { throwIfNoEntry: false });

@@ -25,5 +25,7 @@ export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   why: async () => (await import("./why_command.ts")).whyCommand,
   logs: async () => (await import("./logs_command.ts")).logsCommand,
   mem: async () => (await import("./mem_command.ts")).memCommand,
+  sql: async () => (await import("./sql_command.ts")).sqlCommand,
+  ui: async () => (await import("./ui_command.ts")).uiCommand,
   trace: async () => (await import("./trace_command.ts")).traceCommand,
 };

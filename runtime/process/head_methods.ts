@@ -13,6 +13,7 @@ import { hex, jobId as jobIdOf, type NodeId } from "../common/ids.ts";
 import type { Gcs } from "../core/gcs/gcs.ts";
 import type { GcsEvent } from "../core/gcs/gcs_events.ts";
 import { planOffload } from "../core/object/offload_plan.ts";
+import type { StoreReader } from "../io/storage/reader_client.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
@@ -45,6 +46,8 @@ export interface HeadServices {
   readonly actorBytes: ActorBytes;
   readonly history: TaskHistory;
   readonly logs: ClusterLogs;
+  /** Reads the store for people's statements. */
+  readonly console: StoreReader;
   readonly submissions: HeadSubmissions;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
@@ -52,7 +55,9 @@ export interface HeadServices {
     readonly clusterId: string;
     readonly address: () => string;
     readonly dashboardUrl: () => string | null;
-    readonly dashboardLink: () => string | null;
+    readonly dashboardLink: (role: "full" | "viewer") => string | null;
+    /** What lets viewers in instead of the cluster's token; null without a dashboard. */
+    readonly viewerToken: () => string | null;
     readonly sessionDir: string;
   };
   /** End the cluster: agents are told, then the head ends. */
@@ -67,7 +72,7 @@ export function cliHandlers(services: HeadServices): Handlers<HeadMethods> {
   return {
     ...tableHandlers(services),
     ...peopleHandlers(services),
-    ...stopHandler(services),
+    ...ownerHandlers(services),
     ...services.submissions.cliHandlers(),
   };
 }
@@ -326,12 +331,17 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     searchLogs: ({ query }) => services.logs.search({ ...ANY_LINE, ...query }),
-    dashboardLink: () => ({ url: info.dashboardLink() }),
+    dashboardLink: ({ viewer }) => ({
+      url: info.dashboardLink(viewer === true ? "viewer" : "full"),
+      viewerToken: info.viewerToken(),
+    }),
   };
 }
 
-function stopHandler({ stop }: HeadServices): Handlers<HeadMethods> {
+/** What only the cluster's owner may ask, by the command line. */
+function ownerHandlers({ stop, console }: HeadServices): Handlers<HeadMethods> {
   return {
+    sql: ({ sql, limit }) => console.ask("sql", { sql: String(sql), limit: Number(limit) }),
     stopCluster: ({ reason }) => {
       // After the answer has left.
       setImmediate(() => stop(reason));

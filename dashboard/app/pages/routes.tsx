@@ -21,7 +21,7 @@ import { NodesPage } from "./nodes.tsx";
 import { NowPage } from "./now.tsx";
 import { ObjectPage } from "./object.tsx";
 import { ObjectsPage } from "./objects.tsx";
-import { SqlPage } from "./sql.tsx";
+import { SqlPage } from "./sql/sql_page.tsx";
 import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
 import { TimelinePage } from "./timeline.tsx";

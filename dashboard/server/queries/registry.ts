@@ -8,6 +8,7 @@ import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
 import { NOW_QUERIES } from "./now.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
+import { SQL_QUERIES } from "./sql.ts";
 import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
@@ -15,6 +16,7 @@ const ALL: readonly Query[] = [
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
   ...LOG_QUERIES,
+  ...SQL_QUERIES,
   ...NOW_QUERIES,
   ...WHY_QUERIES,
 ];

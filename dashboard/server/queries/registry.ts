@@ -7,6 +7,7 @@ import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
 import { NOW_QUERIES } from "./now.ts";
+import { PROFILE_QUERIES } from "./profile.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 import { SQL_QUERIES } from "./sql.ts";
 import { WHY_QUERIES } from "./why.ts";
@@ -18,6 +19,7 @@ const ALL: readonly Query[] = [
   ...LOG_QUERIES,
   ...SQL_QUERIES,
   ...NOW_QUERIES,
+  ...PROFILE_QUERIES,
   ...WHY_QUERIES,
 ];
 

@@ -24,6 +24,7 @@ export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   summary: async () => (await import("./summary_command.ts")).summaryCommand,
   show: async () => (await import("./show_command.ts")).showCommand,
   why: async () => (await import("./why_command.ts")).whyCommand,
+  logs: async () => (await import("./logs_command.ts")).logsCommand,
   mem: async () => (await import("./mem_command.ts")).memCommand,
   sql: async () => (await import("./sql_command.ts")).sqlCommand,
   trace: async () => (await import("./trace_command.ts")).traceCommand,

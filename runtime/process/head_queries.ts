@@ -23,6 +23,7 @@ export function queryServices(services: HeadServices): Omit<QueryServices, "view
     entities: new EntityReads(view, nowMs),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: (id) => new Why(services, nowMs).explain(id),
+    logs: services.logs,
   };
 }
 

@@ -5,6 +5,7 @@
 import type { ReaderQuestions } from "../../../runtime/io/storage/reader_wire.ts";
 import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
 import type { StateReader } from "../../api/state.ts";
+import type { LogReader } from "../../../runtime/common/log_query.ts";
 import type { MetricsSource } from "../metrics_routes.ts";
 import type { ClusterReader } from "../../api_types.ts";
 import type { EntityReader } from "./entities.ts";
@@ -32,6 +33,7 @@ export interface QueryServices {
   /** The head's metrics, for GET /metrics. */
   readonly metrics?: MetricsSource | undefined;
   readonly telemetry?: TelemetryAsker | undefined;
+  readonly logs?: LogReader | undefined;
   /** Reads the store for the console. */
   readonly console?: StoreAsker | undefined;
   /** Objects, actors, nodes, workers and placement groups as their pages show them. */

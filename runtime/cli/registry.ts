@@ -29,6 +29,8 @@ export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   sql: async () => (await import("./sql_command.ts")).sqlCommand,
   trace: async () => (await import("./trace_command.ts")).traceCommand,
   top: async () => (await import("./top_command.ts")).topCommand,
+  doctor: async () => (await import("./doctor_command.ts")).doctorCommand,
+  bench: async () => (await import("./bench_command.ts")).benchCommand,
   ui: async () => (await import("./ui_command.ts")).uiCommand,
   completion: async () => (await import("./completion_command.ts")).completionCommand,
 };

@@ -32,7 +32,7 @@ setInterval(() => box, 1000);
 `;
 
 beforeAll(async () => {
-  const small = ["--num-cpus", "2", "--object-store-bytes", "67108864"];
+  const small = ["--num-cpus", "2", "--object-store-bytes", "268435456"];
   await session.json("start", "--head", "--port", "0", "--dashboard-port", "0", ...small);
   mkdirSync(join(session.folder, "app"));
   writeFileSync(join(session.folder, "app", "package.json"), '{"type":"module"}');
@@ -207,4 +207,31 @@ test("bash completes commands, options and known values with the script that is 
   for (const shell of ["fish"]) {
     expect((await session.mobula(["completion", shell])).out).toContain("mobula completion words");
   }
+});
+
+test("doctor asks the cluster's nodes for their clocks and versions", async () => {
+  const findings = await session.json<{ check: string; state: string; found: string }[]>("doctor");
+  const [{ nodeId }] = await session.json<[{ nodeId: string }]>("ls", "nodes");
+  const clock = findings.find(({ check }) => check === nodeId)!;
+  expect(clock).toMatchObject({
+    state: "ok",
+    found: expect.stringMatching(/^mobula \d+\.\d+\.\d+, clock [+-]\d+ ms/),
+  });
+});
+
+test("bench measures each of its ways, and ends its job", async () => {
+  const { results } = await session.json<{ results: { name: string; perSecond: number; unit: string }[] }>(
+    ...["bench", "--seconds", "0.05"],
+  );
+  expect(results.map(({ unit }) => unit)).toEqual([
+    "tasks",
+    "tasks",
+    "calls",
+    "calls",
+    "values",
+    "bytes",
+    "bytes",
+  ]);
+  for (const { perSecond } of results) expect(perSecond).toBeGreaterThan(0);
+  expect(await session.json<{ state: string }[]>("ls", "jobs", "state=RUNNING")).toHaveLength(1);
 });

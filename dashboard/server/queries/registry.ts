@@ -5,12 +5,14 @@
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { NOW_QUERIES } from "./now.ts";
+import { TELEMETRY_QUERIES } from "./telemetry.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
+  ...TELEMETRY_QUERIES,
   ...NOW_QUERIES,
   ...WHY_QUERIES,
 ];

@@ -99,6 +99,8 @@ export interface NodeDto {
   readonly workers: number;
   /** Workers that were ended for low memory. */
   readonly memoryKills: number;
+  /** HOST:PORT of its metrics; null: they are not served. */
+  readonly metricsAddress: string | null;
   readonly cpuPercent: number;
   /** In use on its host, or in its container. */
   readonly rssBytes: number;

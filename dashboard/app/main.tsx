@@ -7,6 +7,7 @@ import "uplot/dist/uPlot.min.css";
 import "./palette.css";
 import "./style.css";
 import "./frame.css";
+import "./canvas.css";
 import "./now.css";
 import { App } from "./components/app.tsx";
 import { listenForPaletteKeys } from "./components/palette.tsx";

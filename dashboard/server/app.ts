@@ -8,6 +8,7 @@
  *   GET /api/v1/status            the cluster in one answer
  *   GET /api/v1/openapi.json      the state API's document
  *   GET /api/v1/state/:id         all that is known of one id
+ *   GET /metrics, /api/v1/metrics/targets   for Prometheus: see metrics_routes.ts
  *   GET /api/v1/trace/:id         the steps that a task really took
  *   GET /api/v1/stream?topics=…&live=…   live frames, NDJSON; `live` may be repeated: `name?params` of a query below
  *   GET /api/v1/<query>?…         the queries of queries/registry.ts
@@ -21,6 +22,8 @@ import { onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
 import { errorBody, LiveQueries } from "./live_queries.ts";
 import type { QueryServices } from "./queries/query.ts";
 import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
+import { addMetrics } from "./metrics_routes.ts";
+import { addJobRoutes, type JobService } from "./job_routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addRowStreams } from "./row_streams.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
@@ -45,6 +48,8 @@ export interface DashboardOptions {
   };
   /** Folder of the built page, or its build under way (ensureDashboardApp). While it is not there, the API works. */
   readonly appDir: string | Promise<string>;
+  /** Submitted jobs; without it there are no such routes. */
+  readonly jobs?: JobService;
   /** Host names under which the server may be reached, besides loopback's. */
   readonly hosts?: readonly string[];
 }
@@ -62,6 +67,7 @@ export function createDashboardApp(options: DashboardOptions): DashboardApp {
   app.use(onlyOurOrigin(options.hosts ?? []));
   app.use(redeemTicket(options.auth));
   app.use(onlySignedIn(options.auth));
+  if (options.jobs !== undefined) addJobRoutes(app, options.jobs, options.auth);
   app.use(async (c, next) => {
     if (c.req.method === "GET" || c.req.method === "HEAD") return await next();
     return refuse(c, 405, "METHOD_NOT_ALLOWED", "this API is read with GET");
@@ -123,7 +129,9 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
   );
   const document = openApiDocument(view.state.tables, meta.version);
   app.get("/api/v1/openapi.json", (c) => c.json(document));
-  addRowStreams(app, options.services?.state ?? view.state);
+  const state = options.services?.state ?? view.state;
+  addRowStreams(app, state);
+  addMetrics(app, state, options.services?.metrics);
   app.get("/api/v1/stream", (c) => {
     const topics = parseTopics(c.req.query("topics"), view.topics);
     const questions = parseQuestions(c.req.queries("live") ?? []);

@@ -25,16 +25,22 @@ export interface ListenOptions {
   readonly port: number;
   /** Requests that need the bare request and answer; false when it is not one of these. */
   readonly bare?: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** For https; plain without it. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Upgrades; without it they are refused. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void;
 }
 
 /** @throws the system's error, when no port of the range can be had. */
 export async function listenHttp(options: ListenOptions): Promise<HttpListener> {
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     if (options.bare?.(request, response) === true) return;
     answer(options.fetch, request, response).catch(() => response.destroy());
-  });
+  };
+  const { tls } = options;
+  const server = tls === undefined
+    ? createServer(listener)
+    : (await import("node:https")).createServer({ cert: tls.cert, key: tls.key }, listener);
   if (options.upgrade !== undefined) server.on("upgrade", options.upgrade);
   // Slow clients cannot hold a connection without finishing a request; streams are answers and not bound by these.
   server.headersTimeout = 10_000;
@@ -51,7 +57,11 @@ export async function listenHttp(options: ListenOptions): Promise<HttpListener> 
   }
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-  return { port, url: `http://${host}:${port}/`, close: () => close(server) };
+  return {
+    port,
+    url: `${tls === undefined ? "http" : "https"}://${host}:${port}/`,
+    close: () => close(server),
+  };
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
@@ -95,7 +105,7 @@ async function answer(
   await pump(response.body, outgoing);
 }
 
-/** The API takes no bodies: what a client sends as one is not read. */
+/** A body is read as far as a route reads it, and no faster. */
 function toRequest(incoming: IncomingMessage): Request | null {
   const { host } = incoming.headers;
   if (host === undefined || incoming.url === undefined || !incoming.url.startsWith("/")) return null;
@@ -104,13 +114,31 @@ function toRequest(incoming: IncomingMessage): Request | null {
     for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) {
       headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
     }
+    const method = incoming.method ?? "GET";
+    const hasBody = method !== "GET" && method !== "HEAD";
     return new Request(`http://${host}${incoming.url}`, {
-      method: incoming.method ?? "GET",
+      method,
       headers,
-    });
+      ...(hasBody ? { body: bodyOf(incoming), duplex: "half" } : {}),
+    } as RequestInit);
   } catch {
     return null;
   }
+}
+
+/** The request's body, pulled: until somebody reads it, nothing is taken from the connection. */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  let chunks: AsyncIterator<Uint8Array> | null = null;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      chunks ??= incoming[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+      const { done, value } = await chunks.next();
+      if (done === true) controller.close();
+      else controller.enqueue(new Uint8Array(value));
+    },
+    // What was not read is thrown away, so that the answer can leave.
+    cancel: () => void incoming.resume(),
+  }, { highWaterMark: 0 });
 }
 
 async function pump(body: ReadableStream<Uint8Array>, outgoing: ServerResponse): Promise<void> {

@@ -35,6 +35,7 @@ import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
 import { Leases } from "./agent_leases.ts";
 import { MemoryWatch } from "./agent_memory.ts";
+import { AgentMetrics } from "./agent_metrics.ts";
 import { Heirs } from "./agent_heirs.ts";
 import { AgentStoreHost } from "./agent_objects.ts";
 import { OutputRouter } from "./agent_output.ts";
@@ -44,6 +45,7 @@ import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { Relays } from "./agent_relays.ts";
 import { Sandbox } from "./agent_sandbox.ts";
 import { type AgentPaths, agentPaths, prepareAgentDir, resourcesOf } from "./agent_session.ts";
+import { Submissions, type SubmissionsOptions } from "./agent_submissions.ts";
 import { Tracer } from "./agent_tracer.ts";
 import { type WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
 import { type AgentConfig, readTlsFiles, readToken, tokenPath } from "./config.ts";
@@ -78,6 +80,7 @@ export class Agent {
   readonly #processes: ProcessTable = new ProcessTable();
   readonly #head: HeadLink;
   readonly #peers: Peers;
+  readonly #metrics: AgentMetrics;
   readonly #output: OutputRouter;
   #parts: AgentParts | null = null;
   #storeHost: AgentStoreHost | null = null;
@@ -111,6 +114,12 @@ export class Agent {
     this.#tls = config.tls === undefined ? undefined : readTlsFiles(config.tls);
     this.#paths = agentPaths(config.sessionDir, this.nodeId);
     this.#resources = resourcesOf(config.resources);
+    this.#metrics = new AgentMetrics({
+      nodeId: this.nodeId,
+      resources: this.#resources,
+      workers: () => this.#people?.workers() ?? [],
+      memoryKills: () => this.#memory?.kills ?? 0,
+    });
     const hello = (purpose: Hello["purpose"]): Hello => this.#hello(purpose);
     const parts = (): AgentParts => this.#parts!;
     this.#head = new HeadLink({
@@ -173,6 +182,11 @@ export class Agent {
       gate,
       onConnection: (connection, hello) => this.#attach(connection, hello, false),
     });
+    const { host, metricsPort } = this.#config;
+    if (metricsPort !== undefined) {
+      const address = { host, port: metricsPort, token: this.#token, tls: this.#tls };
+      await this.#metrics.listen(this.#parts, address);
+    }
     await this.#head.start();
     this.#heartbeats = new HeartbeatSender({
       address: this.#config.headAddress,
@@ -194,9 +208,12 @@ export class Agent {
     return fromUnits(this.#resources)["CPU"] ?? 1;
   }
 
+  get #place(): Omit<SubmissionsOptions, "nodeId" | "head"> {
+    return { config: this.#config, paths: this.#paths, token: this.#token, epoch: this.#epoch };
+  }
+
   async #build(): Promise<AgentParts> {
-    const { nodeId } = this;
-    const [head, peers, processes] = [this.#head, this.#peers, this.#processes] as const;
+    const [nodeId, head, peers, processes] = [this.nodeId, this.#head, this.#peers, this.#processes] as const;
     const tracer = new Tracer(nodeId, this.#epoch, head, nowMs);
     const clusterId = this.#clusterId;
     const heirs = new Heirs({ nodeId, head, peers, processes, store: () => store });
@@ -231,6 +248,7 @@ export class Agent {
         resources: this.#resources,
         head,
         leases,
+        metrics: this.#metrics.user,
         dashboardUrl: () => this.#dashboardUrl,
         prestart: this.#config.prestart,
       }),
@@ -248,6 +266,8 @@ export class Agent {
       heirs,
       store,
       tracer,
+      metrics: this.#metrics.user,
+      submissions: new Submissions({ nodeId, head, ...this.#place }),
       output: this.#output,
       drain: new NodeDrain({
         ...shared,
@@ -372,6 +392,7 @@ export class Agent {
     if (attached.role === "driver") jobs.driverGone(attached);
     else workers.disconnected(attached.id);
     store.processDied(attached.id);
+    this.#metrics.user.processEnded(attached.id);
   }
 
   #workerExited(worker: WorkerProcess, cause: DeathCause, intended: boolean): void {
@@ -447,6 +468,7 @@ export class Agent {
       waitingActors: actors.waiting(),
       bundles: scheduler.bundles.loads(),
       bandwidth: store.pulls.bandwidth(),
+      ...(this.#metrics.port !== null && { metricsPort: this.#metrics.port }),
     };
   }
 
@@ -457,14 +479,14 @@ export class Agent {
     parts?.drain.close();
     const leave = { nodeId: this.nodeId, epoch: this.#epoch, reason: this.#leaveReason };
     await this.#head.leave(leave, GOODBYE_MS);
-    await parts?.workers.close();
+    await Promise.all([parts?.workers.close(), parts?.submissions.close()]);
     parts?.leases.close();
     parts?.relays.close();
     parts?.tracer.close();
     this.#head.close();
     this.#peers.close();
     for (const { rpc } of this.#processes.all()) rpc.close();
-    await Promise.all([this.#unix?.close(), this.#http2?.close()]);
+    await Promise.all([this.#unix?.close(), this.#http2?.close(), this.#metrics.close()]);
     this.#storeHost?.close();
     parts?.store.close();
     rmSync(this.#paths.dir, { recursive: true, force: true });

@@ -5,6 +5,7 @@
 import { type NodeId, possibleOwners } from "../common/ids.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { ObjectStore } from "../io/store/store_host.ts";
+import type { UserMetrics } from "../io/telemetry/metrics/user_metrics.ts";
 import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../protocol/messages.ts";
 import type { Actors } from "./agent_actors.ts";
 import type { NodeDrain } from "./agent_drain.ts";
@@ -19,6 +20,7 @@ import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { rebuiltHere } from "./agent_rebuilds.ts";
 import { restrictedHandlers } from "./agent_restricted.ts";
 import type { Relays } from "./agent_relays.ts";
+import type { Submissions } from "./agent_submissions.ts";
 import type { Tracer } from "./agent_tracer.ts";
 import { explainHandlers } from "./agent_why.ts";
 import type { WorkerProcesses } from "./agent_workers.ts";
@@ -40,6 +42,8 @@ export interface AgentParts {
   readonly tracer: Tracer;
   readonly drain: NodeDrain;
   readonly heirs: Heirs;
+  readonly metrics: UserMetrics;
+  readonly submissions: Submissions;
   readonly output: OutputRouter;
 }
 
@@ -77,6 +81,13 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "actorsStarted",
   "actorsEnded",
   "stopCluster",
+  "submitJob",
+  "stopSubmission",
+  "submissions",
+  "submission",
+  "submissionOutput",
+  "submissionStarted",
+  "submissionEnded",
 ]);
 
 const EMPTY: Record<string, never> = {};
@@ -235,8 +246,9 @@ function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<A
 }
 
 function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
-  const { head, actors, workers } = parts;
+  const { head, actors, workers, metrics } = parts;
   return {
+    userMetrics: (report) => metrics.take(process.id, process.jobId ?? "", report),
     actorFigures: ({ figures }) =>
       actors.figures.told(figures, (actorId) => actors.hostedBy(process.id) === actorId),
     leaving: ({ message, drained }) => workers.leaving(process.id, { code: "EXITED", message }, drained),
@@ -343,6 +355,13 @@ export function nodeHandlers(
     commitBundles: (order) => parts().leases.step({ type: "bundlesCommit", ...order }),
     releaseBundles: (order) => parts().leases.step({ type: "bundlesRelease", ...order }),
     drain: (order) => parts().drain.order(order),
+    startSubmission: ({ spec }) => parts().submissions.start(spec),
+    endSubmission: ({ submissionId }) => parts().submissions.end(submissionId),
+    readSubmission: async ({ submissionId, out, err, waitMs }) => {
+      const { outputs } = parts().submissions;
+      const { piece, sections } = await outputs.read(submissionId, { out, err }, waitMs);
+      return new Reply(piece, sections);
+    },
     jobEnded: ({ jobId }) => parts().jobs.ended(jobId),
     message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),
     shutdown: ({ reason, fenced }) => on.shutdown(reason, fenced === true),

@@ -38,8 +38,10 @@ import type {
 import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { KeyValueMethods } from "./key_value_messages.ts";
+import type { JobHeadMethods, JobNodeMethods } from "./submission_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
+import type { MetricAgentMethods } from "./metric_messages.ts";
 import type * as logs from "./log_messages.ts";
 import type * as light from "./light_actor_messages.ts";
 import type { HeirMethods, LineageMethods, RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
@@ -94,7 +96,7 @@ export type RefChange =
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
 export interface AgentMethods
-  extends HostedActorMethods, light.AgentMethods, LineageMethods, logs.AgentMethods {
+  extends HostedActorMethods, light.AgentMethods, LineageMethods, logs.AgentMethods, MetricAgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     /** `quiet`: it does not want to hear what its workers print. */
@@ -273,6 +275,7 @@ export interface HeadMethods
     RebuildHeadMethods,
     ActorHeadMethods,
     KeyValueMethods,
+    JobHeadMethods,
     light.HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
@@ -415,7 +418,7 @@ export interface HeadMethods
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
 
-export interface NodeMethods extends NodeQuestions, GroupNodeMethods, light.NodeMethods {
+export interface NodeMethods extends NodeQuestions, GroupNodeMethods, JobNodeMethods, light.NodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome
@@ -445,7 +448,7 @@ export interface NodeMethods extends NodeQuestions, GroupNodeMethods, light.Node
 }
 
 /** Orders and news: what the GCS sends. */
-export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
+export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions | keyof JobNodeMethods>;
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 

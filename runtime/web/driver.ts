@@ -95,7 +95,7 @@ export class WebDriver implements Cluster {
     const { jobId } = core.identity;
     if (core.closedReason === null) {
       // Both leave at once: a page that goes away waits for nothing.
-      const history = core.recorder.close().catch(() => undefined);
+      const history = core.finish();
       if (jobId) await core.link.request("endJob", { jobId }).catch(() => undefined);
       await history;
     }

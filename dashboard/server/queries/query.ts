@@ -4,17 +4,26 @@
  */
 import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
 import type { StateReader } from "../../api/state.ts";
-import type { TelemetryReader } from "../../api/tasks.ts";
+import type { TelemetryParams } from "../../api/tasks.ts";
+import type { MetricsSource } from "../metrics_routes.ts";
 import type { ClusterReader } from "../../api_types.ts";
 import type { EntityReader } from "./entities.ts";
+
+/** Who keeps the attempts of tasks (TelemetryReader), for those who only pass questions on. */
+export interface TelemetryAsker {
+  /** @throws RangeError for parameters that make no sense. */
+  ask(name: string, params: TelemetryParams): Promise<unknown>;
+}
 
 /** What queries may read. Parts add what they need, as optional members: a test gives what it has. */
 export interface QueryServices {
   readonly view: ClusterReader;
   /** Rows of everything, and of one id what its nodes say; the view's own rows by default. */
   readonly state?: StateReader | undefined;
+  /** The head's metrics, for GET /metrics. */
+  readonly metrics?: MetricsSource | undefined;
   /** Who keeps the attempts of tasks. */
-  readonly telemetry?: TelemetryReader | undefined;
+  readonly telemetry?: TelemetryAsker | undefined;
   /** Objects, actors, nodes, workers and placement groups as their pages show them. */
   readonly entities?: EntityReader | undefined;
   /** Asks all nodes what they hold and who holds it; of all objects, or of the one with this id. */

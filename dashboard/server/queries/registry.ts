@@ -5,8 +5,8 @@
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { NOW_QUERIES } from "./now.ts";
-import { TELEMETRY_QUERIES } from "./telemetry.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
+import { TELEMETRY_QUERIES } from "./telemetry.ts";
 import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [

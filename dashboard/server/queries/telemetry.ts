@@ -6,7 +6,7 @@
 import type { GraphDto, GraphNeighbourhoodDto } from "../../api/graph.ts";
 import type { TelemetryQueryName, TelemetryReader } from "../../api/tasks.ts";
 import type { ClusterReader } from "../../api_types.ts";
-import type { Query, QueryServices } from "./query.ts";
+import { NotFound, type Query, type QueryServices } from "./query.ts";
 
 /** Queries that are only passed on, and how often watchers get a new answer. */
 const PASSED_ON: readonly (readonly [name: TelemetryQueryName, everyMs: number])[] = [
@@ -52,11 +52,11 @@ function withHolders(groups: GraphDto["groups"], view: ClusterReader): GraphDto[
   const held = new Map(view.read("objects", null).data.rows.map((row) => [row.producer, row.nodes]));
   return groups.map((group) => {
     const nodes = Object.entries(held.get(group.name) ?? {}).map(([node, { bytes }]) => [node, bytes]);
-    return { ...group, nodes: Object.fromEntries(nodes) as Record<string, number> };
+    return { ...group, nodes: { ...group.nodes, ...Object.fromEntries(nodes) as Record<string, number> } };
   });
 }
 
 function telemetryOf({ telemetry }: QueryServices): TelemetryReader {
-  if (telemetry === undefined) throw new Error("there is nobody to ask for tasks");
-  return telemetry;
+  if (telemetry === undefined) throw new NotFound("this cluster keeps no records of tasks");
+  return telemetry as TelemetryReader;
 }

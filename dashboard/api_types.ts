@@ -296,6 +296,8 @@ export interface HelloDto {
   readonly version: string;
   /** Address of the head for agents and tools, HOST:PORT. */
   readonly address: string;
+  /** What the reader may do: everything, or look. */
+  readonly role: "full" | "viewer";
   /** When this head began; another value after a reconnect means that it was restarted. */
   readonly startedMs: number;
   /** The head's clock, for ages. */

@@ -24,5 +24,7 @@ export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   show: async () => (await import("./show_command.ts")).showCommand,
   why: async () => (await import("./why_command.ts")).whyCommand,
   mem: async () => (await import("./mem_command.ts")).memCommand,
+  sql: async () => (await import("./sql_command.ts")).sqlCommand,
+  ui: async () => (await import("./ui_command.ts")).uiCommand,
   trace: async () => (await import("./trace_command.ts")).traceCommand,
 };

@@ -15,6 +15,7 @@ import { HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId } from "../common/ids.ts";
 import { Gcs } from "../core/gcs/gcs.ts";
+import { StoreReader } from "../io/storage/reader_client.ts";
 import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import { type GcsStore, openStore } from "../io/storage/store_client.ts";
 import type { StoreError } from "../io/storage/store_error.ts";
@@ -81,7 +82,7 @@ export class Head {
   static async start(config: HeadConfig, options: HeadOptions): Promise<Head> {
     const store = await openStore({
       url: config.store,
-      dir: join(config.sessionDir, "store"),
+      dir: storeDir(config),
       runtime: config.runtime,
       clusterId: `c-${hex(randomBytes(8))}`,
       onFatal: options.onFatal,
@@ -148,9 +149,11 @@ export class Head {
         clusterId: loaded.clusterId,
         address: () => this.address,
         dashboardUrl,
-        dashboardLink: () => this.#http?.link() ?? null,
+        dashboardLink: (role) => this.#http?.link(role) ?? null,
+        viewerToken: () => this.#http?.viewerToken ?? null,
         sessionDir: config.sessionDir,
       },
+      console: new StoreReader({ url: config.store, dir: storeDir(config), runtime: config.runtime }),
       stop: options.onStop,
     };
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
@@ -197,6 +200,7 @@ export class Head {
     await new Promise((resolve) => setImmediate(resolve));
     await this.#http?.close();
     await this.#telemetry.close();
+    this.#services.console.close();
     await this.#nodes.closeAll();
     await this.#listener?.close();
     await Promise.race([this.#store.close(), late.promise]);
@@ -267,6 +271,11 @@ export class Head {
       if (this.#stopping === null) this.#effects.step({ type: "connectionClosed", connection: peer.number });
     });
   }
+}
+
+/** Folder of the store's file, when no other place is given. */
+function storeDir({ sessionDir }: HeadConfig): string {
+  return join(sessionDir, "store");
 }
 
 function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsOptions {

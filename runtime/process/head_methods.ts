@@ -12,6 +12,7 @@ import { hex, jobId as jobIdOf, type NodeId } from "../common/ids.ts";
 import type { Gcs } from "../core/gcs/gcs.ts";
 import type { GcsEvent } from "../core/gcs/gcs_events.ts";
 import { planOffload } from "../core/object/offload_plan.ts";
+import type { StoreReader } from "../io/storage/reader_client.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
@@ -42,6 +43,8 @@ export interface HeadServices {
   readonly kv: KeyValueTable;
   readonly actorBytes: ActorBytes;
   readonly history: TaskHistory;
+  /** Reads the store for people's statements. */
+  readonly console: StoreReader;
   readonly submissions: HeadSubmissions;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
@@ -49,7 +52,9 @@ export interface HeadServices {
     readonly clusterId: string;
     readonly address: () => string;
     readonly dashboardUrl: () => string | null;
-    readonly dashboardLink: () => string | null;
+    readonly dashboardLink: (role: "full" | "viewer") => string | null;
+    /** What lets viewers in instead of the cluster's token; null without a dashboard. */
+    readonly viewerToken: () => string | null;
     readonly sessionDir: string;
   };
   /** End the cluster: agents are told, then the head ends. */
@@ -64,7 +69,7 @@ export function cliHandlers(services: HeadServices): Handlers<HeadMethods> {
   return {
     ...tableHandlers(services),
     ...peopleHandlers(services),
-    ...stopHandler(services),
+    ...ownerHandlers(services),
     ...services.submissions.cliHandlers(),
   };
 }
@@ -322,12 +327,17 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
     ...stateHandlers(services),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
-    dashboardLink: () => ({ url: info.dashboardLink() }),
+    dashboardLink: ({ viewer }) => ({
+      url: info.dashboardLink(viewer === true ? "viewer" : "full"),
+      viewerToken: info.viewerToken(),
+    }),
   };
 }
 
-function stopHandler({ stop }: HeadServices): Handlers<HeadMethods> {
+/** What only the cluster's owner may ask, by the command line. */
+function ownerHandlers({ stop, console }: HeadServices): Handlers<HeadMethods> {
   return {
+    sql: ({ sql, limit }) => console.ask("sql", { sql: String(sql), limit: Number(limit) }),
     stopCluster: ({ reason }) => {
       // After the answer has left.
       setImmediate(() => stop(reason));

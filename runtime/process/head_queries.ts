@@ -11,8 +11,9 @@ import { stateReader } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 
 export function queryServices(services: HeadServices): Omit<QueryServices, "view"> {
-  const { view, nowMs } = services;
+  const { view, nowMs, console } = services;
   return {
+    console,
     state: stateReader(services),
     metrics: metricsSource(services),
     entities: new EntityReads(view, nowMs),

@@ -5,7 +5,9 @@
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { NOW_QUERIES } from "./now.ts";
+import { PROFILE_QUERIES } from "./profile.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
+import { SQL_QUERIES } from "./sql.ts";
 import { TELEMETRY_QUERIES } from "./telemetry.ts";
 import { WHY_QUERIES } from "./why.ts";
 
@@ -13,7 +15,9 @@ const ALL: readonly Query[] = [
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
   ...TELEMETRY_QUERIES,
+  ...SQL_QUERIES,
   ...NOW_QUERIES,
+  ...PROFILE_QUERIES,
   ...WHY_QUERIES,
 ];
 

@@ -23,6 +23,7 @@ export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   ls: async () => (await import("./ls_command.ts")).lsCommand,
   show: async () => (await import("./show_command.ts")).showCommand,
   why: async () => (await import("./why_command.ts")).whyCommand,
+  logs: async () => (await import("./logs_command.ts")).logsCommand,
   mem: async () => (await import("./mem_command.ts")).memCommand,
   sql: async () => (await import("./sql_command.ts")).sqlCommand,
   ui: async () => (await import("./ui_command.ts")).uiCommand,

@@ -19,5 +19,6 @@ export function queryServices(services: HeadServices): Omit<QueryServices, "view
     entities: new EntityReads(view, nowMs),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: (id) => new Why(services, nowMs).explain(id),
+    logs: services.logs,
   };
 }

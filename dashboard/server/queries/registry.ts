@@ -4,6 +4,7 @@
  */
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
+import { LOG_QUERIES } from "./logs.ts";
 import { NOW_QUERIES } from "./now.ts";
 import { PROFILE_QUERIES } from "./profile.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
@@ -15,6 +16,7 @@ const ALL: readonly Query[] = [
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
   ...TELEMETRY_QUERIES,
+  ...LOG_QUERIES,
   ...SQL_QUERIES,
   ...NOW_QUERIES,
   ...PROFILE_QUERIES,

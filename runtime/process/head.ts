@@ -112,8 +112,6 @@ export class Head {
     this.#token = readToken(config.sessionDir);
     const { loaded } = store;
     const gcs = new Gcs(nowMs(), restoredRecords(loaded), nodeReconnectMs());
-    this.#view = new ClusterView({ now: nowMs });
-    const gcs = new Gcs(nowMs(), restoredRecords(loaded));
     this.#telemetry = new TelemetryClient({
       runtime: config.runtime,
       attemptsMax: ATTEMPTS_MAX,

@@ -1,7 +1,7 @@
 /** The commands that people look with: ls, summary, show, status, top, ui, and the shells' completion, on one real cluster. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TopSnapshot } from "../../runtime/cli/top_view.ts";
 import { topLines } from "../../runtime/cli/top_view.ts";
@@ -207,6 +207,27 @@ test("bash completes commands, options and known values with the script that is 
   for (const shell of ["fish"]) {
     expect((await session.mobula(["completion", shell])).out).toContain("mobula completion words");
   }
+});
+
+test("timeline writes a trace in which every task ran once", async () => {
+  const file = join(session.folder, "trace.json");
+  const written = await session.json<{ job: string; events: number; bytes: number }>(
+    ...["timeline", "--job", "people", "-o", file],
+  );
+  const text = readFileSync(file, "utf8");
+  const { traceEvents } = JSON.parse(text) as {
+    traceEvents: { name: string; ph: string; ts?: number; dur?: number }[];
+  };
+  expect([traceEvents.length, text.length]).toEqual([written.events, written.bytes]);
+  const runs = traceEvents.filter(({ name, ph }) => ph === "X" && name === "same");
+  expect(runs).toHaveLength(30);
+  for (const { ts, dur } of runs) expect([ts! > 0, dur! >= 0]).toEqual([true, true]);
+  const piped = await session.mobula(["timeline", "--job", written.job, "-o", "-"]);
+  expect(JSON.parse(piped.out).traceEvents).toHaveLength(written.events);
+  const nowhere = await session.mobula(["timeline", "-o", join(session.folder, "no", "where.json")]);
+  expect([nowhere.code, nowhere.error]).toEqual([1, expect.stringContaining("cannot write")]);
+  expect((await session.mobula(["timeline", "--job", "j-nobody", "-o", file])).code).toBe(1);
+  expect(readFileSync(file, "utf8")).toBe(text);
 });
 
 test("doctor asks the cluster's nodes for their clocks and versions", async () => {

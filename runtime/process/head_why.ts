@@ -5,6 +5,7 @@
  */
 import type { ActorId, GroupId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import { taskOfObject } from "../common/ids.ts";
+import type { TaskRow } from "../common/task_event.ts";
 import type { CallFacts, LeaseFacts, MissingArgument } from "../common/why_facts.ts";
 import { actorPickKey } from "../core/gcs/gcs_replies.ts";
 import { leasePickKey } from "../core/scheduler/pick_request.ts";
@@ -25,6 +26,12 @@ const ROW_WAIT_MS = 2_000;
 const ROW_LOOK_MS = 100;
 /** Missing arguments that are looked up. */
 const ARGUMENTS_TOLD = 8;
+
+/** The type of an error that a node's end causes. */
+const NODE_DIED = "NodeDiedError";
+
+/** The columns of a task's row that are told of an earlier attempt. */
+type PastRow = PastAttempt & { readonly state: string; readonly nodeId: NodeId | null };
 
 export class Why {
   readonly #services: HeadServices;
@@ -144,12 +151,12 @@ export class Why {
 
   /** How the newest attempt before this one ended, as far as its row has come. */
   async #before(id: TaskId, attempt: number): Promise<PastAttempt | null> {
-    const rows = await this.#services.view.state.get(id) as unknown as (PastAttempt & { state: string })[];
+    const rows = await this.#services.view.state.get(id) as unknown as PastRow[];
     const past = rows.filter((row) => row.state === "FAILED" && row.attempt < attempt);
-    return past.reduce<PastAttempt | null>(
-      (newest, row) => newest === null || row.attempt > newest.attempt ? row : newest,
-      null,
-    );
+    if (past.length === 0) return null;
+    const newest = past.reduce((best, row) => row.attempt > best.attempt ? row : best);
+    const trouble = newest.errorType === NODE_DIED ? this.#deadNode(newest.nodeId) : null;
+    return trouble === null ? newest : { ...newest, errorMessage: trouble };
   }
 
   /** The same of one that ended just now: its row is on its way. */
@@ -157,15 +164,26 @@ export class Why {
     for (let waitedMs = 0;; waitedMs += ROW_LOOK_MS) {
       const row = await this.#services.history.newestRow(id);
       const isFinal = row?.state === "FINISHED" || row?.state === "FAILED";
-      if (isFinal || waitedMs >= ROW_WAIT_MS) return row === null ? null : rowSentence(row, this.#nowMs());
+      if (isFinal || waitedMs >= ROW_WAIT_MS) return row === null ? null : this.#rowText(row);
       await new Promise((resolve) => setTimeout(resolve, ROW_LOOK_MS));
     }
+  }
+
+  #rowText(row: TaskRow): string {
+    const sentence = rowSentence(row, this.#nowMs());
+    const trouble = row.error?.type === NODE_DIED ? this.#deadNode(row.nodeId) : null;
+    return trouble === null ? sentence : `${sentence}; ${trouble}`;
+  }
+
+  /** What the head knows of a node that is gone: the processes know less. */
+  #deadNode(nodeId: NodeId | null): string | null {
+    return nodeId === null ? null : nodeTrouble(this.#services, nodeId, this.#nowMs());
   }
 
   /** What is known of a task that its process has done with: its newest row. */
   async #ended(id: TaskId): Promise<string | null> {
     const row = await this.#services.history.newestRow(id);
-    return row === null ? null : rowSentence(row, this.#nowMs());
+    return row === null ? null : this.#rowText(row);
   }
 
   async #actor(actorId: ActorId, makers: number): Promise<string | null> {

@@ -296,6 +296,8 @@ export interface HelloDto {
   readonly version: string;
   /** Address of the head for agents and tools, HOST:PORT. */
   readonly address: string;
+  /** What the reader may do: everything, or look. */
+  readonly role: "full" | "viewer";
   /** When this head began; another value after a reconnect means that it was restarted. */
   readonly startedMs: number;
   /** The head's clock, for ages. */
@@ -359,5 +361,7 @@ export interface ClusterReader {
     topic: T,
     since: number | null,
   ): { readonly version: number; readonly kind: "snapshot" | "delta"; readonly data: TopicData[T] };
-  trace(taskId: string): TraceStepDto[];
+  trace(taskId: string): Promise<TraceStepDto[]>;
+  /** Which nodes hold an object now; null when no node is known to. */
+  holders(objectId: string): { readonly nodes: readonly string[]; readonly bytes: number } | null;
 }

@@ -8,6 +8,7 @@ import {
   LINEAGE_BYTES_MAX,
   MEMORY_MONITOR_MS,
   MEMORY_USAGE_THRESHOLD,
+  NODE_RECONNECT_MS,
   PENDING_TASKS_MAX,
   SHUTDOWN_GRACE_MS,
   TASK_MAX_RETRIES,
@@ -54,6 +55,11 @@ export function workerStartTimeoutMs(): number {
 /** MOBULA_SHUTDOWN_GRACE_MS: how long a worker that ends in good order may take before its agent kills it. */
 export function shutdownGraceMs(): number {
   return integerSetting("MOBULA_SHUTDOWN_GRACE_MS", SHUTDOWN_GRACE_MS, 0);
+}
+
+/** MOBULA_NODE_RECONNECT_MS: how long an agent whose connection closed may take to come back before its node is dead. */
+export function nodeReconnectMs(): number {
+  return integerSetting("MOBULA_NODE_RECONNECT_MS", NODE_RECONNECT_MS, 0);
 }
 
 /** How an agent watches its node's memory. */
@@ -142,12 +148,22 @@ export function isLogged(level: LogLevel): boolean {
  * what is no origin.
  */
 export function webOrigins(text: string = textSetting("MOBULA_WEB_ORIGINS") ?? ""): string[] {
+  return origins("MOBULA_WEB_ORIGINS", text);
+}
+
+/**
+ * MOBULA_DASHBOARD_FRAMES: sites whose pages may show the dashboard in a frame, as "https://portal.example.org". None by
+ * default. TypeError for what is no origin.
+ */
+export function dashboardFrames(text: string = textSetting("MOBULA_DASHBOARD_FRAMES") ?? ""): string[] {
+  return origins("MOBULA_DASHBOARD_FRAMES", text);
+}
+
+function origins(variable: string, text: string): string[] {
   const given = text.split(",").map((part) => part.trim()).filter((part) => part !== "");
   for (const part of given) {
     if (URL.canParse(part) && new URL(part).origin === part) continue;
-    throw new TypeError(
-      `MOBULA_WEB_ORIGINS: ${JSON.stringify(part)} is no origin such as https://app.example.org`,
-    );
+    throw new TypeError(`${variable}: ${JSON.stringify(part)} is no origin such as https://app.example.org`);
   }
   return given;
 }
@@ -167,4 +183,5 @@ export function checkEnvironment(): void {
   logFormat();
   logDedup();
   webOrigins();
+  dashboardFrames();
 }

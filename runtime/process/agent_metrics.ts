@@ -69,7 +69,7 @@ export class AgentMetrics {
       const { pathname } = new URL(request.url);
       const refuse = (status: number, why: string): Response => new Response(`${why}\n`, { status });
       if (pathname === "/healthz") return refuse(200, "ok");
-      if (!auth.acceptsBearer(request.headers.get("authorization") ?? undefined)) {
+      if (auth.roleOfBearer(request.headers.get("authorization") ?? undefined) === null) {
         return new Response("the cluster's token is required: Authorization: Bearer TOKEN\n", {
           status: 401,
           headers: { "www-authenticate": "Bearer" },

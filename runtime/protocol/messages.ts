@@ -38,6 +38,7 @@ import type {
 import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { KeyValueMethods } from "./key_value_messages.ts";
+import type { OwnerMethods } from "./owner_messages.ts";
 import type { JobHeadMethods, JobNodeMethods } from "./submission_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
@@ -275,6 +276,7 @@ export interface HeadMethods
     RebuildHeadMethods,
     ActorHeadMethods,
     KeyValueMethods,
+    OwnerMethods,
     JobHeadMethods,
     light.HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
@@ -411,7 +413,7 @@ export interface HeadMethods
     }
   >;
   /** A fresh one-time link that signs a browser in. */
-  readonly dashboardLink: Method<Record<string, never>, { url: string | null }>;
+  readonly dashboardLink: Method<{ viewer?: boolean }, { url: string | null; viewerToken: string | null }>;
   /** From the CLI: head and agents of this machine's session end. */
   readonly stopCluster: Method<{ reason: string }, Record<string, never>>;
 }

@@ -161,9 +161,7 @@ export function rowSentence(row: TaskRow, nowMs: number): string {
     const error = row.error === null
       ? "for an unknown reason"
       : `with ${row.error.type}: ${row.error.message.replace(/\.$/, "")}`;
-    return `${who} failed${
-      startMs === null && row.pushedMs === null ? " without having run" : where
-    }${ran}${ago} ${error}`;
+    return `${who} failed${where === "" ? " without having run" : where}${ran}${ago} ${error}`;
   }
   return `${who} was ${row.state}${where} when its process was last heard of`;
 }

@@ -7,6 +7,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import * as events from "./cluster_events.ts";
 import { TestDashboard } from "./dashboard_fixture.ts";
 import { testUnless } from "../support/skip.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { chromiumPath, skipReason } from "../support/toolchain.ts";
 
 const pageTest = testUnless(skipReason("chromium"));
@@ -133,8 +134,9 @@ describe("the page", () => {
     await goTo(page, "Graph");
     const graph = page.locator("#graph canvas");
     await graph.waitFor();
-    await page.waitForFunction(
-      "document.querySelector('#graph canvas').dataset.boxes.split('\\n').length === 5",
+    await waitFor(
+      "the graph is drawn",
+      () => page.evaluate("document.querySelector('#graph canvas').dataset.boxes.split('\\n').length === 5"),
     );
     expect((await graph.getAttribute("data-boxes"))!.split("\n").sort()).toEqual(
       ["a:Counter", "f:Counter.increment", "f:countWords", "f:mergeCounts", "o:countWords"],
@@ -232,8 +234,10 @@ describe("the page", () => {
     dashboard.view.applyTaskEvents(events.taskBatch("d-1", 1, { counts, edges }));
     await page.locator("#functions", { hasText: "showing 200 of 1,000 functions" }).waitFor();
     await goTo(page, "Graph");
-    await page.waitForFunction(
-      "document.querySelector('#graph canvas')?.dataset.boxes.split('\\n').length === 200",
+    await waitFor(
+      "the graph is drawn",
+      () =>
+        page.evaluate("document.querySelector('#graph canvas')?.dataset.boxes.split('\\n').length === 200"),
     );
     expect(complaints).toEqual([]);
   }, TIMEOUT_MS);

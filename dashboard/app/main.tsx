@@ -6,6 +6,7 @@ import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
 import "./frame.css";
+import "./entities.css";
 import { App } from "./components/app.tsx";
 import { listenForPaletteKeys } from "./components/palette.tsx";
 import { followAddress } from "./models/route.ts";

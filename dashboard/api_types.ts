@@ -29,7 +29,8 @@ export type Topic =
   | "actors"
   | "objects"
   | "jobs"
-  | "rates";
+  | "rates"
+  | "usage";
 
 /** Exact counts over everything since the cluster began, except what a restart of the head could not learn again. */
 export interface TaskTotals {
@@ -99,7 +100,16 @@ export interface NodeDto {
   /** Workers that were ended for low memory. */
   readonly memoryKills: number;
   readonly cpuPercent: number;
+  /** In use on its host, or in its container. */
   readonly rssBytes: number;
+  /** What there is of it; 0 when it is not known. */
+  readonly memoryBytes: number;
+  /** Bytes per second, of all interfaces of the host but the loopback. */
+  readonly netInPerSecond: number;
+  readonly netOutPerSecond: number;
+  /** The disk that objects are spilled to; 0 when it is not known. */
+  readonly diskBytes: number;
+  readonly diskFreeBytes: number;
   readonly startedMs: number;
   /** When the head last heard of it. */
   readonly heardMs: number;
@@ -233,6 +243,29 @@ export interface RatesDto {
   readonly running: readonly number[];
 }
 
+/**
+ * What the cluster used, points of one second each, oldest first; seconds without a heartbeat are missing. A delta holds the
+ * points that are new or changed.
+ */
+export interface UsageDto {
+  readonly stepMs: number;
+  readonly atMs: readonly number[];
+  /** Tasks that wait: for arguments, for a worker, or at one. */
+  readonly queued: readonly number[];
+  /** Of all hosts' processors. */
+  readonly cpuPercent: readonly number[];
+  /** Bytes, over all hosts. */
+  readonly memoryUsed: readonly number[];
+  readonly memoryTotal: readonly number[];
+  /** Bytes, over all nodes. */
+  readonly storeUsed: readonly number[];
+  readonly storeSpilled: readonly number[];
+  readonly storeTotal: readonly number[];
+  /** Bytes per second, over all hosts. */
+  readonly netIn: readonly number[];
+  readonly netOut: readonly number[];
+}
+
 /** Rows by key. A snapshot holds all that are shown; a delta what changed since the reader's last frame of the topic. */
 export interface TableData<Row> {
   readonly rows: readonly Row[];
@@ -252,6 +285,7 @@ export interface TopicData {
   readonly objects: TableData<ObjectGroupDto>;
   readonly jobs: TableData<JobDto>;
   readonly rates: RatesDto;
+  readonly usage: UsageDto;
 }
 
 /** First frame of a stream: who speaks. */

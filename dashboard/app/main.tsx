@@ -4,9 +4,12 @@
  */
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
+import "./palette.css";
 import "./style.css";
 import "./frame.css";
 import "./entities.css";
+import "./canvas.css";
+import "./now.css";
 import { App } from "./components/app.tsx";
 import { listenForPaletteKeys } from "./components/palette.tsx";
 import { followAddress } from "./models/route.ts";

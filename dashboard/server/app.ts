@@ -21,6 +21,7 @@ import { onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
 import { errorBody, LiveQueries } from "./live_queries.ts";
 import type { QueryServices } from "./queries/query.ts";
 import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
+import { addJobRoutes, type JobService } from "./job_routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addRowStreams } from "./row_streams.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
@@ -45,6 +46,8 @@ export interface DashboardOptions {
   };
   /** Folder of the built page, or its build under way (ensureDashboardApp). While it is not there, the API works. */
   readonly appDir: string | Promise<string>;
+  /** Submitted jobs; without it there are no such routes. */
+  readonly jobs?: JobService;
   /** Host names under which the server may be reached, besides loopback's. */
   readonly hosts?: readonly string[];
 }
@@ -62,6 +65,7 @@ export function createDashboardApp(options: DashboardOptions): DashboardApp {
   app.use(onlyOurOrigin(options.hosts ?? []));
   app.use(redeemTicket(options.auth));
   app.use(onlySignedIn(options.auth));
+  if (options.jobs !== undefined) addJobRoutes(app, options.jobs, options.auth);
   app.use(async (c, next) => {
     if (c.req.method === "GET" || c.req.method === "HEAD") return await next();
     return refuse(c, 405, "METHOD_NOT_ALLOWED", "this API is read with GET");

@@ -13,6 +13,9 @@ import { spawnRuntime } from "#platform";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const SOURCE = join(ROOT, "dashboard", "app");
+/** What the bundle is made from: the page and the types, with their few constants, that it shares with the server. */
+const SOURCES = [SOURCE, join(ROOT, "dashboard", "api")];
+const ENTRIES = ["main.tsx", "pages/graph/layout_worker.ts"];
 /** Files that go beside the bundle as they are. */
 const STATIC = ["index.html", "icon.svg"];
 const BUILD_TIMEOUT_MS = 60_000;
@@ -53,11 +56,13 @@ function sourceHash(): string {
   for (const name of ["preact", "@preact/signals", "uplot", "bun"]) {
     hash.update(`${name} ${devDependencies[name]}\n`);
   }
-  const files = readdirSync(SOURCE, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile()
-  );
-  for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
-    hash.update(`${path.slice(SOURCE.length)}\n`).update(readFileSync(path));
+  for (const folder of SOURCES) {
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile()
+    );
+    for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
+      hash.update(`${path.slice(folder.length)}\n`).update(readFileSync(path));
+    }
   }
   return hash.digest("hex").slice(0, 16);
 }
@@ -92,7 +97,7 @@ async function removeOthers(folder: string, hash: string): Promise<void> {
 function bundle(outdir: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawnRuntime("bun", join(import.meta.dirname, "bundle.ts"), {
-      args: [join(SOURCE, "main.tsx"), outdir],
+      args: [outdir, ...ENTRIES.map((entry) => join(SOURCE, entry))],
       cwd: SOURCE,
       stdio: ["ignore", "ignore", "pipe"],
     });

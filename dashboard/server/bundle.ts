@@ -1,6 +1,6 @@
 /**
- * A program of its own, run by Bun whatever the head runs on: bundles the page. Arguments: the entry, the folder for the
- * result. It says on stderr what is wrong with the sources and exits with 1.
+ * A program of its own, run by Bun whatever the head runs on: bundles the page. Arguments: the folder for the result, then
+ * the entries (the page, and each worker that it starts). It says on stderr what is wrong with the sources and exits with 1.
  * @module
  */
 import process from "node:process";
@@ -10,6 +10,8 @@ declare const Bun: {
   build(options: {
     entrypoints: string[];
     outdir: string;
+    /** Entries lie in the result's folder itself, wherever their sources stand. */
+    naming: { entry: string };
     target: "browser";
     minify: boolean;
     define: Record<string, string>;
@@ -17,11 +19,12 @@ declare const Bun: {
   }): Promise<{ success: boolean; logs: unknown[] }>;
 };
 
-const [entry, outdir] = process.argv.slice(2);
-if (entry === undefined || outdir === undefined) throw new TypeError("usage: bundle.ts ENTRY OUTDIR");
+const [outdir, ...entrypoints] = process.argv.slice(2);
+if (outdir === undefined || entrypoints.length === 0) throw new TypeError("usage: bundle.ts OUTDIR ENTRY…");
 const result = await Bun.build({
-  entrypoints: [entry],
+  entrypoints,
   outdir,
+  naming: { entry: "[name].[ext]" },
   target: "browser",
   minify: true,
   define: { "process.env.NODE_ENV": '"production"' },

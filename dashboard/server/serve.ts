@@ -95,7 +95,7 @@ async function answer(
   await pump(response.body, outgoing);
 }
 
-/** The API takes no bodies: what a client sends as one is not read. */
+/** A body is read as far as a route reads it, and no faster. */
 function toRequest(incoming: IncomingMessage): Request | null {
   const { host } = incoming.headers;
   if (host === undefined || incoming.url === undefined || !incoming.url.startsWith("/")) return null;
@@ -104,13 +104,31 @@ function toRequest(incoming: IncomingMessage): Request | null {
     for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) {
       headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
     }
+    const method = incoming.method ?? "GET";
+    const hasBody = method !== "GET" && method !== "HEAD";
     return new Request(`http://${host}${incoming.url}`, {
-      method: incoming.method ?? "GET",
+      method,
       headers,
-    });
+      ...(hasBody ? { body: bodyOf(incoming), duplex: "half" } : {}),
+    } as RequestInit);
   } catch {
     return null;
   }
+}
+
+/** The request's body, pulled: until somebody reads it, nothing is taken from the connection. */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  let chunks: AsyncIterator<Uint8Array> | null = null;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      chunks ??= incoming[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+      const { done, value } = await chunks.next();
+      if (done === true) controller.close();
+      else controller.enqueue(new Uint8Array(value));
+    },
+    // What was not read is thrown away, so that the answer can leave.
+    cancel: () => void incoming.resume(),
+  }, { highWaterMark: 0 });
 }
 
 async function pump(body: ReadableStream<Uint8Array>, outgoing: ServerResponse): Promise<void> {

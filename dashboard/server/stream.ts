@@ -16,6 +16,8 @@ export const HEARTBEAT_MS: number = 5_000;
 /** What one reader may get in the long run, and at once: a page begins with snapshots. */
 const BUDGET_BYTES_PER_MS = 64;
 const BURST_BYTES = 512 * 1024;
+/** Answers that are put into one chunk: what is left follows when there is room. */
+const CHUNK_LENGTH_MAX = 128 * 1024;
 
 /** Encoded data by the answer that it came from: readers that are equally far share the work. */
 const encoded = new WeakMap<object, string>();
@@ -146,13 +148,16 @@ class StreamReader {
     const { live, questions } = this.#options;
     if (live === undefined || questions === undefined) return "";
     let text = "";
-    for (const question of questions) {
+    // Begins with another one each time: none is starved by those before it.
+    const first = questions.length === 0 ? 0 : this.#seq % questions.length;
+    for (const question of [...questions.slice(first), ...questions.slice(0, first)]) {
       const answer = live.read(question);
       const key = `live ${question}`;
       if (answer === null || answer.version === this.#sent.get(key)) continue;
       this.#sent.set(key, answer.version);
       const named = JSON.stringify(question);
       text += `{"seq":${this.#seq++},"topic":"live","kind":"snapshot","key":${named},${answer.text}}\n`;
+      if (text.length > CHUNK_LENGTH_MAX) break;
     }
     return text;
   }

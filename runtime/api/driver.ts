@@ -10,7 +10,8 @@ import { PROTOCOL_VERSION } from "../common/config.ts";
 import { installErrorMatching } from "../common/error_matching.ts";
 import { AuthenticationError, MobulaError } from "../common/errors.ts";
 import { driverId, hex, type NodeId, nodeId } from "../common/ids.ts";
-import type { Cluster, InitOptions } from "../common/public_types.ts";
+import { JOB_ENVIRONMENT_VARIABLE, jobEnvironment, OVERRIDE_VARIABLE } from "../common/job_environment.ts";
+import type { Cluster, InitOptions, RuntimeEnv } from "../common/public_types.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { currentCoreWorker, setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { nodeHost } from "../io/core_worker/node_host.ts";
@@ -55,6 +56,7 @@ export class Driver implements Cluster {
   constructor(options: InitOptions) {
     this.#options = options;
     checkEnvironment();
+    const runtimeEnv = withJobEnvironment(options.runtimeEnv);
     const address = options.address ?? textSetting("MOBULA_ADDRESS") ?? undefined;
     if (address !== undefined) refuseResources(options);
     // Of a cluster of our own we choose the first node's id, so that refs know their home before it is there.
@@ -64,7 +66,7 @@ export class Driver implements Cluster {
       self: driverId(hex(randomBytes(6))),
       host: nodeHost,
       ...(this.#nodeId !== undefined && { node: this.#nodeId }),
-      ...(options.runtimeEnv !== undefined && { runtimeEnv: options.runtimeEnv }),
+      ...(runtimeEnv !== undefined && { runtimeEnv }),
       isRemote: address !== undefined && !isOnThisHost(address),
       connectWorker: async (worker, core) => {
         const membership = { token: this.#token, clusterId: this.#clusterId, role: "driver" as const };
@@ -303,4 +305,12 @@ function refuseResources(options: InitOptions): void {
       `Option ${name} is for a new cluster; with an address the cluster's nodes have their own`,
     );
   }
+}
+
+/** What init() says, on top of what the job was submitted with. */
+function withJobEnvironment(own: RuntimeEnv | undefined): RuntimeEnv | undefined {
+  const text = textSetting(JOB_ENVIRONMENT_VARIABLE);
+  if (text === null) return own;
+  const job = JSON.parse(text) as RuntimeEnv;
+  return jobEnvironment(job, own, textSetting(OVERRIDE_VARIABLE) === "1");
 }

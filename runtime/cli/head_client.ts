@@ -10,7 +10,7 @@ import { PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
 import { parseAddress } from "../io/transport/http2.ts";
-import { Rpc } from "../io/transport/rpc.ts";
+import { Rpc, type RpcAnswer } from "../io/transport/rpc.ts";
 import {
   type ClusterFile,
   defaultSessionDir,
@@ -33,6 +33,15 @@ export interface HeadClient {
     method: M,
     params: HeadMethods[M]["params"],
   ): Promise<HeadMethods[M]["result"]>;
+  /** The same with bytes both ways, and a time limit of its own. */
+  request<M extends keyof HeadMethods>(
+    method: M,
+    params: HeadMethods[M]["params"],
+    sections: readonly Uint8Array[],
+    timeoutMs?: number,
+  ): Promise<RpcAnswer<HeadMethods[M]["result"]>>;
+  /** Whether the connection stands. */
+  readonly isOpen: boolean;
   close(): void;
 }
 
@@ -96,10 +105,17 @@ export async function connectHead(destination: Destination): Promise<HeadClient>
       },
     });
     const rpc = new Rpc<Record<never, never>, HeadMethods>(connection);
+    const request: HeadClient["request"] = async (method, params, sections, timeoutMs) =>
+      await rpc.request(method, params as never, sections, {
+        timeoutMs: timeoutMs ?? REQUEST_TIMEOUT_MS,
+      }) as never;
     return {
       address,
-      ask: async (method, params) =>
-        (await rpc.request(method, params as never, [], { timeoutMs: REQUEST_TIMEOUT_MS })).result,
+      request,
+      ask: async (method, params) => (await request(method, params, [])).result,
+      get isOpen() {
+        return connection.isOpen;
+      },
       close: () => connection.close(),
     };
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 import type { MemoryGrouping, MemoryReport, MemoryRow, ObjectHolder } from "../common/memory_facts.ts";
 import { withHead } from "./head_client.ts";
-import { bytes, dim, print, printJson, table } from "./print.ts";
+import { age, bytes, dim, print, printJson, table } from "./print.ts";
 import {
   type CommandDefinition,
   COMMON_FLAGS,
@@ -109,12 +109,6 @@ function totalsTable({ totals, stores }: MemoryReport, group: MemoryGrouping): s
   ]);
   const headings = [group, "objects", "copies", "bytes", "in memory", "spilled", "in flight"];
   return table(group === "node" ? [...headings, "store"] : headings, rows);
-}
-
-function age(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
-  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
 }
 
 function warn(text: string): void {

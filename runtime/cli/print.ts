@@ -62,3 +62,24 @@ export function cell(value: unknown, column: string = ""): string {
   const line = (typeof value === "object" ? JSON.stringify(value) : String(value)).replaceAll(/\s+/g, " ");
   return line.length > 60 ? line.slice(0, 59) + "…" : line;
 }
+
+/** How long something took or is ago. */
+export function age(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
+  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
+}
+
+/** A line for each field of a row; lists of objects have a line for each. */
+export function printFields(row: Readonly<Record<string, unknown>>): void {
+  const width = Math.max(...Object.keys(row).map((name) => name.length));
+  for (const [name, value] of Object.entries(row)) {
+    print(`${name.padEnd(width)}  ${linesOf(value).join(`\n${" ".repeat(width + 2)}`)}`);
+  }
+}
+
+/** A line, or one for each object of a list: `{"nodeId":"n-1","state":"IN_MEMORY"}`. */
+function linesOf(value: unknown): string[] {
+  const isList = Array.isArray(value) && value.length > 0 && typeof value[0] === "object";
+  return (isList ? value : [value]).map((one) => typeof one === "string" ? one : JSON.stringify(one));
+}

@@ -4,7 +4,7 @@
  */
 import { kindOfId } from "../common/id_kinds.ts";
 import { withHead } from "./head_client.ts";
-import { print, printJson } from "./print.ts";
+import { print, printFields, printJson } from "./print.ts";
 import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments, UsageError } from "./usage.ts";
 
 export const showCommand: CommandDefinition = {
@@ -31,20 +31,9 @@ async function run(flags: ParsedArguments): Promise<number> {
     found = rows.length > 0;
     if (flags.isSet("json")) return printJson(rows);
     if (!found) return print(`${id} is not known (any more)`);
-    for (const row of rows) {
-      const width = Math.max(...Object.keys(row).map((name) => name.length));
-      for (const [name, value] of Object.entries(row)) {
-        print(`${name.padEnd(width)}  ${linesOf(value).join(`\n${" ".repeat(width + 2)}`)}`);
-      }
-    }
+    for (const row of rows) printFields(row);
   });
   return found ? 0 : 1;
-}
-
-/** A line, or one for each object of a list: `{"nodeId":"n-1","state":"IN_MEMORY"}`. */
-function linesOf(value: unknown): string[] {
-  const isList = Array.isArray(value) && value.length > 0 && typeof value[0] === "object";
-  return (isList ? value : [value]).map((one) => typeof one === "string" ? one : JSON.stringify(one));
 }
 
 function checkId(id: string | undefined): asserts id is string {

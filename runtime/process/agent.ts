@@ -44,6 +44,7 @@ import { type AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { Relays } from "./agent_relays.ts";
 import { Sandbox } from "./agent_sandbox.ts";
 import { type AgentPaths, agentPaths, prepareAgentDir, resourcesOf } from "./agent_session.ts";
+import { Submissions, type SubmissionsOptions } from "./agent_submissions.ts";
 import { Tracer } from "./agent_tracer.ts";
 import { type WorkerProcess, WorkerProcesses } from "./agent_workers.ts";
 import { type AgentConfig, readTlsFiles, readToken, tokenPath } from "./config.ts";
@@ -182,6 +183,7 @@ export class Agent {
         this.#people?.tell();
         return this.#view();
       },
+      spillDir: this.#config.spillDir,
       isRegistered: () => this.#head.isUp,
       onStuck: (why) => this.#head.reconnect(why),
     });
@@ -193,9 +195,12 @@ export class Agent {
     return fromUnits(this.#resources)["CPU"] ?? 1;
   }
 
+  get #place(): Omit<SubmissionsOptions, "nodeId" | "head"> {
+    return { config: this.#config, paths: this.#paths, token: this.#token, epoch: this.#epoch };
+  }
+
   async #build(): Promise<AgentParts> {
-    const { nodeId } = this;
-    const [head, peers, processes] = [this.#head, this.#peers, this.#processes] as const;
+    const [nodeId, head, peers, processes] = [this.nodeId, this.#head, this.#peers, this.#processes] as const;
     const tracer = new Tracer(nodeId, this.#epoch, head, nowMs);
     const clusterId = this.#clusterId;
     const heirs = new Heirs({ nodeId, head, peers, processes, store: () => store });
@@ -247,6 +252,7 @@ export class Agent {
       heirs,
       store,
       tracer,
+      submissions: new Submissions({ nodeId, head, ...this.#place }),
       output: this.#output,
       drain: new NodeDrain({
         ...shared,
@@ -428,7 +434,7 @@ export class Agent {
     this.#parts?.leases.step({ type: "peerLost", nodeId: peer, direction });
   }
 
-  #view(): Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes"> {
+  #view(): Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes" | "machine"> {
     const { leases: { scheduler }, store, actors } = this.#parts!;
     const usage = store.usage();
     return {
@@ -456,7 +462,7 @@ export class Agent {
     parts?.drain.close();
     const leave = { nodeId: this.nodeId, epoch: this.#epoch, reason: this.#leaveReason };
     await this.#head.leave(leave, GOODBYE_MS);
-    await parts?.workers.close();
+    await Promise.all([parts?.workers.close(), parts?.submissions.close()]);
     parts?.leases.close();
     parts?.relays.close();
     parts?.tracer.close();

@@ -19,6 +19,7 @@ import type { AttachedProcess, ProcessTable } from "./agent_processes.ts";
 import { rebuiltHere } from "./agent_rebuilds.ts";
 import { restrictedHandlers } from "./agent_restricted.ts";
 import type { Relays } from "./agent_relays.ts";
+import type { Submissions } from "./agent_submissions.ts";
 import type { Tracer } from "./agent_tracer.ts";
 import { explainHandlers } from "./agent_why.ts";
 import type { WorkerProcesses } from "./agent_workers.ts";
@@ -40,6 +41,7 @@ export interface AgentParts {
   readonly tracer: Tracer;
   readonly drain: NodeDrain;
   readonly heirs: Heirs;
+  readonly submissions: Submissions;
   readonly output: OutputRouter;
 }
 
@@ -77,6 +79,13 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "actorsStarted",
   "actorsEnded",
   "stopCluster",
+  "submitJob",
+  "stopSubmission",
+  "submissions",
+  "submission",
+  "submissionOutput",
+  "submissionStarted",
+  "submissionEnded",
 ]);
 
 const EMPTY: Record<string, never> = {};
@@ -343,6 +352,13 @@ export function nodeHandlers(
     commitBundles: (order) => parts().leases.step({ type: "bundlesCommit", ...order }),
     releaseBundles: (order) => parts().leases.step({ type: "bundlesRelease", ...order }),
     drain: (order) => parts().drain.order(order),
+    startSubmission: ({ spec }) => parts().submissions.start(spec),
+    endSubmission: ({ submissionId }) => parts().submissions.end(submissionId),
+    readSubmission: async ({ submissionId, out, err, waitMs }) => {
+      const { outputs } = parts().submissions;
+      const { piece, sections } = await outputs.read(submissionId, { out, err }, waitMs);
+      return new Reply(piece, sections);
+    },
     jobEnded: ({ jobId }) => parts().jobs.ended(jobId),
     message: ({ jobId, level, text }) => parts().processes.message(jobId, level, text),
     shutdown: ({ reason, fenced }) => on.shutdown(reason, fenced === true),

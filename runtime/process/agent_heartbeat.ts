@@ -3,9 +3,9 @@
  * the head: one that holds its connections and answers nothing is connected anew.
  * @module
  */
-import { cpus, freemem, totalmem } from "node:os";
 import { HEARTBEAT_INTERVAL_MS, NODE_DEAD_AFTER_MS } from "../common/config.ts";
 import type { HeadMethods, Heartbeat, Hello, NodeMethods } from "../protocol/messages.ts";
+import { MachineMeter } from "../io/machine_usage.ts";
 import type { TlsOptions } from "../io/transport/http2.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
 import { Rpc } from "../io/transport/rpc.ts";
@@ -13,8 +13,6 @@ import { Rpc } from "../io/transport/rpc.ts";
 /** A head that leaves a heartbeat unanswered for this long is taken for stuck. */
 const ANSWER_TIMEOUT_MS = NODE_DEAD_AFTER_MS;
 const CONNECT_TIMEOUT_MS = 3_000;
-/** How often the processors' use is measured. */
-const CPU_INTERVAL_MS = 1_000;
 /** One that is wanted before its time waits for others that want it too. */
 const SOON_MS = 5;
 
@@ -24,7 +22,9 @@ export interface HeartbeatOptions {
   readonly hello: (purpose: Hello["purpose"]) => Hello;
   readonly tls: TlsOptions | undefined;
   /** The node's view, without the sequence number and the machine's figures. */
-  readonly view: () => Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes">;
+  readonly view: () => Omit<Heartbeat, "sequence" | "cpuPercent" | "rssBytes" | "machine">;
+  /** Where objects are spilled to; null: nowhere. */
+  readonly spillDir: string | null;
   /** The node is registered: heartbeats before that would be those of a stranger. */
   readonly isRegistered: () => boolean;
   readonly onStuck: (why: string) => void;
@@ -37,16 +37,12 @@ export class HeartbeatSender {
   #closed: boolean = false;
   #soon: ReturnType<typeof setTimeout> | undefined;
   #sequence: number = 0;
-  #cpu: { atMs: number; idle: number; total: number; percent: number } = {
-    atMs: 0,
-    idle: 0,
-    total: 0,
-    percent: 0,
-  };
+  readonly #meter: MachineMeter;
   readonly #timer: ReturnType<typeof setInterval>;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    this.#meter = new MachineMeter(options.spillDir);
     this.#timer = setInterval(() => this.beat(), HEARTBEAT_INTERVAL_MS);
   }
 
@@ -58,9 +54,8 @@ export class HeartbeatSender {
     if (rpc === null) return void this.#connect();
     const heartbeat: Heartbeat = {
       ...view(),
+      ...this.#meter.read(),
       sequence: ++this.#sequence,
-      cpuPercent: this.#cpuPercent(),
-      rssBytes: totalmem() - freemem(),
     };
     rpc.request("heartbeat", heartbeat, [], { timeoutMs: ANSWER_TIMEOUT_MS }).catch((error: Error) => {
       if (this.#rpc !== rpc) return;
@@ -112,21 +107,5 @@ export class HeartbeatSender {
     } finally {
       this.#connecting = false;
     }
-  }
-
-  /** Of all processors of this host, 0 to 100, over the last second. */
-  #cpuPercent(): number {
-    const nowMs = performance.now();
-    if (nowMs - this.#cpu.atMs < CPU_INTERVAL_MS) return this.#cpu.percent;
-    let idle = 0;
-    let total = 0;
-    for (const { times } of cpus()) {
-      idle += times.idle;
-      total += times.user + times.nice + times.sys + times.idle + times.irq;
-    }
-    const spent = total - this.#cpu.total;
-    const percent = spent <= 0 ? 0 : Math.round(1000 * (1 - (idle - this.#cpu.idle) / spent)) / 10;
-    this.#cpu = { atMs: nowMs, idle, total, percent: this.#cpu.total === 0 ? 0 : percent };
-    return this.#cpu.percent;
   }
 }

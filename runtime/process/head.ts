@@ -13,8 +13,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
-import { hex } from "../common/ids.ts";
+import { hex, type NodeId } from "../common/ids.ts";
 import { Gcs } from "../core/gcs/gcs.ts";
+import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import { type GcsStore, openStore } from "../io/storage/store_client.ts";
 import type { StoreError } from "../io/storage/store_error.ts";
 import { ClusterView } from "../io/telemetry/cluster_view.ts";
@@ -31,11 +32,13 @@ import { FunctionTable } from "./head_functions.ts";
 import { TaskHistory } from "./head_history.ts";
 import { type HeadHttp, openHeadHttp } from "./head_http.ts";
 import { sweepCheckpoints } from "./head_checkpoints.ts";
+import { jobService } from "./head_job_service.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
 import { HeadNodes } from "./head_nodes.ts";
 import { queryServices } from "./head_queries.ts";
 import { restoredRecords } from "./head_records.ts";
+import { HeadSubmissions } from "./head_submissions.ts";
 
 /** How long a stopping head waits for its last commit, should the store be away. */
 const STORE_CLOSE_MS = 5_000;
@@ -111,9 +114,21 @@ export class Head {
     const kv = new KeyValueTable(store, loaded);
     void sweepCheckpoints(kv, (actorId) => gcs.actors.record(actorId));
     const shared = { gcs, store, view: this.#view, actorBytes, kv };
-    this.#effects = new HeadEffects({ ...shared, nodes: this.#nodes, nowMs, log, dashboardUrl });
+    const submissions = new HeadSubmissions({
+      store,
+      restored: loaded.submissions,
+      nodes: this.#nodes,
+      members: gcs.nodes,
+      nowMs,
+    });
+    const onNode = {
+      connected: (nodeId: NodeId) => submissions.nodeConnected(nodeId),
+      changed: (record: NodeRecord) => submissions.nodeChanged(record),
+    };
+    this.#effects = new HeadEffects({ ...shared, onNode, nodes: this.#nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
+      submissions,
       nodes: this.#nodes,
       nowMs,
       effects: this.#effects,
@@ -204,6 +219,7 @@ export class Head {
           port: dashboardPort,
           sessionDir,
           startedMs: this.#startedMs,
+          jobs: jobService(this.#services.submissions, this.#services.functions),
           nodes: () => this.#services.gcs.nodes.rows(),
           tls: tls === undefined ? undefined : readTls(tls),
         });

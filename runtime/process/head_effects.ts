@@ -5,10 +5,11 @@
  */
 import { packArguments } from "../common/actor_batches.ts";
 import { errorOfCode } from "../common/errors.ts";
-import type { ActorId } from "../common/ids.ts";
+import type { ActorId, NodeId } from "../common/ids.ts";
 import type { ActorRecord } from "../core/actor/actor_events.ts";
 import type { Gcs } from "../core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../core/gcs/gcs_events.ts";
+import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import type { ActorBytes } from "./head_actors.ts";
@@ -38,6 +39,11 @@ export interface HeadEffectsOptions {
   readonly nodes: HeadNodes;
   readonly actorBytes: ActorBytes;
   readonly kv: KeyValueTable;
+  /** What else must hear of nodes, as it happens. */
+  readonly onNode: {
+    readonly connected: (nodeId: NodeId) => void;
+    readonly changed: (record: NodeRecord) => void;
+  };
   /** Milliseconds since the epoch that never step back. */
   readonly nowMs: () => number;
   readonly log: (line: string) => void;
@@ -100,11 +106,12 @@ export class HeadEffects {
       case "persistNode":
         store.write({ table: "nodes", put: nodeRow(effect.record) });
         this.#nodesChanged = true;
-        return;
+        return this.#options.onNode.changed(effect.record);
       case "forgetNode":
         return store.write({ table: "nodes", remove: [effect.nodeId] });
       case "nodeConnected":
-        return nodes.connect(effect.nodeId, effect.connection);
+        nodes.connect(effect.nodeId, effect.connection);
+        return this.#options.onNode.connected(effect.nodeId);
       case "closeConnection":
         return nodes.close(effect.connection, effect.reason, effect.fenced);
       case "persistJob":

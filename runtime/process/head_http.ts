@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createDashboardApp } from "../../dashboard/server/app.ts";
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth } from "../../dashboard/server/auth.ts";
+import type { JobService } from "../../dashboard/server/job_routes.ts";
 import type { QueryServices } from "../../dashboard/server/queries/query.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
 import { webOrigins } from "../io/environment.ts";
@@ -27,6 +28,7 @@ export interface HeadHttpOptions {
   readonly port: number;
   readonly sessionDir: string;
   readonly startedMs: number;
+  readonly jobs: JobService;
   readonly nodes: () => readonly NodeRow[];
   /** For connections to agents. */
   readonly tls: TlsOptions | undefined;
@@ -50,6 +52,7 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
     view,
     services: options.services,
     auth,
+    jobs: options.jobs,
     meta: { clusterId, version: VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),
     hosts: [host, reachable],

@@ -21,6 +21,7 @@ import { checkDrain, checkRegistration } from "./head_checks.ts";
 import { checkpointHandlers } from "./head_checkpoints.ts";
 import type { HeadEffects } from "./head_effects.ts";
 import type { FunctionTable } from "./head_functions.ts";
+import type { HeadSubmissions } from "./head_submissions.ts";
 import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
@@ -41,6 +42,7 @@ export interface HeadServices {
   readonly kv: KeyValueTable;
   readonly actorBytes: ActorBytes;
   readonly history: TaskHistory;
+  readonly submissions: HeadSubmissions;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
   readonly info: {
@@ -59,7 +61,12 @@ const OK: Record<string, never> = {};
 
 /** Requests that the command line may make; the others are for agents. */
 export function cliHandlers(services: HeadServices): Handlers<HeadMethods> {
-  return { ...tableHandlers(services), ...peopleHandlers(services), ...stopHandler(services) };
+  return {
+    ...tableHandlers(services),
+    ...peopleHandlers(services),
+    ...stopHandler(services),
+    ...services.submissions.cliHandlers(),
+  };
 }
 
 /** What one agent's control connection may ask. Everything but registerNode needs a member of the cluster. */
@@ -86,6 +93,7 @@ export function agentHandlers(services: HeadServices, peer: HeadPeer): Handlers<
       () => refuseWhenFull(services.store),
     ),
     ...peopleHandlers(services),
+    ...services.submissions.agentHandlers(peer.hello.id as NodeId),
   };
   const guarded: Record<string, unknown> = {};
   for (const [method, handler] of Object.entries(all)) {
@@ -119,7 +127,10 @@ function membersOnly(gcs: Gcs, { hello }: HeadPeer, handler: AnyHandler): AnyHan
   };
 }
 
-function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): Handlers<HeadMethods> {
+function nodeHandlers(
+  { effects, store, view, submissions }: HeadServices,
+  peer: HeadPeer,
+): Handlers<HeadMethods> {
   const { number: connection, hello } = peer;
   const nodeId = hello.id as NodeId;
   const ask = <R>(event: (requestId: string) => GcsEvent) => effects.ask(connection, event) as Promise<R>;
@@ -145,7 +156,17 @@ function nodeHandlers({ effects, store, view }: HeadServices, peer: HeadPeer): H
     addJob: (params) => {
       refuseWhenFull(store);
       const newJobId = jobIdOf(hex(randomBytes(6)));
-      return ask((requestId) => ({ type: "addJob", requestId, newJobId, ...params, nodeId }));
+      const answered = ask<HeadMethods["addJob"]["result"]>((requestId) => ({
+        type: "addJob",
+        requestId,
+        newJobId,
+        ...params,
+        nodeId,
+      }));
+      return answered.then((result) => {
+        submissions.driverJoined(nodeId, params.pid, result.jobId);
+        return result;
+      });
     },
     endJob: ({ jobId, reason, failed }) =>
       ask((requestId) => ({ type: "endJob", requestId, jobId, reason, failed })),

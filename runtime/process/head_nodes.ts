@@ -5,8 +5,9 @@
  */
 import type { NodeId } from "../common/ids.ts";
 import type { GcsEffect } from "../core/gcs/gcs_events.ts";
-import type { Rpc } from "../io/transport/rpc.ts";
+import type { Rpc, RpcAnswer } from "../io/transport/rpc.ts";
 import type { HeadMethods, Hello, NodeMethods } from "../protocol/messages.ts";
+import type { JobNodeMethods } from "../protocol/submission_messages.ts";
 import { CommitGate, type Commits } from "./commit_gate.ts";
 
 export type NodeRpc = Rpc<HeadMethods, NodeMethods>;
@@ -78,6 +79,18 @@ export class HeadNodes {
     });
   }
 
+  /** An order about a submitted job, after the commit. Without a connection it is dropped: it is given again. */
+  order<M extends keyof JobNodeMethods & string>(
+    nodeId: NodeId,
+    method: M,
+    params: JobNodeMethods[M]["params"],
+  ): void {
+    const connection = this.#byNode.get(nodeId);
+    const peer = connection === undefined ? undefined : this.#peers.get(connection);
+    if (peer === undefined) return;
+    this.#gates.get(peer.number)!.pass(true, () => void peer.rpc.notify(method, params as never));
+  }
+
   /** Ask a node's agent, for people; null when it does not answer in time. */
   async ask<M extends keyof NodeMethods & string>(
     nodeId: NodeId,
@@ -93,6 +106,21 @@ export class HeadNodes {
     } catch {
       return null;
     }
+  }
+
+  /** Ask a node's agent, with the answer's bytes; null when it is not connected. Rejects with its error. */
+  async request<M extends keyof NodeMethods & string>(
+    nodeId: NodeId,
+    method: M,
+    params: NodeMethods[M]["params"],
+    timeoutMs: number,
+  ): Promise<RpcAnswer<NodeMethods[M]["result"]> | null> {
+    const connection = this.#byNode.get(nodeId);
+    const peer = connection === undefined ? undefined : this.#peers.get(connection);
+    if (peer === undefined) return null;
+    return await peer.rpc.request(method, params as never, [], { timeoutMs }) as RpcAnswer<
+      NodeMethods[M]["result"]
+    >;
   }
 
   /** End a connection, after what is queued for it. A fenced agent is told to end; one that connected anew is not. */

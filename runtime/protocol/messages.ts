@@ -38,6 +38,7 @@ import type {
 import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { KeyValueMethods } from "./key_value_messages.ts";
+import type { JobHeadMethods, JobNodeMethods } from "./submission_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
 import type * as logs from "./log_messages.ts";
@@ -273,6 +274,7 @@ export interface HeadMethods
     RebuildHeadMethods,
     ActorHeadMethods,
     KeyValueMethods,
+    JobHeadMethods,
     light.HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
    *  must end, because they ended while it was away. */
@@ -415,7 +417,7 @@ export interface HeadMethods
 
 // ---- head -> agent ---------------------------------------------------------------------------------------------------------
 
-export interface NodeMethods extends NodeQuestions, GroupNodeMethods, light.NodeMethods {
+export interface NodeMethods extends NodeQuestions, GroupNodeMethods, JobNodeMethods, light.NodeMethods {
   /** The cluster's nodes changed: addresses and states, absolute. */
   readonly nodesChanged: Notification<{ nodes: NodeRow[] }>;
   /** Lease a worker and construct this actor in it. Section 0: constructor arguments. Acknowledged on arrival; the outcome
@@ -445,7 +447,7 @@ export interface NodeMethods extends NodeQuestions, GroupNodeMethods, light.Node
 }
 
 /** Orders and news: what the GCS sends. */
-export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions>;
+export type NodeOrder = Exclude<keyof NodeMethods, keyof NodeQuestions | keyof JobNodeMethods>;
 
 // ---- agent -> agent -----------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import type { ActorId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids
 import type { HeldRef, MemoryReport, NodeObjects } from "../common/memory_facts.ts";
 import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
 import type { Method, Notification } from "./method.ts";
+import type { SubmissionQuestions } from "./submission_messages.ts";
 
 /** Bytes of objects that came from one node since the agent that tells of it began. */
 export interface TransferReport {
@@ -26,7 +27,7 @@ export interface WorkerFigures {
 }
 
 /** Head -> agent. */
-export interface NodeQuestions {
+export interface NodeQuestions extends SubmissionQuestions {
   /** What this node knows of a task that one of its processes submitted; of an actor's creation (`process` null), any of them. */
   readonly explainCall: Method<{ id: TaskId | ActorId; process: ProcessId | null }, NodeFacts>;
   /** What this node knows of a lease request that was passed on to it, or of an actor that it was told to start. */

@@ -42,6 +42,18 @@ export interface ObjectReport {
   readonly spilled?: true;
 }
 
+/** What a node's host has, for people. */
+export interface MachineFigures {
+  /** Of the host, or the limit of the container. */
+  readonly memoryBytes: number;
+  /** Bytes per second over the last second, of all interfaces but the loopback. */
+  readonly netInPerSecond: number;
+  readonly netOutPerSecond: number;
+  /** The disk that objects are spilled to; 0 when they are not, or before the first. */
+  readonly diskBytes: number;
+  readonly diskFreeBytes: number;
+}
+
 /** Every heartbeat carries the node's whole resource view: small, absolute, the latest wins. */
 export interface Heartbeat {
   readonly nodeId: NodeId;
@@ -61,6 +73,7 @@ export interface Heartbeat {
   readonly memoryKills?: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
+  readonly machine?: MachineFigures;
   /** Mean wait of lease requests granted lately, and tasks queued: the scheduler's load. */
   readonly queueLength: number;
   readonly queueWaitMs: number;
@@ -148,6 +161,7 @@ export interface NodeRow {
   readonly memoryKills: number;
   readonly cpuPercent: number;
   readonly rssBytes: number;
+  readonly machine?: MachineFigures;
   readonly demand: readonly DemandRow[];
   readonly startedMs: number;
   /** When the head last heard of it, milliseconds since the epoch. */

@@ -16,10 +16,10 @@ const mobula = (runtime: Runtime, args: readonly string[], env: Record<string, s
 describe("wrong usage exits with 1 and one line", () => {
   writeFileSync(join(folder, "empty"), "");
   const cases: [args: string[], error: string | RegExp][] = [
-    [["frob"], /^Unknown command "frob"; known: start, stop, status, .*, help$/],
+    [["xyzzy"], /^Unknown command "xyzzy"; known: start, stop, status, .*, help$/],
     [["stauts"], 'Unknown command "stauts"; did you mean status?'],
     [["--json", "status"], /^options go after the command: mobula COMMAND --json; known: start, /],
-    [["help", "frob"], /^Unknown command "frob"; known: /],
+    [["help", "xyzzy"], /^Unknown command "xyzzy"; known: /],
     [["status", "--jsn"], /^status: unknown option --jsn; did you mean --json\? known: --json --address /],
     [["status", "extra"], 'status: unexpected argument "extra"'],
     [["status", "--address", "nowhere"], 'address "nowhere" is not HOST:PORT'],

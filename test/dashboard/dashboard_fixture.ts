@@ -3,7 +3,7 @@
  * its port, as a head is.
  * @module
  */
-import { createDashboardApp, type DashboardApp } from "../../dashboard/server/app.ts";
+import { createDashboardApp, type DashboardApp, type DashboardOptions } from "../../dashboard/server/app.ts";
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { type Auth, createAuth } from "../../dashboard/server/auth.ts";
 import { type HttpListener, listenHttp } from "../../dashboard/server/serve.ts";
@@ -14,6 +14,8 @@ export const TOKEN = "token-of-a-test-cluster";
 export const META = { clusterId: "c-test", version: "0.0.1", address: "127.0.0.1:6380", startedMs: 1_000 };
 
 export class TestDashboard implements AsyncDisposable {
+  /** What queries may read besides the view. */
+  services: NonNullable<DashboardOptions["services"]> = {};
   view: ClusterView = new ClusterView();
   auth: Auth = createAuth(TOKEN);
   #made: DashboardApp | null = null;
@@ -24,7 +26,7 @@ export class TestDashboard implements AsyncDisposable {
   async start(): Promise<this> {
     this.#made = createDashboardApp({
       view: this.view,
-      services: { entities: new EntityReads(this.view) },
+      services: { entities: new EntityReads(this.view), ...this.services },
       auth: this.auth,
       meta: { ...META, startedMs: Date.now() },
       appDir: ensureDashboardApp(),

@@ -115,6 +115,7 @@ describe("the page", () => {
     expect(await cells(page, "functions", "NORMAL_TASK countWords")).toEqual(
       ["ƒcountWords", "", "0", "17", "0", "3", "1,234", "2", "2.00 ms"],
     );
+    await goTo(page, "Nodes");
     const node = await cells(page, "nodes", "n-1");
     expect(node[0]).toContain("n-1head");
     expect(node[2]).toContain("3 of 4 CPU");

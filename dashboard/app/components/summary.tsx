@@ -1,12 +1,11 @@
 /**
- * The cluster in one line of figures, what it waits for, and the rate strip.
+ * The cluster in one line of figures.
  * @module
  */
 import type { ClusterDto } from "../../api_types.ts";
 import { cluster } from "../models/cluster.ts";
-import { bytes, count, quantity, shortId } from "../models/format.ts";
+import { bytes, count, quantity } from "../models/format.ts";
 import { PartsBar } from "./panel.tsx";
-import { RateStrip } from "./rate_strip.tsx";
 
 export function Summary() {
   const about = cluster.value;
@@ -14,8 +13,6 @@ export function Summary() {
   return (
     <section class="panel summary" aria-label="Cluster">
       <Figures about={about} />
-      <RateStrip />
-      <Demand about={about} />
       <Missing about={about} />
     </section>
   );
@@ -86,28 +83,6 @@ function Figure({ id, label, value, unit, kind, bar }: FigureProps) {
           />
         )}
       </dd>
-    </div>
-  );
-}
-
-function Demand({ about }: { about: ClusterDto }) {
-  if (about.demand.length === 0) return null;
-  return (
-    <div class="demand" id="demand">
-      <h3>Waiting for resources</h3>
-      <ul>
-        {about.demand.map((row) => (
-          <li key={`${row.nodeId} ${row.name} ${JSON.stringify(row.resources)}`}>
-            <strong>{count(row.count)} ×</strong> {row.name}{" "}
-            <span class="muted">
-              {Object.entries(row.resources).map(([name, value]) => `${name} ${quantity(name, value)}`).join(
-                ", ",
-              )}
-              {` · ${shortId(row.nodeId)}${row.reason === "" ? "" : ` · ${row.reason}`}`}
-            </span>
-          </li>
-        ))}
-      </ul>
     </div>
   );
 }

@@ -17,6 +17,7 @@ import type {
   StreamFrame,
   TableData,
   Topic,
+  UsageDto,
 } from "../../api_types.ts";
 import { applyAnswer } from "./query.ts";
 
@@ -26,8 +27,8 @@ export interface Rows<Row> {
   readonly total: number;
 }
 
-/** Points of the rate strip that are kept. */
-const RATE_POINTS = 600;
+/** Seconds of the strips that are kept. */
+const POINTS = 600;
 
 /** One table of the stream: applies snapshots and deltas. */
 class Table<Row> {
@@ -60,6 +61,7 @@ const jobTable = new Table<JobDto>((row) => row.jobId);
 export const hello: Signal<HelloDto | null> = signal(null);
 export const cluster: Signal<ClusterDto | null> = signal(null);
 export const rates: Signal<RatesDto | null> = signal(null);
+export const usage: Signal<UsageDto | null> = signal(null);
 export const nodes = nodeTable.signal;
 export const functions = functionTable.signal;
 export const edges = edgeTable.signal;
@@ -104,6 +106,9 @@ function applyFrame(frame: StreamFrame): void {
     case "rates":
       rates.value = frame.kind === "snapshot" ? frame.data : joinRates(rates.value, frame.data);
       break;
+    case "usage":
+      usage.value = frame.kind === "snapshot" ? frame.data : joinUsage(usage.value, frame.data);
+      break;
     default:
       tables[frame.topic]?.apply(frame.kind, frame.data as TableData<never>);
   }
@@ -111,17 +116,45 @@ function applyFrame(frame: StreamFrame): void {
 
 /** The points of a delta replace those from its first on. */
 function joinRates(before: RatesDto | null, news: RatesDto): RatesDto {
-  const first = news.atMs[0];
-  if (before === null || first === undefined) return news;
-  let keep = before.atMs.length;
-  while (keep > 0 && before.atMs[keep - 1]! >= first) keep--;
-  const from = Math.max(0, keep + news.atMs.length - RATE_POINTS);
-  const join = (a: readonly number[], b: readonly number[]): number[] => [...a.slice(from, keep), ...b];
+  const join = joiner(before, news);
   return {
     stepMs: news.stepMs,
-    atMs: join(before.atMs, news.atMs),
-    finished: join(before.finished, news.finished),
-    failed: join(before.failed, news.failed),
-    running: join(before.running, news.running),
+    atMs: join("atMs"),
+    finished: join("finished"),
+    failed: join("failed"),
+    running: join("running"),
   };
+}
+
+function joinUsage(before: UsageDto | null, news: UsageDto): UsageDto {
+  const join = joiner(before, news);
+  return {
+    stepMs: news.stepMs,
+    atMs: join("atMs"),
+    queued: join("queued"),
+    cpuPercent: join("cpuPercent"),
+    memoryUsed: join("memoryUsed"),
+    memoryTotal: join("memoryTotal"),
+    storeUsed: join("storeUsed"),
+    storeSpilled: join("storeSpilled"),
+    storeTotal: join("storeTotal"),
+    netIn: join("netIn"),
+    netOut: join("netOut"),
+  };
+}
+
+type Series<T> = { [K in keyof T]: T[K] extends readonly number[] ? K : never }[keyof T];
+
+function joiner<T extends { readonly atMs: readonly number[] }>(
+  before: T | null,
+  news: T,
+): (name: Series<T>) => number[] {
+  const first = news.atMs[0] ?? Infinity;
+  let keep = before?.atMs.length ?? 0;
+  while (keep > 0 && before!.atMs[keep - 1]! >= first) keep--;
+  const from = Math.max(0, keep + news.atMs.length - POINTS);
+  return (name) => [
+    ...(before === null ? [] : (before[name] as readonly number[]).slice(from, keep)),
+    ...news[name] as readonly number[],
+  ];
 }

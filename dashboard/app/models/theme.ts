@@ -1,5 +1,5 @@
 /**
- * The theme's colours for what draws on a canvas. The style sheet owns them.
+ * The theme's colours for what draws on a canvas. palette.css owns them.
  * @module
  */
 
@@ -18,10 +18,20 @@ export interface ThemeColours {
   readonly data: string;
   /** One per node of the cluster, in turn. */
   readonly nodes: readonly string[];
+  /** One per function, by functionColourIndex. */
+  readonly functions: readonly string[];
   readonly font: string;
 }
 
 export const NODE_COLOURS = 8;
+export const FUNCTION_COLOURS = 10;
+
+/** The number of a function's colour (`--fn-<n>`): the same for one name wherever it is shown. */
+export function functionColourIndex(name: string): number {
+  let hash = 0;
+  for (let i = 0; i < name.length; i++) hash = (hash * 31 + name.charCodeAt(i)) | 0;
+  return (hash >>> 0) % FUNCTION_COLOURS;
+}
 
 /** The colours in force now. */
 export function cssColours(): ThemeColours {
@@ -41,6 +51,7 @@ export function cssColours(): ThemeColours {
     failed: colour("failed"),
     data: colour("data"),
     nodes: Array.from({ length: NODE_COLOURS }, (_, i) => colour(`node-${i}`)),
+    functions: Array.from({ length: FUNCTION_COLOURS }, (_, i) => colour(`fn-${i}`)),
     font: colour("font"),
   };
 }

@@ -40,6 +40,7 @@ export function nodeRowOf(node: KnownNode): NodeRow {
     memoryKills: heartbeat?.memoryKills ?? 0,
     cpuPercent: heartbeat?.cpuPercent ?? 0,
     rssBytes: heartbeat?.rssBytes ?? 0,
+    ...(heartbeat?.machine !== undefined && { machine: heartbeat.machine }),
     demand: heartbeat?.demand ?? [],
     startedMs: node.startedMs,
     heardMs: node.heardMs,

@@ -4,27 +4,15 @@
  * @module
  */
 import { resolve } from "node:path";
-import { RuntimeEnvSetupError } from "../../common/errors.ts";
 import { type LocalFolder, type RuntimeEnvRequest, withWorkingDir } from "../../common/runtime_env.ts";
 import type { RuntimeEnvSpec } from "../../common/task_spec.ts";
-import { checkRatio, chunkKey, manifestKey } from "../runtime_env/manifest.ts";
-import { packLimits, readChunks, scanFolder, type ScannedFolder } from "../runtime_env/pack_folder.ts";
+import { packLimits, scanFolder, type ScannedFolder } from "../runtime_env/pack_folder.ts";
+import { type FolderSink, uploadFolder } from "../runtime_env/upload_folder.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { FolderAccess } from "./core_host.ts";
 
-/** Chunks on their way at once. */
-const UPLOADS_MAX = 8;
 /** Packing lets others have a turn after this long. */
 const TURN_MS = 5;
-
-/** At the fastest level: a folder travels once, and its driver waits for it. */
-function deflated(bytes: Uint8Array): Promise<Uint8Array> {
-  // Loaded here: it is a tenth of a worker's start, and few workers give folders to others.
-  const { deflate } = process.getBuiltinModule("node:zlib");
-  return new Promise((resolve, reject) => {
-    deflate(bytes, { level: 1 }, (error, result) => error === null ? resolve(result) : reject(error));
-  });
-}
 
 /** See the module's header. */
 export class WorkingDirs implements FolderAccess {
@@ -61,7 +49,7 @@ export class WorkingDirs implements FolderAccess {
     if (sent === undefined) {
       sent = scan().then(async (scanned) => {
         this.#hashes.set(key, scanned.hash);
-        await this.#upload(scanned);
+        await uploadFolder(scanned, sinkOf(this.#link));
         return scanned.hash;
       });
       this.#sent.set(key, sent);
@@ -73,47 +61,22 @@ export class WorkingDirs implements FolderAccess {
     }
     return sent;
   }
+}
 
-  async #upload({ root, manifest, text, hash }: ScannedFolder): Promise<void> {
-    const marker = { key: `folder/${hash}` };
-    const { result } = await this.#link.request("head", { method: "kvGet", params: marker });
-    if ((result as { found: boolean }).found) return;
-    const limits = packLimits();
-    const uploads = new Set<Promise<void>>();
-    let index = 0;
-    let bytes = 0;
-    let packed = 0;
-    for (const chunk of readChunks(root, manifest.entries)) {
-      const own = chunk.slice();
-      const [expected] = manifest.chunks[index++] ?? [""];
-      const section = await deflated(own);
-      bytes += own.length;
-      packed += section.length;
-      checkRatio(bytes, packed, limits);
-      // The hash is not taken again: the agent that unpacks it does, and says so.
-      const upload: Promise<void> = this.#export(chunkKey(expected), root, section).finally(() =>
-        uploads.delete(upload)
-      );
-      upload.catch(() => undefined); // Awaited below.
-      uploads.add(upload);
-      if (uploads.size >= UPLOADS_MAX) await Promise.race(uploads);
-    }
-    await Promise.all(uploads);
-    await this.#export(manifestKey(hash), root, await deflated(text));
-    const value = new TextEncoder().encode(JSON.stringify({ bytes, packed, root }));
-    await this.#link.request("head", { method: "kvPut", params: { ...marker, overwrite: true } }, [value]);
-  }
-
-  async #export(hash: string, root: string, section: Uint8Array): Promise<void> {
-    try {
-      await this.#link.request("exportFunction", { hash, kind: "folder", name: root.slice(-200) }, [section]);
-    } catch (cause) {
-      const { message } = cause as Error;
-      throw new RuntimeEnvSetupError(`workingDir ${root} cannot be sent to the cluster: ${message}`, {
-        cause,
-      });
-    }
-  }
+/** The head's tables by way of the agent. */
+function sinkOf(link: AgentLink): FolderSink {
+  return {
+    has: async (key) => {
+      const { result } = await link.request("head", { method: "kvGet", params: { key } });
+      return (result as { found: boolean }).found;
+    },
+    put: async (key, value) => {
+      await link.request("head", { method: "kvPut", params: { key, overwrite: true } }, [value]);
+    },
+    export: async (hash, name, section) => {
+      await link.request("exportFunction", { hash, kind: "folder", name }, [section]);
+    },
+  };
 }
 
 function keyOf({ path, excludes }: LocalFolder): string {

@@ -16,6 +16,16 @@ const ROWS_PER_PAGE = 2_000;
 /** Rows with blobs: each may have megabytes. */
 const BLOB_ROWS_PER_PAGE = 16;
 
+const STATE_TABLES: readonly TableName[] = [
+  "nodes",
+  "jobs",
+  "names",
+  "objects",
+  "objectLocations",
+  "placementGroups",
+  "submissions",
+];
+
 /**
  * Every row that a head needs, page by page, through `take`. Functions come without source.
  */
@@ -23,7 +33,7 @@ export async function loadStore(
   client: Client,
   take: (table: TableName, rows: Row[]) => Promise<void>,
 ): Promise<void> {
-  for (const table of ["nodes", "jobs", "names", "objects", "objectLocations", "placementGroups"] as const) {
+  for (const table of STATE_TABLES) {
     await eachPage(client, table, ROWS_PER_PAGE, (rows) => take(table, rows));
   }
   await eachPage(client, "functions", ROWS_PER_PAGE, (rows) => take("functions", rows), ["source"]);

@@ -84,6 +84,17 @@ export const MIGRATIONS: readonly Migration[] = [
         ended_ms INTEGER) WITHOUT ROWID`,
     ],
   },
+  {
+    version: 4,
+    name: "submitted jobs",
+    statements: [
+      `CREATE TABLE submissions (
+        submission_id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL, entrypoint TEXT NOT NULL,
+        metadata TEXT NOT NULL, spec TEXT NOT NULL, node_id TEXT, epoch INTEGER, pid INTEGER, job_id TEXT,
+        exit_code INTEGER, signal TEXT, is_stopping INTEGER NOT NULL, submitted_ms INTEGER NOT NULL,
+        started_ms INTEGER, ended_ms INTEGER) WITHOUT ROWID`,
+    ],
+  },
 ];
 
 /** The schema that this program reads and writes. */

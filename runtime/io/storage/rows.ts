@@ -177,6 +177,26 @@ export interface StoredGroup {
   readonly endedMs: number | null;
 }
 
+/** A submitted job. `spec` and `metadata` are JSON; the spec's variables are gone once it runs. */
+export interface StoredSubmission {
+  readonly submissionId: string;
+  readonly state: string;
+  readonly message: string;
+  readonly entrypoint: string;
+  readonly metadata: string;
+  readonly spec: string;
+  readonly nodeId: string | null;
+  readonly epoch: number | null;
+  readonly pid: number | null;
+  readonly jobId: string | null;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly isStopping: number;
+  readonly submittedMs: number;
+  readonly startedMs: number | null;
+  readonly endedMs: number | null;
+}
+
 /** Row types by table. */
 export interface Rows {
   nodes: StoredNode;
@@ -193,6 +213,7 @@ export interface Rows {
   traceSteps: StoredTraceStep;
   functionCounts: StoredFunctionCounts;
   placementGroups: StoredGroup;
+  submissions: StoredSubmission;
 }
 
 /** Primary keys by table. A removal may name the first part alone: it ends every row below it. */
@@ -211,6 +232,7 @@ export interface Keys {
   traceSteps: [taskId: string, journey: string, step: number, name: string, atMs: number];
   functionCounts: [processId: string, name: string, type: string];
   placementGroups: [groupId: string];
+  submissions: [submissionId: string];
 }
 
 export type TableName = keyof Rows;
@@ -251,4 +273,6 @@ export interface LoadedStore {
   readonly objectLocations: readonly StoredLocation[];
   /** Removed ones too, until the head forgets them. */
   readonly placementGroups: readonly StoredGroup[];
+  /** Ended ones too, until the head forgets them. */
+  readonly submissions: readonly StoredSubmission[];
 }

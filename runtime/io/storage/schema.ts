@@ -132,6 +132,29 @@ const placementGroups = sqliteTable("placement_groups", {
   endedMs: integer("ended_ms"),
 });
 
+/** Submitted jobs: live ones, and ended ones until they are forgotten. */
+const submissions = sqliteTable("submissions", {
+  submissionId: text("submission_id").primaryKey(),
+  /** PENDING, RUNNING, SUCCEEDED, FAILED, STOPPED. */
+  state: text("state").notNull(),
+  message: text("message").notNull(),
+  entrypoint: text("entrypoint").notNull(),
+  /** JSON. */
+  metadata: text("metadata").notNull(),
+  /** JSON: SubmissionSpec. */
+  spec: text("spec").notNull(),
+  nodeId: text("node_id"),
+  epoch: integer("epoch"),
+  pid: integer("pid"),
+  jobId: text("job_id"),
+  exitCode: integer("exit_code"),
+  signal: text("signal"),
+  isStopping: integer("is_stopping").notNull(),
+  submittedMs: integer("submitted_ms").notNull(),
+  startedMs: integer("started_ms"),
+  endedMs: integer("ended_ms"),
+});
+
 const kv = sqliteTable("kv", {
   key: text("key").primaryKey(),
   value: blob("value", { mode: "buffer" }).notNull(),
@@ -228,6 +251,7 @@ export const TABLES: Readonly<Record<TableName, SQLiteTable>> = {
   traceSteps,
   functionCounts,
   placementGroups,
+  submissions,
 };
 
 /** The store's own tables. */
@@ -250,6 +274,7 @@ type Inferred = {
   traceSteps: typeof traceSteps.$inferSelect;
   functionCounts: typeof functionCounts.$inferSelect;
   placementGroups: typeof placementGroups.$inferSelect;
+  submissions: typeof submissions.$inferSelect;
 };
 type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : never : never;
 type Plain<Row> = { [Column in keyof Row]: Row[Column] extends Uint8Array ? Uint8Array : Row[Column] };
@@ -270,5 +295,6 @@ const rowsAgree: {
   traceSteps: true,
   functionCounts: true,
   placementGroups: true,
+  submissions: true,
 };
 void rowsAgree;

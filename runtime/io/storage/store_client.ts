@@ -312,6 +312,7 @@ export class GcsStore {
       objects: rows.objects ?? [],
       objectLocations: rows.objectLocations ?? [],
       placementGroups: rows.placementGroups ?? [],
+      submissions: rows.submissions ?? [],
     };
     this.#settleOpen?.(null);
     this.#settleOpen = null;

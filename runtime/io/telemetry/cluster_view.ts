@@ -32,6 +32,7 @@ import { TransferTable } from "./transfer_table.ts";
 import { headTables, StateApi } from "./state/state_api.ts";
 import { TaskCounts } from "./task_counts.ts";
 import { type KeptRow, TaskRows } from "./task_rows.ts";
+import { UsageRing } from "./usage_ring.ts";
 import { inOrder, stepsOfRow, TraceSteps } from "./trace_steps.ts";
 
 /** Rows for readers are made at most this often, however many read. */
@@ -58,6 +59,7 @@ export class ClusterView implements ClusterReader {
     "objects",
     "jobs",
     "rates",
+    "usage",
   ];
   readonly nodes: NodeRows = new NodeRows();
   readonly actors: ActorRows = new ActorRows();
@@ -79,6 +81,7 @@ export class ClusterView implements ClusterReader {
   /** The agents that told of their actors' constructors, by node: what they had not finished fails with them. */
   readonly #agents = new Map<string, string>();
   readonly #rates: RateRing;
+  readonly #usage = new UsageRing();
   readonly #now: () => number;
   /** Grows with each change that the cluster's summary shows. */
   #clusterChanges = 1;
@@ -161,6 +164,7 @@ export class ClusterView implements ClusterReader {
       if (agent !== undefined) this.processDied(agent);
       this.#agents.delete(row.nodeId);
     }
+    this.#usage.sample(this.#now(), this.nodes.table.groups.values(), this.counts.totals);
   }
 
   /** What was declared dead asked to be a member again. */
@@ -194,6 +198,7 @@ export class ClusterView implements ClusterReader {
     this.#flush(topic);
     if (topic === "cluster") return this.#clusterVersion();
     if (topic === "rates") return this.#rates.newest;
+    if (topic === "usage") return this.#usage.newest;
     return this.#table(topic).table.version;
   }
 
@@ -206,6 +211,8 @@ export class ClusterView implements ClusterReader {
       ? { version: this.#clusterVersion(), kind: "snapshot" as const, data: this.#clusterData() }
       : topic === "rates"
       ? this.#rates.read(since)
+      : topic === "usage"
+      ? this.#usage.read(since)
       : this.#table(topic).table.read(since);
     return answer as { version: number; kind: "snapshot" | "delta"; data: TopicData[T] };
   }
@@ -236,7 +243,7 @@ export class ClusterView implements ClusterReader {
     }
   }
 
-  #table(topic: Exclude<Topic, "cluster" | "rates">): GroupTable<unknown, unknown> {
+  #table(topic: Exclude<Topic, "cluster" | "rates" | "usage">): GroupTable<unknown, unknown> {
     const tables = {
       nodes: this.nodes.table,
       functions: this.counts.functions,
@@ -257,6 +264,8 @@ export class ClusterView implements ClusterReader {
     this.#flushedMs.set(topic, nowMs);
     if (topic === "rates") {
       this.#rates.advance(nowMs);
+    } else if (topic === "usage") {
+      // Sampled when the nodes tell.
     } else if (topic === "cluster") {
       if (this.#cluster?.changes !== this.#clusterChanges) this.#makeCluster();
     } else {

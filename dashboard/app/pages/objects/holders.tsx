@@ -57,7 +57,7 @@ function Sites({ rows }: { rows: readonly MemoryRow[] }) {
           By where they were made
           {!isRecorded && (
             <span class="muted">
-              {" "}· set <code>MOBULA_RECORD_CALL_SITES=1</code> to see the lines of your program
+              · set <code>MOBULA_RECORD_CALL_SITES=1</code> to see the lines of your program
             </span>
           )}
         </caption>

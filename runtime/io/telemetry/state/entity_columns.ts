@@ -63,7 +63,29 @@ export const NODE_COLUMNS: readonly Column<NodeDto>[] = [
   node("workers", whole, "Its worker processes.", (row) => row.workers, MEASURED),
   node("memoryKills", whole, "Workers that were ended for low memory.", (row) => row.memoryKills, MEASURED),
   node("cpuPercent", amount, "Processor load of the machine.", (row) => row.cpuPercent),
-  node("rssBytes", amount, "Memory of its agent.", (row) => row.rssBytes, BYTES),
+  node(
+    "rssBytes",
+    amount,
+    "Memory in use on the machine, or in its container.",
+    (row) => row.rssBytes,
+    BYTES,
+  ),
+  node("memoryBytes", amount, "What there is of it; 0: not known.", (row) => row.memoryBytes, BYTES),
+  node(
+    "netInPerSecond",
+    amount,
+    "Bytes that the machine received in the last second.",
+    (row) => row.netInPerSecond,
+  ),
+  node("netOutPerSecond", amount, "Bytes that it sent in the last second.", (row) => row.netOutPerSecond),
+  node(
+    "diskBytes",
+    amount,
+    "The disk that objects are spilled to; 0: not known.",
+    (row) => row.diskBytes,
+    BYTES,
+  ),
+  node("diskFreeBytes", amount, "What is free of it.", (row) => row.diskFreeBytes, BYTES),
   node("startedMs", amount, "When its agent began.", (row) => row.startedMs, TIME),
 ];
 

@@ -119,7 +119,7 @@ describe("the page", () => {
     const node = await cells(page, "nodes", "n-1");
     expect(node[0]).toContain("n-1head");
     expect(node[2]).toContain("3 of 4 CPU");
-    expect(node[3]).toContain("3.00 MiB of 1.00 GiB");
+    expect(node[4]).toContain("3.00 MiB of 1.00 GiB");
     await goTo(page, "Actors");
     const actor = await cells(page, "actors", "a-1");
     expect(actor[0]).toContain(EVIL);

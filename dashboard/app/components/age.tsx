@@ -15,8 +15,11 @@ export interface AgeProps {
 export function Age({ sinceMs, untilMs }: AgeProps) {
   if (sinceMs === null) return <span class="zero">–</span>;
   const ms = Math.max(0, (untilMs ?? headNow.value) - sinceMs);
-  const text = ms < 1_000 && untilMs == null
-    ? "now"
-    : duration(untilMs == null ? Math.floor(ms / 1000) * 1000 : ms);
+  const text = untilMs == null ? ageText(ms) : duration(ms);
   return <time dateTime={new Date(sinceMs).toISOString()} title={clock(sinceMs)}>{text}</time>;
+}
+
+/** What goes on has no fractions of a second: they would only flicker. */
+export function ageText(ms: number): string {
+  return ms < 60_000 ? `${Math.floor(ms / 1000)} s` : duration(ms);
 }

@@ -80,7 +80,7 @@ function Head({ page: { group } }: { page: GroupPageDto }) {
           },
         ]}
       />
-      {group.message !== "" && <p class={isWaiting ? "waiting-note" : "broken"}>{group.message}</p>}
+      {group.message !== "" && !isWaiting && <p class="broken">{group.message}</p>}
       {isWaiting && <Why id={group.placementGroupId} open />}
       <FactList
         facts={[

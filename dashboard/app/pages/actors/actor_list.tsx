@@ -12,7 +12,7 @@ import { NodeName } from "../../components/node_name.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { State } from "../../components/state.tsx";
 import { Answer } from "../../components/states.tsx";
-import { count, duration, shortId } from "../../models/format.ts";
+import { count, duration } from "../../models/format.ts";
 import { links } from "../../models/links.ts";
 import { question, useQuery } from "../../models/query.ts";
 import { route, setParams } from "../../models/route.ts";
@@ -229,7 +229,7 @@ function Name({ actor }: { actor: ActorDto }) {
       {actor.name !== "" && <span class="tag" title={`namespace ${actor.namespace}`}>{actor.name}</span>}
       {actor.isDetached && <span class="tag">detached</span>}
       <div class="sub">
-        <span class="mono">{shortId(actor.actorId)}</span>
+        <span class="mono">{actor.actorId}</span>
         {actor.reprName !== null && ` ${actor.reprName}`}
       </div>
     </>

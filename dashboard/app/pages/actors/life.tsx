@@ -4,6 +4,7 @@
  * @module
  */
 import type { ActorEventDto, ActorPageDto } from "../../../api/entities.ts";
+import { ageText } from "../../components/age.tsx";
 import { NodeName } from "../../components/node_name.tsx";
 import { Panel, Scroll } from "../../components/panel.tsx";
 import { State } from "../../components/state.tsx";
@@ -41,7 +42,9 @@ export function Life({ page }: { page: ActorPageDto }) {
             </tr>
           </thead>
           <tbody>
-            {[...events].map((event, i) => <EventRow key={i} event={event} next={events[i + 1]} />).reverse()}
+            {events.map((event, i) => (
+              <EventRow key={i} event={event} before={events[i - 1]} next={events[i + 1]} />
+            )).reverse()}
           </tbody>
         </table>
       </Scroll>
@@ -49,7 +52,14 @@ export function Life({ page }: { page: ActorPageDto }) {
   );
 }
 
-function EventRow({ event, next }: { event: ActorEventDto; next: ActorEventDto | undefined }) {
+interface EventRowProps {
+  readonly event: ActorEventDto;
+  readonly before: ActorEventDto | undefined;
+  readonly next: ActorEventDto | undefined;
+}
+
+function EventRow({ event, before, next }: EventRowProps) {
+  const isPlaced = before?.state === event.state && before.incarnation === event.incarnation;
   const isOver = event.state === "DEAD";
   const ms = Math.max(0, (next?.atMs ?? headNow.value) - event.atMs);
   return (
@@ -58,17 +68,21 @@ function EventRow({ event, next }: { event: ActorEventDto; next: ActorEventDto |
         <time dateTime={new Date(event.atMs).toISOString()}>{clock(event.atMs)}</time>
       </th>
       <td>
-        <State state={event.state} />
+        {isPlaced ? <span class="muted">given to a node</span> : <State state={event.state} />}
       </td>
       <td class="num">
-        {isOver && next === undefined ? "" : duration(next === undefined ? Math.floor(ms / 1e3) * 1e3 : ms)}
+        {next !== undefined ? duration(ms) : isOver ? "" : ageText(ms)}
       </td>
       <td class="num">{count(event.incarnation)}</td>
       <td>
         <NodeName id={event.nodeId} />
       </td>
       <td class="wrap">
-        {event.cause !== null && <strong>{event.cause}</strong>} {event.message}
+        {!isPlaced && event.cause !== null && (
+          <>
+            <strong>{event.cause}</strong> {event.message}
+          </>
+        )}
       </td>
     </tr>
   );
@@ -84,7 +98,7 @@ interface Box {
 const WIDTH = 142;
 const HEIGHT = 48;
 const BOXES: readonly Box[] = [
-  { state: "DEPENDENCIES_UNREADY", title: "waits for arguments", x: 8, y: 44 },
+  { state: "DEPENDENCIES_UNREADY", title: "needs arguments", x: 8, y: 44 },
   { state: "PENDING_CREATION", title: "starting", x: 206, y: 44 },
   { state: "ALIVE", title: "alive", x: 404, y: 44 },
   { state: "DEAD", title: "dead", x: 602, y: 44 },
@@ -112,7 +126,12 @@ const WAYS: Readonly<
 function Machine({ history }: { history: MachineHistory }) {
   const ways = Object.entries(WAYS).filter(([way, { rare }]) => !rare || history.ways.has(way));
   return (
-    <svg class="machine" viewBox="0 0 752 216" role="img" aria-label={said(history)}>
+    <svg
+      class="machine"
+      viewBox={ways.some(([, { rare }]) => rare) ? "0 0 752 214" : "0 32 752 182"}
+      role="img"
+      aria-label={said(history)}
+    >
       <defs>
         {["way", "way-gone"].map((id) => (
           <marker
@@ -147,7 +166,7 @@ function StateBox({ box: { state, title, x, y }, history }: { box: Box; history:
   const { visits, ms } = history.states[state];
   const isNow = history.now === state;
   const type = isNow ? "now" : visits > 0 ? "been" : "never";
-  const time = state === "DEAD" ? "" : duration(ms < 1_000 ? ms : Math.floor(ms / 1000) * 1000);
+  const time = state === "DEAD" ? "" : isNow ? ageText(ms) : duration(ms);
   return (
     <g class={`box ${type} ${state.toLowerCase()}`} data-state={state} data-visits={visits}>
       <rect x={x} y={y} width={WIDTH} height={HEIGHT} rx="5" />

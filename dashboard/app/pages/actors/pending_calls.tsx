@@ -42,7 +42,7 @@ export function PendingCalls({ actorId }: { actorId: string }) {
             total={total}
             one="call"
             many="calls"
-            empty="All its calls are done."
+            empty="None is known. Calls that end soon are told of when they have ended: the mailbox counts all."
           />
         )}
       </Answer>

@@ -3,9 +3,9 @@
  * @module
  */
 import type { NodeDto } from "../../../api_types.ts";
+import { ageText } from "../../components/age.tsx";
 import { State } from "../../components/state.tsx";
 import { detectorState, LATE_MS } from "../../models/detector.ts";
-import { duration } from "../../models/format.ts";
 import { headNow } from "../../models/head_clock.ts";
 
 export function Heartbeat({ node }: { node: NodeDto }) {
@@ -22,8 +22,8 @@ export function Heartbeat({ node }: { node: NodeDto }) {
 
 export function LastHeard({ node }: { node: NodeDto }) {
   const ageMs = Math.max(0, headNow.value - node.heardMs);
-  if (node.state === "DEAD") return <>heard {duration(Math.floor(ageMs / 1e3) * 1e3)} ago</>;
+  if (node.state === "DEAD") return <>heard {ageText(ageMs)} ago</>;
   // The answer itself is up to a second old.
   if (ageMs < LATE_MS + 1_000) return <>heartbeat now</>;
-  return <span class="failed-text">no heartbeat for {duration(Math.floor(ageMs / 100) * 100)}</span>;
+  return <span class="failed-text">no heartbeat for {ageText(ageMs)}</span>;
 }

@@ -23,23 +23,26 @@ export function Holders() {
       note="the largest first; all nodes and processes are asked every few seconds"
     >
       <Answer of={answer}>
-        {(report) => (
-          <>
-            <Silent report={report} />
-            <Sites rows={report.rows} />
-            <DataTable
-              label="Objects and who holds them"
-              rows={report.rows}
-              rowKey={(row) => row.objectId}
-              columns={COLUMNS}
-              total={report.rows.length + report.left}
-              one="object"
-              many="objects"
-              sort={{ column: "bytes", descending: true }}
-              empty="Nobody holds an object. Values that never left their process are not counted."
-            />
-          </>
-        )}
+        {(report) => {
+          const rows = report.rows.filter(({ state }) => state !== "ACTOR");
+          return (
+            <>
+              <Silent report={report} />
+              <Sites rows={rows} />
+              <DataTable
+                label="Objects and who holds them"
+                rows={rows}
+                rowKey={(row) => row.objectId}
+                columns={COLUMNS}
+                total={rows.length + report.left}
+                one="object"
+                many="objects"
+                sort={{ column: "bytes", descending: true }}
+                empty="Nobody holds an object. Values that never left their process are not counted."
+              />
+            </>
+          );
+        }}
       </Answer>
     </Panel>
   );
@@ -56,8 +59,8 @@ function Sites({ rows }: { rows: readonly MemoryRow[] }) {
         <caption>
           By where they were made
           {!isRecorded && (
-            <span class="muted">
-              · set <code>MOBULA_RECORD_CALL_SITES=1</code> to see the lines of your program
+            <span class="muted hint">
+              set <code>MOBULA_RECORD_CALL_SITES=1</code> to see the lines of your program
             </span>
           )}
         </caption>

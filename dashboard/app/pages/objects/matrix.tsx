@@ -61,32 +61,52 @@ export function Matrix({ about }: { about: ObjectsDto }) {
               </thead>
               <tbody>
                 {groups.map((row) => (
-                  <tr
+                  <GroupRow
                     key={row.producer}
-                    data-key={row.producer}
-                    class={chosen === row.producer ? "chosen" : ""}
-                  >
-                    <th scope="row" class="name" title={row.producer}>
-                      <a class="clip" href={links.objects({ group: row.producer })}>{row.producer}</a>
-                    </th>
-                    <td class="num">
-                      {count(row.objects)}
-                      <div class="sub">{copies(total(row, "objects"))}</div>
-                    </td>
-                    <td class="num">
-                      {bytes(row.bytes)}
-                      <Besides spilled={total(row, "spilledBytes")} inFlight={total(row, "inFlightBytes")} />
-                    </td>
-                    {columns.shown.map((nodeId) => (
-                      <Cell key={nodeId} sums={row.nodes[nodeId]} largest={largest} nodeId={nodeId} />
-                    ))}
-                  </tr>
+                    row={row}
+                    nodes={columns.shown}
+                    largest={largest}
+                    isChosen={chosen === row.producer}
+                  />
                 ))}
               </tbody>
             </table>
           </Scroll>
         )}
     </Panel>
+  );
+}
+
+interface GroupRowProps {
+  readonly row: ObjectGroupDto;
+  readonly nodes: readonly string[];
+  readonly largest: number;
+  readonly isChosen: boolean;
+}
+
+function GroupRow({ row, nodes, largest, isChosen }: GroupRowProps) {
+  return (
+    <tr data-key={row.producer} class={isChosen ? "chosen" : ""}>
+      <th scope="row" class="name" title={row.producer}>
+        <a class="clip" href={links.objects({ group: row.producer })}>{row.producer}</a>
+      </th>
+      <td class="num">
+        {count(row.objects)}
+        <div class="sub">{copies(total(row, "objects"))}</div>
+      </td>
+      <td class="num">
+        {bytes(row.bytes)}
+        <Besides spilled={total(row, "spilledBytes")} inFlight={total(row, "inFlightBytes")} />
+      </td>
+      {nodes.map((nodeId) => (
+        <Cell
+          key={nodeId}
+          sums={row.nodes[nodeId]}
+          largest={largest}
+          nodeId={nodeId}
+        />
+      ))}
+    </tr>
   );
 }
 

@@ -10,6 +10,7 @@ import "./frame.css";
 import "./entities.css";
 import "./canvas.css";
 import "./now.css";
+import "./work.css";
 import { App } from "./components/app.tsx";
 import { listenForPaletteKeys } from "./components/palette.tsx";
 import { followAddress } from "./models/route.ts";

@@ -8,6 +8,8 @@ export const PROTOCOL_VERSION: number = 1;
 /** Default TCP port of the head, and the first port that the dashboard tries. */
 export const HEAD_PORT: number = 6380;
 export const DASHBOARD_PORT: number = 8265;
+/** A started node's metrics. */
+export const METRICS_PORT: number = 8266;
 
 /** Values up to this size travel inside messages; larger ones live in the object store (Ray: 100 KB). */
 export const INLINE_BYTES_MAX: number = 100 * 1024;
@@ -47,8 +49,6 @@ export const GCS_REQUEST_TIMEOUT_MS: number = 60_000;
 export const TASK_EVENT_INTERVAL_MS: number = 200;
 /** Rows per batch; above that, finished rows are dropped and counted, failed ones kept. */
 export const TASK_ROWS_PER_BATCH: number = 500;
-/** Task rows that the head keeps in memory; older finished ones are only in libSQL. */
-export const TASK_ROWS_IN_MEMORY: number = 20_000;
 
 /** Default retries of a task (Ray: 3). */
 export const TASK_MAX_RETRIES: number = 3;

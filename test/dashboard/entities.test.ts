@@ -361,8 +361,9 @@ pageTest("a node's page shows what it promises, what runs there and what happene
   expect(await page.locator("#node-events tr[data-kind='joined']").count()).toBe(1);
   // The task that runs there, by way of its worker.
   await worker.locator("th a").click();
-  expect(await page.locator("#worker .note").innerText()).toBe(
-    (await page.evaluate("location.hash") as string).slice(10),
+  await page.locator("#head", { hasText: "pageHold" }).waitFor();
+  expect(await page.locator("#head").innerText()).toContain(
+    (await page.evaluate("location.hash") as string).slice("#/workers/".length),
   );
   await cancel(held, { force: true });
   expect(complaints).toEqual([]);

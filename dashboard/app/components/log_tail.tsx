@@ -1,52 +1,55 @@
 /**
- * The newest lines that something printed, kept up to date, with the way to all of them.
+ * The newest lines that match a question to the logs, oldest of them first.
  * @module
  */
 import { clock } from "../models/format.ts";
 import { links } from "../models/links.ts";
 import { question, useQuery } from "../models/query.ts";
 import { Panel } from "./panel.tsx";
-import { Empty, Loading } from "./states.tsx";
+import { Answer, Empty } from "./states.tsx";
 
-const LINES = 60;
+/** Lines that are shown. */
+const LINES = 40;
 
 interface Line {
-  /** Milliseconds since the epoch. */
   readonly at: number;
   readonly file: string;
   readonly offset: number;
   readonly level: string;
   readonly stream: string;
+  readonly name: string | null;
   readonly text: string;
 }
 
 export interface LogTailProps {
   readonly title: string;
-  /** Parameters of the log search: `actor`, `source` or `task`. */
-  readonly about: Readonly<Record<string, string>>;
+  /** Of the query logs/search: job, task, actor, node, source. */
+  readonly where: Readonly<Record<string, string>>;
 }
 
-export function LogTail({ title, about }: LogTailProps) {
-  const key = question("logs/search", { ...about, limit: LINES });
-  const { state, data, error } = useQuery<{ lines: readonly Line[] }>(key).value;
+export function LogTail({ title, where }: LogTailProps) {
+  const answer = useQuery<{ lines: readonly Line[] }>(question("logs/search", { ...where, limit: LINES }));
+  const { state, error } = answer.value;
+  const hasNone = state === "failed" && error.code === "NOT_FOUND";
   return (
-    <Panel id="log-tail" title={title} actions={<a href={links.logs(about)}>all lines</a>}>
-      {state === "loading"
-        ? <Loading />
-        : data === null
-        ? <Empty>No lines can be had: {error?.message}.</Empty>
-        : data.lines.length === 0
-        ? <Empty>It has printed nothing yet.</Empty>
-        : (
-          <ol class="log-tail" tabIndex={0} aria-label={title}>
-            {[...data.lines].reverse().map(({ at, file, offset, level, stream, text }) => (
-              <li key={`${file} ${offset}`} data-level={level} class={stream === "err" ? "err" : ""}>
-                <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
-                <span>{text}</span>
-              </li>
-            ))}
-          </ol>
-        )}
+    <Panel id="log-tail" title={title} actions={<a href={links.logs(where)}>All lines</a>}>
+      {hasNone ? <Empty>No line was written.</Empty> : (
+        <Answer of={answer}>
+          {({ lines }) => lines.length === 0 ? <Empty>No line was written.</Empty> : <Lines lines={lines} />}
+        </Answer>
+      )}
     </Panel>
+  );
+}
+
+function Lines({ lines }: { lines: readonly Line[] }) {
+  return (
+    <div class="scroll log-tail" tabIndex={0} role="log" aria-label="Newest lines">
+      {[...lines].reverse().map((line) => (
+        <div key={`${line.file} ${line.offset}`} class={`log-line ${line.stream} ${line.level}`}>
+          <span class="muted">{clock(line.at)}</span> {line.text}
+        </div>
+      ))}
+    </div>
   );
 }

@@ -31,7 +31,7 @@ export function ActorPage({ id }: { id: string }) {
           <Life page={page} />
           <Calls page={page} />
           <PendingCalls actorId={id} />
-          {!page.isLight && <LogTail title="What it printed" about={{ actor: id }} />}
+          {!page.isLight && <LogTail title="What it wrote" where={{ actor: id }} />}
           <Options page={page} />
         </>
       )}

@@ -1,144 +1,151 @@
 /**
- * One worker process: what it does now, what it uses, and what it printed.
+ * One worker process (or driver): what it is, what it does, what it ran, what it wrote.
  * @module
  */
-import type { ListAnswer } from "../../api_types.ts";
 import type { WorkerDto } from "../../api/entities.ts";
-import { Age } from "../components/age.tsx";
-import { type Column, DataTable } from "../components/data_table.tsx";
-import { FactList, Figures } from "../components/facts.tsx";
+import type { ListAnswer } from "../../api/state.ts";
+import type { TaskRowDto } from "../../api/tasks.ts";
+import type { JobDto } from "../../api_types.ts";
+import { DataTable } from "../components/data_table.tsx";
 import { Id } from "../components/id.tsx";
 import { LogTail } from "../components/log_tail.tsx";
-import { NodeName } from "../components/node_name.tsx";
 import { Panel } from "../components/panel.tsx";
-import { RowPanel } from "../components/row_panel.tsx";
-import { Answer } from "../components/states.tsx";
 import { State } from "../components/state.tsx";
-import { bytes } from "../models/format.ts";
+import { Answer, Empty, Loading } from "../components/states.tsx";
+import { jobs } from "../models/cluster.ts";
+import { bytes, clock } from "../models/format.ts";
 import { links } from "../models/links.ts";
 import { question, useQuery } from "../models/query.ts";
 import { useTopics } from "../models/subscriptions.ts";
-import { Work } from "./nodes/worker_table.tsx";
+import { TASK_COLUMNS } from "./task/task_columns.tsx";
+
+/** Attempts that are shown. */
+const ROWS = 100;
 
 export function WorkerPage({ id }: { id: string }) {
-  return id.startsWith("d-") ? <DriverPage id={id} /> : <Worker id={id} />;
-}
-
-/** A driver is known by its job. */
-function DriverPage({ id }: { id: string }) {
-  return (
-    <>
-      <RowPanel kind="jobs" column="driverId" id={id} title="Driver" />
-      <LogTail title="What it printed" about={{ source: id }} />
-    </>
-  );
+  return id.startsWith("d-") ? <Driver id={id} /> : <Worker id={id} />;
 }
 
 function Worker({ id }: { id: string }) {
-  useTopics("nodes");
-  const answer = useQuery<WorkerDto>(question("workers/one", { id }));
+  const about = useQuery<WorkerDto>(question("workers/one", { id }));
+  const tasks = useQuery<ListAnswer>(question("tasks", { filter: `workerId=${id}`, limit: ROWS }));
   return (
     <>
-      <Answer of={answer}>{(worker) => <Head worker={worker} />}</Answer>
-      <RunningTasks id={id} />
-      <LogTail title="What it printed" about={{ source: id }} />
+      <Answer of={about}>{(worker) => <WorkerHead worker={worker} />}</Answer>
+      <Panel
+        id="tasks"
+        title="What it ran"
+        note="newest first"
+        actions={<a href={links.tasks({ filter: `workerId=${id}` })}>All attempts</a>}
+      >
+        <Answer of={tasks}>
+          {({ rows, total, dropped }) => (
+            <DataTable
+              label="Attempts on this worker"
+              one="attempt"
+              many="attempts"
+              rows={rows as unknown as readonly TaskRowDto[]}
+              total={total}
+              dropped={dropped}
+              rowKey={(row) => `${row.taskId} ${row.attempt}`}
+              columns={TASK_COLUMNS.filter((column) => column.id !== "worker" && column.id !== "node")}
+              empty="Nothing yet."
+            />
+          )}
+        </Answer>
+      </Panel>
+      <LogTail title="What it wrote" where={{ source: id }} />
     </>
   );
 }
 
-function Head({ worker }: { worker: WorkerDto }) {
-  const { rssBytes, cpuPercent, exitDetail } = worker;
+function WorkerHead({ worker }: { worker: WorkerDto }) {
   return (
-    <Panel id="worker" title="Worker" note={<span class="mono">{worker.workerId}</span>}>
-      <Figures
-        figures={[
-          { name: "State", value: <State state={worker.state} /> },
-          { name: "Does", value: <Work worker={worker} /> },
-          {
-            name: "Memory",
-            value: rssBytes === null ? "–" : bytes(rssBytes),
-            help: "Its own, without the object store",
-          },
-          {
-            name: "CPU",
-            value: cpuPercent === null ? "–" : `${Math.round(cpuPercent)} %`,
-            help: "Of one processor",
-          },
-        ]}
-      />
-      {exitDetail !== null && <p class="broken">{exitDetail}</p>}
-      <FactList
-        facts={[
-          { name: "Node", value: <NodeName id={worker.nodeId} /> },
-          { name: "Pid", value: worker.pid ?? "–" },
-          { name: "Runtime", value: worker.runtime },
-          { name: "Job", value: <Id id={worker.jobId} whole /> },
-          worker.actorId === null ? null : { name: "Actor", value: <Id id={worker.actorId} whole /> },
-          worker.placementGroupId === null ? null : {
-            name: "Placement group",
-            value: (
-              <>
-                <Id id={worker.placementGroupId} whole />, bundle {worker.bundleIndex}
-              </>
-            ),
-          },
-          { name: "Lived", value: <Age sinceMs={worker.startedMs} untilMs={worker.endedMs} /> },
-        ]}
-      />
-    </Panel>
-  );
-}
-
-interface TaskRow {
-  readonly taskId: string;
-  readonly attempt: number;
-  readonly name: string;
-  readonly state: string;
-  readonly startMs: number | null;
-}
-
-function RunningTasks({ id }: { id: string }) {
-  const answer = useQuery<ListAnswer>(
-    question("tasks", { filter: [`workerId=${id}`], limit: 100 }),
-  );
-  return (
-    <Panel
-      id="tasks"
-      title="Its tasks"
-      note="the newest first"
-      actions={<a href={links.tasks({ filter: `workerId=${id}` })}>all of them</a>}
-    >
-      <Answer of={answer}>
-        {({ rows, total }) => (
-          <DataTable
-            label="Tasks of the worker"
-            rows={rows as unknown as readonly TaskRow[]}
-            rowKey={(row) => `${row.taskId} ${row.attempt}`}
-            columns={TASK_COLUMNS}
-            total={total}
-            one="task"
-            many="tasks"
-            empty="No task that it ran is remembered."
-          />
+    <section class="panel page-head" id="head" aria-label="Worker">
+      <div class="page-title">
+        <h2>{worker.work ?? "Worker"}</h2>
+        <State state={worker.state} />
+        <nav class="page-links" aria-label="Of this worker">
+          <a href={links.node(worker.nodeId)}>Node</a>
+          <a href={links.logs({ source: worker.workerId })}>Logs</a>
+        </nav>
+      </div>
+      {worker.exitDetail !== null && <p class="page-message">{worker.exitDetail}</p>}
+      <dl class="facts-line">
+        <div>
+          <dt>Worker</dt>
+          <dd class="mono">{worker.workerId}</dd>
+        </div>
+        <div>
+          <dt>Node</dt>
+          <dd>
+            <Id id={worker.nodeId} />
+          </dd>
+        </div>
+        <div>
+          <dt>Process</dt>
+          <dd>
+            {worker.runtime}
+            {worker.pid !== null && `, pid ${worker.pid}`}
+          </dd>
+        </div>
+        <div>
+          <dt>Job</dt>
+          <dd>
+            <Id id={worker.jobId} />
+          </dd>
+        </div>
+        <div>
+          <dt>Actor</dt>
+          <dd>
+            <Id id={worker.actorId} />
+          </dd>
+        </div>
+        {worker.placementGroupId !== null && (
+          <div>
+            <dt>Bundle</dt>
+            <dd>
+              {worker.bundleIndex} of <Id id={worker.placementGroupId} />
+            </dd>
+          </div>
         )}
-      </Answer>
-    </Panel>
+        <div>
+          <dt>CPU</dt>
+          <dd>{worker.cpuPercent === null ? "–" : `${Math.round(worker.cpuPercent)} %`}</dd>
+        </div>
+        <div>
+          <dt>Memory</dt>
+          <dd>{worker.rssBytes === null ? "–" : bytes(worker.rssBytes)}</dd>
+        </div>
+        <div>
+          <dt>Started</dt>
+          <dd>{clock(worker.startedMs)}</dd>
+        </div>
+        {worker.endedMs !== null && (
+          <div>
+            <dt>Ended</dt>
+            <dd>{clock(worker.endedMs)}</dd>
+          </div>
+        )}
+      </dl>
+    </section>
   );
 }
 
-const TASK_COLUMNS: readonly Column<TaskRow>[] = [
-  {
-    id: "task",
-    title: "Task",
-    cell: (row) => <a href={links.task(row.taskId)} title={row.taskId}>{row.name}</a>,
-    value: (row) => row.name,
-  },
-  { id: "state", title: "State", cell: (row) => <State state={row.state} />, value: (row) => row.state },
-  {
-    id: "start",
-    title: "Began",
-    align: "num",
-    cell: (row) => <Age sinceMs={row.startMs} />,
-    value: (row) => row.startMs,
-  },
-];
+/** A driver is the process of a job. */
+function Driver({ id }: { id: string }) {
+  useTopics("jobs");
+  const table = jobs.value;
+  if (table === null) return <Loading />;
+  const job: JobDto | undefined = table.rows.find((row) => row.driverId === id);
+  return (
+    <Panel id="head" title="Driver" note={<span class="mono">{id}</span>}>
+      {job === undefined ? <Empty>The job of this driver is not known (any more).</Empty> : (
+        <p class="empty">
+          The program of the job <Id id={job.jobId} text={job.entrypoint || job.jobId} /> on{" "}
+          <Id id={job.nodeId} />, {job.runtime}, pid {job.pid ?? "–"}.
+        </p>
+      )}
+    </Panel>
+  );
+}

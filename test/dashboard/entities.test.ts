@@ -333,6 +333,8 @@ pageTest(
     await placed.locator("a").click();
     await page.locator("#actor-options [data-fact='Placement group'] a").click();
     await placed.waitFor();
+    // Its handle is in use until here: an actor without handles ends.
+    expect(await get(inside.id.remote())).toBe(1);
     await removePlacementGroup(group);
     await removePlacementGroup(huge);
     await page.locator("#group [data-state='REMOVED']").waitFor();

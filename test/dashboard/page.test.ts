@@ -117,7 +117,7 @@ describe("the page", () => {
     );
     await goTo(page, "Nodes");
     const node = await cells(page, "nodes", "n-1");
-    expect(node[0]).toContain("n-1head");
+    expect(node[0]).toContain("n-1 head");
     expect(node[2]).toContain("3 of 4 CPU");
     expect(node[4]).toContain("3.00 MiB of 1.00 GiB");
     await goTo(page, "Actors");

@@ -4,6 +4,7 @@
  */
 import { CANVAS_QUERIES } from "./canvases.ts";
 import { ENTITY_QUERIES } from "./entities.ts";
+import { ERROR_QUERIES } from "./errors.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
 import { NOW_QUERIES } from "./now.ts";
@@ -15,6 +16,7 @@ import { WHY_QUERIES } from "./why.ts";
 const ALL: readonly Query[] = [
   ...CANVAS_QUERIES,
   ...ENTITY_QUERIES,
+  ...ERROR_QUERIES,
   ...LIST_QUERIES,
   ...LOG_QUERIES,
   ...SQL_QUERIES,

@@ -30,6 +30,7 @@ import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { lightActorHandlers } from "./head_light_actors.ts";
 import type { ClusterLogs } from "./head_logs.ts";
 import { memoryReport } from "./head_memory.ts";
+import { queryHandlers } from "./head_queries.ts";
 import { stateHandlers } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
@@ -72,6 +73,7 @@ export function cliHandlers(services: HeadServices): Handlers<HeadMethods> {
   return {
     ...tableHandlers(services),
     ...peopleHandlers(services),
+    ...queryHandlers(services),
     ...ownerHandlers(services),
     ...services.submissions.cliHandlers(),
   };

@@ -71,6 +71,10 @@ export interface HeadQuestions extends logs.HeadQuestions {
     { kind: string; by?: string[]; filters?: string[] },
     { rows: Record<string, unknown>[]; total: number; ungrouped: number; dropped: number }
   >;
+  /** Any of the dashboard's queries, as `name?param=value`. RangeError for what is no question or has no answer. */
+  readonly query: Method<{ question: string }, { data: unknown }>;
+  /** Snapshots of the view's topics, by name. RangeError for a topic that there is not. */
+  readonly topics: Method<{ names: string[] }, { data: Record<string, unknown> }>;
   /** All that is known of what the id names: no row when that is nothing. RangeError for what is no id. */
   readonly state: Method<{ id: string }, { rows: Record<string, unknown>[] }>;
   /** All objects and who holds them, asked of all nodes now: at most `limit` (default 1,000) of each; or the one object. */

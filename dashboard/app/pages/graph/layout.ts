@@ -39,7 +39,7 @@ export interface Layout {
 
 export const NO_LAYOUT: Layout = { at: {}, bends: [], width: 0, height: 0, order: [] };
 
-const GAP_ALONG = 96;
+const GAP_ALONG = 88;
 const GAP_ACROSS = 26;
 const PLACE_SIZE = 10;
 const GAP_PARTS = 48;
@@ -177,7 +177,7 @@ function placePart(
 }
 
 function gapAlong(isDown: boolean): number {
-  return isDown ? GAP_ALONG * 0.62 : GAP_ALONG;
+  return isDown ? GAP_ALONG * 0.7 : GAP_ALONG;
 }
 
 /** Middles across the layers: each member near the mean of its neighbours, none over another. */

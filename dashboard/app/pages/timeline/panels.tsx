@@ -12,9 +12,9 @@ import { Panel } from "../../components/panel.tsx";
 import { State } from "../../components/state.tsx";
 import { Failed } from "../../components/states.tsx";
 import { bytes, clock, count, duration } from "../../models/format.ts";
-import { functionColour } from "../../models/function_colours.ts";
 import { links } from "../../models/links.ts";
 import { ask, question } from "../../models/query.ts";
+import { functionColourIndex } from "../../models/theme.ts";
 import type { TimelineState } from "./state.ts";
 
 type FunctionRow = TimelineRangeDto["functions"][number];
@@ -94,7 +94,7 @@ function columnsOf(jobId: string, runMs: number): Column<FunctionRow>[] {
       value: (row) => row.name,
       cell: (row) => (
         <a href={links.tasks({ job: jobId, filter: `name=${row.name}` })} class="clip">
-          <i class={`key fn-${functionColour(row.name)}`} aria-hidden="true" />
+          <i class={`key fn-${functionColourIndex(row.name)}`} aria-hidden="true" />
           {row.name}
         </a>
       ),

@@ -5,8 +5,7 @@
  */
 import { effect } from "@preact/signals";
 import { OTHER_FUNCTIONS, type TimelineBar, type TimelineLanesDto } from "../../../api/timeline.ts";
-import { functionColour, functionPalette } from "../../models/function_colours.ts";
-import { cssColours, onThemeChange } from "../../models/theme.ts";
+import { cssColours, functionColourIndex, onThemeChange } from "../../models/theme.ts";
 import { barAt } from "./bars.ts";
 import { TimelinePainter } from "./draw.ts";
 import { type LaneRows, placeLanes, rowAt, scrollMax, seenRows } from "./lane_rows.ts";
@@ -164,8 +163,8 @@ export class TimelineCanvas {
   }
 
   #readColours(dto: TimelineLanesDto): void {
-    const theme = cssColours(), palette = functionPalette();
-    const functions = dto.functions.map((name) => palette[functionColour(name)]!);
+    const theme = cssColours();
+    const functions = dto.functions.map((name) => theme.functions[functionColourIndex(name)]!);
     const style = getComputedStyle(document.documentElement);
     const track = style.getPropertyValue("--track").trim();
     this.#colours = {

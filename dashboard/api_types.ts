@@ -99,6 +99,8 @@ export interface NodeDto {
   readonly workers: number;
   /** Workers that were ended for low memory. */
   readonly memoryKills: number;
+  /** HOST:PORT of its metrics; null: they are not served. */
+  readonly metricsAddress: string | null;
   readonly cpuPercent: number;
   /** In use on its host, or in its container. */
   readonly rssBytes: number;
@@ -294,6 +296,8 @@ export interface HelloDto {
   readonly version: string;
   /** Address of the head for agents and tools, HOST:PORT. */
   readonly address: string;
+  /** What the reader may do: everything, or look. */
+  readonly role: "full" | "viewer";
   /** When this head began; another value after a reconnect means that it was restarted. */
   readonly startedMs: number;
   /** The head's clock, for ages. */

@@ -15,6 +15,7 @@ export { Pool, type PoolMapOptions, type PoolOptions } from "./api/pool.ts";
 export { Queue, type QueueOptions } from "./io/core_worker/library/queue.ts";
 export { type AcquireOptions, Semaphore, type SemaphoreOptions } from "./io/core_worker/library/semaphore.ts";
 export { runtimeContext } from "./api/context.ts";
+export { Counter, Gauge, Histogram, type HistogramOptions, type MetricOptions } from "./api/metrics.ts";
 export { registerClass } from "./api/classes.ts";
 export { setLogOptions } from "./api/driver_output.ts";
 export {

@@ -211,7 +211,19 @@ const groups: Workloads = {
   },
 };
 
+const starts: Workloads = {
+  "20 actors created and called": {
+    multiplier: 20,
+    run: async () => {
+      const actors = times(20, () => work.Actor.remote());
+      await work.getAll(actors.map((actor) => actor.small_value.remote()));
+      await Promise.all(actors.map((actor) => kill(actor)));
+    },
+  },
+};
+
 const isPlain = process.argv.includes("--plain");
+const beganMs = performance.now();
 await init({
   numCpus: CPUS,
   resources: { custom: 100 },
@@ -219,8 +231,18 @@ await init({
   dashboard: !isPlain,
   logToDriver: false,
 });
+await one(work.smallValue.remote());
+const firstResultMs = performance.now() - beganMs;
 await serveWorkloads(
-  { ...objectWorkloads(), ...taskWorkloads(), ...actorWorkloads(), ...asyncActorWorkloads(), ...groups },
+  {
+    ...starts,
+    ...objectWorkloads(),
+    ...taskWorkloads(),
+    ...actorWorkloads(),
+    ...asyncActorWorkloads(),
+    ...groups,
+  },
   shutdown,
+  { firstResultMs },
 );
 process.exit(0);

@@ -169,6 +169,12 @@ def groups(_state):
         remove_placement_group(group)
 
 
+def start_actors(_state):
+    actors = [Actor.remote() for _ in range(20)]
+    ray.get([actor.small_value.remote() for actor in actors])
+    kill_all(actors)
+
+
 def thousand_tasks(_state):
     calls(1_000, lambda _: small_value.remote())
 
@@ -227,6 +233,7 @@ WORKLOADS = {
         DRIVERS * 5_000, servers(AsyncActor), lambda all: calls(DRIVERS, lambda _: work.remote(all, 5_000))
     ),
     "placement group create/removal": Workload(100, groups),
+    "20 actors created and called": Workload(20, start_actors),
 }
 
 LAPS_MAX = 2_000

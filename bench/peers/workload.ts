@@ -3,7 +3,7 @@
  * can speak JSON lines can be one (ray_peer.py is).
  *
  *   -> {"run": NAME, "ms": N}    do NAME again and again for at least N ms (at least once)
- *   <- {"ready": [NAME, ...]}    once, when it can begin
+ *   <- {"ready": [NAME, ...], "firstResultMs": N}    once, when it can begin
  *   <- {"count": N, "ms": N, "laps": [us, ...]}   or {"error": TEXT}
  * @module
  */
@@ -50,10 +50,14 @@ async function slice({ run }: Workload, ms: number): Promise<Slice> {
   return { count, ms: lastMs - startMs, laps };
 }
 
-/** Be a peer with these workloads until stdin ends; then `end`. */
-export async function serveWorkloads(workloads: Workloads, end: () => Promise<void>): Promise<void> {
+/** Be a peer with these workloads until stdin ends; then `end`. `facts`: what else is told of it. */
+export async function serveWorkloads(
+  workloads: Workloads,
+  end: () => Promise<void>,
+  facts: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
   const say = (message: unknown): boolean => process.stdout.write(`${JSON.stringify(message)}\n`);
-  say({ ready: Object.keys(workloads) });
+  say({ ready: Object.keys(workloads), ...facts });
   let open: Workload | null = null;
   for await (const line of createInterface({ input: process.stdin })) {
     try {

@@ -1,6 +1,7 @@
 /**
- * The head's HTTP API and the dashboard's page, as a Hono app over a view of the cluster. It reads; nothing here changes the
- * cluster. Answers to people's text are JSON: the page shows names as text, never as markup.
+ * The head's HTTP API and the dashboard's page, as a Hono app over a view of the cluster. GET reads; what may trigger something
+ * is a POST, for the full role alone (guard.ts). Answers to people's text are JSON: the page shows names as text, never as
+ * markup.
  *
  *   GET /healthz                  for everybody: the head is there
  *   GET /?ticket=…                signs a browser in, once
@@ -8,23 +9,28 @@
  *   GET /api/v1/status            the cluster in one answer
  *   GET /api/v1/openapi.json      the state API's document
  *   GET /api/v1/state/:id         all that is known of one id
+ *   GET /metrics, /api/v1/metrics/targets   for Prometheus: see metrics_routes.ts
  *   GET /api/v1/trace/:id         the steps that a task really took
  *   GET /api/v1/stream?topics=…&live=…   live frames, NDJSON; `live` may be repeated: `name?params` of a query below
  *   GET /api/v1/<query>?…         the queries of queries/registry.ts
+ *   POST /api/v1/<command>        the commands of commands/registry.ts
  * @module
  */
 import { type Context, Hono } from "hono";
 import { setCookie } from "hono/cookie";
 import type { ClusterReader, HelloDto, Topic } from "../api_types.ts";
 import { type Auth, SESSION_LIFE_MS } from "./auth.ts";
-import { onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
+import { addCommands } from "./commands/registry.ts";
+import { onlyCommands, onlyOurOrigin, onlySignedIn, refuse, safeHeaders } from "./guard.ts";
 import { errorBody, LiveQueries } from "./live_queries.ts";
 import type { QueryServices } from "./queries/query.ts";
 import { parseQuestion, QueryRegistry } from "./queries/registry.ts";
+import { addMetrics } from "./metrics_routes.ts";
 import { addJobRoutes, type JobService } from "./job_routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addRowStreams } from "./row_streams.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
+import { addLogDownload } from "./log_download.ts";
 import { openStream } from "./stream.ts";
 
 /** Streams at once; a page holds one. */
@@ -50,6 +56,8 @@ export interface DashboardOptions {
   readonly jobs?: JobService;
   /** Host names under which the server may be reached, besides loopback's. */
   readonly hosts?: readonly string[];
+  /** Origins whose pages may show this one in a frame; none by default. */
+  readonly frames?: readonly string[];
 }
 
 export interface DashboardApp {
@@ -61,15 +69,13 @@ export interface DashboardApp {
 export function createDashboardApp(options: DashboardOptions): DashboardApp {
   const app = new Hono();
   const streams = new Set<() => void>();
-  app.use(safeHeaders());
-  app.use(onlyOurOrigin(options.hosts ?? []));
+  const frames = options.frames ?? [];
+  app.use(safeHeaders(frames));
+  app.use(onlyOurOrigin(options.hosts ?? [], frames.length > 0));
   app.use(redeemTicket(options.auth));
   app.use(onlySignedIn(options.auth));
+  app.use(onlyCommands());
   if (options.jobs !== undefined) addJobRoutes(app, options.jobs, options.auth);
-  app.use(async (c, next) => {
-    if (c.req.method === "GET" || c.req.method === "HEAD") return await next();
-    return refuse(c, 405, "METHOD_NOT_ALLOWED", "this API is read with GET");
-  });
   app.get("/healthz", (c) => c.text("ok\n"));
   addApi(app, options, streams);
   addPage(app, options.appDir);
@@ -113,8 +119,13 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
   const { view, meta } = options;
   const registry = new QueryRegistry({ ...options.services, view });
   const live = new LiveQueries(registry);
-  const hello = (): HelloDto => ({ ...meta, nowMs: Date.now(), topics: view.topics });
-  app.get("/api/v1/status", (c) => c.json({ ...hello(), ...view.read("cluster", null).data }));
+  const hello = (c: Context) => (): HelloDto => ({
+    ...meta,
+    role: c.get("caller").role,
+    nowMs: Date.now(),
+    topics: view.topics,
+  });
+  app.get("/api/v1/status", (c) => c.json({ ...hello(c)(), ...view.read("cluster", null).data }));
   app.get(
     "/api/v1/trace/:id",
     async (c) =>
@@ -125,9 +136,12 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
     async (c) =>
       c.json(await registry.run("state", new URLSearchParams({ id: c.req.param("id") })) as object),
   );
+  addLogDownload(app, { ...options.services, view });
   const document = openApiDocument(view.state.tables, meta.version);
   app.get("/api/v1/openapi.json", (c) => c.json(document));
-  addRowStreams(app, options.services?.state ?? view.state);
+  const state = options.services?.state ?? view.state;
+  addRowStreams(app, state);
+  addMetrics(app, state, options.services?.metrics);
   app.get("/api/v1/stream", (c) => {
     const topics = parseTopics(c.req.query("topics"), view.topics);
     const questions = parseQuestions(c.req.queries("live") ?? []);
@@ -135,12 +149,13 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
       return refuse(c, 503, "TOO_MANY_STREAMS", `${STREAMS_MAX} streams are open already`);
     }
     const onEnd = (): void => void streams.delete(stream.end);
-    const stream = openStream({ view, topics, questions, live, hello, onEnd });
+    const stream = openStream({ view, topics, questions, live, hello: hello(c), onEnd });
     streams.add(stream.end);
     return new Response(stream.body, {
       headers: { "content-type": "application/x-ndjson; charset=utf-8", "x-accel-buffering": "no" },
     });
   });
+  addCommands(app, { ...options.services, view });
   for (const name of registry.names) {
     app.get(`/api/v1/${name}`, async (c) => {
       const data = await registry.run(name, new URL(c.req.url).searchParams);

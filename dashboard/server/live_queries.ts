@@ -103,10 +103,22 @@ export class LiveQueries {
   }
 }
 
+/** Errors of the store's reader process: its statement took too long, too many wait, it died. */
+const READ_STATUS: Readonly<Record<string, 503 | 504>> = {
+  READ_TIMEOUT: 504,
+  READ_BUSY: 503,
+  READ_FAILED: 503,
+};
+
 /** What people are told of an error: those of the question in full, others by the head's log. */
-export function errorBody(error: unknown): { status: 400 | 404 | 500; code: string; message: string } {
+export function errorBody(
+  error: unknown,
+): { status: 400 | 404 | 500 | 503 | 504; code: string; message: string } {
   if (error instanceof RangeError) return { status: 400, code: "BAD_REQUEST", message: error.message };
   if (error instanceof NotFound) return { status: 404, code: "NOT_FOUND", message: error.message };
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const status = READ_STATUS[String(code)];
+  if (status !== undefined) return { status, code: String(code), message: String(message) };
   return { status: 500, code: "INTERNAL_ERROR", message: "the request failed; the head's log says why" };
 }
 

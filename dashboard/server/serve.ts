@@ -25,16 +25,22 @@ export interface ListenOptions {
   readonly port: number;
   /** Requests that need the bare request and answer; false when it is not one of these. */
   readonly bare?: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** For https; plain without it. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Upgrades; without it they are refused. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => void;
 }
 
 /** @throws the system's error, when no port of the range can be had. */
 export async function listenHttp(options: ListenOptions): Promise<HttpListener> {
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     if (options.bare?.(request, response) === true) return;
     answer(options.fetch, request, response).catch(() => response.destroy());
-  });
+  };
+  const { tls } = options;
+  const server = tls === undefined
+    ? createServer(listener)
+    : (await import("node:https")).createServer({ cert: tls.cert, key: tls.key }, listener);
   if (options.upgrade !== undefined) server.on("upgrade", options.upgrade);
   // Slow clients cannot hold a connection without finishing a request; streams are answers and not bound by these.
   server.headersTimeout = 10_000;
@@ -51,7 +57,11 @@ export async function listenHttp(options: ListenOptions): Promise<HttpListener> 
   }
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-  return { port, url: `http://${host}:${port}/`, close: () => close(server) };
+  return {
+    port,
+    url: `${tls === undefined ? "http" : "https"}://${host}:${port}/`,
+    close: () => close(server),
+  };
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

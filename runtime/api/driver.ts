@@ -117,7 +117,7 @@ export class Driver implements Cluster {
     const { core } = this;
     const { jobId } = core.identity;
     if (core.closedReason === null) {
-      await core.recorder.close().catch(() => undefined);
+      await core.finish();
       if (jobId && this.#options.logToDriver !== false) await this.#lastLines();
       if (jobId) await core.link.request("endJob", { jobId }).catch(() => undefined);
     }

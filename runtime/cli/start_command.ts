@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { DASHBOARD_PORT, HEAD_PORT, OBJECT_STORE_BYTES_MIN } from "../common/config.ts";
+import { DASHBOARD_PORT, HEAD_PORT, METRICS_PORT, OBJECT_STORE_BYTES_MIN } from "../common/config.ts";
 import type { RuntimeName } from "../common/task_spec.ts";
 import { parseAddress } from "../io/transport/http2.ts";
 import { isLoopback, isThisMachine } from "../io/transport/reachable_host.ts";
@@ -29,6 +29,11 @@ const START_FLAGS: Flags = {
   ...COMMON_FLAGS,
   port: { type: "string", value: "N", help: `the head's port; default ${HEAD_PORT}, 0: any` },
   "dashboard-port": { type: "string", value: "N", help: `default ${DASHBOARD_PORT} or the next free one` },
+  "metrics-port": {
+    type: "string",
+    value: "N",
+    help: `this node's metrics, for Prometheus; default ${METRICS_PORT} or the next free one`,
+  },
   store: {
     type: "string",
     value: "URL",
@@ -119,6 +124,7 @@ function agentConfig(
     ...fixed,
     workerRuntime: fixed.runtime,
     port: 0,
+    metricsPort: flags.integer("metrics-port", 0, 65_535) ?? METRICS_PORT,
     resources: nodeResources(flags),
     objectStoreBytes: flags.integer("object-store-bytes", OBJECT_STORE_BYTES_MIN),
     objectStoreDir: objectStoreDir === null ? null : resolve(objectStoreDir),

@@ -8,6 +8,8 @@ export const PROTOCOL_VERSION: number = 1;
 /** Default TCP port of the head, and the first port that the dashboard tries. */
 export const HEAD_PORT: number = 6380;
 export const DASHBOARD_PORT: number = 8265;
+/** A started node's metrics. */
+export const METRICS_PORT: number = 8266;
 
 /** Values up to this size travel inside messages; larger ones live in the object store (Ray: 100 KB). */
 export const INLINE_BYTES_MAX: number = 100 * 1024;

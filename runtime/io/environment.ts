@@ -142,12 +142,22 @@ export function isLogged(level: LogLevel): boolean {
  * what is no origin.
  */
 export function webOrigins(text: string = textSetting("MOBULA_WEB_ORIGINS") ?? ""): string[] {
+  return origins("MOBULA_WEB_ORIGINS", text);
+}
+
+/**
+ * MOBULA_DASHBOARD_FRAMES: sites whose pages may show the dashboard in a frame, as "https://portal.example.org". None by
+ * default. TypeError for what is no origin.
+ */
+export function dashboardFrames(text: string = textSetting("MOBULA_DASHBOARD_FRAMES") ?? ""): string[] {
+  return origins("MOBULA_DASHBOARD_FRAMES", text);
+}
+
+function origins(variable: string, text: string): string[] {
   const given = text.split(",").map((part) => part.trim()).filter((part) => part !== "");
   for (const part of given) {
     if (URL.canParse(part) && new URL(part).origin === part) continue;
-    throw new TypeError(
-      `MOBULA_WEB_ORIGINS: ${JSON.stringify(part)} is no origin such as https://app.example.org`,
-    );
+    throw new TypeError(`${variable}: ${JSON.stringify(part)} is no origin such as https://app.example.org`);
   }
   return given;
 }
@@ -167,4 +177,5 @@ export function checkEnvironment(): void {
   logFormat();
   logDedup();
   webOrigins();
+  dashboardFrames();
 }

@@ -17,6 +17,7 @@ import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId, nodeId as makeNodeId, type ProcessId } from "../common/ids.ts";
 import { fromUnits, type ResourceSet } from "../common/resources.ts";
 import type { DeathCause } from "../common/task_spec.ts";
+import { LogSearcher } from "../io/logs/log_searcher.ts";
 import type { ObjectStore, StoreHost } from "../io/store/store_host.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
@@ -35,6 +36,7 @@ import { HeartbeatSender } from "./agent_heartbeat.ts";
 import { Jobs } from "./agent_jobs.ts";
 import { Leases } from "./agent_leases.ts";
 import { MemoryWatch } from "./agent_memory.ts";
+import { AgentMetrics } from "./agent_metrics.ts";
 import { Heirs } from "./agent_heirs.ts";
 import { AgentStoreHost } from "./agent_objects.ts";
 import { OutputRouter } from "./agent_output.ts";
@@ -79,6 +81,7 @@ export class Agent {
   readonly #processes: ProcessTable = new ProcessTable();
   readonly #head: HeadLink;
   readonly #peers: Peers;
+  readonly #metrics: AgentMetrics;
   readonly #output: OutputRouter;
   #parts: AgentParts | null = null;
   #storeHost: AgentStoreHost | null = null;
@@ -112,6 +115,12 @@ export class Agent {
     this.#tls = config.tls === undefined ? undefined : readTlsFiles(config.tls);
     this.#paths = agentPaths(config.sessionDir, this.nodeId);
     this.#resources = resourcesOf(config.resources);
+    this.#metrics = new AgentMetrics({
+      nodeId: this.nodeId,
+      resources: this.#resources,
+      workers: () => this.#people?.workers() ?? [],
+      memoryKills: () => this.#memory?.kills ?? 0,
+    });
     const hello = (purpose: Hello["purpose"]): Hello => this.#hello(purpose);
     const parts = (): AgentParts => this.#parts!;
     this.#head = new HeadLink({
@@ -174,6 +183,11 @@ export class Agent {
       gate,
       onConnection: (connection, hello) => this.#attach(connection, hello, false),
     });
+    const { host, metricsPort } = this.#config;
+    if (metricsPort !== undefined) {
+      const address = { host, port: metricsPort, token: this.#token, tls: this.#tls };
+      await this.#metrics.listen(this.#parts, address);
+    }
     await this.#head.start();
     this.#heartbeats = new HeartbeatSender({
       address: this.#config.headAddress,
@@ -235,6 +249,7 @@ export class Agent {
         resources: this.#resources,
         head,
         leases,
+        metrics: this.#metrics.user,
         dashboardUrl: () => this.#dashboardUrl,
         prestart: this.#config.prestart,
       }),
@@ -252,8 +267,9 @@ export class Agent {
       heirs,
       store,
       tracer,
+      metrics: this.#metrics.user,
       submissions: new Submissions({ nodeId, head, ...this.#place }),
-      output: this.#output,
+      ...{ output: this.#output, logs: new LogSearcher(this.#paths.logs), logFolder: this.#paths.logs },
       drain: new NodeDrain({
         ...shared,
         leases,
@@ -377,6 +393,7 @@ export class Agent {
     if (attached.role === "driver") jobs.driverGone(attached);
     else workers.disconnected(attached.id);
     store.processDied(attached.id);
+    this.#metrics.user.processEnded(attached.id);
   }
 
   #workerExited(worker: WorkerProcess, cause: DeathCause, intended: boolean): void {
@@ -452,6 +469,7 @@ export class Agent {
       waitingActors: actors.waiting(),
       bundles: scheduler.bundles.loads(),
       bandwidth: store.pulls.bandwidth(),
+      ...(this.#metrics.port !== null && { metricsPort: this.#metrics.port }),
     };
   }
 
@@ -466,10 +484,11 @@ export class Agent {
     parts?.leases.close();
     parts?.relays.close();
     parts?.tracer.close();
+    parts?.logs.close();
     this.#head.close();
     this.#peers.close();
     for (const { rpc } of this.#processes.all()) rpc.close();
-    await Promise.all([this.#unix?.close(), this.#http2?.close()]);
+    await Promise.all([this.#unix?.close(), this.#http2?.close(), this.#metrics.close()]);
     this.#storeHost?.close();
     parts?.store.close();
     rmSync(this.#paths.dir, { recursive: true, force: true });

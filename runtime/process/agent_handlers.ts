@@ -3,8 +3,10 @@
  * @module
  */
 import { type NodeId, possibleOwners } from "../common/ids.ts";
+import type { LogSearcher } from "../io/logs/log_searcher.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { ObjectStore } from "../io/store/store_host.ts";
+import type { UserMetrics } from "../io/telemetry/metrics/user_metrics.ts";
 import type { AgentMethods, HeadMethods, NodeMethods, PeerMethods } from "../protocol/messages.ts";
 import type { Actors } from "./agent_actors.ts";
 import type { NodeDrain } from "./agent_drain.ts";
@@ -22,6 +24,7 @@ import type { Relays } from "./agent_relays.ts";
 import type { Submissions } from "./agent_submissions.ts";
 import type { Tracer } from "./agent_tracer.ts";
 import { explainHandlers } from "./agent_why.ts";
+import { logHandlers } from "./agent_log_questions.ts";
 import type { WorkerProcesses } from "./agent_workers.ts";
 
 /** What the handlers hand over to. */
@@ -41,8 +44,11 @@ export interface AgentParts {
   readonly tracer: Tracer;
   readonly drain: NodeDrain;
   readonly heirs: Heirs;
+  readonly metrics: UserMetrics;
   readonly submissions: Submissions;
   readonly output: OutputRouter;
+  readonly logs: LogSearcher;
+  readonly logFolder: string;
 }
 
 /** Head methods that only agents may use for themselves: no process may speak for a node. */
@@ -244,8 +250,9 @@ function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<A
 }
 
 function actorHandlers(process: AttachedProcess, parts: AgentParts): Handlers<AgentMethods> {
-  const { head, actors, workers } = parts;
+  const { head, actors, workers, metrics } = parts;
   return {
+    userMetrics: (report) => metrics.take(process.id, process.jobId ?? "", report),
     actorFigures: ({ figures }) =>
       actors.figures.told(figures, (actorId) => actors.hostedBy(process.id) === actorId),
     leaving: ({ message, drained }) => workers.leaving(process.id, { code: "EXITED", message }, drained),
@@ -331,6 +338,7 @@ export function nodeHandlers(
 ): Handlers<NodeMethods> {
   return {
     ...explainHandlers(parts),
+    ...logHandlers(parts),
     nodesChanged: ({ nodes }) => on.nodes(nodes),
     startActor: (order, [args]) => {
       parts().actors.start(order, args ?? NO_BYTES);

@@ -4,6 +4,7 @@
  */
 import type { JobId, NodeId } from "../common/ids.ts";
 import type { ResourceSet } from "../common/resources.ts";
+import type { UserMetrics } from "../io/telemetry/metrics/user_metrics.ts";
 import type { AgentMethods } from "../protocol/messages.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Leases } from "./agent_leases.ts";
@@ -15,6 +16,7 @@ export interface JobsParts {
   readonly resources: ResourceSet;
   readonly head: HeadLink;
   readonly leases: Leases;
+  readonly metrics: UserMetrics;
   readonly dashboardUrl: () => string | null;
   /** What each driver is to hear when it comes. */
   readonly warnings: readonly string[];
@@ -88,5 +90,6 @@ export class Jobs {
   /** The head says, or we know, that a job is over: its driver's leases and idle workers here end. */
   ended(jobId: JobId): void {
     this.#parts.leases.step({ type: "jobEnded", jobId });
+    this.#parts.metrics.jobEnded(jobId, Date.now());
   }
 }

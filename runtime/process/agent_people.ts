@@ -3,6 +3,7 @@
  * its way to the node and what has come. Nothing depends on it.
  * @module
  */
+import type { WorkerReport } from "../protocol/node_rows.ts";
 import type { AgentParts } from "./agent_handlers.ts";
 import { IncomingReports } from "./agent_incoming.ts";
 import { TransferReports } from "./agent_transfers.ts";
@@ -41,6 +42,11 @@ export class PeopleReports {
     actors.figures.tell();
     this.#incoming.tell(store.pulls.all());
     this.#transfers.tell(store.pulls.received());
+  }
+
+  /** The node's worker processes, as they are now. */
+  workers(): WorkerReport[] {
+    return this.#workerRows.rows();
   }
 
   /** The head may be a new one, and has heard nothing. */

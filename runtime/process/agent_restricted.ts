@@ -27,6 +27,7 @@ export function restrictedHandlers(
     ...{ registerWorker, taskEvents, blocked, leaving, cancelLease, leaseBacklog, cancelGet },
     flushReferences: all.flushReferences,
     actorFigures: all.actorFigures,
+    userMetrics: all.userMetrics,
     head: ({ method }) => sandbox.refuse(`ask the head for ${method}`),
     getActor: ({ name }) => sandbox.refuse(`look for the actor ${name}: pass it the handle`),
     relayFrame: all.relayFrame,

@@ -26,7 +26,7 @@ export class WorkerRows {
 
   /** Call now and then while the head can be reached. */
   tell(): void {
-    const workers = this.#rows();
+    const workers = this.rows();
     const text = JSON.stringify(workers);
     if (text === this.#told) return;
     this.#told = text;
@@ -38,7 +38,8 @@ export class WorkerRows {
     this.#told = "";
   }
 
-  #rows(): WorkerReport[] {
+  /** As they are now. */
+  rows(): WorkerReport[] {
     return [...this.#parts.workers.all()].map((worker) => {
       const { id: workerId, child, runtime, jobId, startedMs, ready } = worker;
       const actorId = this.#parts.actorOf(workerId);

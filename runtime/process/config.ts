@@ -52,6 +52,8 @@ export interface AgentConfig {
   readonly host: string;
   /** 0: any free port; the ready line tells which. */
   readonly port: number;
+  /** Where the node's metrics are scraped: this port or the next free one; 0 any free one; absent: nowhere. */
+  readonly metricsPort?: number;
   readonly resources: NodeResources;
   /** Size of this node's object store; null: 30 % of memory, shared by all agents of the host, clamped to what fits. */
   readonly objectStoreBytes: number | null;

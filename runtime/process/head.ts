@@ -15,6 +15,7 @@ import { HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId } from "../common/ids.ts";
 import { Gcs } from "../core/gcs/gcs.ts";
+import { StoreReader } from "../io/storage/reader_client.ts";
 import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import { type GcsStore, openStore } from "../io/storage/store_client.ts";
 import type { StoreError } from "../io/storage/store_error.ts";
@@ -35,6 +36,7 @@ import { sweepCheckpoints } from "./head_checkpoints.ts";
 import { jobService } from "./head_job_service.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
+import { ClusterLogs } from "./head_logs.ts";
 import { HeadNodes } from "./head_nodes.ts";
 import { queryServices } from "./head_queries.ts";
 import { restoredRecords } from "./head_records.ts";
@@ -78,7 +80,7 @@ export class Head {
   static async start(config: HeadConfig, options: HeadOptions): Promise<Head> {
     const store = await openStore({
       url: config.store,
-      dir: join(config.sessionDir, "store"),
+      dir: storeDir(config),
       runtime: config.runtime,
       clusterId: `c-${hex(randomBytes(8))}`,
       onFatal: options.onFatal,
@@ -134,13 +136,20 @@ export class Head {
       effects: this.#effects,
       functions: new FunctionTable(store, loaded, nowMs),
       history: this.#history,
+      logs: new ClusterLogs({
+        nodes: this.#nodes,
+        members: () => gcs.nodes.members(),
+        folder: join(config.sessionDir, "logs"),
+      }),
       info: {
         clusterId: loaded.clusterId,
         address: () => this.address,
         dashboardUrl,
-        dashboardLink: () => this.#http?.link() ?? null,
+        dashboardLink: (role) => this.#http?.link(role) ?? null,
+        viewerToken: () => this.#http?.viewerToken ?? null,
         sessionDir: config.sessionDir,
       },
+      console: new StoreReader({ url: config.store, dir: storeDir(config), runtime: config.runtime }),
       stop: options.onStop,
     };
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
@@ -180,12 +189,14 @@ export class Head {
     clearInterval(this.#timer);
     this.#effects.close();
     this.#history.flush();
+    this.#services.logs.close();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, STORE_CLOSE_MS);
     // First the commits, so that answers that wait for them can still leave.
     await Promise.race([this.#store.committed().catch(() => undefined), late.promise]);
     await new Promise((resolve) => setImmediate(resolve));
     await this.#http?.close();
+    this.#services.console.close();
     await this.#nodes.closeAll();
     await this.#listener?.close();
     await Promise.race([this.#store.close(), late.promise]);
@@ -256,6 +267,11 @@ export class Head {
       if (this.#stopping === null) this.#effects.step({ type: "connectionClosed", connection: peer.number });
     });
   }
+}
+
+/** Folder of the store's file, when no other place is given. */
+function storeDir({ sessionDir }: HeadConfig): string {
+  return join(sessionDir, "store");
 }
 
 function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsOptions {

@@ -5,11 +5,11 @@
 import { join } from "node:path";
 import { createDashboardApp } from "../../dashboard/server/app.ts";
 import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
-import { createAuth } from "../../dashboard/server/auth.ts";
+import { createAuth, type Role } from "../../dashboard/server/auth.ts";
+import { dashboardFrames, webOrigins } from "../io/environment.ts";
 import type { JobService } from "../../dashboard/server/job_routes.ts";
 import type { QueryServices } from "../../dashboard/server/queries/query.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
-import { webOrigins } from "../io/environment.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { formatAddress, type TlsOptions } from "../io/transport/http2.ts";
 import { reachableHost } from "../io/transport/reachable_host.ts";
@@ -37,7 +37,9 @@ export interface HeadHttpOptions {
 export interface HeadHttp {
   readonly url: string;
   /** The page's address with a fresh one-time ticket. */
-  link(): string;
+  link(role: Role): string;
+  /** What lets viewers in instead of the cluster's token. */
+  readonly viewerToken: string;
   close(): Promise<void>;
 }
 
@@ -56,6 +58,7 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
     meta: { clusterId, version: VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),
     hosts: [host, reachable],
+    frames: dashboardFrames(),
   });
   const drivers = new WebDrivers({
     ...{ token, clusterId, hosts: [host, reachable], nodes: options.nodes, tls: options.tls },
@@ -71,7 +74,8 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
   const url = `http://${formatAddress({ host: reachable, port: listener.port })}/`;
   return {
     url,
-    link: () => `${url}?ticket=${auth.createTicket()}`,
+    link: (role) => `${url}?ticket=${auth.createTicket(role)}`,
+    viewerToken: auth.viewerToken,
     async close() {
       endStreams();
       await drivers.close();

@@ -8,10 +8,12 @@
  */
 import { randomBytes } from "node:crypto";
 import { AuthenticationError, MobulaError, NodeDiedError } from "../common/errors.ts";
+import { ANY_LINE } from "../common/log_query.ts";
 import { hex, jobId as jobIdOf, type NodeId } from "../common/ids.ts";
 import type { Gcs } from "../core/gcs/gcs.ts";
 import type { GcsEvent } from "../core/gcs/gcs_events.ts";
 import { planOffload } from "../core/object/offload_plan.ts";
+import type { StoreReader } from "../io/storage/reader_client.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
@@ -26,7 +28,9 @@ import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { lightActorHandlers } from "./head_light_actors.ts";
+import type { ClusterLogs } from "./head_logs.ts";
 import { memoryReport } from "./head_memory.ts";
+import { queryHandlers } from "./head_queries.ts";
 import { stateHandlers } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
@@ -42,6 +46,9 @@ export interface HeadServices {
   readonly kv: KeyValueTable;
   readonly actorBytes: ActorBytes;
   readonly history: TaskHistory;
+  readonly logs: ClusterLogs;
+  /** Reads the store for people's statements. */
+  readonly console: StoreReader;
   readonly submissions: HeadSubmissions;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
@@ -49,7 +56,9 @@ export interface HeadServices {
     readonly clusterId: string;
     readonly address: () => string;
     readonly dashboardUrl: () => string | null;
-    readonly dashboardLink: () => string | null;
+    readonly dashboardLink: (role: "full" | "viewer") => string | null;
+    /** What lets viewers in instead of the cluster's token; null without a dashboard. */
+    readonly viewerToken: () => string | null;
     readonly sessionDir: string;
   };
   /** End the cluster: agents are told, then the head ends. */
@@ -64,7 +73,8 @@ export function cliHandlers(services: HeadServices): Handlers<HeadMethods> {
   return {
     ...tableHandlers(services),
     ...peopleHandlers(services),
-    ...stopHandler(services),
+    ...queryHandlers(services),
+    ...ownerHandlers(services),
     ...services.submissions.cliHandlers(),
   };
 }
@@ -322,12 +332,18 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
     ...stateHandlers(services),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
-    dashboardLink: () => ({ url: info.dashboardLink() }),
+    searchLogs: ({ query }) => services.logs.search({ ...ANY_LINE, ...query }),
+    dashboardLink: ({ viewer }) => ({
+      url: info.dashboardLink(viewer === true ? "viewer" : "full"),
+      viewerToken: info.viewerToken(),
+    }),
   };
 }
 
-function stopHandler({ stop }: HeadServices): Handlers<HeadMethods> {
+/** What only the cluster's owner may ask, by the command line. */
+function ownerHandlers({ stop, console }: HeadServices): Handlers<HeadMethods> {
   return {
+    sql: ({ sql, limit }) => console.ask("sql", { sql: String(sql), limit: Number(limit) }),
     stopCluster: ({ reason }) => {
       // After the answer has left.
       setImmediate(() => stop(reason));

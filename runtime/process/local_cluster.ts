@@ -120,6 +120,7 @@ export class LocalCluster {
       ...(options.nodeId !== undefined && { nodeId: options.nodeId }),
       host: "127.0.0.1",
       port: 0,
+      ...(this.#options.dashboard !== false && { metricsPort: 0 }),
       resources: {
         numCpus: options.numCpus ?? null,
         numGpus: options.numGpus ?? 0,

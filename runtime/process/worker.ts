@@ -272,7 +272,7 @@ export class Worker {
       this.#core.link.notify("leaving", { message: EXITED, drained: true });
       await runShutdownHook(actor);
     }
-    await this.#core.recorder.close().catch(() => undefined);
+    await this.#core.finish();
     this.#executor.flush();
     this.#core.link.close();
     await this.#listener?.close();

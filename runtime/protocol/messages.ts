@@ -38,9 +38,11 @@ import type {
 import type { CoreQuestions, HeadQuestions, NodeQuestions } from "./node_questions.ts";
 import type { TaskEventBatch, TraceStep } from "../common/task_event.ts";
 import type { KeyValueMethods } from "./key_value_messages.ts";
+import type { OwnerMethods } from "./owner_messages.ts";
 import type { JobHeadMethods, JobNodeMethods } from "./submission_messages.ts";
 import type { GroupHeadMethods, GroupNodeMethods } from "./group_messages.ts";
 import type { Method, Notification } from "./method.ts";
+import type { MetricAgentMethods } from "./metric_messages.ts";
 import type * as logs from "./log_messages.ts";
 import type * as light from "./light_actor_messages.ts";
 import type { HeirMethods, LineageMethods, RebuildHeadMethods, RebuildMethods } from "./rebuild_messages.ts";
@@ -95,7 +97,7 @@ export type RefChange =
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
 export interface AgentMethods
-  extends HostedActorMethods, light.AgentMethods, LineageMethods, logs.AgentMethods {
+  extends HostedActorMethods, light.AgentMethods, LineageMethods, logs.AgentMethods, MetricAgentMethods {
   /** Opens a job; answered after its commit. Idempotent by the driver's id. */
   readonly registerDriver: Method<
     /** `quiet`: it does not want to hear what its workers print. */
@@ -274,6 +276,7 @@ export interface HeadMethods
     RebuildHeadMethods,
     ActorHeadMethods,
     KeyValueMethods,
+    OwnerMethods,
     JobHeadMethods,
     light.HeadMethods {
   /** Idempotent by (node id, epoch); a lower epoch than known is fenced. The answer tells which jobs and actors the node
@@ -410,7 +413,7 @@ export interface HeadMethods
     }
   >;
   /** A fresh one-time link that signs a browser in. */
-  readonly dashboardLink: Method<Record<string, never>, { url: string | null }>;
+  readonly dashboardLink: Method<{ viewer?: boolean }, { url: string | null; viewerToken: string | null }>;
   /** From the CLI: head and agents of this machine's session end. */
   readonly stopCluster: Method<{ reason: string }, Record<string, never>>;
 }

@@ -81,6 +81,8 @@ export interface Heartbeat {
   readonly waitingActors?: readonly { readonly actorId: ActorId; readonly incarnation: number }[];
   /** What is free in bundles of placement groups; absent without any. */
   readonly bundles?: readonly BundleLoad[];
+  /** Where its metrics are scraped, on its own host; absent: nowhere. */
+  readonly metricsPort?: number;
   /** Measured throughput of pulls from each peer. */
   readonly bandwidth: Readonly<Record<NodeId, number>>;
 }
@@ -159,6 +161,8 @@ export interface NodeRow {
   readonly leases: number;
   /** Workers that the memory monitor ended since the agent began. */
   readonly memoryKills: number;
+  /** Where its metrics are scraped, on the host of its address; null: nowhere, or not heard yet. */
+  readonly metricsPort: number | null;
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly machine?: MachineFigures;

@@ -18,6 +18,7 @@ export {
   Semaphore,
   type SemaphoreOptions,
 } from "../io/core_worker/library/semaphore.ts";
+export { Counter, Gauge, Histogram, type HistogramOptions, type MetricOptions } from "../api/metrics.ts";
 export { registerClass } from "./classes.ts";
 export {
   availableResources,
@@ -27,12 +28,17 @@ export {
   getState,
   listActors,
   listJobs,
+  listNodes,
   listObjects,
   type ListOptions,
   listPlacementGroups,
   listTasks,
   listWorkers,
   nodes,
+  type StateRows,
+  summarize,
+  type SummarizeOptions,
+  type SummaryRows,
   why,
 } from "../api/state.ts";
 export {

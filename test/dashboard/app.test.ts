@@ -197,7 +197,7 @@ describe("answers", () => {
   test("carry the headers that keep a page safe", async () => {
     for (const path of ["/", "/api/v1/status", "/nothing", "/healthz"]) {
       const { headers } = await dashboard.fetch(path);
-      expect(headers.get("content-security-policy"), path).toContain("default-src 'self'");
+      expect(headers.get("content-security-policy"), path).toContain("default-src 'none'");
       expect(headers.get("x-content-type-options"), path).toBe("nosniff");
       expect(headers.get("referrer-policy"), path).toBe("no-referrer");
     }

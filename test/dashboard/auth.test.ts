@@ -8,8 +8,8 @@ const TOKEN = "the-token";
 
 test("the token is accepted as a bearer, and nothing else is", () => {
   const auth = createAuth(TOKEN);
-  expect(auth.acceptsBearer("Bearer the-token")).toBe(true);
-  expect(auth.acceptsBearer("bearer the-token")).toBe(true);
+  expect(auth.roleOfBearer("Bearer the-token")).toBe("full");
+  expect(auth.roleOfBearer("bearer the-token")).toBe("full");
   for (
     const header of [
       undefined,
@@ -21,7 +21,7 @@ test("the token is accepted as a bearer, and nothing else is", () => {
       "Bearer the-token x",
     ]
   ) {
-    expect(auth.acceptsBearer(header)).toBe(false);
+    expect(auth.roleOfBearer(header)).toBeNull();
   }
 });
 
@@ -34,7 +34,7 @@ test("a ticket is good once", () => {
   const ticket = auth.createTicket();
   const session = auth.redeemTicket(ticket);
   expect(session).not.toBeNull();
-  expect(auth.acceptsSession(session!)).toBe(true);
+  expect(auth.roleOfSession(session!)).toBe("full");
   expect(auth.redeemTicket(ticket)).toBeNull();
   expect(auth.redeemTicket("nonsense")).toBeNull();
 });
@@ -47,9 +47,9 @@ test("a ticket is good for ten minutes, a session for a week", () => {
   now += TICKET_LIFE_MS + 1;
   expect(auth.redeemTicket(late)).toBeNull();
   now = 1_000_000 + SESSION_LIFE_MS - 1;
-  expect(auth.acceptsSession(session)).toBe(true);
+  expect(auth.roleOfSession(session)).toBe("full");
   now += 1;
-  expect(auth.acceptsSession(session)).toBe(false);
+  expect(auth.roleOfSession(session)).toBeNull();
 });
 
 test("tickets that nobody uses are bounded: the oldest goes", () => {
@@ -63,25 +63,37 @@ test("sessions outlive the head, and belong to one cluster", () => {
   const before = createAuth(TOKEN);
   const session = before.redeemTicket(before.createTicket())!;
   const after = createAuth(TOKEN);
-  expect(after.acceptsSession(session)).toBe(true);
+  expect(after.roleOfSession(session)).toBe("full");
   expect(after.cookieName).toBe(before.cookieName);
   const other = createAuth("another-token");
-  expect(other.acceptsSession(session)).toBe(false);
+  expect(other.roleOfSession(session)).toBeNull();
   expect(other.cookieName).not.toBe(before.cookieName);
 });
 
 test("a session that was tampered with is refused", () => {
   const auth = createAuth(TOKEN);
   const session = auth.redeemTicket(auth.createTicket())!;
-  const [version, expires, nonce, mac] = session.split(".") as [string, string, string, string];
+  const [version, role, expires, nonce, mac] = session.split(".") as [string, string, string, string, string];
   const forged = [
-    [version, String(Number(expires) + 1), nonce, mac],
-    [version, expires, `${nonce}x`, mac],
-    ["2", expires, nonce, mac],
-    [version, expires, nonce, ""],
-    [version, expires, nonce],
+    [version, role, String(Number(expires) + 1), nonce, mac],
+    [version, role, expires, `${nonce}x`, mac],
+    ["1", role, expires, nonce, mac],
+    [version, "viewer", expires, nonce, mac],
+    [version, role, expires, nonce, ""],
+    [version, role, expires, nonce],
   ].map((parts) => parts.join("."));
   for (const text of [...forged, "", ".", "1", undefined, "x".repeat(10_000)]) {
-    expect(auth.acceptsSession(text)).toBe(false);
+    expect(auth.roleOfSession(text)).toBeNull();
   }
+});
+
+test("a viewer is let in by a token and by tickets of their own, and stays a viewer", () => {
+  const auth = createAuth(TOKEN);
+  expect(auth.roleOfBearer(`Bearer ${auth.viewerToken}`)).toBe("viewer");
+  expect(auth.viewerToken).not.toContain(TOKEN);
+  expect(createAuth(TOKEN).viewerToken).toBe(auth.viewerToken);
+  expect(createAuth("another-token").viewerToken).not.toBe(auth.viewerToken);
+  const session = auth.redeemTicket(auth.createTicket("viewer"))!;
+  expect(auth.roleOfSession(session)).toBe("viewer");
+  expect(auth.roleOfSession(session.replace(".viewer.", ".full."))).toBeNull();
 });

@@ -107,6 +107,7 @@ export function nodeRow(nodeId: string, some: Partial<NodeRow> = {}): NodeRow {
     workers: 4,
     leases: 0,
     memoryKills: 0,
+    metricsPort: null,
     cpuPercent: 55,
     rssBytes: 210 * 2 ** 20,
     demand: [],

@@ -16,11 +16,18 @@ export const META = { clusterId: "c-test", version: "0.0.1", address: "127.0.0.1
 export class TestDashboard implements AsyncDisposable {
   /** What queries may read besides the view. */
   services: NonNullable<DashboardOptions["services"]> = {};
+  /** Sites that may show the page in a frame. */
+  readonly frames: readonly string[];
   view: ClusterView = new ClusterView();
   auth: Auth = createAuth(TOKEN);
   #made: DashboardApp | null = null;
   #listener: HttpListener | null = null;
   #port = 0;
+
+  constructor(options: Pick<DashboardOptions, "services" | "frames"> = {}) {
+    this.services = options.services ?? {};
+    this.frames = options.frames ?? [];
+  }
 
   /** The page is built when it is not. */
   async start(): Promise<this> {
@@ -30,6 +37,7 @@ export class TestDashboard implements AsyncDisposable {
       auth: this.auth,
       meta: { ...META, startedMs: Date.now() },
       appDir: ensureDashboardApp(),
+      frames: this.frames,
     });
     const { app } = this.#made;
     this.#listener = await listenHttp({

@@ -11,6 +11,7 @@ for (const runtime of RUNTIMES) {
     expect(saw).toMatchObject({
       simple: { status: 201, body: "you asked for /some/path", cookies: ["a=1", "b=2"], method: "GET" },
       headStatus: [201, "HEAD"],
+      bodies: [true, 201, 201],
       cancelled: true,
       afterNoise: 201,
       ended: true,

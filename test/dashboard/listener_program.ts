@@ -11,8 +11,9 @@ const CHUNK_BYTES = 256 * 1024;
 let chunksMade = 0;
 let cancelled = 0;
 
-function answer(request: Request): Response {
+function answer(request: Request): Response | Promise<Response> {
   const { pathname } = new URL(request.url);
+  if (pathname === "/echo") return request.arrayBuffer().then((body) => new Response(body));
   if (pathname === "/flood") {
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -65,6 +66,14 @@ const simple = {
 const head = await fetch(listener.url, { method: "HEAD" });
 const headStatus = [head.status, head.headers.get("x-method")];
 
+// A body is read by whoever wants it; another does not hold up what comes after it.
+const bytes = new Uint8Array(1_000_000).map((_, i) => i % 251);
+const echo = await fetch(`${listener.url}echo`, { method: "POST", body: bytes });
+const echoed = new Uint8Array(await echo.arrayBuffer());
+const isEchoed = echoed.length === bytes.length && echoed.every((byte, i) => byte === bytes[i]);
+const unread = await fetch(`${listener.url}other`, { method: "POST", body: bytes });
+const bodies = [isEchoed, unread.status, (await fetch(listener.url)).status];
+
 // A client that asks and never reads.
 const stalled = connect(listener.port, "127.0.0.1");
 stalled.pause();
@@ -92,6 +101,7 @@ const portMoves = await nextFree();
 console.log(JSON.stringify({
   simple,
   headStatus,
+  bodies,
   megabytesForStalled: madeForStalled * CHUNK_BYTES / 2 ** 20,
   cancelled: cancelled >= 1,
   afterNoise,

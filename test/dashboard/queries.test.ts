@@ -16,7 +16,7 @@ import * as events from "./cluster_events.ts";
 import { META, TestDashboard } from "./dashboard_fixture.ts";
 
 const view = new ClusterView();
-const hello = () => ({ ...META, nowMs: 0, topics: [] });
+const hello = () => ({ ...META, role: "full" as const, nowMs: 0, topics: [] });
 
 /** A registry of these queries alone, and their watchers by a clock of ours. */
 function watching(queries: readonly Query[]): { live: LiveQueries; clock: { ms: number } } {

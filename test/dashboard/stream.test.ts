@@ -60,7 +60,7 @@ test("who does not read gets, when it reads again, the newest state once and not
   const clock = { ms: 1_000_000 };
   const view = new ClusterView({ now: () => clock.ms });
   const topics: Topic[] = ["functions"];
-  const hello = () => ({ ...META, nowMs: 0, topics });
+  const hello = () => ({ ...META, role: "full" as const, nowMs: 0, topics });
   const { body, end } = openStream({ view, topics, hello, onEnd: () => {} });
   const frames = framesOf(body);
   report(view, 1, 1);
@@ -86,7 +86,7 @@ test("ends when the server does, and is forgotten when the reader goes", async (
   })().catch(() => {});
   await stopped;
   let ended = 0;
-  const hello = () => ({ ...META, nowMs: 0, topics: [] });
+  const hello = () => ({ ...META, role: "full" as const, nowMs: 0, topics: [] });
   const stream = openStream({ view: new ClusterView(), topics: [], hello, onEnd: () => ended++ });
   const reader = stream.body.getReader();
   await reader.read();
@@ -98,16 +98,17 @@ test("ends when the server does, and is forgotten when the reader goes", async (
 });
 
 test("streams are limited, and a closed one makes room", async () => {
-  const open: AbortController[] = [];
+  // Answers that nobody holds are collected, and their streams end.
+  const open: { readonly abort: AbortController; readonly response: Response }[] = [];
   const ask = async (): Promise<number> => {
     const abort = new AbortController();
     const response = await dashboard.fetch("/api/v1/stream", { signal: abort.signal });
-    if (response.status === 200) open.push(abort);
+    if (response.status === 200) open.push({ abort, response });
     return response.status;
   };
   for (let i = 0; i < 200; i++) expect(await ask()).toBe(200);
   expect(await ask()).toBe(503);
-  open.pop()!.abort();
+  open.pop()!.abort.abort();
   for (;;) if (await ask() === 200) break;
-  for (const abort of open) abort.abort();
+  for (const { abort } of open) abort.abort();
 });

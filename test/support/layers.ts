@@ -43,7 +43,7 @@ const LAYERS: readonly (readonly [path: string, name: string])[] = [
 
 const RULES: Readonly<Record<string, Layer>> = {
   common: { code: ["common"] },
-  protocol: { code: ["common", "protocol"] },
+  protocol: { code: ["common", "protocol"], types: ["dashboard/types"] },
   // The core decides; bytes, sockets and clocks are others' business.
   core: { code: ["common", "core"], types: ["protocol"] },
   platform: { code: ["common", "platform"], node: true, packages: ["bun:ffi"] },

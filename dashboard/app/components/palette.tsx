@@ -3,7 +3,7 @@
  * @module
  */
 import { type Signal, signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { actors, functions, jobs, nodes } from "../models/cluster.ts";
 import { linkOf, links } from "../models/links.ts";
 import { navigate } from "../models/route.ts";
@@ -43,7 +43,8 @@ function OpenPalette() {
   const dialog = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
-  useEffect(() => dialog.current?.showModal(), []);
+  // Before the next key: what is typed at once after `/` belongs into the field.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const found = suggestions(text);
   const at = Math.min(chosen, Math.max(0, found.length - 1));
   const close = (): void => void (isPaletteOpen.value = false);

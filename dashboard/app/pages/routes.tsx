@@ -4,7 +4,7 @@
  */
 import type { ComponentChildren } from "preact";
 import { links } from "../models/links.ts";
-import type { Route } from "../models/route.ts";
+import type { Route } from "../models/address.ts";
 import { ActorPage } from "./actor.tsx";
 import { ActorsPage } from "./actors.tsx";
 import { ComparePage } from "./compare.tsx";
@@ -21,7 +21,7 @@ import { NodesPage } from "./nodes.tsx";
 import { NowPage } from "./now.tsx";
 import { ObjectPage } from "./object.tsx";
 import { ObjectsPage } from "./objects.tsx";
-import { SqlPage } from "./sql.tsx";
+import { SqlPage } from "./sql/sql_page.tsx";
 import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
 import { TimelinePage } from "./timeline.tsx";

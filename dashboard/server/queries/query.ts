@@ -2,8 +2,11 @@
  * What a read endpoint is: a named query over the cluster, asked once over HTTP or watched over the page's live stream.
  * @module
  */
+import type { ReaderQuestions } from "../../../runtime/io/storage/reader_wire.ts";
 import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
 import type { StateReader } from "../../api/state.ts";
+import type { LogReader } from "../../../runtime/common/log_query.ts";
+import type { MetricsSource } from "../metrics_routes.ts";
 import type { ClusterReader } from "../../api_types.ts";
 import type { EntityReader } from "./entities.ts";
 
@@ -13,12 +16,26 @@ export interface TelemetryAsker {
   ask(name: string, params: Readonly<Record<string, string | readonly string[]>>): Promise<unknown>;
 }
 
+/** A process that reads the store (runtime/io/storage/reader_client.ts). */
+export interface StoreAsker {
+  /** @throws RangeError for what cannot be asked; an Error with a `code` for what could not be answered. */
+  ask<N extends keyof ReaderQuestions>(
+    name: N,
+    params: ReaderQuestions[N]["params"],
+  ): Promise<ReaderQuestions[N]["result"]>;
+}
+
 /** What queries may read. Parts add what they need, as optional members: a test gives what it has. */
 export interface QueryServices {
   readonly view: ClusterReader;
   /** Rows of everything, and of one id what its nodes say; the view's own rows by default. */
   readonly state?: StateReader | undefined;
+  /** The head's metrics, for GET /metrics. */
+  readonly metrics?: MetricsSource | undefined;
   readonly telemetry?: TelemetryAsker | undefined;
+  readonly logs?: LogReader | undefined;
+  /** Reads the store for the console. */
+  readonly console?: StoreAsker | undefined;
   /** Objects, actors, nodes, workers and placement groups as their pages show them. */
   readonly entities?: EntityReader | undefined;
   /** Asks all nodes what they hold and who holds it; of all objects, or of the one with this id. */

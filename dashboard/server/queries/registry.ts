@@ -5,15 +5,21 @@
 import { CANVAS_QUERIES } from "./canvases.ts";
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
+import { LOG_QUERIES } from "./logs.ts";
 import { NOW_QUERIES } from "./now.ts";
+import { PROFILE_QUERIES } from "./profile.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
+import { SQL_QUERIES } from "./sql.ts";
 import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
   ...CANVAS_QUERIES,
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
+  ...LOG_QUERIES,
+  ...SQL_QUERIES,
   ...NOW_QUERIES,
+  ...PROFILE_QUERIES,
   ...WHY_QUERIES,
 ];
 

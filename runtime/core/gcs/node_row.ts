@@ -38,6 +38,7 @@ export function nodeRowOf(node: KnownNode): NodeRow {
     workers: heartbeat?.workers ?? 0,
     leases: heartbeat?.leases ?? 0,
     memoryKills: heartbeat?.memoryKills ?? 0,
+    metricsPort: heartbeat?.metricsPort ?? null,
     cpuPercent: heartbeat?.cpuPercent ?? 0,
     rssBytes: heartbeat?.rssBytes ?? 0,
     ...(heartbeat?.machine !== undefined && { machine: heartbeat.machine }),

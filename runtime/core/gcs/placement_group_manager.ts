@@ -35,8 +35,9 @@ import { type GroupEntry, groupRecord, GroupTable, RETRY_MS } from "./group_tabl
 
 /** Live groups at once; above that they are refused. */
 export const GROUPS_MAX: number = 10_000;
-/** Placements that are looked for in one step; the others follow shortly. */
-const ATTEMPTS_PER_STEP = 16;
+/** Placements that are looked for in one step, and bundles times nodes that are looked at for them; the others follow shortly. */
+const ATTEMPTS_PER_STEP = 128;
+const PAIRS_PER_STEP = 64_000;
 const NEXT_ATTEMPTS_MS = 10;
 /** Requests that wait for groups. */
 const WAITERS_MAX = 100_000;
@@ -51,6 +52,7 @@ interface Waiter {
 
 export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
   readonly #table: GroupTable = new GroupTable();
+  readonly #nodes: () => readonly NodeView[];
   readonly #reservations: GroupReservations;
   readonly #picks: GroupPicks = new GroupPicks(this.#table);
   readonly #waiters: Map<string, Waiter> = new Map();
@@ -62,6 +64,7 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
 
   /** `nodes`: those that take new work now. `restored`: the store's groups after a restart of the head. */
   constructor(nowMs: number, nodes: () => readonly NodeView[], restored: readonly GroupRecord[] = []) {
+    this.#nodes = nodes;
     this.#reservations = new GroupReservations(this.#table, nodes, (atMs, entry, out) => {
       this.#created(atMs, entry, out);
     });
@@ -346,10 +349,16 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
 
   #attemptDue(nowMs: number, out: GroupEffect[]): void {
     let attempts = 0;
+    let pairs = 0;
     for (const entry of [...this.#table.timed()]) {
       if (entry.tryAtMs! > nowMs) continue;
-      if (++attempts > ATTEMPTS_PER_STEP) this.#table.schedule(entry, nowMs + NEXT_ATTEMPTS_MS);
-      else this.#reservations.attempt(nowMs, entry, out);
+      if (attempts >= ATTEMPTS_PER_STEP || pairs >= PAIRS_PER_STEP) {
+        this.#table.schedule(entry, nowMs + NEXT_ATTEMPTS_MS);
+        continue;
+      }
+      attempts++;
+      pairs += entry.spec.bundles.length * this.#nodes().length;
+      this.#reservations.attempt(nowMs, entry, out);
     }
   }
 

@@ -43,6 +43,7 @@ import { ItemCalls, itemsOption } from "./item_calls.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
 import { registeredCodecs } from "./class_codecs.ts";
 import { type BlockingObserver, ObjectManager } from "./objects.ts";
+import { processMetrics } from "./process_metrics.ts";
 import { Puts } from "./puts.ts";
 import { PlacementGroups } from "./placement_group.ts";
 import { type PushChannel, RelayTable } from "./push_channel.ts";
@@ -217,6 +218,12 @@ export class CoreWorker implements CoreContext {
     if (!this.isRestricted) { for (const codec of registeredCodecs()) this.exportCodec(codec); }
     this.#connect.resolve();
     void rpc.closed.then(() => this.close(this.link.lost(null)));
+  }
+
+  /** The last words for people: the history of tasks and user metrics. */
+  async finish(): Promise<void> {
+    processMetrics.flush();
+    await this.recorder.close().catch(() => undefined);
   }
 
   /** It cannot be connected: everything that waits fails. */

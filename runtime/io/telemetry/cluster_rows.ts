@@ -138,6 +138,7 @@ function nodeDto(node: NodeRow, isFenced: boolean): NodeDto {
     storeSpilledBytes: node.storeSpilledBytes,
     workers: node.workers,
     memoryKills: node.memoryKills,
+    metricsAddress: metricsAddressOf(node),
     cpuPercent: node.cpuPercent,
     rssBytes: node.rssBytes,
     memoryBytes: node.machine?.memoryBytes ?? 0,
@@ -149,6 +150,11 @@ function nodeDto(node: NodeRow, isFenced: boolean): NodeDto {
     heardMs: node.heardMs,
     isFenced,
   };
+}
+
+function metricsAddressOf({ state, address, metricsPort }: NodeRow): string | null {
+  if (state === "DEAD" || metricsPort === null || !Number.isInteger(metricsPort)) return null;
+  return `${address.slice(0, address.lastIndexOf(":"))}:${metricsPort}`;
 }
 
 /** A resource of which nothing is free may be absent from `available`. Oversubscription may make it negative. */

@@ -62,6 +62,12 @@ export const NODE_COLUMNS: readonly Column<NodeDto>[] = [
   node("storeSpilledBytes", amount, "Objects on its disk.", (row) => row.storeSpilledBytes, BYTES),
   node("workers", whole, "Its worker processes.", (row) => row.workers, MEASURED),
   node("memoryKills", whole, "Workers that were ended for low memory.", (row) => row.memoryKills, MEASURED),
+  node(
+    "metricsAddress",
+    orNull(text),
+    "HOST:PORT where its metrics are scraped; null: nowhere.",
+    (row) => row.metricsAddress,
+  ),
   node("cpuPercent", amount, "Processor load of the machine.", (row) => row.cpuPercent),
   node(
     "rssBytes",
@@ -87,6 +93,14 @@ export const NODE_COLUMNS: readonly Column<NodeDto>[] = [
   ),
   node("diskFreeBytes", amount, "What is free of it.", (row) => row.diskFreeBytes, BYTES),
   node("startedMs", amount, "When its agent began.", (row) => row.startedMs, TIME),
+  node("heardMs", amount, "When the head last heard of it.", (row) => row.heardMs, lateTime),
+  node(
+    "isFenced",
+    flag,
+    "It was declared dead, and what asks in its name is refused.",
+    (row) => row.isFenced,
+    DETAIL,
+  ),
 ];
 
 const worker = columnsOver<WorkerRow>();

@@ -200,10 +200,13 @@ function drawLabel(
   context.strokeStyle = colours.panel;
   context.fillStyle = near ? colours.text : colours.muted;
   const put = (text: string, y: number): void => {
-    const x = at.x - textWidth(context, text) / 2;
+    const x = picture.isDown ? at.x + 9 : at.x - textWidth(context, text) / 2;
     context.strokeText(text, x, y);
     context.fillText(text, x, y);
   };
-  if (edge.bytes !== null && edge.bytes > 0) put(bytes(edge.bytes), at.y - 13);
-  put(`${shortCount(edge.count)}×`, at.y + 13);
+  const size = edge.bytes !== null && edge.bytes > 0 ? bytes(edge.bytes) : "";
+  const times = `${shortCount(edge.count)}×`;
+  if (picture.isDown) return put(size === "" ? times : `${size} · ${times}`, at.y);
+  if (size !== "") put(size, at.y - 13);
+  put(times, at.y + 13);
 }

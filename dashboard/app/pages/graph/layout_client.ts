@@ -17,7 +17,7 @@ const waiting = new Map<number, (layout: Layout) => void>();
 export function structureOf(request: LayoutRequest): string {
   const nodes = request.nodes.map((node) => `${node.key}\t${node.width}\t${node.height}`).sort();
   const edges = request.edges.map((edge) => `${edge.from}\t${edge.to}`);
-  return `${request.isDown} ${request.aspect.toFixed(1)}\n${nodes.join("\n")}\n\n${edges.join("\n")}`;
+  return `${request.isDown}\n${nodes.join("\n")}\n\n${edges.join("\n")}`;
 }
 
 /** The layout of that structure, when it was made before. */

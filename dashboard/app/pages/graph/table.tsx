@@ -82,18 +82,7 @@ function groupColumns(own: GraphState, rates: GroupRates): Column<GroupRow>[] {
       id: "name",
       title: "Group",
       value: (row) => row.name,
-      cell: (row) => (
-        <button
-          type="button"
-          class="plain name-button"
-          onClick={() => {
-            own.selected.value = { key: row.key, taskId: null };
-          }}
-        >
-          <i class={`key fn-${functionColourIndex(row.name)}`} aria-hidden="true" />
-          {row.name}
-        </button>
-      ),
+      cell: (row) => <NameCell row={row} own={own} />,
     },
     {
       id: "type",
@@ -132,18 +121,34 @@ function groupColumns(own: GraphState, rates: GroupRates): Column<GroupRow>[] {
     {
       id: "open",
       title: "",
-      cell: (row) =>
-        row.group.type === "put" ? null : (
-          <button
-            type="button"
-            aria-expanded={row.kind === "cloud"}
-            onClick={() => setParams({ group: row.kind === "cloud" ? null : row.key }, true)}
-          >
-            {row.kind === "cloud" ? "Close" : "Open"}
-          </button>
-        ),
+      cell: (row) => row.group.type === "put" ? null : <OpenCell row={row} />,
     },
   ];
+}
+
+function NameCell({ row, own }: { row: GroupRow; own: GraphState }) {
+  const select = (): void => {
+    own.selected.value = { key: row.key, taskId: null };
+  };
+  return (
+    <button type="button" class="plain name-button" onClick={select}>
+      <i class={`key fn-${functionColourIndex(row.name)}`} aria-hidden="true" />
+      {row.name}
+    </button>
+  );
+}
+
+function OpenCell({ row }: { row: GroupRow }) {
+  const isOpen = row.kind === "cloud";
+  return (
+    <button
+      type="button"
+      aria-expanded={isOpen}
+      onClick={() => setParams({ group: isOpen ? null : row.key }, true)}
+    >
+      {isOpen ? "Close" : "Open"}
+    </button>
+  );
 }
 
 const TASK_COLUMNS: readonly Column<TaskRow>[] = [

@@ -48,7 +48,6 @@ export class GraphCanvas {
   #layout: Layout = NO_LAYOUT;
   #structure = "";
   #wanted = "";
-  #isDown = false;
   #glide: Glide | null = null;
   /** A node to look at once it is laid out. */
   #goal: string | null = null;
@@ -113,13 +112,14 @@ export class GraphCanvas {
 
   #update(): void {
     const { scene } = this.#data;
-    this.#isDown = this.#canvas.clientWidth > 0 && this.#canvas.clientWidth < ACROSS_WIDTH_MIN;
+    const { width, height } = this.#size();
+    const isNarrow = width > 0 && width < ACROSS_WIDTH_MIN;
     const request: LayoutRequest = {
       nodes: scene.nodes.map(({ key, width, height }) => ({ key, width, height })),
       edges: scene.edges.map(({ from, to }) => ({ from, to })),
-      isDown: this.#isDown,
+      isDown: isNarrow ? true : null,
       order: this.#layout.order,
-      aspect: this.#isDown ? 0.7 : 1.9,
+      aspect: isNarrow ? 0.7 : width / Math.max(1, height),
     };
     const structure = structureOf(request);
     if (structure === this.#structure) {
@@ -230,7 +230,7 @@ export class GraphCanvas {
       },
       camera: camera.peek(),
       view,
-      isDown: this.#isDown,
+      isDown: layout.isDown,
       hovered: pointed?.key ?? null,
       selected: chosen?.key ?? null,
       selectedTask: chosen?.taskId ?? null,

@@ -49,8 +49,6 @@ export const GCS_REQUEST_TIMEOUT_MS: number = 60_000;
 export const TASK_EVENT_INTERVAL_MS: number = 200;
 /** Rows per batch; above that, finished rows are dropped and counted, failed ones kept. */
 export const TASK_ROWS_PER_BATCH: number = 500;
-/** Task rows that the head keeps in memory; older finished ones are only in libSQL. */
-export const TASK_ROWS_IN_MEMORY: number = 20_000;
 
 /** Default retries of a task (Ray: 3). */
 export const TASK_MAX_RETRIES: number = 3;

@@ -2,7 +2,6 @@
  * All queries by name. An area's queries stand in a file of their own beside this one and are added to ALL.
  * @module
  */
-import { CANVAS_QUERIES } from "./canvases.ts";
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
@@ -10,12 +9,13 @@ import { NOW_QUERIES } from "./now.ts";
 import { PROFILE_QUERIES } from "./profile.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 import { SQL_QUERIES } from "./sql.ts";
+import { TELEMETRY_QUERIES } from "./telemetry.ts";
 import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
-  ...CANVAS_QUERIES,
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
+  ...TELEMETRY_QUERIES,
   ...LOG_QUERIES,
   ...SQL_QUERIES,
   ...NOW_QUERIES,

@@ -72,7 +72,7 @@ function JobGraph({ jobId, taskId, picker }: JobGraphProps) {
       : question("graph/group", { job: jobId, group: groupId, limit: GROUP_TASKS_MAX }),
   ).value;
   const around = useQuery<GraphNeighbourhoodDto>(
-    taskId === null ? null : question("graph/task", { job: jobId, id: taskId, hops: HOPS }),
+    taskId === null ? null : question("graph/task", { id: taskId, hops: HOPS }),
   ).value;
   const critical = useCriticalPath(wantsCritical ? jobId : null, graph.data?.version ?? 0);
   const dto = graph.data;

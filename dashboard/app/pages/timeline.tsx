@@ -5,10 +5,10 @@
 import { effect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import type { TimelineLanesDto } from "../../api/timeline.ts";
+import type { TimelineLane, TimelineLanesDto } from "../../api/timeline.ts";
 import { JobPicker, usePickedJob } from "../components/job_picker.tsx";
 import { Failed, Loading } from "../components/states.tsx";
-import { nodes } from "../models/cluster.ts";
+import { actors, nodes } from "../models/cluster.ts";
 import { count, duration, shortId } from "../models/format.ts";
 import { question, useQuery } from "../models/query.ts";
 import { route, setParams } from "../models/route.ts";
@@ -19,7 +19,7 @@ import { createTimelineState, type TimelineState } from "./timeline/state.ts";
 import { TimelineCanvas } from "./timeline/view.ts";
 
 export function TimelinePage() {
-  useTopics("nodes");
+  useTopics("nodes", "actors");
   const picked = usePickedJob();
   return (
     <section id="timeline" class="panel canvas-page" aria-labelledby="timeline-title">
@@ -133,7 +133,7 @@ function Lanes({ jobId, data, own }: { jobId: string; data: TimelineLanesDto; ow
   const view = useRef<TimelineCanvas | null>(null);
   useEffect(() => {
     const canvas = ref.current!;
-    const made = view.current = new TimelineCanvas(canvas, jobId, own, nodeName);
+    const made = view.current = new TimelineCanvas(canvas, jobId, own, { node: nodeName, lane: laneName });
     const input = new TimelineInput(canvas, made, own, jobId);
     made.setData(data);
     const endAddress = followAddress(own, data.originMs, made);
@@ -184,6 +184,15 @@ function nodeName(nodeId: string | null): string {
   const row = rows.find((node) => node.nodeId === nodeId);
   const isOnly = row !== undefined && rows.filter((node) => node.hostname === row.hostname).length === 1;
   return row === undefined ? shortId(nodeId) : isOnly ? row.hostname : `${row.hostname} ${shortId(nodeId)}`;
+}
+
+/** An actor by its name or class, a worker by its id; which of a worker's calls side by side. */
+function laneName({ actorId, workerId, label, slot }: TimelineLane): string {
+  const actor = actorId === null ? undefined : actors.peek()?.rows.find((row) => row.actorId === actorId);
+  const place = slot === 0 ? "" : ` #${slot}`;
+  if (actor !== undefined) return `⬡ ${actor.name || actor.className}${place}`;
+  if (actorId !== null) return `⬡ ${label.startsWith(actorId) ? shortId(actorId) + place : label}`;
+  return workerId !== null && label.startsWith(workerId) ? shortId(workerId) + place : label;
 }
 
 function Tip({ own, originMs, toMs }: { own: TimelineState; originMs: number; toMs: number }) {

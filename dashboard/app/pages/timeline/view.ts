@@ -12,7 +12,16 @@ import { type LaneRows, placeLanes, rowAt, scrollMax, seenRows } from "./lane_ro
 import { TimelineLoader } from "./loader.ts";
 import { busyBins, overviewTiles } from "./overview.ts";
 import { makePixelTable, type PixelTable, rgbOf } from "./raster.ts";
-import { barKey, bodyWidth, gutterWidth, type Scene, timeAt, type TimelineColours, TOP } from "./scene.ts";
+import {
+  barKey,
+  bodyWidth,
+  gutterWidth,
+  type LaneNames,
+  type Scene,
+  timeAt,
+  type TimelineColours,
+  TOP,
+} from "./scene.ts";
 import type { TimelineState } from "./state.ts";
 import { TILE_LANES, tilesFor, zoomFor } from "./tiles.ts";
 import { clampView, idleGaps, type TimeRange, TimeWarp, type View, wholeView } from "./time_scale.ts";
@@ -28,7 +37,7 @@ export class TimelineCanvas {
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
   readonly #state: TimelineState;
-  readonly #nodeName: (nodeId: string | null) => string;
+  readonly #names: LaneNames;
   readonly #painter = new TimelinePainter();
   readonly #ends: (() => void)[] = [];
   #dto: TimelineLanesDto | null = null;
@@ -44,12 +53,12 @@ export class TimelineCanvas {
     canvas: HTMLCanvasElement,
     job: string | null,
     state: TimelineState,
-    nodeName: (nodeId: string | null) => string,
+    names: LaneNames,
   ) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d", { alpha: false })!;
     this.#state = state;
-    this.#nodeName = nodeName;
+    this.#names = names;
     this.loader = new TimelineLoader(job, () => this.redraw());
     this.#ends.push(
       effect(() => {
@@ -266,7 +275,7 @@ export class TimelineCanvas {
       hovered: hovered === null ? null : barKey(hovered),
       chosen: chosen === null ? null : barKey(chosen),
       cursor: state.cursor.peek(),
-      nodeName: this.#nodeName,
+      names: this.#names,
     };
   }
 }

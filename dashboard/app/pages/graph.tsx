@@ -9,10 +9,11 @@ import { JobPicker, usePickedJob } from "../components/job_picker.tsx";
 import { Failed, Loading } from "../components/states.tsx";
 import { nodes } from "../models/cluster.ts";
 import { count, shortId } from "../models/format.ts";
-import { question, useQuery } from "../models/query.ts";
+import { question } from "../models/query.ts";
 import { route, setParams } from "../models/route.ts";
 import { useTopics } from "../models/subscriptions.ts";
 import { criticalMarks, useCriticalPath } from "./graph/critical.ts";
+import { useFirstAnswer } from "./graph/first_answer.ts";
 import { GraphInput } from "./graph/input.ts";
 import { GraphLegend, GraphTip } from "./graph/legend.tsx";
 import { GraphPanel } from "./graph/panel.tsx";
@@ -65,15 +66,15 @@ function JobGraph({ jobId, taskId, picker }: JobGraphProps) {
   const wantsCritical = route.value.params.get("critical") === "1";
   const own = useMemo(createGraphState, []);
   const rates = useMemo(() => new GroupRates(), []);
-  const graph = useQuery<GraphDto>(question("graph", { job: jobId })).value;
-  const group = useQuery<GraphGroupDto>(
+  const graph = useFirstAnswer<GraphDto>(question("graph", { job: jobId }));
+  const group = useFirstAnswer<GraphGroupDto>(
     groupId === null || taskId !== null
       ? null
       : question("graph/group", { job: jobId, group: groupId, limit: GROUP_TASKS_MAX }),
-  ).value;
-  const around = useQuery<GraphNeighbourhoodDto>(
+  );
+  const around = useFirstAnswer<GraphNeighbourhoodDto>(
     taskId === null ? null : question("graph/task", { id: taskId, hops: HOPS }),
-  ).value;
+  );
   const critical = useCriticalPath(wantsCritical ? jobId : null, graph.data?.version ?? 0);
   const dto = graph.data;
   const opened = group.data?.group === groupId ? group.data : null;

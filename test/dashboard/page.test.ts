@@ -117,9 +117,9 @@ describe("the page", () => {
     );
     await goTo(page, "Nodes");
     const node = await cells(page, "nodes", "n-1");
-    expect(node[0]).toContain("n-1head");
+    expect(node[0]).toContain("n-1 head");
     expect(node[2]).toContain("3 of 4 CPU");
-    expect(node[3]).toContain("3.00 MiB of 1.00 GiB");
+    expect(node[4]).toContain("3.00 MiB of 1.00 GiB");
     await goTo(page, "Actors");
     const actor = await cells(page, "actors", "a-1");
     expect(actor[0]).toContain(EVIL);
@@ -194,7 +194,7 @@ describe("the page", () => {
     dashboard.view.applyNodes([events.nodeRow("n-3", { hostname: EVIL, labels: { a: EVIL } })]);
     await page.locator("#functions .clip", { hasText: "onerror" }).first().waitFor();
     await goTo(page, "Errors");
-    await page.locator("#failures .message", { hasText: "onerror" }).waitFor();
+    await page.locator("#errors .message", { hasText: "onerror" }).waitFor();
     await goTo(page, "Jobs");
     await page.locator("#jobs .clip", { hasText: "onerror" }).first().waitFor();
     expect(await page.locator("main img, main script").count()).toBe(0);

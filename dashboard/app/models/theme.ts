@@ -40,9 +40,10 @@ export function functionColourIndex(name: string): number {
   if (known !== undefined) return known;
   let hash = 2_166_136_261;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 16_777_619);
-  let slot = (hash >>> 0) % FUNCTION_COLOURS;
+  // The last one is a grey, which also says "waiting": it is for the tenth function.
+  let slot = (hash >>> 0) % (FUNCTION_COLOURS - 1);
   if (slots.size >= NAMES_MAX) return slot;
-  while (taken.has(slot) && taken.size < FUNCTION_COLOURS) slot = (slot + 3) % FUNCTION_COLOURS;
+  while (taken.has(slot) && taken.size < FUNCTION_COLOURS) slot = (slot + 1) % FUNCTION_COLOURS;
   taken.add(slot);
   slots.set(name, slot);
   return slot;

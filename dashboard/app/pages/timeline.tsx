@@ -160,7 +160,7 @@ function Lanes({ jobId, data, own }: { jobId: string; data: TimelineLanesDto; ow
           <i class="key run" aria-hidden="true" />run
         </span>
         <span>
-          <i class="key data" aria-hidden="true" />arguments fetched
+          <i class="key data" aria-hidden="true" />sent, not begun
         </span>
         <span>
           <i class="key line waiting" aria-hidden="true" />queued
@@ -188,9 +188,13 @@ function nodeName(nodeId: string | null): string {
 
 /** An actor by its name or class, a worker by its id; which of a worker's calls side by side. */
 function laneName({ actorId, workerId, label, slot }: TimelineLane): string {
-  const actor = actorId === null ? undefined : actors.peek()?.rows.find((row) => row.actorId === actorId);
+  const rows = actors.peek()?.rows ?? [];
+  const actor = actorId === null ? undefined : rows.find((row) => row.actorId === actorId);
   const place = slot === 0 ? "" : ` #${slot}`;
-  if (actor !== undefined) return `⬡ ${actor.name || actor.className}${place}`;
+  if (actor !== undefined) {
+    const isOnly = rows.filter((row) => row.className === actor.className).length === 1;
+    return `⬡ ${actor.name || `${actor.className}${isOnly ? "" : ` ${actor.actorId.slice(2, 6)}`}`}${place}`;
+  }
   if (actorId !== null) return `⬡ ${label.startsWith(actorId) ? shortId(actorId) + place : label}`;
   return workerId !== null && label.startsWith(workerId) ? shortId(workerId) + place : label;
 }
@@ -213,7 +217,7 @@ function Tip({ own, originMs, toMs }: { own: TimelineState; originMs: number; to
       </div>
       <div class="muted">
         queued {duration(Math.max(0, queued))}
-        {fetched !== null && <>, fetched {duration(Math.max(0, fetched))}</>}
+        {fetched !== null && <>, sent {duration(Math.max(0, fetched))} before it began</>}
       </div>
       <div class="muted">
         {shortId(bar.taskId)}

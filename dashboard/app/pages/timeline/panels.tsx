@@ -168,7 +168,7 @@ export function ChosenBar({ jobId, own }: OwnProps) {
         </Fact>
         <Fact name="Attempt">{count(bar.attempt)}</Fact>
         <Fact name="Queued">{duration(Math.max(0, (bar.pushedMs ?? bar.startMs) - bar.submittedMs))}</Fact>
-        <Fact name="Arguments">
+        <Fact name="Sent before">
           {bar.pushedMs === null ? "–" : duration(Math.max(0, bar.startMs - bar.pushedMs))}
         </Fact>
         <Fact name="Ran">{bar.endMs === null ? "still runs" : duration(bar.endMs - bar.startMs)}</Fact>

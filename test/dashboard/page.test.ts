@@ -9,7 +9,6 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import * as events from "./cluster_events.ts";
 import { TestDashboard } from "./dashboard_fixture.ts";
 import { testUnless } from "../support/skip.ts";
-import { waitFor } from "../support/wait_for.ts";
 import { chromiumPath, skipReason } from "../support/toolchain.ts";
 
 const pageTest = testUnless(skipReason("chromium"));

@@ -41,9 +41,11 @@ export function functionColourIndex(name: string): number {
   let hash = 2_166_136_261;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 16_777_619);
   // The last one is a grey, which also says "waiting": it is for the tenth function.
-  let slot = (hash >>> 0) % (FUNCTION_COLOURS - 1);
+  const colours = FUNCTION_COLOURS - 1;
+  let slot = (hash >>> 0) % colours;
   if (slots.size >= NAMES_MAX) return slot;
-  while (taken.has(slot) && taken.size < FUNCTION_COLOURS) slot = (slot + 1) % FUNCTION_COLOURS;
+  if (taken.size < colours) { while (taken.has(slot)) slot = (slot + 1) % colours; }
+  else if (taken.size === colours) slot = colours;
   taken.add(slot);
   slots.set(name, slot);
   return slot;

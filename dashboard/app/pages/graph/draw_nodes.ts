@@ -92,20 +92,32 @@ export function drawGroup(
   context.textBaseline = "alphabetic";
   context.fillStyle = colours.text;
   context.font = `600 13px ${colours.font}`;
-  context.fillText(
-    fitMiddle(context, `${group.type === "actor" ? "⬡ " : ""}${node.name}`, room),
-    left,
-    at.y + 23,
-  );
+  const { title, of } = titleOf(context, node, room);
+  context.fillText(title, left, at.y + 23);
   context.fillStyle = colours.muted;
   context.font = `11.5px ${colours.font}`;
+  const done = `${count(group.finished)} of ${count(totalOf(group))}`;
   context.fillText(
-    fitEnd(context, `${count(group.finished)} of ${count(totalOf(group))}`, room),
+    fitParts(context, of === "" ? [done] : [done, fitEnd(context, of, 84)], room),
     left,
     at.y + 40,
   );
   drawStateLine(context, picture, colours, node, left, at.y + 56, room);
   drawHeld(context, picture, colours, node, at);
+}
+
+/** The name; of a method that is too long, the method, and the class for the line below. */
+function titleOf(
+  context: CanvasRenderingContext2D,
+  { name, group }: GroupNode,
+  room: number,
+): { readonly title: string; readonly of: string } {
+  const sign = group.type === "actor" ? "⬡ " : "";
+  const dot = name.lastIndexOf(".");
+  if (dot <= 0 || textWidth(context, sign + name) <= room) {
+    return { title: fitMiddle(context, sign + name, room), of: "" };
+  }
+  return { title: fitMiddle(context, sign + name.slice(dot + 1), room), of: name.slice(0, dot) };
 }
 
 /** Far away: the name as large as it fits, and how far the group is. */

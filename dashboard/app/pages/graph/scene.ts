@@ -13,7 +13,7 @@ import type {
 } from "../../../api/graph.ts";
 import { type Cloud, makeCloud } from "./cloud.ts";
 
-export const GROUP_SIZE = { width: 214, height: 84 } as const;
+export const GROUP_SIZE = { width: 222, height: 84 } as const;
 export const PUT_SIZE = { width: 168, height: 56 } as const;
 export const TASK_SIZE = { width: 176, height: 46 } as const;
 export const OBJECT_SIZE = { width: 132, height: 32 } as const;

@@ -5,7 +5,7 @@
  */
 import { fitEnd, textWidth } from "../../models/canvas_text.ts";
 import { drawBars } from "./draw_bars.ts";
-import type { SeenRow } from "./lane_rows.ts";
+import { HEADING_HEIGHT, type SeenRow } from "./lane_rows.ts";
 import { drawOverview } from "./overview.ts";
 import { type ColumnTimes, failedColumns, findColumns, paintLane } from "./raster.ts";
 import { AXIS_HEIGHT, gutterWidth, OVERVIEW_HEIGHT, type Scene, TOP, xOf } from "./scene.ts";
@@ -159,7 +159,7 @@ function drawGaps(context: CanvasRenderingContext2D, scene: Scene): void {
     context.stroke();
     const text = `${sinceLabel(gap.toMs - gap.fromMs, (gap.toMs - gap.fromMs) / 10)} idle`;
     context.save();
-    context.translate((from + to) / 2, TOP + 8);
+    context.translate((from + to) / 2, TOP + HEADING_HEIGHT + 8);
     context.rotate(Math.PI / 2);
     context.font = `10.5px ${colours.font}`;
     const size = textWidth(context, text);

@@ -206,7 +206,11 @@ export function Markers({ data, own }: { data: TimelineLanesDto; own: TimelineSt
     own.following.value = "no";
   };
   return (
-    <Panel id="markers" title="Meanwhile" note={`${count(data.markers.length)} events`}>
+    <Panel
+      id="markers"
+      title="Meanwhile"
+      note={`${count(data.markers.length)} ${data.markers.length === 1 ? "event" : "events"}`}
+    >
       <ul class="markers">
         {data.markers.slice(-50).map((marker) => (
           <li key={`${marker.kind} ${marker.atMs} ${marker.text}`}>

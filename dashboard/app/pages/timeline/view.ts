@@ -6,7 +6,7 @@
 import { effect } from "@preact/signals";
 import { OTHER_FUNCTIONS, type TimelineBar, type TimelineLanesDto } from "../../../api/timeline.ts";
 import { cssColours, functionColourIndex, onThemeChange } from "../../models/theme.ts";
-import { barAt } from "./bars.ts";
+import { barAt, barsWithin } from "./bars.ts";
 import { TimelinePainter } from "./draw.ts";
 import { type LaneRows, placeLanes, rowAt, scrollMax, seenRows } from "./lane_rows.ts";
 import { TimelineLoader } from "./loader.ts";
@@ -28,7 +28,9 @@ import { clampView, idleGaps, type TimeRange, TimeWarp, type View, wholeView } f
 
 const HEIGHT_MIN = 240;
 /** An idle stretch is squeezed to this part of the busy time, when it is at least three times as long. */
-const SQUEEZED_PART = 0.012;
+const SQUEEZED_PART = 0.008;
+/** Pixels of a lane that each bar needs on average to be drawn by itself. */
+const BAR_ROOM = 5;
 /** Pixels around a bar in which it is still meant. */
 const SLACK = 3;
 
@@ -242,9 +244,12 @@ export class TimelineCanvas {
     // With squeezed gaps, the pixels of busy time decide.
     const zoom = zoomFor((view.to - view.from) / columns);
     const lanes = seen.filter((row) => row.lane >= 0).map((row) => dto.lanes[row.lane]!.lane);
-    const bars = lanes.length === 0
+    const loaded = lanes.length === 0
       ? null
       : this.loader.barsOf(range, [Math.min(...lanes), Math.max(...lanes)]);
+    // Where bars would lie over each other, tiles tell the truth: a bar is drawn a pixel wide, however short it is.
+    const room = lanes.length * (width - gutterWidth(width)) / BAR_ROOM;
+    const bars = loaded !== null && barsWithin(loaded, range) <= room ? loaded : null;
     const chunks = [...new Set(lanes.map((lane) => Math.floor(lane / TILE_LANES)))];
     const overview = overviewTiles(data, width, dto.lanes.length);
     const wanted = bars === null

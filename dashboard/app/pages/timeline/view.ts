@@ -255,7 +255,7 @@ export class TimelineCanvas {
     const wanted = bars === null
       ? tilesFor(zoom, Math.max(range.fromMs, data.fromMs), Math.min(range.toMs, data.toMs), chunks)
       : [];
-    this.loader.wantTiles([...overview, ...wanted]);
+    this.loader.wantTiles(overview, wanted);
     const hovered = state.hovered.peek()?.bar ?? null, chosen = state.chosen.peek();
     return {
       width,

@@ -33,16 +33,16 @@ function onUncaught(error: unknown): void {
 }
 
 function end(error: unknown): void {
-  const exit = (): never => process.exit(1);
   if (!(error instanceof MobulaError)) {
     console.error(error);
-    return exit();
+    process.exit(1);
   }
-  setTimeout(exit, LAST_LINES_MS);
-  (lastLines?.() ?? Promise.resolve()).finally(() => {
+  const finish = (): void => {
     process.stderr.write(`${reportOf(error)}\n`);
-    exit();
-  });
+    process.exit(1);
+  };
+  setTimeout(finish, LAST_LINES_MS);
+  (lastLines?.() ?? Promise.resolve()).finally(finish);
 }
 
 function isTestRunner(): boolean {

@@ -24,6 +24,7 @@ export function queryServices(services: HeadServices): Omit<QueryServices, "view
     memory: (params) => memoryReport(services, params, nowMs()),
     why: (id) => new Why(services, nowMs).explain(id),
     logs: services.logs,
+    telemetry: view.telemetry,
   };
 }
 

@@ -39,6 +39,7 @@ export {
   summarize,
   type SummarizeOptions,
   type SummaryRows,
+  timeline,
   why,
 } from "../api/state.ts";
 export {
@@ -90,3 +91,4 @@ export type {
   SchedulingStrategy,
   TaskOptions,
 } from "../common/public_types.ts";
+export type { TraceEvent } from "../../dashboard/api/timeline.ts";

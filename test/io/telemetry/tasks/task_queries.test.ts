@@ -326,7 +326,7 @@ describe("the graph", () => {
 
 describe("an export", () => {
   test("is whole over its pages: every attempt a slice, none over another in its thread, arrows with both ends", async () => {
-    const { telemetry, rows } = begin(10_500);
+    const { telemetry, rows } = begin(4_500);
     tell(telemetry, rows);
     const all: TraceEvent[] = [];
     let pages = 0;

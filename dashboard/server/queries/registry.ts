@@ -3,6 +3,7 @@
  * @module
  */
 import { ENTITY_QUERIES } from "./entities.ts";
+import { ERROR_QUERIES } from "./errors.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
 import { NOW_QUERIES } from "./now.ts";
@@ -14,6 +15,7 @@ import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
   ...ENTITY_QUERIES,
+  ...ERROR_QUERIES,
   ...LIST_QUERIES,
   ...TELEMETRY_QUERIES,
   ...LOG_QUERIES,

@@ -211,10 +211,11 @@ export async function getState(id: string): Promise<Record<string, unknown>[]> {
 export async function timeline(): Promise<TraceEvent[]> {
   await requireCoreWorker().recorder.flush();
   const events: TraceEvent[] = [];
-  for (let after: string | undefined;;) {
-    const { traceEvents, next } = await ask("timeline", after === undefined ? {} : { after });
-    for (const event of traceEvents) events.push(event as unknown as TraceEvent);
-    if (next === null) return events;
-    after = next;
-  }
+  let after: string | null = null;
+  do {
+    const page: HeadMethods["timeline"]["result"] = await ask("timeline", after === null ? {} : { after });
+    for (const event of page.traceEvents) events.push(event as unknown as TraceEvent);
+    after = page.next;
+  } while (after !== null);
+  return events;
 }

@@ -91,4 +91,3 @@ export type {
   SchedulingStrategy,
   TaskOptions,
 } from "../common/public_types.ts";
-export type { TraceEvent } from "../../dashboard/api/timeline.ts";

@@ -361,5 +361,7 @@ export interface ClusterReader {
     topic: T,
     since: number | null,
   ): { readonly version: number; readonly kind: "snapshot" | "delta"; readonly data: TopicData[T] };
-  trace(taskId: string): TraceStepDto[];
+  trace(taskId: string): Promise<TraceStepDto[]>;
+  /** Which nodes hold an object now; null when no node is known to. */
+  holders(objectId: string): { readonly nodes: readonly string[]; readonly bytes: number } | null;
 }

@@ -63,7 +63,7 @@ export interface GraphGroupDto {
   readonly tasks: readonly GraphTask[];
   /** Between the tasks that are shown. */
   readonly edges: readonly GraphTaskEdge[];
-  /** How often shown tasks take results of other groups, and other groups theirs. */
+  /** How often shown tasks take results of other groups. */
   readonly outside: readonly { readonly from: string; readonly to: string; readonly count: number }[];
   readonly shown: number;
   /** Recorded tasks of the group; its exact counts are in `graph`. */

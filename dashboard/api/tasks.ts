@@ -7,8 +7,10 @@
  * the rows that were kept (past a rate rows of finished tasks are sampled, failed ones never are), and say what is missing.
  * @module
  */
-import type { JobDto, ListAnswer, RatesDto, TaskStateName, TaskTotals, TaskTypeName } from "../api_types.ts";
+import type { ListAnswer, SummaryAnswer } from "./state.ts";
+import type { JobDto, RatesDto, TaskStateName, TaskTotals, TaskTypeName } from "../api_types.ts";
 import type { CriticalPathDto, GraphDto, GraphGroupDto, GraphNeighbourhoodDto } from "./graph.ts";
+import type { TaskRow } from "../../runtime/common/task_event.ts";
 import type { JobRecord } from "./job_record.ts";
 import type {
   TimelineAtDto,
@@ -57,14 +59,11 @@ export interface TaskRowDto {
   readonly fallbackStrategy?: readonly unknown[] | null;
 }
 
-/** Groups of attempts: each row has the columns asked for (`by`), and `count`, `failed`, `runMs`, `resultBytes`. */
-export interface TaskSummaryDto {
-  readonly rows: readonly Readonly<Record<string, string | number | null>>[];
-  /** Groups in all; more than `rows` when they are capped. */
-  readonly total: number;
-  /** Whether counts are exact: `by` names only name, type, state and jobId, and nothing is filtered by anything else. */
-  readonly exact: boolean;
-  readonly recorded: Recorded;
+/** One attempt as it was reported. */
+export interface ReportedTask {
+  readonly row: TaskRow;
+  readonly processId: string;
+  readonly reportedMs: number;
 }
 
 /** How durations are spread: ends exact, quantiles within 2 %. All null-free: absent when nothing was measured. */
@@ -158,8 +157,10 @@ export interface TelemetryAnswers {
   readonly tasks: ListAnswer;
   /** id: rows of all attempts, with details, the first one first. */
   readonly task: { readonly rows: readonly TaskRowDto[] };
-  /** by, filters (or filter), limit. */
-  readonly "summary/tasks": TaskSummaryDto;
+  /** id: the same as its processes reported them; `processId` did. */
+  readonly "task/reported": { readonly rows: readonly ReportedTask[] };
+  /** by, filters (or filter). Counts of all tasks, or of one job's, by name, type and state are exact. */
+  readonly "summary/tasks": SummaryAnswer;
   /** job. */
   readonly profile: ProfileDto;
   /** job. */
@@ -180,8 +181,8 @@ export interface TelemetryAnswers {
   readonly "timeline/at": TimelineAtDto;
   /** job, from, to, lanes. */
   readonly "timeline/range": TimelineRangeDto;
-  /** job (all without one). */
-  readonly "timeline/export": { readonly traceEvents: readonly TraceEvent[] };
+  /** job (all without one), after: pages of events for Chrome's and Perfetto's trace viewers. Pass `next` as `after`; null at the end. */
+  readonly "timeline/export": { readonly traceEvents: readonly TraceEvent[]; readonly next: string | null };
   /** job. */
   readonly record: JobRecord;
 }

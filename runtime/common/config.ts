@@ -49,8 +49,6 @@ export const GCS_REQUEST_TIMEOUT_MS: number = 60_000;
 export const TASK_EVENT_INTERVAL_MS: number = 200;
 /** Rows per batch; above that, finished rows are dropped and counted, failed ones kept. */
 export const TASK_ROWS_PER_BATCH: number = 500;
-/** Task rows that the head keeps in memory; older finished ones are only in libSQL. */
-export const TASK_ROWS_IN_MEMORY: number = 20_000;
 
 /** Default retries of a task (Ray: 3). */
 export const TASK_MAX_RETRIES: number = 3;
@@ -78,6 +76,10 @@ export const PULL_RETRY_MS: number = 100;
 
 /** The smallest object store: less would not hold one object that is worth storing. */
 export const OBJECT_STORE_BYTES_MIN: number = 1024 * 1024;
+
+/** Records of finished jobs in the store, all together (MOBULA_JOB_HISTORY_BYTES), and how long (MOBULA_JOB_HISTORY_DAYS). */
+export const JOB_HISTORY_BYTES: number = 256 * 1024 * 1024;
+export const JOB_HISTORY_DAYS: number = 30;
 
 /** Files of one working directory together, unpacked (Ray: 500 MB, packed). */
 export const WORKING_DIR_BYTES_MAX: number = 1024 * 1024 * 1024;

@@ -20,6 +20,8 @@ import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import { type GcsStore, openStore } from "../io/storage/store_client.ts";
 import type { StoreError } from "../io/storage/store_error.ts";
 import { ClusterView } from "../io/telemetry/cluster_view.ts";
+import { TelemetryClient } from "../io/telemetry/telemetry_client.ts";
+import { ATTEMPTS_MAX } from "../io/telemetry/tasks/task_telemetry.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
 import type { PipePath, TlsOptions } from "../io/transport/http2.ts";
@@ -64,6 +66,7 @@ export class Head {
   readonly #options: HeadOptions;
   readonly #token: string;
   readonly #store: GcsStore;
+  readonly #telemetry: TelemetryClient;
   readonly #view: ClusterView;
   readonly #nodes: HeadNodes;
   readonly #effects: HeadEffects;
@@ -88,12 +91,13 @@ export class Head {
           waiting ? `the store takes no writes, they wait: ${message}` : "the store takes writes again",
         ),
     });
+    const head = new Head(config, options, store);
     try {
-      const head = new Head(config, options, store);
       await head.#history.restore();
       await head.#listen();
       return head;
     } catch (error) {
+      await head.#telemetry.close();
       await store.close();
       throw error;
     }
@@ -106,7 +110,13 @@ export class Head {
     this.#token = readToken(config.sessionDir);
     const { loaded } = store;
     const gcs = new Gcs(nowMs(), restoredRecords(loaded));
-    this.#view = new ClusterView({ now: nowMs });
+    this.#telemetry = new TelemetryClient({
+      runtime: config.runtime,
+      attemptsMax: ATTEMPTS_MAX,
+      log: options.log,
+      onRestart: () => void this.#history.restoreTelemetry().catch(() => undefined),
+    });
+    this.#view = new ClusterView({ now: nowMs, telemetry: this.#telemetry });
     this.#nodes = new HeadNodes(store);
     this.#history = new TaskHistory(store, this.#view, nowMs);
     const actorBytes = new ActorBytes(loaded);
@@ -190,6 +200,7 @@ export class Head {
     await new Promise((resolve) => setImmediate(resolve));
     await this.#http?.close();
     this.#services.console.close();
+    await this.#telemetry.close();
     await this.#nodes.closeAll();
     await this.#listener?.close();
     await Promise.race([this.#store.close(), late.promise]);

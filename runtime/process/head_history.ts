@@ -36,11 +36,22 @@ export class TaskHistory {
     for (const batch of reportedCounts(counts as unknown as StoredFunctionCounts[])) {
       this.#view.applyTaskEvents(batch, true);
     }
+    const batch = await this.#storedTasks("store");
+    if (batch !== null) this.#view.applyTaskEvents(batch, true);
+  }
+
+  /** The telemetry process began anew: it gets the newest attempts that the store kept. */
+  async restoreTelemetry(): Promise<void> {
+    const batch = await this.#storedTasks(`store@${this.#nowMs()}`);
+    if (batch !== null) this.#view.telemetry.take([batch], true);
+  }
+
+  async #storedTasks(processId: string): Promise<TaskEventBatch | null> {
     const tasks = await this.#store.query({ table: "tasks", limit: TASKS_RESTORED });
     const rows = (tasks as unknown as StoredTask[]).reverse().map(reportedTask);
-    if (rows.length === 0) return;
+    if (rows.length === 0) return null;
     const none = { nodeId: rows[0]!.nodeId!, jobId: null, counts: [], edges: [], steps: [], rowsDropped: 0 };
-    this.#view.applyTaskEvents({ processId: "store", sequence: 1, rows, ...none }, true);
+    return { processId, sequence: 1, rows, ...none };
   }
 
   take(batches: readonly TaskEventBatch[]): void {
@@ -68,22 +79,21 @@ export class TaskHistory {
 
   /** The newest row of a task, from memory or from the store. */
   async newestRow(taskId: string): Promise<TaskRow | null> {
-    const known = this.#view.tasks.attemptsOf(taskId).at(-1);
+    const { rows: attempts } = await this.#view.telemetry.ask("task/reported", { id: taskId });
+    const known = attempts.at(-1);
     if (known !== undefined) return known.row;
     const rows = await this.#store.query({
       table: "tasks",
       filters: [{ property: "taskId", operator: "=", value: taskId }],
       limit: STEPS_ANSWERED,
     });
-    const attempts = (rows as unknown as StoredTask[]).map(reportedTask).sort((a, b) =>
-      b.attempt - a.attempt
-    );
-    return attempts[0] ?? null;
+    const stored = (rows as unknown as StoredTask[]).map(reportedTask);
+    return stored.sort((a, b) => b.attempt - a.attempt)[0] ?? null;
   }
 
   /** The steps that a task took, from memory or from the store. */
   async trace(taskId: string): Promise<TraceStep[]> {
-    const known = this.#view.trace(taskId);
+    const known = await this.#view.trace(taskId);
     if (known.length > 0) return known;
     const rows = await this.#store.query({
       table: "traceSteps",

@@ -84,7 +84,7 @@ function clusterFamilies({ view, gcs }: HeadServices): MetricFamily[] {
   ];
 }
 
-function taskFamilies({ view: { counts, tasks } }: HeadServices): MetricFamily[] {
+function taskFamilies({ view: { counts, telemetry } }: HeadServices): MetricFamily[] {
   const states: Sample[] = [];
   const seconds: Sample[] = [];
   for (const group of counts.functions.groups.values()) {
@@ -103,7 +103,7 @@ function taskFamilies({ view: { counts, tasks } }: HeadServices): MetricFamily[]
     ),
     counters("mobula_task_run_seconds_total", "Time that functions ran.", seconds),
     counter("mobula_task_rows_sampled_out_total", "Task rows that were not recorded.", counts.rowsDropped),
-    counter("mobula_task_rows_evicted_total", "Task rows that left memory.", tasks.evicted),
+    counter("mobula_task_rows_evicted_total", "Task rows that left memory.", telemetry.missing),
   ];
 }
 

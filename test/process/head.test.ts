@@ -16,6 +16,7 @@ import { skipReason } from "../support/toolchain.ts";
 import { startSqld } from "../io/storage/sqld_fixture.ts";
 import { until } from "../io/storage/store_fixture.ts";
 import { type Link, registration, TestHead } from "./head_fixture.ts";
+import { childOf } from "../support/processes.ts";
 
 const DRIVER = "d-1" as ProcessId;
 
@@ -489,11 +490,7 @@ test("a head whose store process dies ends with code 70, and the next one goes o
   await head.start();
   const node = await head.join();
   await node.request("kvPut", { key: "k", overwrite: true }, [bytes("v")]);
-  const children = Bun.spawnSync(["pgrep", "-P", String(head.pid)]).stdout.toString().trim().split("\n").map(
-    Number,
-  );
-  expect(children.length).toBe(1);
-  process.kill(children[0]!, "SIGKILL");
+  process.kill(childOf(head.pid, "store_process"), "SIGKILL");
   expect(await head.ended()).toBe(70);
   await head.start();
   const again = await head.join();

@@ -2,6 +2,7 @@
  * Processes of a test's cluster by their pid, and promises that must reject.
  * @module
  */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { waitFor } from "./wait_for.ts";
 
@@ -12,6 +13,14 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** The one child of a process whose command names `entry`, such as "store_process". Throws when there is none. */
+export function childOf(pid: number, entry: string): number {
+  const { stdout } = spawnSync("pgrep", ["-P", String(pid), "-f", entry], { encoding: "utf8" });
+  const pids = stdout.trim().split("\n").filter((line) => line !== "");
+  if (pids.length !== 1) throw new Error(`process ${pid} has ${pids.length} children that run ${entry}`);
+  return Number(pids[0]);
 }
 
 /** kill -9, and wait until it is gone. */

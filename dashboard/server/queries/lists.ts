@@ -41,9 +41,9 @@ export const LIST_QUERIES: readonly Query[] = [
   },
   {
     name: "trace",
-    run(params, { view }): unknown {
+    async run(params, { view }): Promise<unknown> {
       const taskId = params.required("id");
-      const steps = view.trace(taskId);
+      const steps = await view.trace(taskId);
       if (steps.length > 0) return { taskId, steps };
       throw new NotFound(`no steps of ${taskId.slice(0, 80)} are known: the newest tasks are kept`);
     },

@@ -5,14 +5,15 @@
 import type { ReaderQuestions } from "../../../runtime/io/storage/reader_wire.ts";
 import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
 import type { StateReader } from "../../api/state.ts";
+import type { TelemetryParams } from "../../api/tasks.ts";
 import type { MetricsSource } from "../metrics_routes.ts";
 import type { ClusterReader } from "../../api_types.ts";
 import type { EntityReader } from "./entities.ts";
 
-/** Who answers for the tasks: the process that keeps all attempts. */
+/** Who keeps the attempts of tasks (TelemetryReader), for those who only pass questions on. */
 export interface TelemetryAsker {
   /** @throws RangeError for parameters that make no sense. */
-  ask(name: string, params: Readonly<Record<string, string | readonly string[]>>): Promise<unknown>;
+  ask(name: string, params: TelemetryParams): Promise<unknown>;
 }
 
 /** A process that reads the store (runtime/io/storage/reader_client.ts). */
@@ -31,6 +32,7 @@ export interface QueryServices {
   readonly state?: StateReader | undefined;
   /** The head's metrics, for GET /metrics. */
   readonly metrics?: MetricsSource | undefined;
+  /** Who keeps the attempts of tasks. */
   readonly telemetry?: TelemetryAsker | undefined;
   /** Reads the store for the console. */
   readonly console?: StoreAsker | undefined;

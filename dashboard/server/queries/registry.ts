@@ -2,19 +2,19 @@
  * All queries by name. An area's queries stand in a file of their own beside this one and are added to ALL.
  * @module
  */
-import { CANVAS_QUERIES } from "./canvases.ts";
 import { ENTITY_QUERIES } from "./entities.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { NOW_QUERIES } from "./now.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 import { SQL_QUERIES } from "./sql.ts";
+import { TELEMETRY_QUERIES } from "./telemetry.ts";
 import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
-  ...CANVAS_QUERIES,
   ...ENTITY_QUERIES,
   ...LIST_QUERIES,
   ...SQL_QUERIES,
+  ...TELEMETRY_QUERIES,
   ...NOW_QUERIES,
   ...WHY_QUERIES,
 ];

@@ -14,7 +14,7 @@ import { spawnRuntime } from "#platform";
 import type { RuntimeName } from "../../common/task_spec.ts";
 import { RUNTIME_URL } from "../../platform/runtime_folder.ts";
 import { type AnswerMessage, ReaderFrame, type ReaderPlace, type ReaderQuestions } from "./reader_wire.ts";
-import { StorePipe } from "./store_wire.ts";
+import { ChildPipe } from "../transport/child_pipe.ts";
 
 /** How long an answer may take, the process's start included. */
 export const READ_TIMEOUT_MS: number = 10_000;
@@ -54,7 +54,7 @@ export class StoreReader {
   readonly #waiting: Question[] = [];
   #current: Question | null = null;
   #child: ChildProcess | null = null;
-  #pipe: StorePipe | null = null;
+  #pipe: ChildPipe | null = null;
   #timer: NodeJS.Timeout | undefined;
   #nextId = 1;
   #isClosed = false;
@@ -122,7 +122,7 @@ export class StoreReader {
     pipe.send(ReaderFrame.ask, { id, name, params });
   }
 
-  #start(): StorePipe {
+  #start(): ChildPipe {
     const { runtime, url, dir } = this.#options;
     const entry = fileURLToPath(new URL("io/storage/reader_process.ts", RUNTIME_URL));
     const child = spawnRuntime(runtime, entry, { stdio: ["pipe", "pipe", "inherit"], endsWithParent: true });
@@ -133,7 +133,7 @@ export class StoreReader {
     child.on("close", (code, signal) => ended(`ended with ${signal ?? `code ${code}`}`));
     const onMessage = (_type: number, message: unknown) => this.#answered(message as AnswerMessage);
     this.#child = child;
-    this.#pipe = new StorePipe(child.stdout as Readable, child.stdin as Writable, onMessage, () => {});
+    this.#pipe = new ChildPipe(child.stdout as Readable, child.stdin as Writable, onMessage, () => {});
     this.#pipe.send(ReaderFrame.open, { url, dir });
     return this.#pipe;
   }

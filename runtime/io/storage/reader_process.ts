@@ -17,19 +17,19 @@ import { openReadOnly, runOnFile, runOnServer } from "./sql_run.ts";
 import { COLUMNS_QUERY, tablesOf } from "./sql_tables.ts";
 import { StoreError } from "./store_error.ts";
 import { storePlace } from "./store_url.ts";
-import { StorePipe } from "./store_wire.ts";
+import { ChildPipe } from "../transport/child_pipe.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
 class Reader {
-  readonly #pipe: StorePipe;
+  readonly #pipe: ChildPipe;
   #place: ReaderPlace = { url: null, dir: "." };
   #client: Client | null = null;
   #asked: AskMessage[] = [];
   #isRunning = false;
 
   constructor() {
-    this.#pipe = new StorePipe(process.stdin, process.stdout, (type, message) => {
+    this.#pipe = new ChildPipe(process.stdin, process.stdout, (type, message) => {
       if (type === ReaderFrame.open) this.#place = message as ReaderPlace;
       else if (type === ReaderFrame.ask) this.#asked.push(message as AskMessage);
       void this.#run();

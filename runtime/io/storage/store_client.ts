@@ -25,10 +25,10 @@ import {
   type RowsMessage,
   type StateMessage,
   StoreFrame,
-  StorePipe,
   unpackRows,
   writeBytes,
 } from "./store_wire.ts";
+import { ChildPipe } from "../transport/child_pipe.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** Rows of one batch: a few hundred make full durability nearly free, more only makes waiters wait. */
@@ -85,7 +85,7 @@ export function openStore(options: StoreOptions): Promise<GcsStore> {
 export class GcsStore {
   readonly #options: StoreOptions;
   readonly #child: ChildProcess;
-  readonly #pipe: StorePipe;
+  readonly #pipe: ChildPipe;
   #settleOpen: ((error: StoreError | null) => void) | null;
   #loaded: LoadedStore | null = null;
   readonly #rows: Partial<Record<TableName, Record<string, unknown>[]>> = {};
@@ -107,7 +107,7 @@ export class GcsStore {
     this.#settleOpen = settleOpen;
     const entry = fileURLToPath(new URL("io/storage/store_process.ts", RUNTIME_URL));
     this.#child = spawnRuntime(options.runtime, entry, { stdio: ["pipe", "pipe", "inherit"] });
-    this.#pipe = new StorePipe(
+    this.#pipe = new ChildPipe(
       this.#child.stdout as Readable,
       this.#child.stdin as Writable,
       (type, message, sections) => this.#onMessage(type, message, sections),

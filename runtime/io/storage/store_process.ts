@@ -20,9 +20,9 @@ import {
   packRows,
   type QueryMessage,
   StoreFrame,
-  StorePipe,
   unpackWrites,
 } from "./store_wire.ts";
+import { ChildPipe } from "../transport/child_pipe.ts";
 import { checkEpoch, planWrites, type Statement } from "./write_plan.ts";
 
 /** Exit codes: refused at start, and failed later (sysexits' EX_SOFTWARE). */
@@ -41,7 +41,7 @@ interface PendingCommit {
 }
 
 class StoreProcess {
-  readonly #pipe: StorePipe;
+  readonly #pipe: ChildPipe;
   #open: OpenMessage | null = null;
   #database: Database | null = null;
   #commits: PendingCommit[] = [];
@@ -57,7 +57,7 @@ class StoreProcess {
   #droppedWritten = 0;
 
   constructor() {
-    this.#pipe = new StorePipe(
+    this.#pipe = new ChildPipe(
       process.stdin,
       process.stdout,
       (type, message, sections) => this.#onMessage(type, message, sections),

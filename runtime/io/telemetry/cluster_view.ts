@@ -8,7 +8,7 @@
  * @module
  */
 import type { ObjectId } from "../../common/ids.ts";
-import type { TaskEventBatch, TraceStep } from "../../common/task_event.ts";
+import type { TaskEventBatch, TaskRow, TraceStep } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
 import type { NodeRow, ObjectReport, WorkerReport } from "../../protocol/messages.ts";
 import type { TransferReport } from "../../protocol/node_questions.ts";
@@ -31,7 +31,10 @@ import { RateRing } from "./rate_ring.ts";
 import { TransferTable } from "./transfer_table.ts";
 import { headTables, StateApi } from "./state/state_api.ts";
 import { TaskCounts } from "./task_counts.ts";
-import { type KeptRow, TaskRows } from "./task_rows.ts";
+import { OpenRows } from "./open_rows.ts";
+import { RecentNames } from "./recent_names.ts";
+import { taskTable } from "./state/task_table.ts";
+import { LocalTelemetry, type TelemetryPort } from "./telemetry_port.ts";
 import { UsageRing } from "./usage_ring.ts";
 import { inOrder, stepsOfRow, TraceSteps } from "./trace_steps.ts";
 
@@ -44,8 +47,8 @@ const MESSAGE_LENGTH_MAX = 500;
 export interface ClusterViewOptions {
   /** Milliseconds since the epoch; Date.now by default. */
   readonly now?: () => number;
-  /** Task rows that are kept in memory. */
-  readonly taskRowsMax?: number;
+  /** Who keeps the attempts of tasks; this process by default. */
+  readonly telemetry?: TelemetryPort;
 }
 
 export class ClusterView implements ClusterReader {
@@ -67,7 +70,10 @@ export class ClusterView implements ClusterReader {
   readonly workers: WorkerRows = new WorkerRows();
   readonly placementGroups: PlacementGroupRows = new PlacementGroupRows();
   readonly counts: TaskCounts = new TaskCounts();
-  readonly tasks: TaskRows;
+  /** Who keeps the attempts of tasks, and answers about them. */
+  readonly telemetry: TelemetryPort;
+  readonly #names = new RecentNames();
+  readonly #open = new OpenRows();
   readonly objects: ObjectGroups;
   readonly transfers: TransferTable = new TransferTable();
   /** Rows of everything, for people. */
@@ -90,10 +96,10 @@ export class ClusterView implements ClusterReader {
 
   constructor(options: ClusterViewOptions = {}) {
     this.#now = options.now ?? Date.now;
-    this.tasks = new TaskRows(options.taskRowsMax);
-    this.objects = new ObjectGroups((taskId) => this.tasks.nameOf(taskId));
+    this.telemetry = options.telemetry ?? new LocalTelemetry(undefined, this.#now);
+    this.objects = new ObjectGroups((taskId) => this.#names.of(taskId));
     this.#rates = new RateRing(this.#now());
-    this.state = new StateApi(headTables(this));
+    this.state = new StateApi([taskTable(this.telemetry), ...headTables(this)]);
   }
 
   /** What one process reports of its tasks. A duplicate is ignored. `isHistory`: it happened before this head began (what
@@ -105,9 +111,10 @@ export class ClusterView implements ClusterReader {
     this.#clusterChanges++;
     if (!isHistory) this.#rates.add(this.#now(), delta.finished, delta.failed, this.counts.totals.running);
     for (const row of batch.rows) {
-      const kept = this.tasks.apply(row, batch.processId, this.#now());
-      if (kept !== null) this.#taskChanged(kept);
+      this.#open.apply(row, batch.processId);
+      this.#taskChanged(row);
     }
+    this.telemetry.take([batch], isHistory);
     for (const step of batch.steps) this.#steps.add(step);
   }
 
@@ -158,6 +165,7 @@ export class ClusterView implements ClusterReader {
       const { died, forgotten } = this.nodes.apply(row, nowMs);
       if (forgotten !== null) this.transfers.forget(forgotten);
       if (!died) continue;
+      this.telemetry.mark({ atMs: nowMs, kind: "nodeDied", text: `${row.nodeId}: ${row.stateMessage}` });
       this.objects.replace(row.nodeId, []);
       this.workers.nodeDied(row.nodeId, nowMs);
       const agent = this.#agents.get(row.nodeId);
@@ -181,6 +189,7 @@ export class ClusterView implements ClusterReader {
 
   applyJob(job: JobDto): void {
     this.#clusterChanges++;
+    this.telemetry.job(job);
     this.jobs.apply(job);
   }
 
@@ -190,7 +199,8 @@ export class ClusterView implements ClusterReader {
     const delta = this.counts.processDied(id);
     this.#clusterChanges++;
     this.#rates.add(nowMs, 0, delta.failed, this.counts.totals.running);
-    for (const kept of this.tasks.processDied(id, nowMs)) this.#taskChanged(kept);
+    for (const row of this.#open.processDied(id, nowMs)) this.#taskChanged(row);
+    this.telemetry.died(id);
     this.workers.died(id, nowMs, why);
   }
 
@@ -217,18 +227,24 @@ export class ClusterView implements ClusterReader {
     return answer as { version: number; kind: "snapshot" | "delta"; data: TopicData[T] };
   }
 
-  /** What processes told step by step, and what the rows of its attempts say, in the order in which it happened. */
-  trace(taskId: string): TraceStep[] {
-    const ofRows = this.tasks.attemptsOf(taskId).flatMap(stepsOfRow);
-    return inOrder([...this.#steps.of(taskId), ...ofRows]);
+  holders(objectId: string): { nodes: readonly string[]; bytes: number } | null {
+    const object = this.objects.objects.get(objectId as ObjectId);
+    return object === undefined ? null : { nodes: [...object.nodes], bytes: object.bytes };
   }
 
-  #taskChanged(kept: KeptRow): void {
-    const { row } = kept;
+  /** What processes told step by step, and what the rows of its attempts say, in the order in which it happened. */
+  async trace(taskId: string): Promise<TraceStep[]> {
+    const { rows } = await this.telemetry.ask("task/reported", { id: taskId });
+    return inOrder([...this.#steps.of(taskId), ...rows.flatMap(stepsOfRow)]);
+  }
+
+  #taskChanged(row: TaskRow): void {
+    this.#names.set(row.taskId, row.name);
     this.objects.named(row.taskId, row.name);
     if (row.state !== "FAILED") return;
-    this.#failures.groups.set(kept.key, {
-      key: kept.key,
+    const key = `${row.taskId}#${row.attempt}`;
+    this.#failures.groups.set(key, {
+      key,
       taskId: row.taskId,
       attempt: row.attempt,
       name: row.name,
@@ -237,7 +253,7 @@ export class ClusterView implements ClusterReader {
       errorType: row.error?.type ?? "",
       errorMessage: (row.error?.message ?? "").slice(0, MESSAGE_LENGTH_MAX),
     });
-    this.#failures.touch(kept.key);
+    this.#failures.touch(key);
     if (this.#failures.groups.size > FAILURES_SHOWN) {
       this.#failures.remove(this.#failures.groups.keys().next().value!);
     }
@@ -287,7 +303,7 @@ export class ClusterView implements ClusterReader {
       actorsAlive: this.actors.alive,
       jobsRunning: this.jobs.running,
       taskRowsSampledOut: this.counts.rowsDropped,
-      taskRowsEvicted: this.tasks.evicted,
+      taskRowsEvicted: this.telemetry.missing,
       functionNamesDropped: this.counts.namesDropped,
       objectsUntracked: this.objects.untracked,
     };

@@ -4,7 +4,7 @@
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { TraceStep } from "../../common/task_event.ts";
-import type { KeptRow } from "./task_rows.ts";
+import type { ReportedTask } from "../../../dashboard/api/tasks.ts";
 
 const TASKS_MAX = 2_000;
 const STEPS_PER_TASK_MAX = 64;
@@ -57,7 +57,7 @@ function isSwapped(a: TraceStep, b: TraceStep): boolean {
 }
 
 /** The last steps of a submit, which processes tell in the task's row: push, run, result, record. */
-export function stepsOfRow({ row, processId, reportedMs }: KeptRow): TraceStep[] {
+export function stepsOfRow({ row, processId, reportedMs }: ReportedTask): TraceStep[] {
   const { taskId, attempt, workerId, nodeId, pushedMs, startMs, endMs, state } = row;
   const steps: TraceStep[] = [];
   const which = attempt === 0 ? "" : `, attempt ${attempt}`;

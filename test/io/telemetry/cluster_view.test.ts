@@ -5,16 +5,15 @@
 import { describe, expect, test } from "bun:test";
 import type { NodeId, ObjectId, ProcessId } from "../../../runtime/common/ids.ts";
 import { ClusterView } from "../../../runtime/io/telemetry/cluster_view.ts";
+import { LocalTelemetry } from "../../../runtime/io/telemetry/telemetry_port.ts";
 import type { WorkerReport } from "../../../runtime/protocol/messages.ts";
 import * as events from "../../dashboard/cluster_events.ts";
 
 /** A view and its clock, which the test moves. */
-function newView(taskRowsMax?: number) {
+function newView(attemptsMax?: number) {
   const clock = { ms: 1_000_000 };
-  const view = new ClusterView({
-    now: () => clock.ms,
-    ...(taskRowsMax === undefined ? {} : { taskRowsMax }),
-  });
+  const now = () => clock.ms;
+  const view = new ClusterView({ now, telemetry: new LocalTelemetry(attemptsMax, now) });
   return {
     view,
     clock,
@@ -449,7 +448,7 @@ describe("nodes, actors, jobs", () => {
   });
 });
 
-test("steps of a task come in the order in which they happened, each once", () => {
+test("steps of a task come in the order in which they happened, each once", async () => {
   const { view } = newView();
   const step = (name: string, number: number, atMs: number) => ({
     taskId: "t-1" as never,
@@ -463,8 +462,8 @@ test("steps of a task come in the order in which they happened, each once", () =
   });
   view.applyTaskEvents(events.taskBatch("d-1", 1, { steps: [step("push", 7, 30), step("queue", 2, 10)] }));
   view.applySteps([step("queue", 2, 10), step("globalPick", 4, 20)]);
-  expect(view.trace("t-1").map((found) => found.name)).toEqual(["queue", "globalPick", "push"]);
-  expect(view.trace("t-2")).toEqual([]);
+  expect((await view.trace("t-1")).map((found) => found.name)).toEqual(["queue", "globalPick", "push"]);
+  expect(await view.trace("t-2")).toEqual([]);
 });
 
 test("rows are made at most every 200 ms, and readers that are equally far share an answer", () => {

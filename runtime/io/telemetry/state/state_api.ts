@@ -6,7 +6,6 @@
 import type {
   ListAnswer,
   ListQuery,
-  StateKind,
   StateReader,
   StateRow,
   StateTableReader,
@@ -14,16 +13,12 @@ import type {
   SummaryQuery,
   TableInfo,
 } from "../../../../dashboard/api/state.ts";
-import type { TaskRow } from "../../../common/task_event.ts";
 import { kindOfId } from "../../../common/id_kinds.ts";
 import type { ActorRows } from "../actor_rows.ts";
 import type { JobRows, NodeRows, WorkerRows } from "../cluster_rows.ts";
 import type { ObjectGroups } from "../object_groups.ts";
 import { placementGroupRow, type PlacementGroupRows } from "../placement_group_rows.ts";
-import type { TaskCounts } from "../task_counts.ts";
-import type { KeptRow, TaskRows } from "../task_rows.ts";
 import { ACTOR_COLUMNS, ActorRecord } from "./actor_columns.ts";
-import type { Column } from "./column.ts";
 import {
   GROUP_COLUMNS,
   JOB_COLUMNS,
@@ -33,7 +28,6 @@ import {
   WORKER_COLUMNS,
 } from "./entity_columns.ts";
 import { StateTable } from "./state_table.ts";
-import { TASK_COLUMNS } from "./task_columns.ts";
 
 /** A task has a row per attempt: more are cut. */
 const ROWS_OF_ID_MAX = 100;
@@ -44,8 +38,6 @@ export interface StateSources {
   readonly actors: ActorRows;
   readonly jobs: JobRows;
   readonly workers: WorkerRows;
-  readonly counts: TaskCounts;
-  readonly tasks: TaskRows;
   readonly objects: ObjectGroups;
   readonly placementGroups: PlacementGroupRows;
 }
@@ -95,7 +87,6 @@ export class StateApi implements StateReader {
 export function headTables(sources: StateSources): AnsweredTable[] {
   const { nodes, actors, jobs, workers, objects, placementGroups } = sources;
   return [
-    taskTable(sources),
     new StateTable({
       ...{ kind: "actors", about: "An actor.", idColumn: "actorId", columns: ACTOR_COLUMNS },
       by: ["className", "state"],
@@ -145,21 +136,6 @@ export function headTables(sources: StateSources): AnsweredTable[] {
       dropped: () => placementGroups.dropped,
     }),
   ];
-}
-
-function taskTable({ tasks, counts }: StateSources): AnsweredTable {
-  return new StateTable<KeptRow>({
-    ...{ kind: "tasks" as StateKind, about: "An attempt of a task.", idColumn: "taskId" },
-    columns: TASK_COLUMNS.map((column): Column<KeptRow> => {
-      const of: (row: TaskRow) => unknown = column.of;
-      return { ...column, of: ({ row }) => of(row) };
-    }),
-    by: ["name", "state"],
-    records: () => tasks.all(),
-    order: ({ order }) => order,
-    key: ({ key }) => key,
-    dropped: () => tasks.evicted + counts.rowsDropped,
-  });
 }
 
 function* actorRecords(actors: ActorRows): Iterable<ActorRecord> {

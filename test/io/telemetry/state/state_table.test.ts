@@ -94,7 +94,7 @@ describe("pages", () => {
   });
 
   test("of 30,000 rows hold each of them once, with the total in each, and a limit cuts them anywhere", async () => {
-    const view = new ClusterView({ taskRowsMax: 50_000 });
+    const view = new ClusterView();
     const rows = Array.from({ length: 30_000 }, (_, i) => events.taskRow(`t-${i}`));
     view.applyTaskEvents(events.taskBatch("d-1", 1, { rows }));
     const all = async (limit?: number) => {
@@ -126,9 +126,12 @@ describe("pages", () => {
 });
 
 test("a long look gives the process its turns", async () => {
-  const view = new ClusterView({ taskRowsMax: 200_000 });
-  const rows = Array.from({ length: 100_000 }, (_, i) => events.taskRow(`t-${i}`));
-  view.applyTaskEvents(events.taskBatch("d-1", 1, { rows }));
+  const view = new ClusterView();
+  view.applyObjects(
+    "n-1",
+    Array.from({ length: 100_000 }, (_, i) => events.objectReport(`o-d-${i}.0`, i)),
+    [],
+  );
   let turns = 0;
   let isDone = false;
   const turn = () => {
@@ -136,7 +139,7 @@ test("a long look gives the process its turns", async () => {
     if (!isDone) setImmediate(turn);
   };
   setImmediate(turn);
-  const { total } = await view.state.list("tasks", { filters: ["name~zzz", "errorMessage~y"] });
+  const { total } = await view.state.list("objects", { filters: ["producer~zzz", "owner~y"] });
   isDone = true;
   expect(total).toBe(0);
   expect(turns).toBeGreaterThan(1);

@@ -60,6 +60,5 @@ export interface ComparedSide {
 export interface RecordAboutDto {
   readonly jobId: string;
   readonly source: "live" | "record";
-  readonly madeMs: number | null;
   readonly state: string | null;
 }

@@ -18,7 +18,7 @@ import {
 
 /** Questions that a record answers. */
 export const RECORD_QUESTIONS: readonly string[] = [
-  ...["profile", "graph", "graph/group", "graph/task", "graph/critical", "tasks", "actors/of", "objects/of"],
+  ...["profile", "graph", "graph/group", "graph/task", "graph/critical", "tasks"],
   ...["timeline/lanes", "timeline/tile", "timeline/bars", "timeline/at", "timeline/range", "timeline/export"],
 ];
 
@@ -41,13 +41,15 @@ export function answerFromRecord(record: JobRecord, name: string, params: Record
     case "graph/critical":
       return record.critical;
     case "tasks":
-      return { rows: record.tasks, total: record.tasksTotal, next: null, dropped: record.tasksTotal - record.tasks.length };
-    case "actors/of":
-      return record.actors;
-    case "objects/of":
-      return record.objects;
+      return {
+        rows: record.tasks,
+        total: record.tasksTotal,
+        next: null,
+        dropped: record.tasksTotal - record.tasks.length,
+      };
     default:
-      return name.startsWith("timeline/") ? timelineAnswer(record, name, params) : null;
+      if (name.startsWith("timeline/")) return timelineAnswer(record, name, params);
+      return record.pages?.[name] ?? null;
   }
 }
 
@@ -57,7 +59,8 @@ function groupOf(record: JobRecord, id: string): GraphGroupDto {
   const group = record.graph.groups.find((one) => one.id === id);
   if (group === undefined) throw new RangeError(`there is no group ${JSON.stringify(id.slice(0, 80))}`);
   // Of small groups the record has the counts alone.
-  const total = group.finished + group.failed + group.running + group.submitted + group.pendingArgs + group.pendingNode;
+  const total = group.finished + group.failed + group.running + group.submitted + group.pendingArgs +
+    group.pendingNode;
   return { group: id, name: group.name, tasks: [], edges: [], outside: [], shown: 0, total };
 }
 
@@ -71,7 +74,10 @@ function neighbourhoodOf(record: JobRecord, taskId: string): GraphNeighbourhoodD
   if (own === null) return null;
   const edges = [
     ...record.groups.flatMap((group) => group.edges),
-    ...record.critical.tasks.slice(1).map((task, i) => ({ from: record.critical.tasks[i]!.taskId, to: task.taskId })),
+    ...record.critical.tasks.slice(1).map((task, i) => ({
+      from: record.critical.tasks[i]!.taskId,
+      to: task.taskId,
+    })),
   ].filter(({ from, to }) => from === taskId || to === taskId);
   const shown = [{ ...own, hop: 0 }];
   for (const { from, to } of edges) {
@@ -107,7 +113,9 @@ function timelineAnswer(record: JobRecord, name: string, params: RecordParams): 
   const toMs = number(params, "to", lanes.toMs);
   const range = laneRange(params, lanes.lanes.length);
   const within = bars.filter((bar) => overlaps(bar, fromMs, toMs, range));
-  if (name === "timeline/range") return rangeOf(within, fromMs, toMs, range[1] - range[0] + 1, barsTotal / Math.max(1, bars.length));
+  if (name === "timeline/range") {
+    return rangeOf(within, fromMs, toMs, range[1] - range[0] + 1, barsTotal / Math.max(1, bars.length));
+  }
   if (name !== "timeline/bars") return null;
   // Of a sample nobody can say what lies between: the tiles show all, the bars would show holes.
   const isSample = barsTotal > bars.length;
@@ -136,7 +144,14 @@ function emptyTile(z: number, x: number, first: number, last: number): TimelineT
   return { z, x, lanes: [first, last], functions: zeros, busy: zeros, failed: null, final: true };
 }
 
-function cut(tile: TimelineTileDto, z: number, x: number, wide: number, first: number, last: number): TimelineTileDto {
+function cut(
+  tile: TimelineTileDto,
+  z: number,
+  x: number,
+  wide: number,
+  first: number,
+  last: number,
+): TimelineTileDto {
   const functions = fromBase64(tile.functions), busy = fromBase64(tile.busy);
   const failed = tile.failed === null ? null : fromBase64(tile.failed);
   const cells = (last - first + 1) * TILE_BINS;
@@ -149,7 +164,9 @@ function cut(tile: TimelineTileDto, z: number, x: number, wide: number, first: n
       const to = (lane - first) * TILE_BINS + bin;
       outFunctions[to] = functions[from]!;
       outBusy[to] = busy[from]!;
-      if (failed !== null && (failed[from >> 3]! >> (from & 7) & 1) === 1) outFailed[to >> 3]! |= 1 << (to & 7);
+      if (failed !== null && (failed[from >> 3]! >> (from & 7) & 1) === 1) {
+        outFailed[to >> 3]! |= 1 << (to & 7);
+      }
     }
   }
   return {
@@ -164,8 +181,11 @@ function cut(tile: TimelineTileDto, z: number, x: number, wide: number, first: n
 }
 
 function at(record: JobRecord, params: RecordParams): TimelineAtDto {
-  const lane = number(params, "lane", 0), atMs = number(params, "atMs", 0), slackMs = number(params, "slackMs", 0);
-  const distance = (bar: TimelineBar): number => Math.max(0, bar.startMs - atMs, atMs - (bar.endMs ?? Infinity));
+  const lane = number(params, "lane", 0),
+    atMs = number(params, "atMs", 0),
+    slackMs = number(params, "slackMs", 0);
+  const distance = (bar: TimelineBar): number =>
+    Math.max(0, bar.startMs - atMs, atMs - (bar.endMs ?? Infinity));
   const near = record.timeline.bars.filter((bar) => bar.lane === lane && distance(bar) <= slackMs)
     .sort((a, b) => distance(a) - distance(b));
   const bar = near[0];
@@ -185,11 +205,21 @@ function at(record: JobRecord, params: RecordParams): TimelineAtDto {
 }
 
 /** Sums over the bars that are kept, times how many each stands for. */
-function rangeOf(bars: readonly TimelineBar[], fromMs: number, toMs: number, lanes: number, weight: number): TimelineRangeDto {
-  const byFunction = new Map<string, { fn: number; name: string; count: number; failed: number; runMs: number; maxMs: number }>();
+function rangeOf(
+  bars: readonly TimelineBar[],
+  fromMs: number,
+  toMs: number,
+  lanes: number,
+  weight: number,
+): TimelineRangeDto {
+  const byFunction = new Map<
+    string,
+    { fn: number; name: string; count: number; failed: number; runMs: number; maxMs: number }
+  >();
   for (const bar of bars) {
     const runMs = Math.min(toMs, bar.endMs ?? toMs) - Math.max(fromMs, bar.startMs);
-    const sum = byFunction.get(bar.name) ?? { fn: bar.fn, name: bar.name, count: 0, failed: 0, runMs: 0, maxMs: 0 };
+    const sum = byFunction.get(bar.name) ??
+      { fn: bar.fn, name: bar.name, count: 0, failed: 0, runMs: 0, maxMs: 0 };
     byFunction.set(bar.name, sum);
     sum.count++;
     if (bar.state === "FAILED") sum.failed++;
@@ -227,17 +257,31 @@ function traceOf({ timeline, job }: JobRecord): TraceEvent[] {
     dur: ((bar.endMs ?? timeline.lanes.toMs) - bar.startMs) * 1_000,
     args: { taskId: bar.taskId, attempt: bar.attempt, state: bar.state },
   }));
-  return [{ name: "process_name", ph: "M", pid: 1, tid: 0, args: { name: job.entrypoint } }, ...names, ...bars];
+  return [
+    { name: "process_name", ph: "M", pid: 1, tid: 0, args: { name: job.entrypoint } },
+    ...names,
+    ...bars,
+  ];
 }
 
-function overlaps(bar: TimelineBar, fromMs: number, toMs: number, [first, last]: readonly [number, number]): boolean {
+function overlaps(
+  bar: TimelineBar,
+  fromMs: number,
+  toMs: number,
+  [first, last]: readonly [number, number],
+): boolean {
   return bar.lane >= first && bar.lane <= last && bar.startMs < toMs && (bar.endMs ?? Infinity) > fromMs;
 }
 
 function laneRange(params: RecordParams, lanes: number): [number, number] {
-  const [first = 0, last = Math.max(0, lanes - 1)] = (params.get("lanes") ?? "").split("-").filter((part) => part !== "")
+  const [first = 0, last = Math.max(0, lanes - 1)] = (params.get("lanes") ?? "").split("-").filter((part) =>
+    part !== ""
+  )
     .map(Number);
-  if (Number.isSafeInteger(first) && Number.isSafeInteger(last) && first >= 0 && last >= first && last - first < 10_000) {
+  if (
+    Number.isSafeInteger(first) && Number.isSafeInteger(last) && first >= 0 && last >= first &&
+    last - first < 10_000
+  ) {
     return [first, last];
   }
   throw new RangeError("lanes must be a range such as 0-15");
@@ -257,7 +301,8 @@ function fromBase64(text: string): Uint8Array {
 
 function toBase64(bytes: Uint8Array): string {
   let text = "";
-  for (let at = 0; at < bytes.length; at += 8_192) text += String.fromCharCode(...bytes.subarray(at, at + 8_192));
+  for (let at = 0; at < bytes.length; at += 8_192) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 8_192));
+  }
   return btoa(text);
 }
-

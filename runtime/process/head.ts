@@ -15,10 +15,12 @@ import { HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId } from "../common/ids.ts";
 import { Gcs } from "../core/gcs/gcs.ts";
+import { jobHistorySettings } from "../io/environment.ts";
 import { StoreReader } from "../io/storage/reader_client.ts";
 import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import { type GcsStore, openStore } from "../io/storage/store_client.ts";
 import type { StoreError } from "../io/storage/store_error.ts";
+import { EntityReads } from "../io/telemetry/entity_reads.ts";
 import { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { TelemetryClient } from "../io/telemetry/telemetry_client.ts";
 import { ATTEMPTS_MAX } from "../io/telemetry/tasks/task_telemetry.ts";
@@ -36,6 +38,7 @@ import { TaskHistory } from "./head_history.ts";
 import { type HeadHttp, openHeadHttp } from "./head_http.ts";
 import { sweepCheckpoints } from "./head_checkpoints.ts";
 import { jobService } from "./head_job_service.ts";
+import { JobRecords } from "./head_job_records.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
 import { HeadNodes } from "./head_nodes.ts";
@@ -86,6 +89,7 @@ export class Head {
       runtime: config.runtime,
       clusterId: `c-${hex(randomBytes(8))}`,
       onFatal: options.onFatal,
+      limits: recordLimits(),
       onState: ({ waiting, message }) =>
         options.log(
           waiting ? `the store takes no writes, they wait: ${message}` : "the store takes writes again",
@@ -136,6 +140,13 @@ export class Head {
       connected: (nodeId: NodeId) => submissions.nodeConnected(nodeId),
       changed: (record: NodeRecord) => submissions.nodeChanged(record),
     };
+    const readers = { url: config.store, dir: storeDir(config), runtime: config.runtime };
+    const reader = new StoreReader(readers);
+    const records = new JobRecords({
+      ...{ store, reader, telemetry: this.#telemetry, view: this.#view, nowMs, log },
+      entities: new EntityReads(this.#view, nowMs),
+      jobs: () => gcs.jobs.jobs(),
+    });
     this.#effects = new HeadEffects({ ...shared, onNode, nodes: this.#nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
@@ -153,7 +164,9 @@ export class Head {
         viewerToken: () => this.#http?.viewerToken ?? null,
         sessionDir: config.sessionDir,
       },
-      console: new StoreReader({ url: config.store, dir: storeDir(config), runtime: config.runtime }),
+      console: new StoreReader(readers),
+      reader,
+      records,
       stop: options.onStop,
     };
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
@@ -199,6 +212,8 @@ export class Head {
     await Promise.race([this.#store.committed().catch(() => undefined), late.promise]);
     await new Promise((resolve) => setImmediate(resolve));
     await this.#http?.close();
+    this.#services.records.close();
+    this.#services.reader.close();
     this.#services.console.close();
     await this.#telemetry.close();
     await this.#nodes.closeAll();
@@ -246,6 +261,7 @@ export class Head {
     this.#timer = setInterval(() => {
       this.#effects.step({ type: "tick" });
       this.#history.tick();
+      this.#services.records.tick();
     }, HEARTBEAT_INTERVAL_MS);
   }
 
@@ -276,6 +292,12 @@ export class Head {
 /** Folder of the store's file, when no other place is given. */
 function storeDir({ sessionDir }: HeadConfig): string {
   return join(sessionDir, "store");
+}
+
+/** How long records of jobs are kept, and how many bytes of them. */
+function recordLimits(): { recordBytesMax: number; recordAgeMs: number } {
+  const { bytes, days } = jobHistorySettings();
+  return { recordBytesMax: bytes, recordAgeMs: days * 24 * 3600 * 1000 };
 }
 
 function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsOptions {

@@ -27,6 +27,7 @@ import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { lightActorHandlers } from "./head_light_actors.ts";
+import type { JobRecords } from "./head_job_records.ts";
 import { memoryReport } from "./head_memory.ts";
 import { stateHandlers } from "./head_state.ts";
 import { Why } from "./head_why.ts";
@@ -45,6 +46,9 @@ export interface HeadServices {
   readonly history: TaskHistory;
   /** Reads the store for people's statements. */
   readonly console: StoreReader;
+  /** Reads the records of jobs, in a process that no statement holds up. */
+  readonly reader: StoreReader;
+  readonly records: JobRecords;
   readonly submissions: HeadSubmissions;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;

@@ -11,9 +11,12 @@ import { stateReader } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 
 export function queryServices(services: HeadServices): Omit<QueryServices, "view"> {
-  const { view, nowMs, console } = services;
+  const { view, nowMs, console, reader, records } = services;
   return {
     console,
+    telemetry: view.telemetry,
+    history: reader,
+    records,
     state: stateReader(services),
     metrics: metricsSource(services),
     entities: new EntityReads(view, nowMs),

@@ -9,6 +9,7 @@ import "./style.css";
 import "./frame.css";
 import "./canvas.css";
 import "./now.css";
+import "./work.css";
 import { App } from "./components/app.tsx";
 import { listenForPaletteKeys } from "./components/palette.tsx";
 import { followAddress } from "./models/route.ts";

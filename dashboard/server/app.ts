@@ -30,6 +30,7 @@ import { addJobRoutes, type JobService } from "./job_routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addRowStreams } from "./row_streams.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
+import { addLogDownload } from "./log_download.ts";
 import { openStream } from "./stream.ts";
 
 /** Streams at once; a page holds one. */
@@ -135,6 +136,7 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
     async (c) =>
       c.json(await registry.run("state", new URLSearchParams({ id: c.req.param("id") })) as object),
   );
+  addLogDownload(app, { ...options.services, view });
   const document = openApiDocument(view.state.tables, meta.version);
   app.get("/api/v1/openapi.json", (c) => c.json(document));
   const state = options.services?.state ?? view.state;

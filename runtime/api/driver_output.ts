@@ -6,7 +6,7 @@
 import type { OutputBatch } from "../common/log_lines.ts";
 import type { LogOptions } from "../common/public_types.ts";
 import { LineDedup, type ShownLine } from "../core/logs/line_dedup.ts";
-import { coloured, prefixOf } from "../core/logs/line_prefix.ts";
+import { coloured, prefixOf } from "../common/line_prefix.ts";
 import { isLogged, logDedup, logFormat } from "../io/environment.ts";
 import type { MessageLevel } from "../protocol/messages.ts";
 

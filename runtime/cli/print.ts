@@ -15,6 +15,16 @@ export function print(line: string = ""): void {
   process.stdout.write(line + "\n");
 }
 
+/** Resolves when stdout takes more. */
+export function drained(): Promise<void> {
+  const { stdout } = process;
+  if (!stdout.writableNeedDrain) return Promise.resolve();
+  return new Promise((resolve) => {
+    stdout.once("drain", resolve);
+    stdout.once("close", resolve);
+  });
+}
+
 export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }

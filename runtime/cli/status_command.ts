@@ -2,32 +2,68 @@
  * `mobula status`: the nodes, what of their resources is used, and what waits and why.
  * @module
  */
+import { setTimeout as delay } from "node:timers/promises";
+import type { AttentionDto, AttentionItem } from "../../dashboard/api/now.ts";
 import { RESOURCE_UNIT, type ResourceSet } from "../common/resources.ts";
 import type { DemandRow, HeadMethods, NodeRow } from "../protocol/messages.ts";
 import { type HeadClient, withHead } from "./head_client.ts";
-import { bytes, dim, print, printJson, table } from "./print.ts";
+import { bytes, dim, drained, print, printJson, table } from "./print.ts";
 import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments } from "./usage.ts";
 
 type ClusterInfo = HeadMethods["clusterInfo"]["result"];
 
+/** What needs attention, of this so much. */
+const ATTENTION_SHOWN = 5;
+
 export const statusCommand: CommandDefinition = {
   name: "status",
   summary: "nodes, resources, what waits and why",
-  flags: COMMON_FLAGS,
+  flags: {
+    ...COMMON_FLAGS,
+    watch: {
+      type: "boolean",
+      short: "w",
+      help: "again and again, until Ctrl-C; with --json a line each time",
+    },
+    interval: { type: "string", value: "SECONDS", help: "between two looks with --watch; default 1" },
+  },
   examples: [
     ["mobula status", "one screen"],
+    ["mobula status --watch", "the same, every second"],
     ["mobula status --json", "the same for scripts"],
   ],
   run,
 };
 
 async function run(flags: ParsedArguments): Promise<number> {
+  const intervalMs = 1_000 * (flags.number("interval", 0.1) ?? 1);
+  const isJson = flags.isSet("json");
   await withHead(flags, async (head) => {
-    const info = await head.ask("clusterInfo", {});
-    if (flags.isSet("json")) return printJson(statusJson(info));
-    printStatus(info, await freshLink(head, info));
+    if (!flags.isSet("watch")) {
+      const info = await head.ask("clusterInfo", {});
+      if (isJson) return printJson(statusJson(info));
+      return printStatus(info, await attention(head), await freshLink(head, info));
+    }
+    for (;;) {
+      const info = await head.ask("clusterInfo", {});
+      if (isJson) print(JSON.stringify(statusJson(info)));
+      else {
+        // Above what was there, and nothing of that below; a pipe gets one after the other.
+        if (process.stdout.isTTY === true) process.stdout.write("\x1b[H\x1b[2J");
+        printStatus(info, await attention(head), info.dashboardUrl);
+        print(dim(`${new Date().toLocaleTimeString()}, every ${intervalMs / 1_000} s; Ctrl-C ends it`));
+      }
+      await drained();
+      await delay(intervalMs);
+    }
   });
   return 0;
+}
+
+/** What needs somebody's attention, the worst first. */
+async function attention(head: HeadClient): Promise<readonly AttentionItem[]> {
+  const { data } = await head.ask("query", { question: "attention" });
+  return (data as AttentionDto).items;
 }
 
 /** The stable form for scripts: quantities as users write them, resources by name with used and total. */
@@ -65,7 +101,7 @@ function statusJson(info: ClusterInfo): unknown {
   };
 }
 
-function printStatus(info: ClusterInfo, link: string | null): void {
+function printStatus(info: ClusterInfo, items: readonly AttentionItem[], link: string | null): void {
   print(`cluster ${info.clusterId} at ${info.address}`);
   print(`dashboard ${link ?? "off"}${link === null ? "" : dim("   (signs one browser in)")}`);
   print(`store ${info.store}`);
@@ -86,9 +122,18 @@ function printStatus(info: ClusterInfo, link: string | null): void {
   ));
   print();
   print(`used: ${usageText(alive(info.nodes)) || "no node is alive"}`);
-  if (info.demand.length === 0) return print("nothing waits");
-  print("waiting:");
-  print(table(["COUNT", "WHAT", "NEEDS", "WHY"], info.demand.map(demandCells)));
+  if (info.demand.length === 0) print("nothing waits");
+  else {
+    print("waiting:");
+    print(table(["COUNT", "WHAT", "NEEDS", "WHY"], info.demand.map(demandCells)));
+  }
+  // What waits is told above, with its reason.
+  const others = items.filter(({ kind }) => kind !== "demand");
+  if (others.length > 0) print("attention:");
+  for (const { severity, title, detail } of others.slice(0, ATTENTION_SHOWN)) {
+    print(`  ${severity.padEnd(4)}  ${title}${detail === "" ? "" : `: ${detail.split("\n")[0]}`}`);
+  }
+  if (others.length > ATTENTION_SHOWN) print(`  ${others.length - ATTENTION_SHOWN} more on the dashboard`);
 }
 
 /** A node that is drained, with the time that it has left. */

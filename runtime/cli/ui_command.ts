@@ -1,16 +1,19 @@
 /**
  * `mobula ui`: a link that signs one browser in to the dashboard, once; with --viewer, one for somebody who only looks.
+ * On a desktop it opens there.
  * @module
  */
+import { spawn } from "node:child_process";
 import { withHead } from "./head_client.ts";
 import { dim, print, printJson } from "./print.ts";
 import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments, UsageError } from "./usage.ts";
 
 export const uiCommand: CommandDefinition = {
   name: "ui",
-  summary: "a link to the dashboard that signs one browser in",
+  summary: "open the dashboard, or print a link that signs one browser in",
   flags: {
     ...COMMON_FLAGS,
+    print: { type: "boolean", help: "do not open a browser" },
     viewer: { type: "boolean", help: "for somebody who looks and can trigger nothing" },
     token: {
       type: "boolean",
@@ -18,7 +21,8 @@ export const uiCommand: CommandDefinition = {
     },
   },
   examples: [
-    ["mobula ui", "open the link within ten minutes"],
+    ["mobula ui", "opens the browser on a desktop; elsewhere, open the link within ten minutes"],
+    ["ssh HOST mobula ui", "with `ssh -L 8265:localhost:8265 HOST`, the link works on this side too"],
     ["mobula ui --viewer", "a link to pass on: it reads, and triggers nothing"],
     ['curl -H "Authorization: Bearer $(mobula ui --viewer --token)" …/api/v1/status', "a program that reads"],
   ],
@@ -43,7 +47,19 @@ async function run(flags: ParsedArguments): Promise<number> {
           }`,
         ),
       );
+      if (!viewer && !flags.isSet("print")) openBrowser(url);
     }
     return 0;
   });
+}
+
+/** Where there is a desktop; without a browser the link is enough. */
+function openBrowser(url: string): void {
+  if (process.stdout.isTTY !== true) return;
+  const hasDesktop = process.platform === "darwin" || process.env.DISPLAY || process.env.WAYLAND_DISPLAY;
+  if (!hasDesktop) return;
+  const opener = process.platform === "darwin" ? "open" : "xdg-open";
+  const child = spawn(opener, [url], { stdio: "ignore", detached: true });
+  child.on("error", () => undefined);
+  child.unref();
 }

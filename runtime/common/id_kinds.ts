@@ -9,7 +9,8 @@ export interface IdKind {
   readonly column: string;
 }
 
-const KINDS: Readonly<Record<string, IdKind>> = {
+/** By the letter that ids begin with. */
+export const ID_KINDS: Readonly<Record<string, IdKind>> = {
   t: { kind: "tasks", column: "taskId" },
   a: { kind: "actors", column: "actorId" },
   o: { kind: "objects", column: "objectId" },
@@ -26,8 +27,8 @@ const KINDS: Readonly<Record<string, IdKind>> = {
 export function kindOfId(id: unknown): IdKind {
   if (typeof id !== "string") throw new TypeError(`an id must be a string, is ${typeof id}`);
   const prefix = /^([a-z])-[\w.-]+$/.exec(id)?.[1];
-  const found = prefix === undefined ? undefined : KINDS[prefix];
+  const found = prefix === undefined ? undefined : ID_KINDS[prefix];
   if (found !== undefined) return found;
-  const known = Object.keys(KINDS).map((letter) => `${letter}-…`).join(", ");
+  const known = Object.keys(ID_KINDS).map((letter) => `${letter}-…`).join(", ");
   throw new RangeError(`${JSON.stringify(id.slice(0, 80))} is no id; ids begin with ${known}`);
 }

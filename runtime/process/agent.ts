@@ -17,6 +17,7 @@ import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId, nodeId as makeNodeId, type ProcessId } from "../common/ids.ts";
 import { fromUnits, type ResourceSet } from "../common/resources.ts";
 import type { DeathCause } from "../common/task_spec.ts";
+import { LogSearcher } from "../io/logs/log_searcher.ts";
 import type { ObjectStore, StoreHost } from "../io/store/store_host.ts";
 import type { Connection } from "../io/transport/connection.ts";
 import { Gate } from "../io/transport/handshake.ts";
@@ -268,7 +269,7 @@ export class Agent {
       tracer,
       metrics: this.#metrics.user,
       submissions: new Submissions({ nodeId, head, ...this.#place }),
-      output: this.#output,
+      ...{ output: this.#output, logs: new LogSearcher(this.#paths.logs), logFolder: this.#paths.logs },
       drain: new NodeDrain({
         ...shared,
         leases,
@@ -483,6 +484,7 @@ export class Agent {
     parts?.leases.close();
     parts?.relays.close();
     parts?.tracer.close();
+    parts?.logs.close();
     this.#head.close();
     this.#peers.close();
     for (const { rpc } of this.#processes.all()) rpc.close();

@@ -3,6 +3,7 @@
  * @module
  */
 import { type NodeId, possibleOwners } from "../common/ids.ts";
+import type { LogSearcher } from "../io/logs/log_searcher.ts";
 import { type Handlers, Reply } from "../io/transport/rpc.ts";
 import type { ObjectStore } from "../io/store/store_host.ts";
 import type { UserMetrics } from "../io/telemetry/metrics/user_metrics.ts";
@@ -23,6 +24,7 @@ import type { Relays } from "./agent_relays.ts";
 import type { Submissions } from "./agent_submissions.ts";
 import type { Tracer } from "./agent_tracer.ts";
 import { explainHandlers } from "./agent_why.ts";
+import { logHandlers } from "./agent_log_questions.ts";
 import type { WorkerProcesses } from "./agent_workers.ts";
 
 /** What the handlers hand over to. */
@@ -45,6 +47,8 @@ export interface AgentParts {
   readonly metrics: UserMetrics;
   readonly submissions: Submissions;
   readonly output: OutputRouter;
+  readonly logs: LogSearcher;
+  readonly logFolder: string;
 }
 
 /** Head methods that only agents may use for themselves: no process may speak for a node. */
@@ -334,6 +338,7 @@ export function nodeHandlers(
 ): Handlers<NodeMethods> {
   return {
     ...explainHandlers(parts),
+    ...logHandlers(parts),
     nodesChanged: ({ nodes }) => on.nodes(nodes),
     startActor: (order, [args]) => {
       parts().actors.start(order, args ?? NO_BYTES);

@@ -41,6 +41,7 @@ import { jobService } from "./head_job_service.ts";
 import { JobRecords } from "./head_job_records.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
+import { ClusterLogs } from "./head_logs.ts";
 import { HeadNodes } from "./head_nodes.ts";
 import { queryServices } from "./head_queries.ts";
 import { restoredRecords } from "./head_records.ts";
@@ -156,6 +157,11 @@ export class Head {
       effects: this.#effects,
       functions: new FunctionTable(store, loaded, nowMs),
       history: this.#history,
+      logs: new ClusterLogs({
+        nodes: this.#nodes,
+        members: () => gcs.nodes.members(),
+        folder: join(config.sessionDir, "logs"),
+      }),
       info: {
         clusterId: loaded.clusterId,
         address: () => this.address,
@@ -206,6 +212,7 @@ export class Head {
     clearInterval(this.#timer);
     this.#effects.close();
     this.#history.flush();
+    this.#services.logs.close();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, STORE_CLOSE_MS);
     // First the commits, so that answers that wait for them can still leave.

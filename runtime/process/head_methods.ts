@@ -8,6 +8,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { AuthenticationError, MobulaError, NodeDiedError } from "../common/errors.ts";
+import { ANY_LINE } from "../common/log_query.ts";
 import { hex, jobId as jobIdOf, type NodeId } from "../common/ids.ts";
 import type { Gcs } from "../core/gcs/gcs.ts";
 import type { GcsEvent } from "../core/gcs/gcs_events.ts";
@@ -28,7 +29,9 @@ import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { lightActorHandlers } from "./head_light_actors.ts";
 import type { JobRecords } from "./head_job_records.ts";
+import type { ClusterLogs } from "./head_logs.ts";
 import { memoryReport } from "./head_memory.ts";
+import { queryHandlers } from "./head_queries.ts";
 import { stateHandlers } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 import { groupHandlers } from "./head_groups.ts";
@@ -44,6 +47,7 @@ export interface HeadServices {
   readonly kv: KeyValueTable;
   readonly actorBytes: ActorBytes;
   readonly history: TaskHistory;
+  readonly logs: ClusterLogs;
   /** Reads the store for people's statements. */
   readonly console: StoreReader;
   /** Reads the records of jobs, in a process that no statement holds up. */
@@ -73,6 +77,7 @@ export function cliHandlers(services: HeadServices): Handlers<HeadMethods> {
   return {
     ...tableHandlers(services),
     ...peopleHandlers(services),
+    ...queryHandlers(services),
     ...ownerHandlers(services),
     ...services.submissions.cliHandlers(),
   };
@@ -331,6 +336,7 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
     ...stateHandlers(services),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
+    searchLogs: ({ query }) => services.logs.search({ ...ANY_LINE, ...query }),
     dashboardLink: ({ viewer }) => ({
       url: info.dashboardLink(viewer === true ? "viewer" : "full"),
       viewerToken: info.viewerToken(),

@@ -2,8 +2,12 @@
  * What the pages' queries may ask of the head, beyond the view's tables.
  * @module
  */
+import type { Topic } from "../../dashboard/api_types.ts";
 import type { QueryServices } from "../../dashboard/server/queries/query.ts";
+import { parseQuestion, QueryRegistry } from "../../dashboard/server/queries/registry.ts";
 import { EntityReads } from "../io/telemetry/entity_reads.ts";
+import type { Handlers } from "../io/transport/rpc.ts";
+import type { HeadMethods } from "../protocol/messages.ts";
 import { memoryReport } from "./head_memory.ts";
 import type { HeadServices } from "./head_methods.ts";
 import { metricsSource } from "./head_metrics.ts";
@@ -22,5 +26,28 @@ export function queryServices(services: HeadServices): Omit<QueryServices, "view
     entities: new EntityReads(view, nowMs),
     memory: (params) => memoryReport(services, params, nowMs()),
     why: (id) => new Why(services, nowMs).explain(id),
+    logs: services.logs,
+  };
+}
+
+/** The same queries for the command line. */
+export function queryHandlers(services: HeadServices): Handlers<HeadMethods> {
+  let registry: QueryRegistry | null = null;
+  return {
+    topics: ({ names }) => {
+      const unknown = names.find((name) => !services.view.topics.includes(name as Topic));
+      if (unknown !== undefined) {
+        throw new RangeError(`there is no topic ${JSON.stringify(unknown.slice(0, 40))}`);
+      }
+      return {
+        data: Object.fromEntries(names.map((name) => [name, services.view.read(name as Topic, null).data])),
+      };
+    },
+    query: async ({ question }) => {
+      // The first time that somebody asks: the head's parts are all there by then.
+      registry ??= new QueryRegistry({ ...queryServices(services), view: services.view });
+      const { name, params } = parseQuestion(String(question));
+      return { data: await registry.run(name, params) };
+    },
   };
 }

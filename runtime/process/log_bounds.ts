@@ -76,23 +76,3 @@ export class LogBounds {
     log.offset = 0;
   }
 }
-
-/** Where the text of a log begins: behind the hole, if it has one. */
-export function logStart(fd: number): number {
-  const { size, blocks } = fstatSync(fd);
-  if (blocks * BLOCK >= size) return 0;
-  const piece = new Uint8Array(PAGE);
-  const isHole = (page: number): boolean => {
-    const length = readSync(fd, piece, 0, PAGE, page * PAGE);
-    for (let i = 0; i < length; i++) if (piece[i] !== 0) return false;
-    return true;
-  };
-  let low = 0;
-  let high = Math.floor(size / PAGE);
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (isHole(middle)) low = middle + 1;
-    else high = middle;
-  }
-  return low * PAGE;
-}

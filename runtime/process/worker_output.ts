@@ -7,7 +7,7 @@
 import { fstatSync, readSync, writeSync } from "node:fs";
 import type { JobId } from "../common/ids.ts";
 import { type LineLevel, type LogMark, type LogOrigin, markText } from "../common/log_lines.ts";
-import { taskLabel } from "../core/logs/line_prefix.ts";
+import { taskLabel } from "../common/line_prefix.ts";
 import { LineReader } from "../core/logs/line_reader.ts";
 import type { TaskContext } from "../io/core_worker/execution_context.ts";
 import type { ActorFacts } from "../io/core_worker/worker_state.ts";

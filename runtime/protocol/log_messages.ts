@@ -4,6 +4,7 @@
  */
 import type { JobId } from "../common/ids.ts";
 import type { OutputBatch } from "../common/log_lines.ts";
+import type { LogAnswer, LogFileRow, LogPage, LogPart, LogQuery, LogText } from "../common/log_query.ts";
 import type { Method, Notification } from "./method.ts";
 
 /** Driver -> agent. */
@@ -25,4 +26,23 @@ export interface PeerMethods {
   readonly output: Notification<{ jobId: JobId; batches: readonly OutputBatch[] }>;
   /** What the job's workers at the receiver have printed and what was not sent yet. */
   readonly flushOutput: Method<{ jobId: JobId }, { batches: OutputBatch[] }>;
+}
+
+/** Head -> agent, about the log files of its session's folder. What is asked for a folder is asked of one of its agents. */
+export interface NodeQuestions {
+  /** What tells the folder from all others. */
+  readonly logFolder: Method<Record<string, never>, { folder: string }>;
+  readonly searchLogs: Method<{ query: LogQuery }, LogPage>;
+  readonly logFiles: Method<Record<string, never>, { files: LogFileRow[] }>;
+  /** Null: the folder has no such file. */
+  readonly logPart: Method<
+    { file: string; at: number; before: number; count: number },
+    { part: LogPart | null }
+  >;
+  readonly logText: Method<{ file: string; at: number }, { text: LogText | null }>;
+}
+
+/** Command line -> head: over all nodes. RangeError for what cannot be searched. */
+export interface HeadQuestions {
+  readonly searchLogs: Method<{ query: LogQuery }, LogAnswer>;
 }

@@ -6,6 +6,7 @@
 import type { ActorId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { HeldRef, MemoryReport, NodeObjects } from "../common/memory_facts.ts";
 import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
+import type * as logs from "./log_messages.ts";
 import type { Method, Notification } from "./method.ts";
 import type { SubmissionQuestions } from "./submission_messages.ts";
 
@@ -27,7 +28,7 @@ export interface WorkerFigures {
 }
 
 /** Head -> agent. */
-export interface NodeQuestions extends SubmissionQuestions {
+export interface NodeQuestions extends logs.NodeQuestions, SubmissionQuestions {
   /** What this node knows of a task that one of its processes submitted; of an actor's creation (`process` null), any of them. */
   readonly explainCall: Method<{ id: TaskId | ActorId; process: ProcessId | null }, NodeFacts>;
   /** What this node knows of a lease request that was passed on to it, or of an actor that it was told to start. */
@@ -49,7 +50,7 @@ export interface CoreQuestions {
 }
 
 /** Process, agent, command line -> head. */
-export interface HeadQuestions {
+export interface HeadQuestions extends logs.HeadQuestions {
   /** An agent's word: the objects that are on their way to its node now, in place of those of its last word. */
   readonly reportIncoming: Notification<{ ids: ObjectId[] }>;
   /** An agent's word: what its node's store has received from each peer (itself: from its disk) since the agent began, of
@@ -70,6 +71,10 @@ export interface HeadQuestions {
     { kind: string; by?: string[]; filters?: string[] },
     { rows: Record<string, unknown>[]; total: number; ungrouped: number; dropped: number }
   >;
+  /** Any of the dashboard's queries, as `name?param=value`. RangeError for what is no question or has no answer. */
+  readonly query: Method<{ question: string }, { data: unknown }>;
+  /** Snapshots of the view's topics, by name. RangeError for a topic that there is not. */
+  readonly topics: Method<{ names: string[] }, { data: Record<string, unknown> }>;
   /** All that is known of what the id names: no row when that is nothing. RangeError for what is no id. */
   readonly state: Method<{ id: string }, { rows: Record<string, unknown>[] }>;
   /** All objects and who holds them, asked of all nodes now: at most `limit` (default 1,000) of each; or the one object. */

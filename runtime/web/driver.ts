@@ -16,7 +16,7 @@ import type { BytePipe } from "../io/transport/byte_pipe.ts";
 import { Connection } from "../io/transport/connection.ts";
 import { HANDSHAKE_LIMITS, sayHello } from "../io/transport/hello.ts";
 import { Rpc } from "../io/transport/rpc.ts";
-import { prefixOf } from "../core/logs/line_prefix.ts";
+import { prefixOf } from "../common/line_prefix.ts";
 import type { AgentMethods, CoreMethods } from "../protocol/messages.ts";
 import { WEB_DRIVER_PATH, WEB_SEND_PATH } from "../protocol/web_pipe.ts";
 import { openFetchPipe } from "./fetch_pipe.ts";

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 import { LogTails } from "../../runtime/process/agent_logs.ts";
-import { LogBounds, logStart } from "../../runtime/process/log_bounds.ts";
+import { logStart } from "../../runtime/io/logs/log_folder.ts";
+import { LogBounds } from "../../runtime/process/log_bounds.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const MB = 1024 * 1024;

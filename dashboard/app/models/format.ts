@@ -51,8 +51,10 @@ export function quantity(name: string, value: number): string {
   return String(Math.round(value * 100) / 100);
 }
 
-/** `n-3f2a91c07b` as `n-3f2a91c0`: enough to tell apart. */
+/** `n-3f2a91c07b` as `n-3f2a91c0`, `t-65255920e66-4a` as `t-6525…-4a`: enough to tell apart. */
 export function shortId(id: string): string {
+  const tail = id.indexOf("-", 2);
+  if (tail > 8) return `${id.slice(0, 6)}…${id.slice(tail)}`;
   return id.length > 10 ? id.slice(0, 10) : id;
 }
 

@@ -2,7 +2,7 @@
  * Every address of the page, made in one place: an id of any kind leads to its page.
  * @module
  */
-import { formatRoute } from "./route.ts";
+import { formatRoute } from "./address.ts";
 
 type Params = Readonly<Record<string, string | null | undefined>>;
 

@@ -1,9 +1,31 @@
 /**
- * One job.
+ * One job: how far it is, by function; where its time goes; what failed; what it wrote.
  * @module
  */
-import { RowPanel } from "../components/row_panel.tsx";
+import type { ProfileDto } from "../../api/tasks.ts";
+import { LogTail } from "../components/log_tail.tsx";
+import { Answer } from "../components/states.tsx";
+import { question, useQuery } from "../models/query.ts";
+import { ErrorGroups } from "./job/error_groups.tsx";
+import { FunctionTree } from "./job/function_tree.tsx";
+import { JobHead } from "./job/job_head.tsx";
+import { Progress } from "./job/progress.tsx";
 
 export function JobPage({ id }: { id: string }) {
-  return <RowPanel kind="jobs" column="jobId" id={id} title="Job" />;
+  const answer = useQuery<ProfileDto>(question("profile", { job: id }));
+  return (
+    <>
+      <JobHead id={id} job={answer.value.data?.job ?? null} />
+      <Answer of={answer}>
+        {(profile) => (
+          <>
+            <Progress profile={profile} />
+            <FunctionTree profile={profile} />
+            <ErrorGroups profile={profile} />
+          </>
+        )}
+      </Answer>
+      <LogTail title="Newest lines" where={{ job: id }} />
+    </>
+  );
 }

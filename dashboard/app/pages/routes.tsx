@@ -4,7 +4,7 @@
  */
 import type { ComponentChildren } from "preact";
 import { links } from "../models/links.ts";
-import type { Route } from "../models/route.ts";
+import type { Route } from "../models/address.ts";
 import { ActorPage } from "./actor.tsx";
 import { ActorsPage } from "./actors.tsx";
 import { ComparePage } from "./compare.tsx";

@@ -3,10 +3,8 @@
  * @module
  */
 import type { NodeSlots, SlotCell, SlotsDto } from "../../api/now.ts";
-import type { StateReader } from "../../api/state.ts";
-import type { ClusterReader } from "../../api_types.ts";
 import { attentionOf } from "./attention.ts";
-import type { Query } from "./query.ts";
+import type { Query, QueryServices } from "./query.ts";
 
 /** Slots that are shown. */
 const SLOTS_MAX = 600;
@@ -25,10 +23,10 @@ export const NOW_QUERIES: readonly Query[] = [
       }),
     }),
   },
-  { name: "slots", run: async (_, { view, state }) => await slotsOf(view, state ?? view.state) },
+  { name: "slots", run: async (_, services) => await slotsOf(services) },
 ];
 
-async function slotsOf(view: ClusterReader, state: StateReader): Promise<SlotsDto> {
+async function slotsOf({ view, entities, state = view.state }: QueryServices): Promise<SlotsDto> {
   const [workers, tasks] = await Promise.all([
     state.list("workers", { filters: ["state!=DEAD"], limit: SLOTS_MAX }),
     state.list("tasks", { filters: ["state=RUNNING"], limit: SLOTS_MAX }),
@@ -48,7 +46,8 @@ async function slotsOf(view: ClusterReader, state: StateReader): Promise<SlotsDt
     const workerId = String(row["workerId"]);
     const task = running.get(workerId);
     const actorId = row["actorId"] === null ? null : String(row["actorId"]);
-    const name = task?.name ?? (actorId === null ? undefined : classes.get(actorId));
+    const name = task?.name ?? entities?.worker(workerId)?.work ??
+      (actorId === null ? undefined : classes.get(actorId));
     const state = row["state"] === "ACTOR"
       ? "ACTOR"
       : row["state"] === "LEASED" || task !== undefined

@@ -7,6 +7,7 @@ import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
 import type { RecordAboutDto } from "../../api/history.ts";
 import type { StateReader } from "../../api/state.ts";
 import type { TelemetryParams } from "../../api/tasks.ts";
+import type { LogReader } from "../../../runtime/common/log_query.ts";
 import type { MetricsSource } from "../metrics_routes.ts";
 import type { ClusterReader } from "../../api_types.ts";
 import type { EntityReader } from "./entities.ts";
@@ -44,6 +45,7 @@ export interface QueryServices {
   readonly metrics?: MetricsSource | undefined;
   /** Who keeps the attempts of tasks. */
   readonly telemetry?: TelemetryAsker | undefined;
+  readonly logs?: LogReader | undefined;
   /** Reads the store for the console. */
   readonly console?: StoreAsker | undefined;
   /** Reads the store for the list of kept jobs. */

@@ -6,7 +6,9 @@ import { RECORD_QUESTIONS } from "../../api/record_answers.ts";
 import { ENTITY_QUERIES } from "./entities.ts";
 import { HISTORY_QUERIES } from "./history.ts";
 import { LIST_QUERIES } from "./lists.ts";
+import { LOG_QUERIES } from "./logs.ts";
 import { NOW_QUERIES } from "./now.ts";
+import { PROFILE_QUERIES } from "./profile.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 import { SQL_QUERIES } from "./sql.ts";
 import { TELEMETRY_QUERIES } from "./telemetry.ts";
@@ -16,9 +18,11 @@ const ALL: readonly Query[] = [
   ...ENTITY_QUERIES,
   ...HISTORY_QUERIES,
   ...LIST_QUERIES,
+  ...LOG_QUERIES,
   ...SQL_QUERIES,
   ...TELEMETRY_QUERIES,
   ...NOW_QUERIES,
+  ...PROFILE_QUERIES,
   ...WHY_QUERIES,
 ];
 

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { levelOf, type LogMark, markOf, markText } from "../../../runtime/common/log_lines.ts";
 import type { TaskId } from "../../../runtime/common/ids.ts";
 import { LINE_BYTES_MAX, LineReader, type ReadLine } from "../../../runtime/core/logs/line_reader.ts";
-import { coloured, prefixOf, taskLabel } from "../../../runtime/core/logs/line_prefix.ts";
+import { coloured, prefixOf, taskLabel } from "../../../runtime/common/line_prefix.ts";
 import type { NodeId } from "../../../runtime/common/ids.ts";
 
 const MARK: LogMark = {

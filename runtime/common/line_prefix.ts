@@ -3,7 +3,7 @@
  * colour of its name's own.
  * @module
  */
-import type { OutputBatch } from "../../common/log_lines.ts";
+import type { OutputBatch } from "./log_lines.ts";
 
 /** Characters of a node's id that are shown: `n-` and 8 digits. */
 const NODE_SHOWN = 10;

@@ -138,21 +138,23 @@ export class JobRecords {
     this.#isMaking = false;
   }
 
+  /** The record as it is kept, for a report: of a job that lives, made now. Null for a job that nobody knows. */
+  async bytes(jobId: string): Promise<{ gzip: string } | null> {
+    const job = this.#options.jobs().find((one) => one.jobId === jobId);
+    if (job === undefined || this.isPast(jobId)) {
+      return await this.#options.reader.ask("recordBytes", { jobId });
+    }
+    return { gzip: Buffer.from((await this.#build(jobId)).record).toString("base64") };
+  }
+
   async #make(job: Job): Promise<boolean> {
-    const { telemetry, store, nowMs } = this.#options;
-    const { jobId } = job;
-    const base = await telemetry.askJson("record", { job: jobId });
-    const { totals } = await telemetry.ask("profile", { job: jobId });
-    const own = encoder.encode(JSON.stringify(await this.#own(jobId)));
-    // `{"actors":…,"base":` the telemetry process's bytes `}`: they are not read here.
-    const record = await compressed(
-      Buffer.concat([own.subarray(0, -1), encoder.encode(',"base":'), base, encoder.encode("}")]),
-    );
+    const { store, nowMs } = this.#options;
+    const { record, totals } = await this.#build(job.jobId);
     if (this.#isClosed) return false;
     store.write({
       table: "jobRecords",
       put: {
-        jobId,
+        jobId: job.jobId,
         name: job.entrypoint,
         namespace: job.namespace,
         state: job.state,
@@ -162,10 +164,20 @@ export class JobRecords {
         madeMs: nowMs(),
         ...countsOf(totals),
         bytes: record.length,
-        record: new Uint8Array(record),
+        record,
       },
     });
     return true;
+  }
+
+  async #build(jobId: string): Promise<{ record: Uint8Array; totals: TaskTotals }> {
+    const { telemetry } = this.#options;
+    const base = await telemetry.askJson("record", { job: jobId });
+    const { totals } = await telemetry.ask("profile", { job: jobId });
+    const own = encoder.encode(JSON.stringify(await this.#own(jobId)));
+    // `{"actors":…,"base":` the telemetry process's bytes `}`: they are not read here.
+    const parts = [own.subarray(0, -1), encoder.encode(',"base":'), base, encoder.encode("}")];
+    return { record: new Uint8Array(await compressed(Buffer.concat(parts))), totals };
   }
 
   /** What the head knows of it: actors of the job, and what the object store held while it ran. */

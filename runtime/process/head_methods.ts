@@ -345,8 +345,9 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
 }
 
 /** What only the cluster's owner may ask, by the command line. */
-function ownerHandlers({ stop, console }: HeadServices): Handlers<HeadMethods> {
+function ownerHandlers({ stop, console, records }: HeadServices): Handlers<HeadMethods> {
   return {
+    jobRecord: ({ jobId }) => records.bytes(String(jobId)),
     sql: ({ sql, limit }) => console.ask("sql", { sql: String(sql), limit: Number(limit) }),
     stopCluster: ({ reason }) => {
       // After the answer has left.

@@ -38,7 +38,7 @@ import { TaskHistory } from "./head_history.ts";
 import { type HeadHttp, openHeadHttp } from "./head_http.ts";
 import { sweepCheckpoints } from "./head_checkpoints.ts";
 import { jobService } from "./head_job_service.ts";
-import { JobRecords } from "./head_job_records.ts";
+import { JobRecords, type JobRecordsOptions } from "./head_job_records.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
 import { ClusterLogs } from "./head_logs.ts";
@@ -141,13 +141,15 @@ export class Head {
       connected: (nodeId: NodeId) => submissions.nodeConnected(nodeId),
       changed: (record: NodeRecord) => submissions.nodeChanged(record),
     };
-    const readers = { url: config.store, dir: storeDir(config), runtime: config.runtime };
-    const reader = new StoreReader(readers);
-    const records = new JobRecords({
-      ...{ store, reader, telemetry: this.#telemetry, view: this.#view, nowMs, log },
-      entities: new EntityReads(this.#view, nowMs),
+    const parts = {
+      store,
+      telemetry: this.#telemetry,
+      view: this.#view,
+      nowMs,
+      log,
       jobs: () => gcs.jobs.jobs(),
-    });
+    };
+    const readers = storeReaders(config, parts);
     this.#effects = new HeadEffects({ ...shared, onNode, nodes: this.#nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
@@ -170,9 +172,7 @@ export class Head {
         viewerToken: () => this.#http?.viewerToken ?? null,
         sessionDir: config.sessionDir,
       },
-      console: new StoreReader(readers),
-      reader,
-      records,
+      ...readers,
       stop: options.onStop,
     };
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
@@ -299,6 +299,17 @@ export class Head {
 /** Folder of the store's file, when no other place is given. */
 function storeDir({ sessionDir }: HeadConfig): string {
   return join(sessionDir, "store");
+}
+
+/** Who reads the store for people: one for their statements, one for the records of jobs that no statement holds up. */
+function storeReaders(
+  config: HeadConfig,
+  parts: Omit<JobRecordsOptions, "reader" | "entities">,
+): Pick<HeadServices, "console" | "reader" | "records"> {
+  const place = { url: config.store, dir: storeDir(config), runtime: config.runtime };
+  const reader = new StoreReader(place);
+  const entities = new EntityReads(parts.view, nowMs);
+  return { console: new StoreReader(place), reader, records: new JobRecords({ ...parts, reader, entities }) };
 }
 
 /** How long records of jobs are kept, and how many bytes of them. */

@@ -74,7 +74,7 @@ test(
     expect(profile.functions.map(({ name, finished }) => [name, finished]).sort()).toEqual(
       live.functions.map(({ name, finished }) => [name, finished]).sort(),
     );
-    expect(profile.errors[0]).toMatchObject({ errorType: "TypeError", count: 3 });
+    expect(profile.errors[0]).toMatchObject({ errorType: "TaskError(TypeError)", count: 3 });
     const graph = await ask<GraphDto>(`graph?job=${second!.jobId}`);
     expect(graph.groups.find(({ name }) => name === "square")).toMatchObject({ finished: 60 });
     const group = graph.groups.find(({ name }) => name === "square")!.id;

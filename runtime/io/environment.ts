@@ -10,6 +10,7 @@ import {
   LINEAGE_BYTES_MAX,
   MEMORY_MONITOR_MS,
   MEMORY_USAGE_THRESHOLD,
+  NODE_RECONNECT_MS,
   PENDING_TASKS_MAX,
   SHUTDOWN_GRACE_MS,
   TASK_MAX_RETRIES,
@@ -56,6 +57,11 @@ export function workerStartTimeoutMs(): number {
 /** MOBULA_SHUTDOWN_GRACE_MS: how long a worker that ends in good order may take before its agent kills it. */
 export function shutdownGraceMs(): number {
   return integerSetting("MOBULA_SHUTDOWN_GRACE_MS", SHUTDOWN_GRACE_MS, 0);
+}
+
+/** MOBULA_NODE_RECONNECT_MS: how long an agent whose connection closed may take to come back before its node is dead. */
+export function nodeReconnectMs(): number {
+  return integerSetting("MOBULA_NODE_RECONNECT_MS", NODE_RECONNECT_MS, 0);
 }
 
 /** How an agent watches its node's memory. */

@@ -15,7 +15,7 @@ import { HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId } from "../common/ids.ts";
 import { Gcs } from "../core/gcs/gcs.ts";
-import { jobHistorySettings } from "../io/environment.ts";
+import { jobHistorySettings, nodeReconnectMs } from "../io/environment.ts";
 import { StoreReader } from "../io/storage/reader_client.ts";
 import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import { type GcsStore, openStore } from "../io/storage/store_client.ts";
@@ -114,7 +114,7 @@ export class Head {
     this.#store = store;
     this.#token = readToken(config.sessionDir);
     const { loaded } = store;
-    const gcs = new Gcs(nowMs(), restoredRecords(loaded));
+    const gcs = new Gcs(nowMs(), restoredRecords(loaded), nodeReconnectMs());
     this.#telemetry = new TelemetryClient({
       runtime: config.runtime,
       attemptsMax: ATTEMPTS_MAX,

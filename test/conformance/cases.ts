@@ -27,6 +27,8 @@ export const runtimeOfRun: Pick<InitOptions, "runtimeEnv"> = process.env[RUNTIME
 /** An embedded cluster of one node for the cases of a file. Ends with shutdown(). */
 export async function startCases(options: InitOptions = {}): Promise<void> {
   const runtimeEnv = { ...options.runtimeEnv, runtime: workerRuntime };
+  // Nodes here are killed, not cut off: a node that is gone need not be waited for as long as one that may come back.
+  process.env["MOBULA_NODE_RECONNECT_MS"] ??= "500";
   await init({ numCpus: 2, dashboard: false, objectStoreBytes: STORE_BYTES, ...options, runtimeEnv });
 }
 

@@ -206,7 +206,7 @@ describe("the page", () => {
     dashboard.view.applyNodes([events.nodeRow("n-3", { hostname: EVIL, labels: { a: EVIL } })]);
     await page.locator("#functions .clip", { hasText: "onerror" }).first().waitFor();
     await goTo(page, "Errors");
-    await page.locator("#failures .message", { hasText: "onerror" }).waitFor();
+    await page.locator("#errors .message", { hasText: "onerror" }).waitFor();
     await goTo(page, "Jobs");
     await page.locator("#jobs .clip", { hasText: "onerror" }).first().waitFor();
     expect(await page.locator("main img, main script").count()).toBe(0);

@@ -65,7 +65,6 @@ export const usage: Signal<UsageDto | null> = signal(null);
 export const nodes = nodeTable.signal;
 export const functions = functionTable.signal;
 export const edges = edgeTable.signal;
-export const failures = failureTable.signal;
 export const actors = actorTable.signal;
 export const objects = objectTable.signal;
 export const jobs = jobTable.signal;

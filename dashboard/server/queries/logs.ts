@@ -23,6 +23,7 @@ export const LOG_QUERIES: readonly Query[] = [
   { name: "logs/files", everyMs: 5_000, run: (_params, services) => logsOf(services).files() },
   {
     name: "logs/search",
+    everyMs: 2_000,
     async run(params, services): Promise<unknown> {
       const { next, ...answer } = await logsOf(services).search(logQuery(params));
       return { ...answer, next: next === null ? null : placeText(next) };

@@ -5,6 +5,7 @@
 import { RECORD_QUESTIONS } from "../../api/record_answers.ts";
 import { ENTITY_QUERIES } from "./entities.ts";
 import { HISTORY_QUERIES } from "./history.ts";
+import { ERROR_QUERIES } from "./errors.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
 import { NOW_QUERIES } from "./now.ts";
@@ -17,6 +18,7 @@ import { WHY_QUERIES } from "./why.ts";
 const ALL: readonly Query[] = [
   ...ENTITY_QUERIES,
   ...HISTORY_QUERIES,
+  ...ERROR_QUERIES,
   ...LIST_QUERIES,
   ...LOG_QUERIES,
   ...SQL_QUERIES,

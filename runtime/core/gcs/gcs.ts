@@ -50,8 +50,8 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   #recovered: boolean;
 
   /** `restored`: what the store holds after a restart of the head. Feed `tick` every HEARTBEAT_INTERVAL_MS. */
-  constructor(nowMs: number, restored: GcsRecords | null = null) {
-    this.nodes = new NodeManager(nowMs, restored?.nodes);
+  constructor(nowMs: number, restored: GcsRecords | null = null, nodeReconnectMs?: number) {
+    this.nodes = new NodeManager(nowMs, restored?.nodes, nodeReconnectMs);
     this.jobs = new JobManager(restored?.jobs);
     this.actors = new ActorManager(nowMs, restored?.actors);
     const isMember = (nodeId: NodeId): boolean => (this.nodes.state(nodeId) ?? "DEAD") !== "DEAD";

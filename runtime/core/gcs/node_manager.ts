@@ -165,8 +165,15 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
   /** Members or states changed since the list was published. */
   #isOld: boolean = false;
 
+  readonly #reconnectMs: number;
+
   /** `restored`: the store's nodes after a restart of the head; the living ones have NODE_DEAD_AFTER_MS to come back. */
-  constructor(nowMs: number = 0, restored: readonly NodeRecord[] = []) {
+  constructor(
+    nowMs: number = 0,
+    restored: readonly NodeRecord[] = [],
+    reconnectMs: number = NODE_RECONNECT_MS,
+  ) {
+    this.#reconnectMs = reconnectMs;
     for (const record of restored) {
       const alive = record.state !== "DEAD";
       this.#nodes.set(record.facts.nodeId, {
@@ -412,7 +419,7 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
         node.heardMs = Math.min(nowMs, node.heardMs + lateMs);
         if (node.closedMs !== null) node.closedMs = Math.min(nowMs, node.closedMs + lateMs);
       }
-      const death = deathReason(nowMs, node);
+      const death = deathReason(nowMs, node, this.#reconnectMs);
       if (death !== null) {
         const early = node.drain === null ? "" : " (unexpected: its drain was not done)";
         this.#die(nowMs, node, death + early, out);
@@ -451,11 +458,11 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
   }
 }
 
-function deathReason(nowMs: number, node: NodeEntry): string | null {
+function deathReason(nowMs: number, node: NodeEntry, reconnectMs: number): string | null {
   if (nowMs - node.heardMs >= NODE_DEAD_AFTER_MS) return `no heartbeat for ${NODE_DEAD_AFTER_MS} ms`;
   if (node.closedMs === null) return null;
   // Heartbeats that still come show that the process lives: it has the longer time to connect again.
-  const graceMs = node.heardMs > node.closedMs ? NODE_DEAD_AFTER_MS : NODE_RECONNECT_MS;
+  const graceMs = node.heardMs > node.closedMs ? NODE_DEAD_AFTER_MS : reconnectMs;
   return nowMs - node.closedMs >= graceMs
     ? `its connection closed and it did not come back in ${graceMs} ms`
     : null;

@@ -7,6 +7,7 @@ import "uplot/dist/uPlot.min.css";
 import "./palette.css";
 import "./style.css";
 import "./frame.css";
+import "./entities.css";
 import "./canvas.css";
 import "./now.css";
 import "./work.css";

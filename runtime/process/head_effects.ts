@@ -138,7 +138,7 @@ export class HeadEffects {
       case "persistObjects":
         return this.#persistObjects(effect);
       case "objectLost":
-        view.objects.lost(effect.id, effect.reason, this.#options.nowMs());
+        if (!effect.dropped) view.objects.lost(effect.id, effect.reason, this.#options.nowMs());
         return this.#options.log(`object ${effect.id} of ${effect.owner} is lost: ${effect.reason}`);
       case "reply":
       case "replyError":

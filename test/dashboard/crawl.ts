@@ -4,6 +4,7 @@
  * @module
  */
 import type { Page } from "playwright-core";
+import { waitFor } from "../support/wait_for.ts";
 
 /** Visits of addresses that differ in ids and values only. */
 const EACH_KIND = 3;
@@ -20,8 +21,12 @@ export interface CrawlReport {
   readonly complaints: string[];
 }
 
-/** Crawl from the page's present address and from `starts` (hashes like "#/jobs"). */
-export async function crawl(page: Page, starts: readonly string[] = ["#/"]): Promise<CrawlReport> {
+/** Crawl from `starts` (hashes like "#/jobs"), but for addresses that match `except`. */
+export async function crawl(
+  page: Page,
+  starts: readonly string[] = ["#/"],
+  except: RegExp | null = null,
+): Promise<CrawlReport> {
   const report: CrawlReport = { visited: [], dead: [], complaints: [] };
   const base = page.url().split("#")[0]!;
   const onError = (error: Error): void => void report.complaints.push(`${page.url()}: ${error.message}`);
@@ -46,7 +51,7 @@ export async function crawl(page: Page, starts: readonly string[] = ["#/"]): Pro
     if (wrong !== null) report.dead.push(`${href}: ${wrong}`);
     if (!href.startsWith("#")) continue;
     for (const next of await hrefs(page)) {
-      if (queued.has(next)) continue;
+      if (queued.has(next) || except?.test(next)) continue;
       queued.add(next);
       queue.push(next);
     }
@@ -61,12 +66,11 @@ async function visit(page: Page, href: string): Promise<string | null> {
   await page.evaluate(`location.hash = ${JSON.stringify(href)}`);
   try {
     // The address is in force when the page has drawn it.
-    await page.waitForFunction(
-      `location.hash === ${JSON.stringify(href)} && document.querySelector("main") !== null &&
-        document.querySelector("main [aria-busy=true]") === null`,
-      undefined,
-      { timeout: READY_MS },
-    );
+    await waitFor(`${href} is there`, () =>
+      page.evaluate(
+        `location.hash === ${JSON.stringify(href)} && document.querySelector("main") !== null &&
+          document.querySelector("main [aria-busy=true]") === null`,
+      ), READY_MS);
   } catch {
     return `still loading after ${READY_MS} ms`;
   }

@@ -3,10 +3,13 @@
  * server was restarted, and shows names as text whatever they are.
  */
 import { afterAll, afterEach, beforeAll, describe, expect } from "bun:test";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import * as events from "./cluster_events.ts";
 import { TestDashboard } from "./dashboard_fixture.ts";
 import { testUnless } from "../support/skip.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { chromiumPath, skipReason } from "../support/toolchain.ts";
 
 const pageTest = testUnless(skipReason("chromium"));
@@ -117,9 +120,9 @@ describe("the page", () => {
     );
     await goTo(page, "Nodes");
     const node = await cells(page, "nodes", "n-1");
-    expect(node[0]).toContain("n-1head");
+    expect(node[0]).toContain("n-1 head");
     expect(node[2]).toContain("3 of 4 CPU");
-    expect(node[3]).toContain("3.00 MiB of 1.00 GiB");
+    expect(node[4]).toContain("3.00 MiB of 1.00 GiB");
     await goTo(page, "Actors");
     const actor = await cells(page, "actors", "a-1");
     expect(actor[0]).toContain(EVIL);
@@ -133,8 +136,9 @@ describe("the page", () => {
     await goTo(page, "Graph");
     const graph = page.locator("#graph canvas");
     await graph.waitFor();
-    await page.waitForFunction(
-      "document.querySelector('#graph canvas').dataset.boxes.split('\\n').length === 5",
+    await waitFor(
+      "the graph is drawn",
+      () => page.evaluate("document.querySelector('#graph canvas').dataset.boxes.split('\\n').length === 5"),
     );
     expect((await graph.getAttribute("data-boxes"))!.split("\n").sort()).toEqual(
       ["a:Counter", "f:Counter.increment", "f:countWords", "f:mergeCounts", "o:countWords"],
@@ -232,8 +236,10 @@ describe("the page", () => {
     dashboard.view.applyTaskEvents(events.taskBatch("d-1", 1, { counts, edges }));
     await page.locator("#functions", { hasText: "showing 200 of 1,000 functions" }).waitFor();
     await goTo(page, "Graph");
-    await page.waitForFunction(
-      "document.querySelector('#graph canvas')?.dataset.boxes.split('\\n').length === 200",
+    await waitFor(
+      "the graph is drawn",
+      () =>
+        page.evaluate("document.querySelector('#graph canvas')?.dataset.boxes.split('\\n').length === 200"),
     );
     expect(complaints).toEqual([]);
   }, TIMEOUT_MS);
@@ -267,4 +273,86 @@ describe("the page", () => {
     expect(await page.locator("body").innerText()).toContain("not signed in");
     await other.close();
   }, TIMEOUT_MS);
+
+  pageTest("works below a path of a proxy, and shows one panel alone where it is embedded", async () => {
+    await openPage();
+    fill();
+    const proxy = await prefixProxy("/x/y/");
+    const other = await browser.newContext();
+    const page = await other.newPage();
+    await page.goto(`${proxy.url}?ticket=${dashboard.auth.createTicket()}`);
+    await figure(page, "finished", "1,274");
+    await page.locator("#navigation a", { hasText: "Nodes" }).click();
+    await page.locator("#nodes", { hasText: "n-1" }).waitFor();
+    expect(page.url()).toStartWith(`${proxy.url}#/nodes`);
+    await page.goto(`${proxy.url}?embed=1#/?panel=attention`);
+    await page.locator("#attention li").first().waitFor();
+    expect(await page.locator("header, nav, #functions, #slots").count()).toBe(0);
+    await other.close();
+    await proxy.close();
+    // The proxy's own streams were cut: the first page goes on.
+    expect(complaints).toEqual([]);
+  }, TIMEOUT_MS);
+
+  pageTest("is dark or light as the viewer chooses, and stays so", async () => {
+    const page = await openPage({ dark: false });
+    const isDark = (): Promise<boolean> =>
+      page.evaluate("getComputedStyle(document.body).color.match(/\\d+/g).every((part) => part > 128)");
+    expect(await isDark()).toBe(false);
+    await page.locator("button.scheme").click();
+    await page.locator("button.scheme").click();
+    expect(await isDark()).toBe(true);
+    await page.reload();
+    await page.locator("button.scheme").waitFor();
+    expect(await isDark()).toBe(true);
+  }, TIMEOUT_MS);
+
+  pageTest("by arrow keys leads through a table's rows, and by Enter into one", async () => {
+    const page = await openPage();
+    fill();
+    dashboard.view.applyJob(events.jobRow("j-2", { startedMs: 5 }));
+    await goTo(page, "Jobs");
+    await page.locator("#jobs tbody tr").nth(1).waitFor();
+    await page.locator("#jobs tbody tr").first().focus();
+    const focused = (): Promise<string> => page.evaluate("document.activeElement.dataset.key");
+    const first = await focused();
+    await page.keyboard.press("ArrowDown");
+    expect(await focused()).not.toBe(first);
+    await page.keyboard.press("Home");
+    expect(await focused()).toBe(first);
+    await page.keyboard.press("Enter");
+    await page.locator("#head h2").waitFor();
+    expect(page.url()).toContain(`#/jobs/${first}`);
+  }, TIMEOUT_MS);
 });
+
+/** Passes on what comes below a path, without the path. */
+async function prefixProxy(prefix: string): Promise<{ url: string; close(): Promise<void> }> {
+  const target = new URL(dashboard.url);
+  const server = createServer((incoming, outgoing) => {
+    if (!incoming.url!.startsWith(prefix)) return void outgoing.writeHead(404).end();
+    const passed = request({
+      host: target.hostname,
+      port: target.port,
+      method: incoming.method,
+      path: incoming.url!.slice(prefix.length - 1),
+      headers: incoming.headers,
+    }, (answer) => {
+      outgoing.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(outgoing);
+    });
+    passed.on("error", () => outgoing.destroy());
+    outgoing.on("close", () => passed.destroy());
+    incoming.pipe(passed);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}${prefix}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

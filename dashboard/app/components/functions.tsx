@@ -4,7 +4,9 @@
  */
 import type { FunctionDto, TaskTypeName } from "../../api_types.ts";
 import { functions } from "../models/cluster.ts";
+import { filterText } from "../models/filter_text.ts";
 import { count, duration } from "../models/format.ts";
+import { links } from "../models/links.ts";
 import { useTopics } from "../models/subscriptions.ts";
 import { Num, Panel, PartsBar, Scroll, Showing } from "./panel.tsx";
 import { Empty, Loading } from "./states.tsx";
@@ -65,7 +67,7 @@ function FunctionRow({ row }: { row: FunctionDto }) {
     <tr data-key={row.key}>
       <th scope="row" class="name" title={`${row.name} (${type.label})`}>
         <span class="mark" aria-label={type.label} role="img">{type.mark}</span>
-        <span class="clip">{row.name}</span>
+        <a class="clip" href={links.tasks({ filter: filterText([`name=${row.name}`]) })}>{row.name}</a>
       </th>
       <td class="bar-column">
         <PartsBar

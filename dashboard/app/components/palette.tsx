@@ -5,6 +5,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { actors, functions, jobs, nodes } from "../models/cluster.ts";
+import { filterText } from "../models/filter_text.ts";
 import { linkOf, links } from "../models/links.ts";
 import { navigate } from "../models/route.ts";
 import { useTopics } from "../models/subscriptions.ts";
@@ -115,7 +116,7 @@ function suggestions(text: string): Suggestion[] {
     add(links.job(row.jobId), row.entrypoint || "(interactive)", `job ${row.jobId}`);
   }
   for (const row of functions.value?.rows ?? []) {
-    add(links.tasks({ filter: `name=${row.name}` }), row.name, "tasks of this function");
+    add(links.tasks({ filter: filterText([`name=${row.name}`]) }), row.name, "tasks of this function");
   }
   for (const row of actors.value?.rows ?? []) {
     add(links.actor(row.actorId), row.name || row.className, `actor ${row.actorId}`);

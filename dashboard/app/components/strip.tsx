@@ -32,8 +32,6 @@ export interface StripSeries {
   readonly colour: StripColour;
   readonly filled?: boolean;
   readonly dashed?: boolean;
-  /** Its own scale at the right: for what is of another size. */
-  readonly right?: boolean;
 }
 
 export interface StripProps {
@@ -49,8 +47,6 @@ export interface StripProps {
   readonly format: (value: number) => string;
   /** What the scale counts: its steps are round numbers of it. */
   readonly unit: "count" | "bytes";
-  /** Beside the values. */
-  readonly note?: ReadonlySignal<string>;
 }
 
 /** Second under the cursor, on all strips; null: none. */
@@ -74,7 +70,6 @@ export function Strip(props: StripProps) {
             format={props.format}
           />
         ))}
-        {props.note !== undefined && <span class="note">{props.note}</span>}
       </figcaption>
       <div ref={place} class="strip-plot" aria-hidden="true" />
       <StripTable {...props} />
@@ -207,7 +202,7 @@ function options(width: number, props: StripProps): uPlot.Options {
   return {
     width,
     height: HEIGHT,
-    padding: [4, 8, 0, 0],
+    padding: [8, 8, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: "strips", setSeries: false },

@@ -4,11 +4,14 @@
  */
 import { Functions } from "../components/functions.tsx";
 import { Summary } from "../components/summary.tsx";
+import { timeRange } from "../models/range.ts";
 import { Attention } from "./now/attention.tsx";
+import { RangeFunctions } from "./now/range_functions.tsx";
 import { Slots } from "./now/slots.tsx";
 import { Strips } from "./now/strips.tsx";
 
 export function NowPage() {
+  const range = timeRange.value;
   return (
     <>
       <Summary />
@@ -17,7 +20,7 @@ export function NowPage() {
         <Attention />
         <Slots />
       </div>
-      <Functions />
+      {range === null ? <Functions /> : <RangeFunctions range={range} />}
     </>
   );
 }

@@ -101,6 +101,14 @@ function WorkerHead({ worker }: { worker: WorkerDto }) {
             <Id id={worker.actorId} />
           </dd>
         </div>
+        {worker.placementGroupId !== null && (
+          <div>
+            <dt>Bundle</dt>
+            <dd>
+              {worker.bundleIndex} of <Id id={worker.placementGroupId} />
+            </dd>
+          </div>
+        )}
         <div>
           <dt>CPU</dt>
           <dd>{worker.cpuPercent === null ? "–" : `${Math.round(worker.cpuPercent)} %`}</dd>

@@ -109,17 +109,25 @@ function restartingActors({ actors }: AttentionInput): AttentionItem[] {
   }));
 }
 
+/** One function that waits at several nodes is one item, with the reason of where it waits most. */
 function waitingDemand(demand: readonly DemandDto[]): AttentionItem[] {
-  const most = demand.filter((row) => row.reason !== "").sort((a, b) => b.count - a.count);
-  return named(most, (row): AttentionItem => ({
-    key: `demand ${row.nodeId} ${row.name} ${JSON.stringify(row.resources)}`,
+  const byName = new Map<string, { count: number; most: DemandDto }>();
+  for (const row of demand) {
+    if (row.reason === "") continue;
+    const group = byName.get(row.name) ?? { count: 0, most: row };
+    byName.set(row.name, {
+      count: group.count + row.count,
+      most: row.count > group.most.count ? row : group.most,
+    });
+  }
+  const largest = [...byName.values()].sort((a, b) => b.count - a.count);
+  return named(largest, ({ count, most }): AttentionItem => ({
+    key: `demand ${most.name}`,
     severity: "warn",
     kind: "demand",
-    title: `${row.name} waits for a worker (${number(row.count)} ${
-      row.count === 1 ? "request" : "requests"
-    })`,
-    detail: row.reason,
-    filters: [`name=${row.name}`, "state=PENDING_NODE_ASSIGNMENT"],
+    title: `${most.name} waits for a worker (${number(count)} ${count === 1 ? "request" : "requests"})`,
+    detail: most.reason,
+    filters: [`name=${most.name}`, "state=PENDING_NODE_ASSIGNMENT"],
   }));
 }
 

@@ -78,4 +78,6 @@ export type DirectoryEffect =
     readonly home: NodeId;
     readonly owner: ProcessId;
     readonly reason: string;
+    /** Its last holder let go of it by itself: most likely nobody refers to it, and its home has not said so yet. */
+    readonly dropped: boolean;
   };

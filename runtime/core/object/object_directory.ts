@@ -199,7 +199,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     }
     if (late.length > 0) out.push({ type: "deleteObjects", nodeId, ids: late });
     this.#tellHomes(ownerless.flatMap((id) => this.#objects.get(id) ?? []), out);
-    for (const id of removed) this.#drop(id, nodeId, `node ${nodeId} dropped its last copy`, changes, out);
+    for (const id of removed) this.#drop(id, nodeId, null, changes, out);
   }
 
   #replace(
@@ -241,7 +241,15 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     }
   }
 
-  #drop(id: ObjectId, nodeId: NodeId, reason: string, changes: Changes, out: DirectoryEffect[]): void {
+  /** `death`: how the node died; null: it let go of its copy. */
+  #drop(
+    id: ObjectId,
+    nodeId: NodeId,
+    death: string | null,
+    changes: Changes,
+    out: DirectoryEffect[],
+  ): void {
+    const reason = death ?? `node ${nodeId} dropped its last copy`;
     const entry = this.#objects.get(id);
     // Resent, or removed because it was freed.
     if (entry === undefined || !entry.holders.delete(nodeId)) return;
@@ -254,7 +262,14 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     changes.ended.push(id);
     const orphan = this.#orphans.delete(id);
     remember(this.#lost, id, { code: orphan ? "OwnerDiedError" : "ObjectLostError", reason }, LOST_KEPT);
-    out.push({ type: "objectLost", id, home: entry.home, owner: entry.owner, reason });
+    out.push({
+      type: "objectLost",
+      id,
+      home: entry.home,
+      owner: entry.owner,
+      reason,
+      dropped: death === null,
+    });
   }
 
   #unlist(nodeId: NodeId, id: ObjectId): void {

@@ -136,10 +136,11 @@ export class BundleTable {
     return pools;
   }
 
-  /** Which bundle of the group a pool is of; null for none that is here. */
-  indexOf(groupId: GroupId, pool: NodeResources): number | null {
-    for (const bundle of this.#groups.get(groupId)?.values() ?? []) {
-      if (bundle.pool === pool) return bundle.index;
+  /** Which bundle a pool is of; null for the node's own. */
+  bundleOf(pool: NodeResources): { readonly groupId: GroupId; readonly index: number } | null {
+    if (pool === this.#node) return null;
+    for (const bundle of this.#all()) {
+      if (bundle.pool === pool) return { groupId: bundle.groupId, index: bundle.index };
     }
     return null;
   }

@@ -126,7 +126,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   }
 
   /** Bundles of placement groups that this node holds, for registrations and heartbeats. */
-  get bundles(): Pick<BundleTable, "reports" | "loads" | "changes" | "indexOf"> {
+  get bundles(): Pick<BundleTable, "reports" | "loads" | "changes" | "bundleOf"> {
     return this.#state.bundles;
   }
 
@@ -164,10 +164,9 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
   workOf(workerId: ProcessId): Pick<WorkerReport, "work" | "bundle"> | null {
     const lease = this.#state.leases.ofWorker(workerId);
     if (lease === undefined) return null;
-    const { name: work, strategy } = lease.request;
-    const groupId = strategy.type === "group" ? strategy.groupId : null;
-    const index = groupId === null ? null : this.bundles.indexOf(groupId, lease.allocation.pool);
-    return groupId === null || index === null ? { work } : { work, bundle: { groupId, index } };
+    const { name: work } = lease.request;
+    const bundle = this.bundles.bundleOf(lease.allocation.pool);
+    return bundle === null ? { work } : { work, bundle };
   }
 
   /** Work that is running or about to, as the memory monitor sees it: a lease's age stands for its task's. */

@@ -205,7 +205,8 @@ describe("deaths", () => {
     const reason = "node n-1, which held its last copy, died: silent";
     const effects = bench.step({ type: "nodeDied", nodeId: N1, reason: "silent" });
     // Its home died too: there is no owner left to ask.
-    expect(effects.at(-1)).toEqual({ type: "objectLost", id: O1, home: N1, owner: object().owner, reason });
+    const lost = { type: "objectLost", id: O1, home: N1, owner: object().owner, reason, dropped: false };
+    expect(effects.at(-1)).toEqual(lost as typeof effects[number]);
     expect(bench.locate({ nodeId: N3 })).toMatchObject([{
       code: "ObjectLostError",
       message: `Cannot find object ${O1}: ${reason}`,

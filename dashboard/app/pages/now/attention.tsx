@@ -5,6 +5,7 @@
 import type { AttentionDto, AttentionItem } from "../../../api/now.ts";
 import { Panel } from "../../components/panel.tsx";
 import { Answer } from "../../components/states.tsx";
+import { filterText } from "../../models/filter_text.ts";
 import { linkOf, links } from "../../models/links.ts";
 import { useQuery } from "../../models/query.ts";
 
@@ -37,7 +38,7 @@ export function Attention() {
 
 function Item({ item }: { item: AttentionItem }) {
   const href = item.filters !== undefined
-    ? links.tasks({ filter: item.filters.join(" ") })
+    ? links.tasks({ filter: filterText(item.filters) })
     : item.id === undefined
     ? null
     : linkOf(item.id);

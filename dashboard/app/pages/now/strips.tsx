@@ -46,10 +46,6 @@ const cpu = ofUsage("cpuPercent");
 const memory = ofUsage("memoryUsed", "memoryTotal");
 const store = ofUsage("storeUsed", "storeSpilled");
 const network = ofUsage("netIn", "netOut");
-const storeNote = computed(() => {
-  const total = usage.value?.storeTotal.at(-1);
-  return total === undefined ? "" : `of ${bytes(total)}`;
-});
 
 const STRIPS: readonly StripProps[] = [
   {
@@ -78,7 +74,7 @@ const STRIPS: readonly StripProps[] = [
   },
   {
     ...{ id: "store", title: "Object store", unit: "bytes", topMin: 2 ** 20, format: bytes },
-    ...{ span, data: store, note: storeNote },
+    ...{ span, data: store },
     series: [{ label: "in use", colour: "data", filled: true }, {
       label: "spilled",
       colour: "failed",

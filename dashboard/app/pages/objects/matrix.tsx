@@ -2,38 +2,41 @@
  * Stored objects: who made them, and on which nodes they are, in memory, on disk or on their way.
  * @module
  */
-import type { ObjectGroupDto, ObjectsAtNode } from "../../api_types.ts";
-import { nodes, objects } from "../models/cluster.ts";
-import { bytes, count, shortId } from "../models/format.ts";
-import { nodeColourIndex } from "../models/node_colours.ts";
-import { useTopics } from "../models/subscriptions.ts";
-import { Panel, Scroll, Showing } from "./panel.tsx";
-import { Empty, Loading } from "./states.tsx";
+import type { ObjectGroupDto, ObjectsAtNode } from "../../../api_types.ts";
+import type { ObjectsDto } from "../../../api/entities.ts";
+import { Panel, Scroll } from "../../components/panel.tsx";
+import { Empty } from "../../components/states.tsx";
+import { bytes, count, shortId } from "../../models/format.ts";
+import { heat } from "../../models/heat.ts";
+import { links } from "../../models/links.ts";
+import { nodeColourIndex } from "../../models/node_colours.ts";
+import { route } from "../../models/route.ts";
 
 /** Node columns; those with the most bytes. */
 const COLUMNS_MAX = 12;
 
-export function Objects() {
-  useTopics("objects", "nodes");
-  const table = objects.value;
-  const rows = [...table?.rows ?? []].sort((a, b) => b.bytes - a.bytes || (a.producer < b.producer ? -1 : 1));
-  const columns = nodeColumns(rows);
+export function Matrix({ about }: { about: ObjectsDto }) {
+  const { groups, groupsTotal } = about;
+  const columns = nodeColumns(about);
   const largest = Math.max(
     1,
-    ...rows.flatMap((row) => Object.values(row.nodes).map((sums) => sums.bytes + sums.inFlightBytes)),
+    ...groups.flatMap((row) => Object.values(row.nodes).map((sums) => sums.bytes + sums.inFlightBytes)),
   );
+  const chosen = route.value.params.get("group");
   return (
     <Panel
       id="objects"
-      title="Objects by function and node"
+      title="Where objects are"
       note={
         <>
-          <Showing table={table} one="group" many="groups" />
-          {columns.left > 0 && ` · ${COLUMNS_MAX} of ${COLUMNS_MAX + columns.left} nodes shown`}
+          {groupsTotal > groups.length && `showing ${count(groups.length)} of `}
+          {count(groupsTotal)} {groupsTotal === 1 ? "group" : "groups"}
+          {columns.left > 0 && `, ${COLUMNS_MAX} of ${COLUMNS_MAX + columns.left} nodes`}
+          {about.untracked > 0 && `, ${count(about.untracked)} objects left out`}
         </>
       }
     >
-      {table === null ? <Loading /> : rows.length === 0
+      {groups.length === 0
         ? (
           <Empty>
             No stored object. Values of 100 KiB and more, and what is put, are kept here while someone refers
@@ -51,35 +54,59 @@ export function Objects() {
                   {columns.shown.map((nodeId) => (
                     <th scope="col" class="num cell" key={nodeId} title={nodeId}>
                       <span class={`key node-${nodeColourIndex.value.get(nodeId) ?? 0}`} aria-hidden="true" />
-                      {shortId(nodeId)}
+                      <a class="mono" href={links.node(nodeId)}>{shortId(nodeId)}</a>
                     </th>
                   ))}
                 </tr>
               </thead>
               <tbody>
-                {rows.map((row) => (
-                  <tr key={row.producer} data-key={row.producer}>
-                    <th scope="row" class="name" title={row.producer}>
-                      <span class="clip">{row.producer}</span>
-                    </th>
-                    <td class="num">
-                      {count(row.objects)}
-                      <div class="sub">{copies(total(row, "objects"))}</div>
-                    </td>
-                    <td class="num">
-                      {bytes(row.bytes)}
-                      <Besides spilled={total(row, "spilledBytes")} inFlight={total(row, "inFlightBytes")} />
-                    </td>
-                    {columns.shown.map((nodeId) => (
-                      <Cell key={nodeId} sums={row.nodes[nodeId]} largest={largest} nodeId={nodeId} />
-                    ))}
-                  </tr>
+                {groups.map((row) => (
+                  <GroupRow
+                    key={row.producer}
+                    row={row}
+                    nodes={columns.shown}
+                    largest={largest}
+                    isChosen={chosen === row.producer}
+                  />
                 ))}
               </tbody>
             </table>
           </Scroll>
         )}
     </Panel>
+  );
+}
+
+interface GroupRowProps {
+  readonly row: ObjectGroupDto;
+  readonly nodes: readonly string[];
+  readonly largest: number;
+  readonly isChosen: boolean;
+}
+
+function GroupRow({ row, nodes, largest, isChosen }: GroupRowProps) {
+  return (
+    <tr data-key={row.producer} class={isChosen ? "chosen" : ""}>
+      <th scope="row" class="name" title={row.producer}>
+        <a class="clip" href={links.objects({ group: row.producer })}>{row.producer}</a>
+      </th>
+      <td class="num">
+        {count(row.objects)}
+        <div class="sub">{copies(total(row, "objects"))}</div>
+      </td>
+      <td class="num">
+        {bytes(row.bytes)}
+        <Besides spilled={total(row, "spilledBytes")} inFlight={total(row, "inFlightBytes")} />
+      </td>
+      {nodes.map((nodeId) => (
+        <Cell
+          key={nodeId}
+          sums={row.nodes[nodeId]}
+          largest={largest}
+          nodeId={nodeId}
+        />
+      ))}
+    </tr>
   );
 }
 
@@ -107,7 +134,7 @@ interface CellProps {
   readonly nodeId: string;
 }
 
-/** Bytes on one node, with a bar from the left: long bars are where the data is. What is on disk is hatched, what is on its way pale. */
+/** Bytes on one node: the more, the stronger the colour, and the longer the bar. What is on disk is hatched, what is on its way pale. */
 function Cell({ sums, largest, nodeId }: CellProps) {
   if (sums === undefined) return <td class="num cell zero">–</td>;
   const { objects, inFlight, spilledBytes, inFlightBytes } = sums;
@@ -123,7 +150,7 @@ function Cell({ sums, largest, nodeId }: CellProps) {
       />
     );
   return (
-    <td class="num cell" title={title}>
+    <td class="num cell heat" title={title} style={{ "--heat": heat(sums.bytes + inFlightBytes, largest) }}>
       <span class="fill parts" aria-hidden="true">
         {part("in-memory", sums.bytes - spilledBytes)}
         {part("on-disk", spilledBytes)}
@@ -136,15 +163,15 @@ function Cell({ sums, largest, nodeId }: CellProps) {
 }
 
 /** Nodes that are alive, in the order of their colours; those that hold most when there are too many. */
-function nodeColumns(rows: readonly ObjectGroupDto[]): { shown: string[]; left: number } {
-  const held = new Map<string, number>();
-  for (const node of nodes.value?.rows ?? []) if (node.state !== "DEAD") held.set(node.nodeId, 0);
-  for (const row of rows) {
+function nodeColumns({ stores, storesTotal, groups }: ObjectsDto): { shown: string[]; left: number } {
+  const held = new Map<string, number>(stores.map(({ nodeId }) => [nodeId, 0]));
+  for (const row of groups) {
     for (const [nodeId, { bytes, inFlightBytes }] of Object.entries(row.nodes)) {
       held.set(nodeId, (held.get(nodeId) ?? 0) + bytes + inFlightBytes);
     }
   }
+  const order = [...nodeColourIndex.value.keys()];
   const most = [...held].sort((a, b) => b[1] - a[1]).slice(0, COLUMNS_MAX).map(([nodeId]) => nodeId);
-  const index = (nodeId: string): number => [...nodeColourIndex.value.keys()].indexOf(nodeId);
-  return { shown: most.sort((a, b) => index(a) - index(b)), left: held.size - most.length };
+  most.sort((a, b) => order.indexOf(a) - order.indexOf(b));
+  return { shown: most, left: Math.max(held.size, storesTotal) - most.length };
 }

@@ -35,6 +35,8 @@ export type CallStage =
     readonly sinceMs: number;
     readonly ahead: number;
     readonly blocked: boolean;
+    /** A generator that is as far ahead of its reader as it may be; null: it is not. */
+    readonly stands?: StandingFacts | null;
   }
   /** For an actor: it waits here until the actor can take it. `behind`: the call before it whose arguments are missing. */
   | {
@@ -49,11 +51,33 @@ export type CallStage =
     readonly actorId: ActorId;
     readonly sinceMs: number;
     readonly ahead: number;
+    readonly stands?: StandingFacts | null;
   }
   /** An actor's creation is on its way to the head. */
   | { readonly at: "head" }
   /** It was, and is over. */
   | { readonly at: "ended" };
+
+/** A generator that stands at its yield: so many of its items are unread, and it may not be further ahead. */
+export interface StandingFacts {
+  readonly unread: number;
+  readonly limit: number;
+}
+
+/** What a node's object store has, for those that wait for room in it. */
+export interface RoomFacts {
+  readonly capacity: number;
+  readonly usedBytes: number;
+  /** What readers hold: it can be neither evicted nor spilled. */
+  readonly pinnedBytes: number;
+  readonly canSpill: boolean;
+}
+
+/** What a worker that runs something waits for at its node. */
+export interface WorkerFacts {
+  /** An object that it makes and for which there is no room; null: none. */
+  readonly creating: { readonly id: ObjectId; readonly bytes: number; readonly room: RoomFacts } | null;
+}
 
 /** One call of a process: a task, an actor's method, or an actor's creation. */
 export interface CallFacts {
@@ -87,6 +111,8 @@ export interface LeaseFacts {
   readonly pulls: readonly PullFacts[];
   /** A folder is being fetched and unpacked for its worker. */
   readonly preparing: boolean;
+  /** The node's store, when one of the arguments waits for room in it. */
+  readonly room?: RoomFacts | null;
 }
 
 /** What one node's agent collects. */

@@ -4,7 +4,8 @@
  * @module
  */
 import type { ActorId, ProcessId, TaskId } from "../common/ids.ts";
-import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
+import type { CallFacts, LeaseFacts, NodeFacts, RoomFacts } from "../common/why_facts.ts";
+import type { ObjectStore } from "../io/store/store_host.ts";
 import type { Handlers } from "../io/transport/rpc.ts";
 import type { NodeMethods } from "../protocol/messages.ts";
 import { actorLeaseId } from "./agent_actors.ts";
@@ -17,6 +18,11 @@ const PROCESS_ANSWER_MS = 1_000;
 export function explainHandlers(parts: () => AgentParts): Handlers<NodeMethods> {
   return {
     explainCall: ({ id, process }) => explainCall(parts(), id, process),
+    explainWorker: ({ workerId }) => {
+      const { store } = parts();
+      const waiting = store.waitsForRoom(workerId);
+      return { creating: waiting === null ? null : { ...waiting, room: roomFacts(store) } };
+    },
     nodeMemory: ({ limit, id }) => nodeMemory(parts(), limit, id),
     explainLease: (params) => {
       if ("requestId" in params) return { lease: leaseFacts(parts(), params.submitter, params.requestId) };
@@ -61,5 +67,12 @@ function leaseFacts(
   if (request === null) return null;
   const { args, runtimeEnv, ...facts } = request;
   const pulls = args.flatMap(({ id }) => store.pulls.facts(id) ?? []);
-  return { ...facts, pulls, preparing: workers.isPreparing(runtimeEnv) };
+  const lacksRoom = pulls.some(({ state }) => state === "located" || state === "reserving");
+  const room = lacksRoom ? roomFacts(store) : null;
+  return { ...facts, pulls, preparing: workers.isPreparing(runtimeEnv), room };
+}
+
+function roomFacts(store: ObjectStore): RoomFacts {
+  const { capacity, used, pinned, canSpill } = store.usage();
+  return { capacity, usedBytes: used, pinnedBytes: pinned, canSpill };
 }

@@ -5,22 +5,33 @@
  */
 import type { ActorId, GroupId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import { taskOfObject } from "../common/ids.ts";
+import type { TaskRow } from "../common/task_event.ts";
 import type { CallFacts, LeaseFacts, MissingArgument } from "../common/why_facts.ts";
 import { actorPickKey } from "../core/gcs/gcs_replies.ts";
 import { leasePickKey } from "../core/scheduler/pick_request.ts";
 import { actorSentence, objectSentence } from "../core/why/actor_sentence.ts";
 import { groupSentence } from "../core/why/group_sentence.ts";
-import { rowSentence, taskSentence } from "../core/why/task_sentence.ts";
+import { type PastAttempt, rowSentence, taskSentence } from "../core/why/task_sentence.ts";
 import { type ArgumentFacts, clause } from "../core/why/words.ts";
 import type { NodeMethods } from "../protocol/messages.ts";
 import type { HeadServices } from "./head_methods.ts";
+import { nodeTrouble, placeSentence, withDriver } from "./head_why_places.ts";
 
 /** How long a node may take to answer, its processes included. */
 const NODE_ANSWER_MS = 2_000;
 /** A task waits for one that waits for one …: so many are told of in one sentence. */
 const MAKERS_TOLD = 2;
+/** How long the row of a task that has ended is waited for, and how often it is looked for. */
+const ROW_WAIT_MS = 2_000;
+const ROW_LOOK_MS = 100;
 /** Missing arguments that are looked up. */
 const ARGUMENTS_TOLD = 8;
+
+/** The type of an error that a node's end causes. */
+const NODE_DIED = "NodeDiedError";
+
+/** The columns of a task's row that are told of an earlier attempt. */
+type PastRow = PastAttempt & { readonly state: string; readonly nodeId: NodeId | null };
 
 export class Why {
   readonly #services: HeadServices;
@@ -52,11 +63,14 @@ export class Why {
         return Promise.resolve(this.#group(id as GroupId));
       case "o-":
         return this.#object(id as ObjectId);
+      case "n-":
+      case "w-":
+      case "j-":
+        return Promise.resolve(placeSentence(this.#services, id, this.#nowMs()));
       default:
         throw new RangeError(
-          `why explains tasks (t-…), actors (a-…), objects (o-…) and placement groups (g-…), not ${
-            JSON.stringify(id.slice(0, 100))
-          }`,
+          "why explains tasks (t-…), actors (a-…), objects (o-…), placement groups (g-…), nodes (n-…), workers (w-…) " +
+            `and jobs (j-…), not ${JSON.stringify(id.slice(0, 100))}`,
         );
     }
   }
@@ -68,11 +82,11 @@ export class Why {
       return await this.#actor(created, makers);
     }
     const owner = this.#processOf(id);
-    if (owner === null) return await this.#ended(id);
+    if (owner === null) return withDriver(this.#services, id, await this.#ended(id), this.#nowMs());
     const { call, lease } = await this.#ask(owner.nodeId, "explainCall", { id, process: owner.processId }) ??
       { call: null, lease: null };
     if (call === null || call.stage.at === "ended") {
-      const ended = await this.#ended(id);
+      const ended = call === null ? await this.#ended(id) : await this.#justEnded(id);
       if (ended !== null || call === null) return ended;
       return `${id} has ended; no row of it was kept`;
     }
@@ -97,6 +111,11 @@ export class Why {
       : stage.at === "actor"
       ? stage.behind?.missing ?? []
       : [];
+    const at = stage.at === "worker" ? stage : null;
+    const trouble = at === null ? null : nodeTrouble(this.#services, at.nodeId, this.#nowMs());
+    const worker = at === null || trouble !== null || at.ahead > 0 || at.nodeId as string === ""
+      ? null
+      : await this.#ask(at.nodeId, "explainWorker", { workerId: at.workerId });
     const actorId = stage.at === "actor" || stage.at === "actorWorker" ? stage.actorId : null;
     return taskSentence({
       id,
@@ -108,6 +127,9 @@ export class Why {
       remote,
       cluster,
       missing: await this.#arguments(missing, makers),
+      before: call.attempt === 0 ? null : await this.#before(id, call.attempt),
+      worker,
+      trouble,
       actor: actorId === null ? null : await this.#actor(actorId, makers),
     });
   }
@@ -127,10 +149,41 @@ export class Why {
     return groupSentence({ record, nodes, nowMs: this.#nowMs(), storeWaiting: store.waitingFor });
   }
 
+  /** How the newest attempt before this one ended, as far as its row has come. */
+  async #before(id: TaskId, attempt: number): Promise<PastAttempt | null> {
+    const rows = await this.#services.view.state.get(id) as unknown as PastRow[];
+    const past = rows.filter((row) => row.state === "FAILED" && row.attempt < attempt);
+    if (past.length === 0) return null;
+    const newest = past.reduce((best, row) => row.attempt > best.attempt ? row : best);
+    const trouble = newest.errorType === NODE_DIED ? this.#deadNode(newest.nodeId) : null;
+    return trouble === null ? newest : { ...newest, errorMessage: trouble };
+  }
+
+  /** The same of one that ended just now: its row is on its way. */
+  async #justEnded(id: TaskId): Promise<string | null> {
+    for (let waitedMs = 0;; waitedMs += ROW_LOOK_MS) {
+      const row = await this.#services.history.newestRow(id);
+      const isFinal = row?.state === "FINISHED" || row?.state === "FAILED";
+      if (isFinal || waitedMs >= ROW_WAIT_MS) return row === null ? null : this.#rowText(row);
+      await new Promise((resolve) => setTimeout(resolve, ROW_LOOK_MS));
+    }
+  }
+
+  #rowText(row: TaskRow): string {
+    const sentence = rowSentence(row, this.#nowMs());
+    const trouble = row.error?.type === NODE_DIED ? this.#deadNode(row.nodeId) : null;
+    return trouble === null ? sentence : `${sentence}; ${trouble}`;
+  }
+
+  /** What the head knows of a node that is gone: the processes know less. */
+  #deadNode(nodeId: NodeId | null): string | null {
+    return nodeId === null ? null : nodeTrouble(this.#services, nodeId, this.#nowMs());
+  }
+
   /** What is known of a task that its process has done with: its newest row. */
   async #ended(id: TaskId): Promise<string | null> {
     const row = await this.#services.history.newestRow(id);
-    return row === null ? null : rowSentence(row, this.#nowMs());
+    return row === null ? null : this.#rowText(row);
   }
 
   async #actor(actorId: ActorId, makers: number): Promise<string | null> {
@@ -158,6 +211,7 @@ export class Why {
       cluster: this.#unplaced(actorPickKey(actorId, incarnation)),
       lease,
       storeWaiting: store.waitingFor,
+      restartCause: record.restartCause ?? null,
     });
   }
 
@@ -180,7 +234,9 @@ export class Why {
 
   async #object(id: ObjectId): Promise<string | null> {
     const { nodes, bytes, maker } = await this.#argument({ id, home: "" as NodeId }, MAKERS_TOLD);
-    return nodes.length === 0 && maker === null ? null : objectSentence({ id, nodes, bytes, maker });
+    const loss = nodes.length > 0 ? null : this.#services.view.objects.losses.of(id);
+    if (nodes.length === 0 && maker === null && loss === null) return null;
+    return objectSentence({ id, nodes, bytes, maker, loss, nowMs: this.#nowMs() });
   }
 
   /** Those that are nowhere come first: they are what is waited for. */
@@ -217,7 +273,7 @@ export class Why {
     return job === undefined ? null : { processId: job.driverId, nodeId: job.nodeId };
   }
 
-  #ask<M extends "explainCall" | "explainLease">(
+  #ask<M extends "explainCall" | "explainLease" | "explainWorker">(
     nodeId: NodeId,
     method: M,
     params: NodeMethods[M]["params"],

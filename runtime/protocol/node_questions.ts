@@ -5,7 +5,7 @@
  */
 import type { ActorId, NodeId, ObjectId, ProcessId, TaskId } from "../common/ids.ts";
 import type { HeldRef, MemoryReport, NodeObjects } from "../common/memory_facts.ts";
-import type { CallFacts, LeaseFacts, NodeFacts } from "../common/why_facts.ts";
+import type { CallFacts, LeaseFacts, NodeFacts, WorkerFacts } from "../common/why_facts.ts";
 import type * as logs from "./log_messages.ts";
 import type { Method, Notification } from "./method.ts";
 import type { SubmissionQuestions } from "./submission_messages.ts";
@@ -36,6 +36,8 @@ export interface NodeQuestions extends logs.NodeQuestions, SubmissionQuestions {
     { submitter: ProcessId; requestId: string } | { actorId: ActorId; incarnation: number },
     { lease: LeaseFacts | null }
   >;
+  /** What one of the node's workers waits for here. */
+  readonly explainWorker: Method<{ workerId: ProcessId }, WorkerFacts>;
   /** The node's objects, and all refs that it counts: at most `limit`, the largest; or one of them. */
   readonly nodeMemory: Method<{ limit: number; id: ObjectId | ActorId | null }, NodeObjects>;
 }

@@ -1,7 +1,6 @@
 /** why(): one sentence with the numbers for everything that does not get on, from real processes. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
-  type ActorHandle,
   get,
   type HandleOf,
   kill,
@@ -16,15 +15,14 @@ import {
 } from "mobula";
 import { currentDriver } from "../../runtime/api/init.ts";
 import { main as mobula } from "../../runtime/cli/main.ts";
-import { clientOf } from "../../runtime/io/core_worker/actor_handle.ts";
 import { addNode, type CaseNode, firstNodeId, startCases } from "../conformance/cases.ts";
 import { Signal, type SignalHandle } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
+import { actorOf, says, taskOf } from "../support/why.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const leftovers = watchLeftovers();
-const MS = String.raw`(\d+ ms|\d+\.\d s)`;
 let here: string;
 let other: CaseNode;
 let gate: SignalHandle;
@@ -62,29 +60,6 @@ afterAll(async () => {
   await shutdown();
   await leftovers.check();
 });
-
-/** The task that makes a ref. */
-function taskOf(ref: ObjectRef<unknown>): string {
-  return `t${ref.id.slice(1).replace(/\.\d+$/, "")}`;
-}
-
-function actorOf(handle: ActorHandle<object>): string {
-  return clientOf(handle, "why").info.actorId;
-}
-
-/** Waits until the sentence about `id` is this one, with `…` for anything. */
-async function says(id: string, expected: string): Promise<void> {
-  const parts = expected.split(/(<ms>|…)/).map((part) =>
-    part === "<ms>" ? MS : part === "…" ? ".*" : RegExp.escape(part)
-  );
-  const pattern = new RegExp(`^${parts.join("")}$`);
-  let last = "";
-  try {
-    await waitFor("the sentence", async () => pattern.test(last = await why(id)));
-  } catch {
-    expect(last).toBe(expected);
-  }
-}
 
 describe("a task", () => {
   test("that runs: where, and since when", async () => {
@@ -301,7 +276,7 @@ test("what nobody knows, and what is no id, is refused", async () => {
   expect(await names("a-0123456789abcdef")).toStartWith("RangeError: Nobody in the cluster knows");
   expect(await names("o-0123456789ab-7.0")).toStartWith("RangeError: Nobody in the cluster knows");
   expect(await names("sums")).toStartWith(
-    "RangeError: why explains tasks (t-…), actors (a-…), objects (o-…) and placement groups (g-…)",
+    "RangeError: why explains tasks (t-…), actors (a-…), objects (o-…), placement groups (g-…), nodes (n-…), workers (w-…) and jobs (j-…)",
   );
   expect(await names(7)).toBe("TypeError: why(id): id must be a string, is 7");
 });

@@ -65,7 +65,8 @@ export function reasonOf(entry: PendingRequest, view: DemandView): string {
     case "forwarded":
       return `It waits at ${entry.forwardedTo}.`;
     case "starting":
-      return "A worker process is starting for it.";
+      if (failure === undefined) return "A worker process is starting for it.";
+      return `A worker process is starting for it, after ${failure.failures} that did not start: ${failure.message}`;
     case "queued":
       if (failure !== undefined) {
         return `Worker processes do not start (${failure.failures} times so far): ${failure.message}`;

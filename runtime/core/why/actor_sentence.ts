@@ -3,7 +3,7 @@
  * @module
  */
 import type { ObjectId } from "../../common/ids.ts";
-import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
+import type { ActorSpec, ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import type { LeaseFacts } from "../../common/why_facts.ts";
 import { describeBytes } from "../scheduler/scheduling_policy.ts";
 import { type ArgumentFacts, describeArguments, describeLease, duration } from "./words.ts";
@@ -25,6 +25,8 @@ export interface ActorFacts {
   readonly lease: LeaseFacts | null;
   /** Why the store takes no writes; null when it does. */
   readonly storeWaiting: string | null;
+  /** Why the incarnation before this one ended; null where that is not known. */
+  readonly restartCause?: DeathCause | null;
 }
 
 export function actorSentence(facts: ActorFacts): string {
@@ -46,14 +48,17 @@ export function actorSentence(facts: ActorFacts): string {
       return `${who} has waited ${duration(nowMs - facts.createdMs)} for ${describeArguments(facts.missing)}`;
     case "PENDING_CREATION":
     case "RESTARTING":
-      return `${who} ${status.state === "RESTARTING" ? restarting(status) : "is to be created"}: ${
+      return `${who} ${status.state === "RESTARTING" ? restarting(facts) : "is to be created"}: ${
         placement(facts)
       }`;
   }
 }
 
-function restarting({ restartsLeft }: ActorStatus): string {
-  return `restarts (${restartsLeft < 0 ? "without end" : `${restartsLeft} more left`})`;
+function restarting({ status: { restartsLeft }, restartCause }: ActorFacts): string {
+  const because = restartCause == null
+    ? ""
+    : ` after its end (${restartCause.code}: ${String(restartCause.message).replace(/\.$/, "")})`;
+  return `restarts${because} (${restartsLeft < 0 ? "without end" : `${restartsLeft} more left`})`;
 }
 
 function placement(facts: ActorFacts): string {
@@ -75,10 +80,17 @@ export interface ObjectFacts {
   readonly nodes: readonly string[];
   readonly bytes: number;
   readonly maker: string | null;
+  /** How its last copy was lost; null when it was not. */
+  readonly loss?: { readonly atMs: number; readonly reason: string } | null;
+  readonly nowMs?: number;
 }
 
 /** Where an object is, or what makes it. */
-export function objectSentence({ id, nodes, bytes, maker }: ObjectFacts): string {
+export function objectSentence({ id, nodes, bytes, maker, loss, nowMs = 0 }: ObjectFacts): string {
   if (nodes.length > 0) return `${id} is stored at ${nodes.join(", ")}, ${describeBytes(bytes)}`;
+  if (loss != null) {
+    const made = maker === null ? "" : `; ${maker}`;
+    return `${id} was lost ${duration(nowMs - loss.atMs)} ago: ${loss.reason.replace(/\.$/, "")}${made}`;
+  }
   return `${id} is in no node's store: ${maker ?? "it is small and with its owner, or it is gone"}`;
 }

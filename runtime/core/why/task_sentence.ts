@@ -4,9 +4,20 @@
  */
 import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { TaskRow } from "../../common/task_event.ts";
-import type { CallFacts, LeaseFacts } from "../../common/why_facts.ts";
+import type { CallFacts, LeaseFacts, WorkerFacts } from "../../common/why_facts.ts";
 import { describeBytes } from "../scheduler/scheduling_policy.ts";
-import { type ArgumentFacts, count, describeArguments, describeLease, duration } from "./words.ts";
+import {
+  type ArgumentFacts,
+  count,
+  describeArguments,
+  describeLease,
+  describeRoom,
+  describeStanding,
+  duration,
+} from "./words.ts";
+
+/** Of the error of an attempt that was tried again. */
+const PAST_MESSAGE_MAX = 300;
 
 /** What is known of a call that its process still has. */
 export interface TaskFacts {
@@ -24,9 +35,36 @@ export interface TaskFacts {
   readonly missing: readonly ArgumentFacts[];
   /** For a call: the sentence about its actor. */
   readonly actor: string | null;
+  /** How the attempt before this one ended; null for the first one, and where that is not known. */
+  readonly before?: PastAttempt | null;
+  /** What its worker waits for at its node; null: nothing that the node knows of. */
+  readonly worker?: WorkerFacts | null;
+  /** What is wrong with the node of its worker; null: nothing. */
+  readonly trouble?: string | null;
+}
+
+export interface PastAttempt {
+  readonly attempt: number;
+  readonly endMs: number | null;
+  readonly errorType: string;
+  readonly errorMessage: string;
 }
 
 export function taskSentence(facts: TaskFacts): string {
+  return `${present(facts)}${past(facts)}`;
+}
+
+/** How the attempt before ended, cut where it is long. */
+function past({ before, nowMs }: TaskFacts): string {
+  if (before == null) return "";
+  const { attempt, endMs, errorType, errorMessage } = before;
+  const ago = endMs === null ? "" : ` ${duration(nowMs - endMs)} ago`;
+  const said = errorMessage.replace(/\.$/, "");
+  const message = said.length > PAST_MESSAGE_MAX ? `${said.slice(0, PAST_MESSAGE_MAX)}…` : said;
+  return `; attempt ${attempt} failed${ago} with ${errorType}: ${message}`;
+}
+
+function present(facts: TaskFacts): string {
   const { id, call, nowMs } = facts;
   const { name, stage } = call;
   const tries = call.attempt === 0 ? "" : `, attempt ${call.attempt}`;
@@ -53,15 +91,15 @@ export function taskSentence(facts: TaskFacts): string {
           count(stage.ahead, "task")
         } there`;
       }
-      const blocked = stage.blocked ? "; it waits in get or wait" : "";
-      return `${who} runs on ${where} since ${since}${blocked}`;
+      return `${who} runs on ${where} since ${since}${waitingInside(facts)}`;
     }
     case "actor":
       return `${who} ${waited} for its actor${describeActorQueue(facts)}`;
     case "actorWorker": {
       const since = duration(nowMs - stage.sinceMs);
       const ahead = stage.ahead === 0 ? "" : ` behind ${count(stage.ahead, "other call")} of its process`;
-      return `${who} was sent to its actor ${since} ago and has no answer yet${ahead}; ${
+      const stands = stage.stands == null ? "" : `: ${describeStanding(stage.stands)}`;
+      return `${who} was sent to its actor ${since} ago and has no answer yet${ahead}${stands}; ${
         facts.actor ?? stage.actorId
       }`;
     }
@@ -70,6 +108,20 @@ export function taskSentence(facts: TaskFacts): string {
     case "ended":
       return `${who} has ended`;
   }
+}
+
+/** What a task that runs waits for. */
+function waitingInside({ call: { stage }, worker, trouble }: TaskFacts): string {
+  if (stage.at !== "worker") return "";
+  if (trouble != null) return `; ${trouble}`;
+  if (stage.stands != null) return `; ${describeStanding(stage.stands)}`;
+  if (worker?.creating != null) {
+    const { id, bytes, room } = worker.creating;
+    return `; it waits for room in the object store of ${stage.nodeId} for ${id} (${describeBytes(bytes)})${
+      describeRoom(room)
+    }`;
+  }
+  return stage.blocked ? "; it waits in get or wait" : "";
 }
 
 function describeQueue({ call, lease, remote, cluster }: TaskFacts): string {
@@ -108,8 +160,8 @@ export function rowSentence(row: TaskRow, nowMs: number): string {
   if (row.state === "FAILED") {
     const error = row.error === null
       ? "for an unknown reason"
-      : `with ${row.error.type}: ${row.error.message}`;
-    return `${who} failed${startMs === null ? " without having run" : where}${ran}${ago} ${error}`;
+      : `with ${row.error.type}: ${row.error.message.replace(/\.$/, "")}`;
+    return `${who} failed${where === "" ? " without having run" : where}${ran}${ago} ${error}`;
   }
   return `${who} was ${row.state}${where} when its process was last heard of`;
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import type { NodeId, ObjectId } from "../../common/ids.ts";
-import type { LeaseFacts, PullFacts } from "../../common/why_facts.ts";
+import type { LeaseFacts, PullFacts, RoomFacts, StandingFacts } from "../../common/why_facts.ts";
 import { describeBytes } from "../scheduler/scheduling_policy.ts";
 
 /** An argument that is not there, with what the head knows of it. */
@@ -63,6 +63,21 @@ export function describePull(pull: PullFacts, to: NodeId): string {
   }
 }
 
+/** `, 13 of 17 MB are taken, 12 MB of them held by readers, and nothing may be spilled`. */
+export function describeRoom({ capacity, usedBytes, pinnedBytes, canSpill }: RoomFacts): string {
+  const pinned = pinnedBytes === 0 ? "" : `, ${describeBytes(pinnedBytes)} of them held by readers`;
+  const spill = canSpill ? "" : ", and nothing may be spilled to disk";
+  return `: ${describeBytes(usedBytes)} of ${describeBytes(capacity)} are taken${pinned}${spill}`;
+}
+
+/** Of a generator that may not go on. */
+export function describeStanding({ unread, limit }: StandingFacts): string {
+  return `it stands at its yield: its reader has ${
+    count(unread, "unread item")
+  }, and it may be ${limit} ahead ` +
+    "(generatorBackpressure)";
+}
+
 /** What a lease request waits for. `remote`: as the node knows it that it was passed on to; `cluster`: why the global
  *  scheduler has not picked a node. */
 export function describeLease(
@@ -81,7 +96,8 @@ export function describeLease(
   const pull = lease.pulls[0];
   if (lease.phase === "pulling" && pull !== undefined) {
     const more = lease.pulls.length > 1 ? ` (and ${lease.pulls.length - 1} more)` : "";
-    return `${lease.nodeId} waits for ${describePull(pull, lease.nodeId)}${more}`;
+    const room = lease.room == null ? "" : describeRoom(lease.room);
+    return `${lease.nodeId} waits for ${describePull(pull, lease.nodeId)}${more}${room}`;
   }
   return `${lease.nodeId}: ${clause(lease.reason)}`;
 }

@@ -36,7 +36,7 @@ import { exceptionNames } from "./actor_handle.ts";
 import type { CoreContext, CurrentTask, Identity, WorkerAddress } from "./core_context.ts";
 import { type CoreHost, type FolderAccess, NO_FOLDERS, randomHex } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
-import { explainTask, sequenceOf } from "./explain.ts";
+import { explainTask, sequenceOf, withStanding } from "./explain.ts";
 import { heldRefs, tasksOf } from "./held_refs.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
 import { ItemCalls, itemsOption } from "./item_calls.ts";
@@ -201,7 +201,8 @@ export class CoreWorker implements CoreContext {
     const sequence = sequenceOf(id as TaskId, this.identity.self);
     if (sequence === null) return null;
     const facts = explainTask(sequence, this.tasks.underWay) ?? this.actors.explainCall(sequence);
-    if (facts !== null || sequence >= this.#sequence) return facts;
+    if (facts !== null) return withStanding(facts, this.itemCalls.takerOf(sequence)?.standing ?? null);
+    if (sequence >= this.#sequence) return null;
     return { name: "", submittedMs: 0, attempt: 0, stage: { at: "ended" } };
   }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import type { TaskId } from "../../common/ids.ts";
-import type { CallFacts, CallStage, MissingArgument } from "../../common/why_facts.ts";
+import type { CallFacts, CallStage, MissingArgument, StandingFacts } from "../../common/why_facts.ts";
 import type { ActorQueue } from "../../core/worker/actor_queue.ts";
 import type { TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import { taskId } from "../../common/ids.ts";
@@ -89,4 +89,11 @@ export function explainCall(
   if (!call.ready) return { ...facts, stage: { at: "arguments", missing: missingOf(call.args) } };
   const behind = holdsBack === null ? null : { taskId: holdsBack.id, missing: missingOf(holdsBack.args) };
   return { ...facts, stage: { at: "actor", actorId, ahead, behind } };
+}
+
+/** A generator's call, with what its reader knows. */
+export function withStanding(facts: CallFacts, stands: StandingFacts | null): CallFacts {
+  const { stage } = facts;
+  if (stands === null || stage.at !== "worker" && stage.at !== "actorWorker") return facts;
+  return { ...facts, stage: { ...stage, stands } };
 }

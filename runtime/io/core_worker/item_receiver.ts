@@ -7,6 +7,7 @@
  * @module
  */
 import { type NodeId, returnId, type TaskId, taskId } from "../../common/ids.ts";
+import type { StandingFacts } from "../../common/why_facts.ts";
 import { ItemReader } from "../../core/worker/item_reader.ts";
 import { type ItemsRequest, PushType, writeSequences } from "../../protocol/push.ts";
 import {
@@ -34,6 +35,8 @@ export interface ItemTaker {
   readonly ended: Entry;
   /** Of all items that came. */
   readonly bytes: number;
+  /** Its producer may not go on until somebody reads; null: it may. */
+  readonly standing: StandingFacts | null;
   pushed(link: WorkerLink, attempt: number): ItemsRequest;
   report(report: ItemReport, link: WorkerLink): void;
   tell(): void;
@@ -60,6 +63,12 @@ export abstract class ItemReceiver implements EntryWaiter, ItemTaker {
   protected readonly reader: ItemReader<Item>;
   #attempt = 0;
   #link: WorkerLink | null = null;
+
+  get standing(): StandingFacts | null {
+    const { backpressure: limit } = this.init;
+    const { unread } = this.reader;
+    return limit > 0 && unread >= limit ? { unread, limit } : null;
+  }
 
   constructor(init: ItemCallInit) {
     this.init = init;

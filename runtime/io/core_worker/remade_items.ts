@@ -32,6 +32,8 @@ export class RemadeItems implements ItemTaker, EntryWaiter {
   readonly ended: Entry;
   readonly of: number;
   bytes = 0;
+  /** Nobody reads them one by one. */
+  readonly standing = null;
   readonly #init: RemadeItemsInit;
   #attempt = 0;
   #link: WorkerLink | null = null;

@@ -404,7 +404,12 @@ export class LocalStore implements ObjectStore {
       primaries,
       waiting,
       pulls: this.#pulls.count,
+      canSpill: this.#files !== null,
     };
+  }
+
+  waitsForRoom(process: ProcessId): { id: ObjectId; bytes: number } | null {
+    return this.#space.waitingOf(process);
   }
 
   get pulls(): PullsView {

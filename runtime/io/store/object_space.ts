@@ -40,6 +40,7 @@ export interface GrantedRoom {
 interface PendingCreate {
   readonly holder: string;
   readonly id: ObjectId;
+  readonly size: number;
   readonly resolve: (room: GrantedRoom) => void;
   readonly reject: (error: Error) => void;
 }
@@ -86,7 +87,7 @@ export class ObjectSpace {
   create(holder: string, id: ObjectId, size: number, inline: boolean): Promise<GrantedRoom> {
     return new Promise((resolve, reject) => {
       const requestId = `c${++this.#requests}`;
-      this.#creates.set(requestId, { holder, id, resolve, reject });
+      this.#creates.set(requestId, { holder, id, size, resolve, reject });
       if (!inline && this.table.wouldExtend(size)) this.#refreshLimit();
       this.step({ type: "create", requestId, holder, id, size, inline });
     });
@@ -96,6 +97,14 @@ export class ObjectSpace {
   seal(holder: string, id: ObjectId, seal: Seal, bytes: Uint8Array | null, pin: boolean = false): void {
     if (bytes !== null && this.table.get(id)?.resident !== true) this.#inline.set(id, bytes);
     this.step({ type: "seal", holder, id, seal, pin });
+  }
+
+  /** An object that a holder waits to make; null: none. */
+  waitingOf(holder: string): { id: ObjectId; bytes: number } | null {
+    for (const create of this.#creates.values()) {
+      if (create.holder === holder) return { id: create.id, bytes: create.size };
+    }
+    return null;
   }
 
   abort(holder: string, id: ObjectId): void {

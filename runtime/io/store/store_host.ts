@@ -89,6 +89,8 @@ export interface StoreUsage {
   /** Creators that wait for room. */
   readonly waiting: number;
   readonly pulls: number;
+  /** Whether what does not fit may go to disk. */
+  readonly canSpill: boolean;
 }
 
 /** One object's bytes for a peer's bulk stream. The object stays where it is until `close`. */
@@ -168,6 +170,8 @@ export interface ObjectStore {
   /** Everything that this node holds, for (re)registration. */
   objects(): ObjectReport[];
   usage(): StoreUsage;
+  /** An object that the process makes and that there is no room for yet, for people; null: none. */
+  waitsForRoom(process: ProcessId): { readonly id: ObjectId; readonly bytes: number } | null;
   /** All objects here or on their way here, and all that is counted here, for people; of one id when it is given. */
   memory(id: ObjectId | ActorId | null): NodeObject[];
   readonly pulls: PullsView;

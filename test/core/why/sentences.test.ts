@@ -5,6 +5,7 @@ import type { TaskRow } from "../../../runtime/common/task_event.ts";
 import type { ActorStatus } from "../../../runtime/common/task_spec.ts";
 import type { CallStage, LeaseFacts, PullFacts } from "../../../runtime/common/why_facts.ts";
 import { type ActorFacts, actorSentence, objectSentence } from "../../../runtime/core/why/actor_sentence.ts";
+import { jobSentence, workerSentence } from "../../../runtime/core/why/place_sentence.ts";
 import { rowSentence, type TaskFacts, taskSentence } from "../../../runtime/core/why/task_sentence.ts";
 import { actorSpec } from "../gcs/fixtures.ts";
 
@@ -310,4 +311,91 @@ test("an object", () => {
   expect(objectSentence({ id: O1, nodes: [], bytes: 0, maker: "t-1-1 (make) has ended" })).toBe(
     "o-1-1.0 is in no node's store: t-1-1 (make) has ended",
   );
+});
+
+describe("what is told besides", () => {
+  const ran = {
+    at: "worker",
+    nodeId: N1,
+    workerId: W1,
+    sinceMs: NOW - 500,
+    ahead: 0,
+    blocked: true,
+  } as const;
+  const room = { capacity: 16e6, usedBytes: 12e6, pinnedBytes: 4e6, canSpill: false };
+
+  test("of a task that runs: a full store, a generator that stands, a node in trouble, before that it waits", () => {
+    const creating = { id: O1, bytes: 8e6, room };
+    expect(task(ran, { worker: { creating } })).toBe(
+      `t-1-2 (work) runs on worker w-1 of n-1 since 500 ms; it waits for room in the object store of n-1 for ${O1} (8 MB): ` +
+        "12 MB of 16 MB are taken, 4 MB of them held by readers, and nothing may be spilled to disk",
+    );
+    expect(task({ ...ran, stands: { unread: 1, limit: 1 } }, { worker: { creating: null } })).toEndWith(
+      "; it stands at its yield: its reader has 1 unread item, and it may be 1 ahead (generatorBackpressure)",
+    );
+    expect(task(ran, { trouble: "n-1 is suspect" })).toEndWith("since 500 ms; n-1 is suspect");
+    expect(task(ran, { worker: { creating: null } })).toEndWith("; it waits in get or wait");
+  });
+
+  test("of a task that was tried before: how that ended, cut where it is long", () => {
+    const before = {
+      attempt: 0,
+      endMs: NOW - 2_000,
+      errorType: "OutOfMemoryError",
+      errorMessage: `${"x".repeat(400)}.`,
+    };
+    const sentence = task({ at: "delay", untilMs: NOW + 300 }, { attempt: 1, before });
+    expect(sentence).toStartWith(
+      "t-1-2 (work, attempt 1) is tried again in 300 ms; attempt 0 failed 2.0 s ago with OutOfMemoryError: xxx",
+    );
+    expect(sentence).toEndWith(`${"x".repeat(300)}…`);
+  });
+
+  test("of an argument that finds no room: what is taken there", () => {
+    const pulls = [pull({ state: "reserving" })];
+    expect(task(QUEUED, { lease: lease({ phase: "pulling", pulls, room: { ...room, canSpill: true } }) }))
+      .toEndWith(
+        `for argument ${O1} (64 MB): 12 MB of 16 MB are taken, 4 MB of them held by readers`,
+      );
+  });
+
+  test("of an object: how its last copy was lost", () => {
+    const loss = { atMs: NOW - 1_500, reason: "node n-1, which held its last copy, died: no heartbeat." };
+    expect(objectSentence({ id: O1, nodes: [], bytes: 0, maker: null, loss, nowMs: NOW })).toBe(
+      `${O1} was lost 1.5 s ago: node n-1, which held its last copy, died: no heartbeat`,
+    );
+  });
+
+  test("of workers and jobs", () => {
+    const worker = {
+      workerId: "w-1",
+      nodeId: "n-1",
+      pid: 7,
+      actorId: null,
+      jobId: "j-1",
+      startedMs: NOW - 5_000,
+    };
+    const live = { ...worker, endedMs: null, exitDetail: null, nowMs: NOW };
+    expect(workerSentence({ ...live, state: "LEASED" })).toBe(
+      "w-1 of n-1 (pid 7) runs tasks for j-1; it was started 5.0 s ago",
+    );
+    expect(workerSentence({ ...live, state: "STARTING" })).toBe(
+      "w-1 of n-1 (pid 7) has been starting for 5.0 s",
+    );
+    expect(workerSentence({ ...live, state: "DEAD", endedMs: NOW - 100, exitDetail: "It was idle." })).toBe(
+      "w-1 of n-1 (pid 7) ended 100 ms ago: It was idle",
+    );
+    const job = {
+      jobId: "j-1",
+      driverId: "d-1",
+      state: "RUNNING",
+      message: "",
+      startedMs: NOW - 2_000,
+      nowMs: NOW,
+    };
+    expect(jobSentence({ ...job, endedMs: null })).toBe("j-1 (driver d-1) is running since 2.0 s");
+    expect(jobSentence({ ...job, state: "FAILED", message: "it went away.", endedMs: NOW - 50 })).toBe(
+      "j-1 (driver d-1) failed 50 ms ago: it went away",
+    );
+  });
 });

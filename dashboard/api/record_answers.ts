@@ -18,13 +18,21 @@ import {
 
 /** Questions that a record answers. */
 export const RECORD_QUESTIONS: readonly string[] = [
-  ...["profile", "graph", "graph/group", "graph/task", "graph/critical", "tasks"],
+  ...["profile", "graph", "graph/group", "graph/task", "graph/critical", "tasks", "errors"],
   ...["timeline/lanes", "timeline/tile", "timeline/bars", "timeline/at", "timeline/range", "timeline/export"],
 ];
 
 /** Names and values of a question. */
 export interface RecordParams {
   get(name: string): string | null;
+  /** All values of one that may be repeated. */
+  all(name: string): readonly string[];
+}
+
+/** Parameters of an address. */
+export function recordParams(query: string): RecordParams {
+  const params = new URLSearchParams(query);
+  return { get: (name) => params.get(name), all: (name) => params.getAll(name) };
 }
 
 /** The answer, or null when the record knows nothing of it. @throws RangeError for parameters that make no sense. */
@@ -40,17 +48,64 @@ export function answerFromRecord(record: JobRecord, name: string, params: Record
       return neighbourhoodOf(record, params.get("id") ?? "");
     case "graph/critical":
       return record.critical;
-    case "tasks":
+    case "errors": {
+      const { errors, errorsTotal, totals } = record.profile;
+      const attempts = errors.reduce((sum, group) => sum + group.count, 0);
       return {
-        rows: record.tasks,
-        total: record.tasksTotal,
-        next: null,
-        dropped: record.tasksTotal - record.tasks.length,
+        groups: errors,
+        total: errorsTotal,
+        attempts,
+        attemptsTotal: Math.max(attempts, totals.failed),
       };
+    }
+    case "state":
+      return rowsOf(record, params.get("id") ?? "");
+    case "tasks":
+      return tasksOf(record, params.all("filter"));
     default:
       if (name.startsWith("timeline/")) return timelineAnswer(record, name, params);
       return record.pages?.[name] ?? null;
   }
+}
+
+/** Those of the tasks that are kept which the filters let through: `state=FAILED`, `name~fetch`. */
+function tasksOf({ tasks, tasksTotal }: JobRecord, filters: readonly string[]): unknown {
+  const tests = filters.map(filterOf);
+  const rows = tasks.filter((row) => tests.every((test) => test(row as unknown as Record<string, unknown>)));
+  const isAll = filters.every((filter) => filter.startsWith("jobId="));
+  return { rows, total: isAll ? tasksTotal : rows.length, next: null, dropped: tasksTotal - tasks.length };
+}
+
+function filterOf(text: string): (row: Record<string, unknown>) => boolean {
+  const match = /^(\w+)(!=|>=|<=|=|<|>|~)(.*)$/s.exec(text);
+  if (match === null) {
+    throw new RangeError(`${JSON.stringify(text.slice(0, 80))} is no filter such as state=FAILED`);
+  }
+  const [, column, operator, wanted] = match as unknown as [string, string, string, string];
+  return (row) => {
+    const value = row[column];
+    const order = Number(value) - Number(wanted);
+    switch (operator) {
+      case "=":
+        return String(value) === wanted;
+      case "!=":
+        return String(value) !== wanted;
+      case "~":
+        return String(value ?? "").toLowerCase().includes(wanted.toLowerCase());
+      default:
+        return operator.startsWith("<") ? order < 0 : order > 0;
+    }
+  };
+}
+
+/** Of the job, or of one of the tasks that are kept. */
+function rowsOf({ job, tasks, actors }: JobRecord, id: string): { rows: readonly unknown[] } | null {
+  if (id === job.jobId) return { rows: [job] };
+  const rows = [
+    ...tasks.filter((task) => task.taskId === id),
+    ...actors.filter((actor) => actor.actorId === id),
+  ];
+  return rows.length === 0 ? null : { rows };
 }
 
 function groupOf(record: JobRecord, id: string): GraphGroupDto {

@@ -141,15 +141,7 @@ export class Head {
       connected: (nodeId: NodeId) => submissions.nodeConnected(nodeId),
       changed: (record: NodeRecord) => submissions.nodeChanged(record),
     };
-    const parts = {
-      store,
-      telemetry: this.#telemetry,
-      view: this.#view,
-      nowMs,
-      log,
-      jobs: () => gcs.jobs.jobs(),
-    };
-    const readers = storeReaders(config, parts);
+    const readers = storeReaders(config, { ...shared, telemetry: this.#telemetry, nowMs, log });
     this.#effects = new HeadEffects({ ...shared, onNode, nodes: this.#nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
@@ -175,11 +167,7 @@ export class Head {
       ...readers,
       stop: options.onStop,
     };
-    for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
-    for (const record of gcs.actors.records()) {
-      this.#view.applyActor(record.status, record.spec, record);
-    }
-    for (const record of gcs.groups.records()) this.#view.placementGroups.apply(record);
+    showRestored(this.#view, gcs);
   }
 
   get clusterId(): string {
@@ -301,15 +289,26 @@ function storeDir({ sessionDir }: HeadConfig): string {
   return join(sessionDir, "store");
 }
 
+/** What the store had of jobs, actors and groups, for people. */
+function showRestored(view: ClusterView, gcs: Gcs): void {
+  for (const job of gcs.jobs.jobs()) view.applyJob(job);
+  for (const record of gcs.actors.records()) view.applyActor(record.status, record.spec, record);
+  for (const record of gcs.groups.records()) view.placementGroups.apply(record);
+}
+
 /** Who reads the store for people: one for their statements, one for the records of jobs that no statement holds up. */
 function storeReaders(
   config: HeadConfig,
-  parts: Omit<JobRecordsOptions, "reader" | "entities">,
+  { gcs, ...parts }: Omit<JobRecordsOptions, "reader" | "entities" | "jobs"> & { readonly gcs: Gcs },
 ): Pick<HeadServices, "console" | "reader" | "records"> {
   const place = { url: config.store, dir: storeDir(config), runtime: config.runtime };
   const reader = new StoreReader(place);
   const entities = new EntityReads(parts.view, nowMs);
-  return { console: new StoreReader(place), reader, records: new JobRecords({ ...parts, reader, entities }) };
+  return {
+    console: new StoreReader(place),
+    reader,
+    records: new JobRecords({ ...parts, reader, entities, jobs: () => gcs.jobs.jobs() }),
+  };
 }
 
 /** How long records of jobs are kept, and how many bytes of them. */

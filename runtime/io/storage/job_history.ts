@@ -6,7 +6,7 @@
 import { gunzipSync } from "node:zlib";
 import type { HistoryDto, HistoryRowDto } from "../../../dashboard/api/history.ts";
 import type { JobRecord } from "../../../dashboard/api/job_record.ts";
-import { answerFromRecord } from "../../../dashboard/api/record_answers.ts";
+import { answerFromRecord, recordParams } from "../../../dashboard/api/record_answers.ts";
 import type { HistoryQuestion, RecordQuestion } from "./reader_wire.ts";
 import type { SqlValue } from "./write_plan.ts";
 
@@ -82,7 +82,7 @@ export class JobHistory {
     if (record === null) {
       throw new RangeError(`nothing is kept of the job ${JSON.stringify(jobId.slice(0, 80))}`);
     }
-    return answerFromRecord(record, name, new URLSearchParams(query));
+    return answerFromRecord(record, name, recordParams(query));
   }
 
   async bytes(jobId: string): Promise<{ gzip: string } | null> {

@@ -8,6 +8,7 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { RecordAboutDto } from "../../dashboard/api/history.ts";
+import type { ProfileDto } from "../../dashboard/api/tasks.ts";
 import type { TaskTotals } from "../../dashboard/api_types.ts";
 import type { EntityReader } from "../../dashboard/server/queries/entities.ts";
 import type { StoredJob } from "../io/storage/rows.ts";
@@ -149,7 +150,7 @@ export class JobRecords {
 
   async #make(job: Job): Promise<boolean> {
     const { store, nowMs } = this.#options;
-    const { record, totals } = await this.#build(job.jobId);
+    const { record, totals } = await this.#earlier(job) ?? await this.#build(job.jobId);
     if (this.#isClosed) return false;
     store.write({
       table: "jobRecords",
@@ -168,6 +169,21 @@ export class JobRecords {
       },
     });
     return true;
+  }
+
+  /**
+   * Of a job that began under the head before: the record that was made on its way, when it knows of more tasks than this
+   * head, which has the newest alone.
+   */
+  async #earlier({ jobId, startedMs }: Job): Promise<{ record: Uint8Array; totals: TaskTotals } | null> {
+    if (startedMs >= this.#startedMs || this.#recorded?.has(jobId) !== true) return null;
+    const { telemetry, reader } = this.#options;
+    const kept = await this.answer(jobId, "profile", new URLSearchParams()) as ProfileDto;
+    const now = await telemetry.ask("profile", { job: jobId });
+    if (now.recorded.attempts >= kept.recorded.attempts) return null;
+    const bytes = await reader.ask("recordBytes", { jobId });
+    const totals = ended(now.totals) >= ended(kept.totals) ? now.totals : kept.totals;
+    return bytes === null ? null : { record: new Uint8Array(Buffer.from(bytes.gzip, "base64")), totals };
   }
 
   async #build(jobId: string): Promise<{ record: Uint8Array; totals: TaskTotals }> {
@@ -211,6 +227,10 @@ export class JobRecords {
     if (groups.length === 0 && this.#objects !== null && this.#objects.groups.length > 0) return;
     this.#objects = { atMs: nowMs, overview: this.#options.entities.objects(), groups };
   }
+}
+
+function ended({ finished, failed }: TaskTotals): number {
+  return finished + failed;
 }
 
 function countsOf(totals: TaskTotals): { finished: number; failed: number; unfinished: number } {

@@ -20,7 +20,6 @@ export function queryServices(services: HeadServices): Omit<QueryServices, "view
   const { view, nowMs, console, reader, records } = services;
   return {
     console,
-    telemetry: view.telemetry,
     history: reader,
     records,
     state: stateReader(services),

@@ -99,11 +99,12 @@ export class JobHistory {
       this.#parsed.set(jobId, known);
       return known.record;
     }
-    const [row] = await this.#rows("SELECT record, made_ms AS madeMs FROM job_records WHERE job_id = ?", [
-      jobId,
-    ]);
+    const [row] = await this.#rows(`SELECT record, ${COLUMNS} FROM job_records WHERE job_id = ?`, [jobId]);
     if (row === undefined) return null;
-    const record = parseRecord(new Uint8Array(row.record as ArrayBuffer));
+    const record = withEnd(
+      parseRecord(new Uint8Array(row.record as ArrayBuffer)),
+      row as unknown as HistoryRowDto,
+    );
     this.#parsed.set(jobId, { madeMs: Number(row.madeMs), record });
     if (this.#parsed.size > PARSED_MAX) this.#parsed.delete(this.#parsed.keys().next().value!);
     return record;
@@ -114,6 +115,12 @@ export class JobHistory {
 function parseRecord(gzip: Uint8Array): JobRecord {
   const { base, ...own } = JSON.parse(decoder.decode(gunzipSync(gzip))) as StoredRecord;
   return { ...base, ...own };
+}
+
+/** A record that was made on the way, of a job that ended with its head: how it ended is in the row alone. */
+function withEnd(record: JobRecord, { state, message, endedMs }: HistoryRowDto): JobRecord {
+  const job = { ...record.job, state: state as JobRecord["job"]["state"], message, endedMs };
+  return { ...record, job, profile: { ...record.profile, job } };
 }
 
 function cursorOf(text: string): [number, string] {

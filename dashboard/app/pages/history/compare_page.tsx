@@ -5,6 +5,7 @@
 import "./history.css";
 import type { HistoryDto } from "../../../api/history.ts";
 import type { ProfileDto } from "../../../api/tasks.ts";
+import type { RatesDto } from "../../../api_types.ts";
 import { type Column, DataTable } from "../../components/data_table.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { State } from "../../components/state.tsx";
@@ -92,9 +93,10 @@ function Head({ side, id, answer, other }: HeadProps) {
 
 /** Tasks that ended, second by second since the job began; both on one scale. */
 function Strip({ profile, other }: { profile: ProfileDto; other: ProfileDto | null }) {
-  const seconds = Math.max(1, ...[profile, other].map((one) => one === null ? 0 : span(one)));
-  const most = Math.max(1, ...[profile, other].flatMap((one) => one === null ? [] : one.rates.finished));
-  const { atMs, finished, failed } = profile.rates;
+  const [own, others] = [ratesOf(profile), other === null ? null : ratesOf(other)];
+  const seconds = Math.max(1, span(own), others === null ? 0 : span(others));
+  const most = Math.max(1, ...own.finished, ...others?.finished ?? []);
+  const { atMs, finished, failed } = own;
   if (atMs.length === 0) return <p class="note">No rates are kept of it.</p>;
   const startMs = atMs[0]!;
   const points = (values: readonly number[]): string =>
@@ -125,7 +127,19 @@ function Strip({ profile, other }: { profile: ProfileDto; other: ProfileDto | nu
   );
 }
 
-function span({ rates: { atMs } }: ProfileDto): number {
+/** The seconds until the job's end: rates that are asked for later go on with nothing. */
+function ratesOf({ rates, job }: ProfileDto): Pick<RatesDto, "atMs" | "finished" | "failed"> {
+  const endMs = job?.endedMs ?? Infinity;
+  const after = rates.atMs.findIndex((atMs) => atMs > endMs + rates.stepMs);
+  const length = after < 0 ? rates.atMs.length : after;
+  return {
+    atMs: rates.atMs.slice(0, length),
+    finished: rates.finished.slice(0, length),
+    failed: rates.failed.slice(0, length),
+  };
+}
+
+function span({ atMs }: Pick<RatesDto, "atMs">): number {
   return atMs.length === 0 ? 0 : (atMs.at(-1)! - atMs[0]!) / 1_000;
 }
 
@@ -248,7 +262,17 @@ const FUNCTION_COLUMNS: readonly Column<ComparedFunction>[] = [
     title: "Mean",
     align: "num",
     value: (row) => row.change,
-    cell: (row) => <Change a={row.a?.run?.mean ?? null} b={row.b?.run?.mean ?? null} lessIsBetter />,
+    cell: (row) => {
+      // Coloured when it is more than chance.
+      const isClear = row.verdict === "slower" || row.verdict === "faster";
+      return (
+        <Change
+          a={row.a?.run?.mean ?? null}
+          b={row.b?.run?.mean ?? null}
+          lessIsBetter={isClear ? true : null}
+        />
+      );
+    },
   },
   {
     id: "verdict",

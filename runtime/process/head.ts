@@ -31,6 +31,7 @@ import { type Http2Listener, listenHttp2 } from "../io/transport/http2_server.ts
 import { Rpc } from "../io/transport/rpc.ts";
 import type { HeadMethods, Hello, NodeMethods, Welcome } from "../protocol/messages.ts";
 import { type HeadConfig, readToken, type TlsFiles } from "./config.ts";
+import { ActorEvents } from "./head_actor_events.ts";
 import { ActorBytes } from "./head_actors.ts";
 import { HeadEffects } from "./head_effects.ts";
 import { FunctionTable } from "./head_functions.ts";
@@ -129,6 +130,8 @@ export class Head {
     const { log } = options;
     const kv = new KeyValueTable(store, loaded);
     void sweepCheckpoints(kv, (actorId) => gcs.actors.record(actorId));
+    const actorEvents = new ActorEvents(kv, loaded, this.#view.actors.history);
+    actorEvents.sweep((actorId) => gcs.actors.record(actorId) !== null);
     const shared = { gcs, store, view: this.#view, actorBytes, kv };
     const submissions = new HeadSubmissions({
       store,
@@ -142,7 +145,8 @@ export class Head {
       changed: (record: NodeRecord) => submissions.nodeChanged(record),
     };
     const readers = storeReaders(config, { ...shared, telemetry: this.#telemetry, nowMs, log });
-    this.#effects = new HeadEffects({ ...shared, onNode, nodes: this.#nodes, nowMs, log, dashboardUrl });
+    const nodes = this.#nodes;
+    this.#effects = new HeadEffects({ ...shared, actorEvents, onNode, nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
       submissions,
@@ -167,7 +171,13 @@ export class Head {
       ...readers,
       stop: options.onStop,
     };
-    showRestored(this.#view, gcs);
+    this.#showRestored(gcs);
+  }
+
+  #showRestored(gcs: Gcs): void {
+    for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
+    for (const { status, spec, ...times } of gcs.actors.records()) this.#view.applyActor(status, spec, times);
+    for (const record of gcs.groups.records()) this.#view.placementGroups.apply(record);
   }
 
   get clusterId(): string {
@@ -287,13 +297,6 @@ export class Head {
 /** Folder of the store's file, when no other place is given. */
 function storeDir({ sessionDir }: HeadConfig): string {
   return join(sessionDir, "store");
-}
-
-/** What the store had of jobs, actors and groups, for people. */
-function showRestored(view: ClusterView, gcs: Gcs): void {
-  for (const job of gcs.jobs.jobs()) view.applyJob(job);
-  for (const record of gcs.actors.records()) view.applyActor(record.status, record.spec, record);
-  for (const record of gcs.groups.records()) view.placementGroups.apply(record);
 }
 
 /** Who reads the store for people: one for their statements, one for the records of jobs that no statement holds up. */

@@ -7,7 +7,7 @@ import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useLayoutEffect } from "preact/hooks";
 import type { LiveFrame } from "../../api_types.ts";
 import { answerOfReport, reported } from "./report.ts";
-import { need } from "./subscriptions.ts";
+import { need, QUESTION_LENGTH_MAX } from "./subscriptions.ts";
 
 export interface QueryError {
   readonly code: string;
@@ -61,6 +61,12 @@ export function watch(key: string): () => void {
   if (reported.peek() !== null) {
     answer.value = reportState(key);
     return () => undefined;
+  }
+  if (key.length > QUESTION_LENGTH_MAX) {
+    // The server would refuse the whole stream for it.
+    const message = `this question has more than ${QUESTION_LENGTH_MAX} characters`;
+    answer.value = { state: "failed", data: null, error: { code: "BAD_REQUEST", message } };
+    return () => {};
   }
   watched.set(key, (watched.get(key) ?? 0) + 1);
   const end = need("live", key);

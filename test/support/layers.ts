@@ -92,7 +92,10 @@ const RULES: Readonly<Record<string, Layer>> = {
   // An example is a user's program.
   examples: { code: ["examples"], node: true, packages: ["mobula"] },
   bench: {
-    code: ["common", "protocol", "core", "io", "platform", "process", "api", "bench"],
+    code: [
+      ...["common", "protocol", "core", "io", "platform", "process", "api", "bench"],
+      ...["dashboard/server", "dashboard/types"],
+    ],
     node: true,
     packages: true,
   },

@@ -26,11 +26,29 @@ export interface ThemeColours {
 export const NODE_COLOURS = 8;
 export const FUNCTION_COLOURS = 10;
 
-/** The number of a function's colour (`--fn-<n>`): the same for one name wherever it is shown. */
+const slots = new Map<string, number>();
+const taken = new Set<number>();
+/** Names that are remembered; beyond, the hash alone decides. */
+const NAMES_MAX = 2_000;
+
+/**
+ * The number of a function's colour (`--fn-<n>`), the same for one name wherever it is shown: the one that its hash points at,
+ * or the next that no other function has, as long as there are any.
+ */
 export function functionColourIndex(name: string): number {
-  let hash = 0;
-  for (let i = 0; i < name.length; i++) hash = (hash * 31 + name.charCodeAt(i)) | 0;
-  return (hash >>> 0) % FUNCTION_COLOURS;
+  const known = slots.get(name);
+  if (known !== undefined) return known;
+  let hash = 2_166_136_261;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 16_777_619);
+  // The last one is a grey, which also says "waiting": it is for the tenth function.
+  const colours = FUNCTION_COLOURS - 1;
+  let slot = (hash >>> 0) % colours;
+  if (slots.size >= NAMES_MAX) return slot;
+  if (taken.size < colours) { while (taken.has(slot)) slot = (slot + 1) % colours; }
+  else if (taken.size === colours) slot = colours;
+  taken.add(slot);
+  slots.set(name, slot);
+  return slot;
 }
 
 /** The colours in force now. */

@@ -5,10 +5,10 @@
 import { effect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import type { TimelineLanesDto } from "../../api/timeline.ts";
+import type { TimelineLane, TimelineLanesDto } from "../../api/timeline.ts";
 import { JobPicker, usePickedJob } from "../components/job_picker.tsx";
 import { Failed, Loading } from "../components/states.tsx";
-import { nodes } from "../models/cluster.ts";
+import { actors, nodes } from "../models/cluster.ts";
 import { count, duration, shortId } from "../models/format.ts";
 import { question, useQuery } from "../models/query.ts";
 import { route, setParams } from "../models/route.ts";
@@ -19,7 +19,7 @@ import { createTimelineState, type TimelineState } from "./timeline/state.ts";
 import { TimelineCanvas } from "./timeline/view.ts";
 
 export function TimelinePage() {
-  useTopics("nodes");
+  useTopics("nodes", "actors");
   const picked = usePickedJob();
   return (
     <section id="timeline" class="panel canvas-page" aria-labelledby="timeline-title">
@@ -133,7 +133,7 @@ function Lanes({ jobId, data, own }: { jobId: string; data: TimelineLanesDto; ow
   const view = useRef<TimelineCanvas | null>(null);
   useEffect(() => {
     const canvas = ref.current!;
-    const made = view.current = new TimelineCanvas(canvas, jobId, own, nodeName);
+    const made = view.current = new TimelineCanvas(canvas, jobId, own, { node: nodeName, lane: laneName });
     const input = new TimelineInput(canvas, made, own, jobId);
     made.setData(data);
     const endAddress = followAddress(own, data.originMs, made);
@@ -160,7 +160,7 @@ function Lanes({ jobId, data, own }: { jobId: string; data: TimelineLanesDto; ow
           <i class="key run" aria-hidden="true" />run
         </span>
         <span>
-          <i class="key data" aria-hidden="true" />arguments fetched
+          <i class="key data" aria-hidden="true" />sent, not begun
         </span>
         <span>
           <i class="key line waiting" aria-hidden="true" />queued
@@ -186,6 +186,19 @@ function nodeName(nodeId: string | null): string {
   return row === undefined ? shortId(nodeId) : isOnly ? row.hostname : `${row.hostname} ${shortId(nodeId)}`;
 }
 
+/** An actor by its name or class, a worker by its id; which of a worker's calls side by side. */
+function laneName({ actorId, workerId, label, slot }: TimelineLane): string {
+  const rows = actors.peek()?.rows ?? [];
+  const actor = actorId === null ? undefined : rows.find((row) => row.actorId === actorId);
+  const place = slot === 0 ? "" : ` #${slot}`;
+  if (actor !== undefined) {
+    const isOnly = rows.filter((row) => row.className === actor.className).length === 1;
+    return `⬡ ${actor.name || `${actor.className}${isOnly ? "" : ` ${actor.actorId.slice(2, 6)}`}`}${place}`;
+  }
+  if (actorId !== null) return `⬡ ${label.startsWith(actorId) ? shortId(actorId) + place : label}`;
+  return workerId !== null && label.startsWith(workerId) ? shortId(workerId) + place : label;
+}
+
 function Tip({ own, originMs, toMs }: { own: TimelineState; originMs: number; toMs: number }) {
   const over = own.hovered.value;
   if (over === null) return null;
@@ -204,7 +217,7 @@ function Tip({ own, originMs, toMs }: { own: TimelineState; originMs: number; to
       </div>
       <div class="muted">
         queued {duration(Math.max(0, queued))}
-        {fetched !== null && <>, fetched {duration(Math.max(0, fetched))}</>}
+        {fetched !== null && <>, sent {duration(Math.max(0, fetched))} before it began</>}
       </div>
       <div class="muted">
         {shortId(bar.taskId)}

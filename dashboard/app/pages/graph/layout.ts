@@ -13,8 +13,8 @@ export const LAYOUT_NODES_MAX = 2_000;
 export interface LayoutRequest {
   readonly nodes: readonly { readonly key: string; readonly width: number; readonly height: number }[];
   readonly edges: readonly { readonly from: string; readonly to: string }[];
-  /** Layers go down, not across. */
-  readonly isDown: boolean;
+  /** Layers go down (true) or across (false); null: whichever fills the view better. */
+  readonly isDown: boolean | null;
   /** Keys of the layout before, in its order: those that stay keep their order. */
   readonly order: readonly string[];
   /** Width over height of the view, for the grid of nodes without edges. */
@@ -35,22 +35,37 @@ export interface Layout {
   readonly height: number;
   /** Keys in the order of the layers. */
   readonly order: readonly string[];
+  readonly isDown: boolean;
 }
 
-export const NO_LAYOUT: Layout = { at: {}, bends: [], width: 0, height: 0, order: [] };
+export const NO_LAYOUT: Layout = { at: {}, bends: [], width: 0, height: 0, order: [], isDown: false };
 
-const GAP_ALONG = 96;
+const GAP_ALONG = 88;
 const GAP_ACROSS = 26;
 const PLACE_SIZE = 10;
 const GAP_PARTS = 48;
 const PASSES = 10;
+const DOWN_GAIN = 1.2;
 
 /** @throws RangeError when there are more nodes than are ever laid out: callers cap and say so. */
 export function layOut(request: LayoutRequest): Layout {
-  const { nodes, isDown } = request;
+  const { nodes, isDown, aspect } = request;
   if (nodes.length > LAYOUT_NODES_MAX) {
     throw new RangeError(`${nodes.length} nodes: at most ${LAYOUT_NODES_MAX} are laid out`);
   }
+  if (isDown !== null) return layOutOneWay({ ...request, isDown });
+  const across = layOutOneWay({ ...request, isDown: false });
+  const down = layOutOneWay({ ...request, isDown: true });
+  // Reading goes across: down must be clearly larger when it fills the view.
+  const scale = ({ width, height }: Layout): number =>
+    Math.min(aspect / Math.max(1, width), 1 / Math.max(1, height));
+  return scale(down) > scale(across) * DOWN_GAIN ? down : across;
+}
+
+type OneWay = LayoutRequest & { readonly isDown: boolean };
+
+function layOutOneWay(request: OneWay): Layout {
+  const { nodes, isDown } = request;
   const number = new Map(nodes.map((node, i) => [node.key, i]));
   const edges = request.edges.map((edge) => ({
     from: number.get(edge.from) ?? -1,
@@ -81,7 +96,7 @@ export function layOut(request: LayoutRequest): Layout {
   const grid = placeGrid(request, parts.single, breadth > 0 ? breadth + GAP_PARTS : 0, length, at, order);
   length = Math.max(length, grid.length);
   breadth = Math.max(breadth, grid.breadth);
-  return { at, bends, width: isDown ? breadth : length, height: isDown ? length : breadth, order };
+  return { at, bends, width: isDown ? breadth : length, height: isDown ? length : breadth, order, isDown };
 }
 
 interface KnownEdge {
@@ -123,7 +138,7 @@ interface PlacedPart {
 }
 
 function placePart(
-  request: LayoutRequest,
+  request: OneWay,
   part: readonly number[],
   edges: readonly KnownEdge[],
   rank: readonly number[],
@@ -177,7 +192,7 @@ function placePart(
 }
 
 function gapAlong(isDown: boolean): number {
-  return isDown ? GAP_ALONG * 0.62 : GAP_ALONG;
+  return isDown ? GAP_ALONG * 0.7 : GAP_ALONG;
 }
 
 /** Middles across the layers: each member near the mean of its neighbours, none over another. */
@@ -244,7 +259,7 @@ export function apart(
 
 /** Nodes without edges: rows of even columns, about as wide as what stands above or as the view is. */
 function placeGrid(
-  request: LayoutRequest,
+  request: OneWay,
   single: readonly number[],
   offset: number,
   length: number,

@@ -30,3 +30,9 @@ export function barAt(
   }
   return best;
 }
+
+/** About how many of them are in a stretch: those of a wider one are taken as even, near enough for choosing how to draw. */
+export function barsWithin(loaded: LoadedBars, range: TimeRange): number {
+  const part = (range.toMs - range.fromMs) / Math.max(1e-9, loaded.toMs - loaded.fromMs);
+  return loaded.bars.length * Math.min(1, part);
+}

@@ -4,9 +4,8 @@
  * @module
  */
 import { fitEnd, textWidth } from "../../models/canvas_text.ts";
-import { shortId } from "../../models/format.ts";
 import { drawBars } from "./draw_bars.ts";
-import type { SeenRow } from "./lane_rows.ts";
+import { HEADING_HEIGHT, type SeenRow } from "./lane_rows.ts";
 import { drawOverview } from "./overview.ts";
 import { type ColumnTimes, failedColumns, findColumns, paintLane } from "./raster.ts";
 import { AXIS_HEIGHT, gutterWidth, OVERVIEW_HEIGHT, type Scene, TOP, xOf } from "./scene.ts";
@@ -160,7 +159,7 @@ function drawGaps(context: CanvasRenderingContext2D, scene: Scene): void {
     context.stroke();
     const text = `${sinceLabel(gap.toMs - gap.fromMs, (gap.toMs - gap.fromMs) / 10)} idle`;
     context.save();
-    context.translate((from + to) / 2, TOP + 8);
+    context.translate((from + to) / 2, TOP + HEADING_HEIGHT + 8);
     context.rotate(Math.PI / 2);
     context.font = `10.5px ${colours.font}`;
     const size = textWidth(context, text);
@@ -193,7 +192,7 @@ function drawLabels(context: CanvasRenderingContext2D, scene: Scene): void {
       context.fillRect(0, TOP + row.top, width, row.height);
       context.fillStyle = colours.muted;
       context.font = `600 11px ${colours.font}`;
-      context.fillText(fitEnd(context, `node ${scene.nodeName(row.nodeId)}`, width - 20), 12, y);
+      context.fillText(fitEnd(context, `node ${scene.names.node(row.nodeId)}`, width - 20), 12, y);
       continue;
     }
     const lane = scene.lanes[row.lane]!;
@@ -203,9 +202,8 @@ function drawLabels(context: CanvasRenderingContext2D, scene: Scene): void {
     if (row.height < 9) continue;
     context.fillStyle = isNear ? colours.text : colours.muted;
     context.font = `${Math.min(11, row.height - 1)}px ${colours.font}`;
-    const text = lane.label === "" ? shortId(lane.workerId ?? `lane ${lane.lane}`) : lane.label;
     context.fillText(
-      fitEnd(context, `${lane.actorId === null ? "" : "⬡ "}${text}`, left - (isNear || isPinned ? 34 : 22)),
+      fitEnd(context, scene.names.lane(lane), left - (isNear || isPinned ? 34 : 22)),
       12,
       y,
     );

@@ -1,5 +1,6 @@
 /**
- * Single bars with their phases: queued (a line), arguments fetched (a half-high bar), run (full, in the function's colour),
+ * Single bars with their phases: queued (a line), sent but not begun (a half-high bar: its
+ * arguments are fetched, or its actor is busy), run (full, in the function's colour),
  * failed (outlined), still running (open at its end).
  * @module
  */

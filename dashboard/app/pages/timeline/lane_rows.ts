@@ -57,11 +57,15 @@ export function placeLanes(
   return { pinned, pinnedHeight: pinned.length * laneHeight, rows, height: y, laneHeight };
 }
 
-/** Lanes of one node together, in the order in which nodes first come; workers before actors. */
+/** Lanes of one node together, in the order in which nodes first come; workers before actors, an actor's lanes together. */
 function byNode(lanes: readonly TimelineLane[], a: number, b: number): number {
   const [one, other] = [lanes[a]!, lanes[b]!];
   if (one.nodeId !== other.nodeId) return firstOf(lanes, one.nodeId) - firstOf(lanes, other.nodeId);
-  return Number(one.actorId !== null) - Number(other.actorId !== null) || a - b;
+  if (one.actorId !== other.actorId) {
+    return Number(one.actorId !== null) - Number(other.actorId !== null) ||
+      (one.actorId! < other.actorId! ? -1 : 1);
+  }
+  return one.actorId === null ? a - b : one.slot - other.slot || a - b;
 }
 
 const firsts = new WeakMap<readonly TimelineLane[], Map<string | null, number>>();

@@ -16,8 +16,11 @@ import type { TimeRange } from "./time_scale.ts";
 
 /** Requests at once: browsers open six connections to a host, and one is the stream. */
 const REQUESTS_MAX = 4;
-/** A tile that is not final is asked for again at the earliest after this time. */
+/** A tile that is not final is asked for again at the earliest after this time; those of the strip above less often. */
 const RENEW_MS = 900;
+const RENEW_STRIP_MS = 3_000;
+/** So long each bar of the last answer keeps the next one away: many viewers of a busy job stay cheap. */
+const RENEW_MS_PER_BAR = 1.2;
 /** The view must rest so long before its bars are asked for. */
 const REST_MS = 70;
 /** Where this many times the most bars are expected, the question is spared. */
@@ -31,14 +34,18 @@ export class TimelineLoader {
   readonly #askedMs = new Map<string, number>();
   readonly #inFlight = new Set<string>();
   #wanted: readonly TileAddress[] = [];
+  /** How many of `#wanted`, from the first, are the strip's. */
+  #strip = 0;
   #dto: TimelineLanesDto | null = null;
   #bars: LoadedBars | null = null;
   #barsVersion = -1;
+  #barsMs = -Infinity;
   /** A stretch that had too many bars: no use in asking for it, or for more, again. */
   #tooMany:
     | { readonly range: TimeRange; readonly lanes: readonly [number, number]; readonly version: number }
     | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
   #abort: AbortController = new AbortController();
   #failure: string | null = null;
   #isAskingBars = false;
@@ -57,6 +64,7 @@ export class TimelineLoader {
 
   stop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#again);
     this.#abort.abort();
   }
 
@@ -64,24 +72,36 @@ export class TimelineLoader {
     this.#dto = dto;
   }
 
-  /** What the picture needs now, the most wanted first. Replaces what was wanted before. */
-  wantTiles(addresses: readonly TileAddress[]): void {
-    this.#wanted = addresses;
+  /** What the picture needs now: the strip above, and the lanes. Replaces what was wanted before. */
+  wantTiles(strip: readonly TileAddress[], lanes: readonly TileAddress[]): void {
+    this.#wanted = [...strip, ...lanes];
+    this.#strip = strip.length;
     this.#fetchTiles();
   }
 
   #fetchTiles(): void {
     const dto = this.#dto;
     if (dto === null) return;
-    for (const address of this.#wanted) {
+    for (const [i, address] of this.#wanted.entries()) {
       if (this.#inFlight.size >= REQUESTS_MAX) return;
       const key = tileKey(address);
       if (this.#inFlight.has(key)) continue;
       const tile = this.tiles.get(address);
       if (tile !== null && (tile.isFinal || tile.version === dto.version)) continue;
-      if (performance.now() - (this.#askedMs.get(key) ?? -Infinity) < RENEW_MS) continue;
+      const renewMs = i < this.#strip ? RENEW_STRIP_MS : RENEW_MS;
+      const waitMs = (this.#askedMs.get(key) ?? -Infinity) + renewMs - performance.now();
+      if (waitMs > 0) this.#lookAgain(waitMs);
+      if (waitMs > 0) continue;
       void this.#fetchTile(address, key, dto);
     }
+  }
+
+  /** What is too early to renew now is looked at again later, also when nothing else happens. */
+  #lookAgain(waitMs: number): void {
+    this.#again ??= setTimeout(() => {
+      this.#again = undefined;
+      this.#onChange();
+    }, waitMs);
   }
 
   async #fetchTile(address: TileAddress, key: string, dto: TimelineLanesDto): Promise<void> {
@@ -112,7 +132,10 @@ export class TimelineLoader {
     const dto = this.#dto;
     if (dto === null) return null;
     const has = this.#bars !== null && covers(this.#bars, range, lanes);
-    if (!has || this.#barsVersion !== dto.version) this.#askBarsSoon(range, lanes, dto);
+    const restMs = Math.max(RENEW_MS, (this.#bars?.bars.length ?? 0) * RENEW_MS_PER_BAR);
+    const waitMs = this.#barsVersion === dto.version ? Infinity : this.#barsMs + restMs - performance.now();
+    if (!has || waitMs <= 0) this.#askBarsSoon(range, lanes, dto);
+    else if (waitMs < Infinity) this.#lookAgain(waitMs);
     return has ? this.#bars : null;
   }
 
@@ -147,6 +170,7 @@ export class TimelineLoader {
         if (answer.bars !== undefined) {
           this.#bars = { ...part, lanes, bars: answer.bars };
           this.#barsVersion = dto.version;
+          this.#barsMs = performance.now();
           this.#tooMany = null;
           break;
         }

@@ -12,9 +12,9 @@ import { Panel } from "../../components/panel.tsx";
 import { State } from "../../components/state.tsx";
 import { Failed } from "../../components/states.tsx";
 import { bytes, clock, count, duration } from "../../models/format.ts";
-import { functionColour } from "../../models/function_colours.ts";
 import { links } from "../../models/links.ts";
 import { ask, question } from "../../models/query.ts";
+import { functionColourIndex } from "../../models/theme.ts";
 import type { TimelineState } from "./state.ts";
 
 type FunctionRow = TimelineRangeDto["functions"][number];
@@ -94,7 +94,7 @@ function columnsOf(jobId: string, runMs: number): Column<FunctionRow>[] {
       value: (row) => row.name,
       cell: (row) => (
         <a href={links.tasks({ job: jobId, filter: `name=${row.name}` })} class="clip">
-          <i class={`key fn-${functionColour(row.name)}`} aria-hidden="true" />
+          <i class={`key fn-${functionColourIndex(row.name)}`} aria-hidden="true" />
           {row.name}
         </a>
       ),
@@ -168,7 +168,7 @@ export function ChosenBar({ jobId, own }: OwnProps) {
         </Fact>
         <Fact name="Attempt">{count(bar.attempt)}</Fact>
         <Fact name="Queued">{duration(Math.max(0, (bar.pushedMs ?? bar.startMs) - bar.submittedMs))}</Fact>
-        <Fact name="Arguments">
+        <Fact name="Sent before">
           {bar.pushedMs === null ? "–" : duration(Math.max(0, bar.startMs - bar.pushedMs))}
         </Fact>
         <Fact name="Ran">{bar.endMs === null ? "still runs" : duration(bar.endMs - bar.startMs)}</Fact>
@@ -206,7 +206,11 @@ export function Markers({ data, own }: { data: TimelineLanesDto; own: TimelineSt
     own.following.value = "no";
   };
   return (
-    <Panel id="markers" title="Meanwhile" note={`${count(data.markers.length)} events`}>
+    <Panel
+      id="markers"
+      title="Meanwhile"
+      note={`${count(data.markers.length)} ${data.markers.length === 1 ? "event" : "events"}`}
+    >
       <ul class="markers">
         {data.markers.slice(-50).map((marker) => (
           <li key={`${marker.kind} ${marker.atMs} ${marker.text}`}>

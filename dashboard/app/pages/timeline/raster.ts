@@ -33,7 +33,6 @@ export function findColumns(cache: TileCache, z: number, chunk: number, times: C
   for (let column = 0; column < count; column++) {
     const from = times[column]!, to = times[column + 1]!;
     const at = Math.floor(from / span);
-    if (at < 0) continue;
     if (at !== x) {
       x = at;
       const address: TileAddress = { z, x, chunk };

@@ -33,6 +33,12 @@ export interface TimelineColours extends ThemeColours {
   readonly onFunctions: readonly string[];
 }
 
+/** How nodes and lanes are called. */
+export interface LaneNames {
+  readonly node: (nodeId: string | null) => string;
+  readonly lane: (lane: TimelineLane) => string;
+}
+
 export interface Scene {
   readonly width: number;
   readonly height: number;
@@ -61,7 +67,7 @@ export interface Scene {
   readonly hovered: string | null;
   readonly chosen: string | null;
   readonly cursor: { readonly x: number; readonly y: number } | null;
-  readonly nodeName: (nodeId: string | null) => string;
+  readonly names: LaneNames;
 }
 
 /** Where the lanes' time begins, in CSS pixels. */

@@ -51,7 +51,7 @@ export function zoomFor(pixelMs: number): number {
 /** The tiles of a stretch of time (milliseconds since the origin), for the chunks of lanes in view. */
 export function tilesFor(z: number, from: number, to: number, chunks: readonly number[]): TileAddress[] {
   const span = tileSpanMs(z);
-  const first = Math.max(0, Math.floor(from / span)), last = Math.floor(to / span);
+  const first = Math.floor(from / span), last = Math.floor(to / span);
   const wanted: TileAddress[] = [];
   for (const chunk of chunks) for (let x = first; x <= last; x++) wanted.push({ z, x, chunk });
   return wanted;

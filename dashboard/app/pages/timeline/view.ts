@@ -5,22 +5,32 @@
  */
 import { effect } from "@preact/signals";
 import { OTHER_FUNCTIONS, type TimelineBar, type TimelineLanesDto } from "../../../api/timeline.ts";
-import { functionColour, functionPalette } from "../../models/function_colours.ts";
-import { cssColours, onThemeChange } from "../../models/theme.ts";
-import { barAt } from "./bars.ts";
+import { cssColours, functionColourIndex, onThemeChange } from "../../models/theme.ts";
+import { barAt, barsWithin } from "./bars.ts";
 import { TimelinePainter } from "./draw.ts";
 import { type LaneRows, placeLanes, rowAt, scrollMax, seenRows } from "./lane_rows.ts";
 import { TimelineLoader } from "./loader.ts";
 import { busyBins, overviewTiles } from "./overview.ts";
 import { makePixelTable, type PixelTable, rgbOf } from "./raster.ts";
-import { barKey, bodyWidth, gutterWidth, type Scene, timeAt, type TimelineColours, TOP } from "./scene.ts";
+import {
+  barKey,
+  bodyWidth,
+  gutterWidth,
+  type LaneNames,
+  type Scene,
+  timeAt,
+  type TimelineColours,
+  TOP,
+} from "./scene.ts";
 import type { TimelineState } from "./state.ts";
 import { TILE_LANES, tilesFor, zoomFor } from "./tiles.ts";
 import { clampView, idleGaps, type TimeRange, TimeWarp, type View, wholeView } from "./time_scale.ts";
 
 const HEIGHT_MIN = 240;
 /** An idle stretch is squeezed to this part of the busy time, when it is at least three times as long. */
-const SQUEEZED_PART = 0.012;
+const SQUEEZED_PART = 0.008;
+/** Pixels of a lane that each bar needs on average to be drawn by itself. */
+const BAR_ROOM = 5;
 /** Pixels around a bar in which it is still meant. */
 const SLACK = 3;
 
@@ -29,7 +39,7 @@ export class TimelineCanvas {
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
   readonly #state: TimelineState;
-  readonly #nodeName: (nodeId: string | null) => string;
+  readonly #names: LaneNames;
   readonly #painter = new TimelinePainter();
   readonly #ends: (() => void)[] = [];
   #dto: TimelineLanesDto | null = null;
@@ -45,12 +55,12 @@ export class TimelineCanvas {
     canvas: HTMLCanvasElement,
     job: string | null,
     state: TimelineState,
-    nodeName: (nodeId: string | null) => string,
+    names: LaneNames,
   ) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d", { alpha: false })!;
     this.#state = state;
-    this.#nodeName = nodeName;
+    this.#names = names;
     this.loader = new TimelineLoader(job, () => this.redraw());
     this.#ends.push(
       effect(() => {
@@ -164,8 +174,8 @@ export class TimelineCanvas {
   }
 
   #readColours(dto: TimelineLanesDto): void {
-    const theme = cssColours(), palette = functionPalette();
-    const functions = dto.functions.map((name) => palette[functionColour(name)]!);
+    const theme = cssColours();
+    const functions = dto.functions.map((name) => theme.functions[functionColourIndex(name)]!);
     const style = getComputedStyle(document.documentElement);
     const track = style.getPropertyValue("--track").trim();
     this.#colours = {
@@ -234,15 +244,18 @@ export class TimelineCanvas {
     // With squeezed gaps, the pixels of busy time decide.
     const zoom = zoomFor((view.to - view.from) / columns);
     const lanes = seen.filter((row) => row.lane >= 0).map((row) => dto.lanes[row.lane]!.lane);
-    const bars = lanes.length === 0
+    const loaded = lanes.length === 0
       ? null
       : this.loader.barsOf(range, [Math.min(...lanes), Math.max(...lanes)]);
+    // Where bars would lie over each other, tiles tell the truth: a bar is drawn a pixel wide, however short it is.
+    const room = lanes.length * (width - gutterWidth(width)) / BAR_ROOM;
+    const bars = loaded !== null && barsWithin(loaded, range) <= room ? loaded : null;
     const chunks = [...new Set(lanes.map((lane) => Math.floor(lane / TILE_LANES)))];
     const overview = overviewTiles(data, width, dto.lanes.length);
     const wanted = bars === null
       ? tilesFor(zoom, Math.max(range.fromMs, data.fromMs), Math.min(range.toMs, data.toMs), chunks)
       : [];
-    this.loader.wantTiles([...overview, ...wanted]);
+    this.loader.wantTiles(overview, wanted);
     const hovered = state.hovered.peek()?.bar ?? null, chosen = state.chosen.peek();
     return {
       width,
@@ -267,7 +280,7 @@ export class TimelineCanvas {
       hovered: hovered === null ? null : barKey(hovered),
       chosen: chosen === null ? null : barKey(chosen),
       cursor: state.cursor.peek(),
-      nodeName: this.#nodeName,
+      names: this.#names,
     };
   }
 }

@@ -8,6 +8,7 @@ import { hostname } from "node:os";
 import { runtimeName } from "#platform";
 import { PROTOCOL_VERSION } from "../common/config.ts";
 import { installErrorMatching } from "../common/error_matching.ts";
+import { installErrorReports } from "../common/error_report.ts";
 import { AuthenticationError, MobulaError } from "../common/errors.ts";
 import { driverId, hex, type NodeId, nodeId } from "../common/ids.ts";
 import { JOB_ENVIRONMENT_VARIABLE, jobEnvironment, OVERRIDE_VARIABLE } from "../common/job_environment.ts";
@@ -23,10 +24,18 @@ import { Rpc } from "../io/transport/rpc.ts";
 import { connectUnix } from "../io/transport/unix.ts";
 import { clusterFilePath, defaultSessionDir, readToken } from "../process/config.ts";
 import { LocalCluster } from "../process/local_cluster.ts";
+import { isOwnFile } from "../platform/runtime_folder.ts";
 import { runningCluster } from "../process/session.ts";
 import type { AgentMethods, CoreMethods, HeadMethods, Hello, MessageLevel } from "../protocol/messages.ts";
 import { DriverOutput, FLUSH_MS } from "./driver_output.ts";
+import { setLastLines, watchUncaught } from "./uncaught.ts";
 import { keepAlive } from "./keep_alive.ts";
+
+/** An error has come back: should nobody catch it, it is printed as it is meant to be. */
+function readStack(error: unknown): void {
+  watchUncaught();
+  nodeHost.readStack?.(error);
+}
 
 /** Where a driver attaches. */
 interface Attachment {
@@ -62,9 +71,10 @@ export class Driver implements Cluster {
     // Of a cluster of our own we choose the first node's id, so that refs know their home before it is there.
     this.#nodeId = address === undefined ? nodeId(hex(randomBytes(8))) : undefined;
     installErrorMatching();
+    setLastLines(() => this.#lastLines());
     this.core = new CoreWorker({
       self: driverId(hex(randomBytes(6))),
-      host: nodeHost,
+      host: { ...nodeHost, readStack },
       ...(this.#nodeId !== undefined && { node: this.#nodeId }),
       ...(runtimeEnv !== undefined && { runtimeEnv }),
       isRemote: address !== undefined && !isOnThisHost(address),
@@ -78,7 +88,12 @@ export class Driver implements Cluster {
       onOutput: (batches) => this.#output.lines(batches),
     });
     setCurrentCoreWorker(this.core);
+    const { sites } = this.core;
+    if (textSetting("MOBULA_STACK") !== "full") {
+      installErrorReports({ isOwnFile, siteOf: (name) => shortSite(sites.of(name)) });
+    }
     this.attached = keepAlive(this.#attach(address)).catch(async (error) => {
+      watchUncaught();
       this.core.fail(error as Error);
       await this.end();
       throw error;
@@ -225,6 +240,12 @@ function clusterHere(address: string): { sessionDir: string; socketPath: string 
   const file = runningCluster(sessionDir);
   if (file === null || (address !== "auto" && file.address !== address)) return null;
   return { sessionDir, socketPath: file.socketPath };
+}
+
+/** A place in the user's code as people name it: from the folder that they are in. */
+function shortSite(site: string | null): string | null {
+  const folder = `${process.cwd()}/`;
+  return site?.startsWith(folder) === true ? site.slice(folder.length) : site;
 }
 
 function isOnThisHost(address: string): boolean {

@@ -28,7 +28,10 @@ export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   mem: async () => (await import("./mem_command.ts")).memCommand,
   sql: async () => (await import("./sql_command.ts")).sqlCommand,
   trace: async () => (await import("./trace_command.ts")).traceCommand,
+  timeline: async () => (await import("./timeline_command.ts")).timelineCommand,
   top: async () => (await import("./top_command.ts")).topCommand,
+  doctor: async () => (await import("./doctor_command.ts")).doctorCommand,
+  bench: async () => (await import("./bench_command.ts")).benchCommand,
   ui: async () => (await import("./ui_command.ts")).uiCommand,
   completion: async () => (await import("./completion_command.ts")).completionCommand,
 };

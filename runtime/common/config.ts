@@ -4,6 +4,8 @@
  */
 
 export const PROTOCOL_VERSION: number = 1;
+/** Of this mobula, as package.json says. */
+export const MOBULA_VERSION: string = "0.1.0";
 
 /** Default TCP port of the head, and the first port that the dashboard tries. */
 export const HEAD_PORT: number = 6380;

@@ -82,6 +82,10 @@ export interface TaskErrorFields {
   readonly attempt: number;
   /** The stack where it was thrown; default: the cause's. */
   readonly remoteStack?: string;
+  /** Of the process that ran it. Default 0: not known. */
+  readonly workerPid?: number;
+  /** What it printed last. Default none. */
+  readonly logLines?: readonly string[];
 }
 
 /** A task's own failure: `cause` is what it threw, whose fields are on this error too. Made by taskErrorOf. */
@@ -91,6 +95,10 @@ export class TaskError extends MobulaError {
   readonly nodeId: string;
   readonly attempt: number;
   readonly remoteStack: string;
+  /** Of the process that ran it, where that is known. */
+  declare readonly workerPid?: number;
+  /** What it printed last, if it printed anything: a few lines. */
+  declare readonly logLines?: readonly string[];
   constructor(message?: string, fields: ErrorFields = {}) {
     super(message, fields);
     this.taskName = text(fields.taskName);
@@ -98,6 +106,8 @@ export class TaskError extends MobulaError {
     this.nodeId = text(fields.nodeId);
     this.attempt = typeof fields.attempt === "number" ? fields.attempt : 0;
     this.remoteStack = text(fields.remoteStack);
+    if (typeof fields.workerPid === "number") this.workerPid = fields.workerPid;
+    if (Array.isArray(fields.logLines) && fields.logLines.length > 0) this.logLines = fields.logLines;
   }
   static {
     brandClass(this, "TaskError");
@@ -341,6 +351,8 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   "nodeId",
   "attempt",
   "remoteStack",
+  "workerPid",
+  "logLines",
 ]);
 
 /**
@@ -357,12 +369,18 @@ export function taskErrorOf(thrown: unknown, fields: TaskErrorFields, message?: 
     cause: thrown,
     remoteStack: fields.remoteStack ?? text(cause?.stack),
   });
+  // Its own frames would be ours: it stands for where the user's code threw.
+  const frames = error.remoteStack.split("\n").filter((line) => /^\s+at\s/.test(line));
+  const setStack = (): void =>
+    defineField(error, "stack", [`${error.name}: ${error.message}`, ...frames].join("\n"), false);
+  setStack();
   if (cause === null) return error;
   const names = userClassNames(cause);
   if (names.length > 0) {
     setClassNames(error, names);
     const shown = names.find((name) => name !== "TaskError");
     if (shown !== undefined) defineField(error, "name", `TaskError(${shown})`, false);
+    setStack();
   }
   for (const key of Object.keys(cause)) {
     if (!OWN_FIELDS.has(key)) defineField(error, key, (cause as Record<string, unknown>)[key], true);

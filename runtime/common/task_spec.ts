@@ -166,6 +166,8 @@ export interface DeathCause {
     | "NAME_TAKEN"
     | "PLACEMENT_GROUP_REMOVED";
   readonly message: string;
+  /** What its process printed last: a few lines. */
+  readonly logLines?: readonly string[];
 }
 
 /** Where an actor is and how it fares; published to every process that holds a handle. */

@@ -386,11 +386,11 @@ export class Agent {
   #detach(attached: AttachedProcess): void {
     if (this.#processes.get(attached.id) !== attached || this.#parts === null) return;
     this.#processes.delete(attached.id);
-    const { relays, store, actors, leases, jobs, workers } = this.#parts;
+    const { relays, store, actors, leases, jobs, workers, submissions } = this.#parts;
     relays.processDied(attached);
     actors.watches.processDied(attached);
     leases.step({ type: "submitterDied", submitter: attached.id });
-    if (attached.role === "driver") jobs.driverGone(attached);
+    if (attached.role === "driver") jobs.driverGone(attached, submissions.exitOf(attached.pid));
     else workers.disconnected(attached.id);
     store.processDied(attached.id);
     this.#metrics.user.processEnded(attached.id);

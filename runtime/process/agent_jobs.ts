@@ -75,15 +75,23 @@ export class Jobs {
     return {};
   }
 
-  /** A driver's connection is over. */
-  driverGone(process: AttachedProcess): void {
+  /** A driver's connection is over. `exit`: of a program that we run ourselves, the exit code to come (null: a signal). */
+  driverGone(process: AttachedProcess, exit: Promise<number | null> | null = null): void {
     const { jobId } = process;
     if (jobId === null || process.ended) return;
     process.ended = true;
     const reason = `the driver ${process.id} (pid ${process.pid}) went away without ending its job`;
-    this.#parts.head.request("endJob", { jobId, reason, failed: true }, [], { keep: true }).catch(() =>
-      undefined
-    );
+    const tell = (failed: boolean, why: string): void => {
+      const params = { jobId, reason: why, failed };
+      this.#parts.head.request("endJob", params, [], { keep: true }).catch(() => undefined);
+    };
+    // A program that ends by process.exit(0) says no good-bye, and has not failed.
+    if (exit === null) tell(true, reason);
+    else {
+      void exit.then((code) =>
+        code === 0 ? tell(false, "its program ended with exit code 0") : tell(true, reason)
+      );
+    }
     this.ended(jobId);
   }
 

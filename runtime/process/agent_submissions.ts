@@ -27,6 +27,8 @@ import { SubmissionOutputs } from "./submission_outputs.ts";
 
 /** Between SIGTERM and SIGKILL (Ray: 3 s). */
 const STOP_GRACE_MS = 3_000;
+/** How long the exit code of a program that ended is known by its pid. */
+const EXIT_KEPT_MS = 5_000;
 /** When the node leaves. */
 const LEAVE_GRACE_MS = 1_000;
 
@@ -61,6 +63,9 @@ export class Submissions {
   readonly #dir: string;
   /** All and only those of which the head has not heard the end. */
   readonly #submissions: Map<string, Submission> = new Map();
+
+  /** Of programs that run, by pid. */
+  readonly #exits: Map<number, Promise<number | null>> = new Map();
 
   constructor(options: SubmissionsOptions) {
     this.#options = options;
@@ -99,6 +104,11 @@ export class Submissions {
     if (submission.isStopping) return;
     submission.isStopping = true;
     if (submission.child !== null) this.#endGroup(submission, STOP_GRACE_MS);
+  }
+
+  /** The exit code of the program with this pid, when it comes; null for a process that is none of ours. */
+  exitOf(pid: number): Promise<number | null> | null {
+    return this.#exits.get(pid) ?? null;
   }
 
   /** The node leaves: all of them end. */
@@ -144,6 +154,7 @@ export class Submissions {
       });
       child.once("exit", (code, signal) => this.#exited(submission, code, signal));
       if (child.pid === undefined) return;
+      this.#exits.set(child.pid, exitOf(child));
       const params = { submissionId: spec.submissionId, nodeId, epoch, pid: child.pid };
       head.request("submissionStarted", params, [], { keep: true }).catch(() => undefined);
     } finally {
@@ -201,6 +212,9 @@ export class Submissions {
 
   #exited(submission: Submission, code: number | null, signal: NodeJS.Signals | null): void {
     clearTimeout(submission.timer);
+    // Its connection to us may end after it.
+    const { pid } = submission.child!;
+    setTimeout(() => this.#exits.delete(pid!), EXIT_KEPT_MS).unref?.();
     // What it has left running in its group ends with it, and so does the guard.
     signalGroup(submission.child!.pid!, "SIGKILL");
     const words = this.outputs.lastWords(submission.spec.submissionId);
@@ -235,4 +249,8 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // All of it has ended.
   }
+}
+
+function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.once("exit", (code) => resolve(code)));
 }

@@ -3,6 +3,7 @@
  * local scheduler's on requests, and its store's on arguments that are on their way. It only looks.
  * @module
  */
+import { MOBULA_VERSION } from "../common/config.ts";
 import type { ActorId, ProcessId, TaskId } from "../common/ids.ts";
 import type { CallFacts, LeaseFacts, NodeFacts, RoomFacts } from "../common/why_facts.ts";
 import type { ObjectStore } from "../io/store/store_host.ts";
@@ -18,6 +19,7 @@ const PROCESS_ANSWER_MS = 1_000;
 export function explainHandlers(parts: () => AgentParts): Handlers<NodeMethods> {
   return {
     explainCall: ({ id, process }) => explainCall(parts(), id, process),
+    clock: () => ({ nowMs: Date.now(), version: MOBULA_VERSION }),
     explainWorker: ({ workerId }) => {
       const { store } = parts();
       const waiting = store.waitsForRoom(workerId);

@@ -5,17 +5,20 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnRuntime } from "#platform";
 import { RUNTIME_URL } from "../platform/runtime_folder.ts";
+import { LOG_LINES_MAX } from "../common/error_report.ts";
 import { RuntimeEnvSetupError } from "../common/errors.ts";
 import { hex, type JobId, type NodeId, type ProcessId, workerId } from "../common/ids.ts";
 import { markOf } from "../common/log_lines.ts";
 import type { DeathCause, RuntimeEnvSpec, RuntimeName } from "../common/task_spec.ts";
 import { shutdownGraceMs, workerStartTimeoutMs } from "../io/environment.ts";
 import type { Environments } from "./agent_environments.ts";
+import { LineReader, type ReadLine } from "../core/logs/line_reader.ts";
+import { withFile } from "../io/logs/log_folder.ts";
 import { LogTails, type TailedLines } from "./agent_logs.ts";
 import { pruneWorkerLogs } from "./log_files.ts";
 import { noteWorker } from "./agent_session.ts";
@@ -32,6 +35,9 @@ const ACCIDENTS: ReadonlySet<DeathCause["code"]> = new Set(["WORKER_DIED", "OUT_
 const LEFT: DeathCause = { code: "NODE_DIED", message: "Its node left the cluster." };
 /** How much of a worker's log goes into the error of a failed start. */
 const LOG_TAIL_BYTES = 2_000;
+/** Where a dead worker's last lines are looked for, and what of each goes into the error. */
+const LAST_BYTES = 16 * 1024;
+const LAST_LINE_LENGTH = 300;
 /** Causes of ends that are remembered for workerFate. */
 const FATES_MAX = 1_000;
 /** Ended workers after which the oldest logs are removed. */
@@ -318,10 +324,31 @@ export class WorkerProcesses {
       code: meant ? "EXITED" : "WORKER_DIED",
       message: `The worker process ${worker.id} (pid ${worker.child.pid}) ended with ${how}.`,
     };
-    this.#fates.set(worker.id, cause);
+    const told = meant ? cause : { ...cause, ...lastLines(worker.logPath) };
+    this.#fates.set(worker.id, told);
     if (this.#fates.size > FATES_MAX) this.#fates.delete(this.#fates.keys().next().value!);
-    onExit(worker, cause, meant || (worker.ending !== null && !ACCIDENTS.has(worker.ending.code)));
+    onExit(worker, told, meant || (worker.ending !== null && !ACCIDENTS.has(worker.ending.code)));
   }
+}
+
+/** What the worker's last task printed last. */
+function lastLines(path: string): Pick<DeathCause, "logLines"> {
+  const found: ReadLine[] = [];
+  try {
+    withFile(path, (fd) => {
+      const { size } = fstatSync(fd);
+      const bytes = new Uint8Array(Math.min(size, LAST_BYTES));
+      const length = readSync(fd, bytes, 0, bytes.length, size - bytes.length);
+      const reader = new LineReader(0, (line) => found.push(line));
+      reader.feed(bytes.subarray(0, length));
+      reader.end();
+    });
+  } catch {
+    return {}; // The log is gone.
+  }
+  const task = found.at(-1)?.mark?.task ?? null;
+  const lines = found.filter(({ mark }) => task !== null && mark?.task === task).slice(-LOG_LINES_MAX);
+  return lines.length === 0 ? {} : { logLines: lines.map(({ text }) => text.slice(0, LAST_LINE_LENGTH)) };
 }
 
 function logTail(path: string): string {

@@ -30,6 +30,7 @@ import { type Http2Listener, listenHttp2 } from "../io/transport/http2_server.ts
 import { Rpc } from "../io/transport/rpc.ts";
 import type { HeadMethods, Hello, NodeMethods, Welcome } from "../protocol/messages.ts";
 import { type HeadConfig, readToken, type TlsFiles } from "./config.ts";
+import { ActorEvents } from "./head_actor_events.ts";
 import { ActorBytes } from "./head_actors.ts";
 import { HeadEffects } from "./head_effects.ts";
 import { FunctionTable } from "./head_functions.ts";
@@ -126,6 +127,8 @@ export class Head {
     const { log } = options;
     const kv = new KeyValueTable(store, loaded);
     void sweepCheckpoints(kv, (actorId) => gcs.actors.record(actorId));
+    const actorEvents = new ActorEvents(kv, loaded, this.#view.actors.history);
+    actorEvents.sweep((actorId) => gcs.actors.record(actorId) !== null);
     const shared = { gcs, store, view: this.#view, actorBytes, kv };
     const submissions = new HeadSubmissions({
       store,
@@ -138,7 +141,15 @@ export class Head {
       connected: (nodeId: NodeId) => submissions.nodeConnected(nodeId),
       changed: (record: NodeRecord) => submissions.nodeChanged(record),
     };
-    this.#effects = new HeadEffects({ ...shared, onNode, nodes: this.#nodes, nowMs, log, dashboardUrl });
+    this.#effects = new HeadEffects({
+      ...shared,
+      actorEvents,
+      onNode,
+      nodes: this.#nodes,
+      nowMs,
+      log,
+      dashboardUrl,
+    });
     this.#services = {
       ...shared,
       submissions,
@@ -163,10 +174,12 @@ export class Head {
       console: new StoreReader({ url: config.store, dir: storeDir(config), runtime: config.runtime }),
       stop: options.onStop,
     };
+    this.#showRestored(gcs);
+  }
+
+  #showRestored(gcs: Gcs): void {
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
-    for (const record of gcs.actors.records()) {
-      this.#view.applyActor(record.status, record.spec, record);
-    }
+    for (const { status, spec, ...times } of gcs.actors.records()) this.#view.applyActor(status, spec, times);
     for (const record of gcs.groups.records()) this.#view.placementGroups.apply(record);
   }
 

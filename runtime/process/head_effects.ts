@@ -12,6 +12,7 @@ import type { GcsEffect, GcsEvent } from "../core/gcs/gcs_events.ts";
 import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
+import type { ActorEvents } from "./head_actor_events.ts";
 import type { ActorBytes } from "./head_actors.ts";
 import { dropCheckpoint } from "./head_checkpoints.ts";
 import type { KeyValueTable } from "./head_kv.ts";
@@ -38,6 +39,7 @@ export interface HeadEffectsOptions {
   readonly view: ClusterView;
   readonly nodes: HeadNodes;
   readonly actorBytes: ActorBytes;
+  readonly actorEvents: ActorEvents;
   readonly kv: KeyValueTable;
   /** What else must hear of nodes, as it happens. */
   readonly onNode: {
@@ -167,12 +169,14 @@ export class HeadEffects {
   }
 
   #persistActor(record: ActorRecord): void {
-    const { store, view, actorBytes, kv } = this.#options;
+    const { store, view, actorBytes, actorEvents, kv } = this.#options;
     if (record.status.state === "DEAD") dropCheckpoint(kv, record.spec.actorId);
     // The spec first: should the head die between two batches, no actor is without one.
     actorBytes.persist(record, store);
     store.write({ table: "actors", put: actorRow(record) });
-    view.applyActor(record.status, record.spec, record);
+    const { actorId } = record.spec;
+    if (!view.applyActor(record.status, record.spec, record)) return;
+    actorEvents.changed(actorId, view.actors.history.of(record.status, record).events);
   }
 
   #persistName({ namespace, name, actorId }: Of<"persistName">): void {
@@ -184,7 +188,8 @@ export class HeadEffects {
   }
 
   #forgetActor(actorId: ActorId): void {
-    const { store, actorBytes } = this.#options;
+    const { store, actorBytes, actorEvents } = this.#options;
+    actorEvents.forget(actorId);
     store.write({ table: "actors", remove: [actorId] });
     actorBytes.forget(actorId, store);
   }

@@ -10,6 +10,7 @@ import { dashboardFrames, webOrigins } from "../io/environment.ts";
 import type { JobService } from "../../dashboard/server/job_routes.ts";
 import type { QueryServices } from "../../dashboard/server/queries/query.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
+import { MOBULA_VERSION } from "../common/config.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { formatAddress, type TlsOptions } from "../io/transport/http2.ts";
 import { reachableHost } from "../io/transport/reachable_host.ts";
@@ -43,9 +44,6 @@ export interface HeadHttp {
   close(): Promise<void>;
 }
 
-/** mobula's version, for the page. */
-const VERSION = "0.1.0";
-
 export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> {
   const { view, token, clusterId, address, host, port, sessionDir, startedMs } = options;
   const auth = createAuth(token);
@@ -55,7 +53,7 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
     services: options.services,
     auth,
     jobs: options.jobs,
-    meta: { clusterId, version: VERSION, address, startedMs },
+    meta: { clusterId, version: MOBULA_VERSION, address, startedMs },
     appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),
     hosts: [host, reachable],
     frames: dashboardFrames(),

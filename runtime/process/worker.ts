@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { runtimeName } from "#platform";
 import { PROTOCOL_VERSION } from "../common/config.ts";
+import { LOG_LINES_MAX } from "../common/error_report.ts";
 import { taskErrorOf } from "../common/errors.ts";
 import { installErrorMatching } from "../common/error_matching.ts";
 import { creationTaskId, type JobId, type NodeId, type ProcessId } from "../common/ids.ts";
@@ -88,6 +89,7 @@ export class Worker {
       isRestricted: config.secret !== null,
       connectWorker: (address, core) => connectWorker(address, core, membership),
       currentTask: () => this.#context.current,
+      linesOf: (task) => this.#output.linesOf(task, LOG_LINES_MAX),
       blocking: { enter: () => this.#hosted.isHost ? NOTHING : this.#executor.enter() },
       onMessage: (level, text) => {
         if (isLogged(level)) console.error(`mobula ${level}: ${text}`);
@@ -228,6 +230,8 @@ export class Worker {
         taskId,
         nodeId,
         attempt: context.attempt,
+        workerPid: process.pid,
+        logLines: this.#output.linesOf(context, LOG_LINES_MAX),
       });
       return new Reply({ failed: true, message: error.message }, [this.#core.codec.encodeError(error)]);
     } finally {

@@ -27,3 +27,6 @@ export const CHECKPOINT_PREFIX = "checkpoint/";
 export function checkpointKey(actorId: ActorId): string {
   return CHECKPOINT_PREFIX + actorId;
 }
+
+/** And the histories of actors that restarted. */
+export const ACTOR_EVENTS_PREFIX = "actor-events/";

@@ -27,6 +27,14 @@ export interface WorkerFigures {
   readonly cpuPercent: number;
 }
 
+/** A node's clock: ahead of the head's by `offsetMs`, known to half of `roundTripMs`. */
+export interface NodeClock {
+  readonly nodeId: NodeId;
+  readonly offsetMs: number | null;
+  readonly roundTripMs: number | null;
+  readonly version: string | null;
+}
+
 /** Head -> agent. */
 export interface NodeQuestions extends logs.NodeQuestions, SubmissionQuestions {
   /** What this node knows of a task that one of its processes submitted; of an actor's creation (`process` null), any of them. */
@@ -36,6 +44,8 @@ export interface NodeQuestions extends logs.NodeQuestions, SubmissionQuestions {
     { submitter: ProcessId; requestId: string } | { actorId: ActorId; incarnation: number },
     { lease: LeaseFacts | null }
   >;
+  /** Its clock, and which mobula it runs. */
+  readonly clock: Method<Record<string, never>, { nowMs: number; version: string }>;
   /** What one of the node's workers waits for here. */
   readonly explainWorker: Method<{ workerId: ProcessId }, WorkerFacts>;
   /** The node's objects, and all refs that it counts: at most `limit`, the largest; or one of them. */
@@ -73,6 +83,8 @@ export interface HeadQuestions extends logs.HeadQuestions {
     { kind: string; by?: string[]; filters?: string[] },
     { rows: Record<string, unknown>[]; total: number; ungrouped: number; dropped: number }
   >;
+  /** What each living node's clock says beside the head's, asked now; null for a node that does not answer. */
+  readonly clocks: Method<Record<string, never>, { version: string; nodes: NodeClock[] }>;
   /** Any of the dashboard's queries, as `name?param=value`. RangeError for what is no question or has no answer. */
   readonly query: Method<{ question: string }, { data: unknown }>;
   /** Snapshots of the view's topics, by name. RangeError for a topic that there is not. */

@@ -158,6 +158,22 @@ test(
   20_000,
 );
 
+test("the driver's job succeeds with its program, also when that ends by process.exit(0)", async () => {
+  const file = program({
+    "app.ts": `import { get, remote } from "mobula"; await get(remote(() => 1).remote()); process.exit(0);`,
+  });
+  expect((await session.mobula(["run", "--id", "exits", file])).code).toBe(0);
+  const { jobId } = await waitFor("its job is known", async () => {
+    const row = await show("exits");
+    return row.jobId !== null && row;
+  });
+  const [job] = await waitFor("its job has ended", async () => {
+    const rows = await session.json<{ state: string; message: string }[]>("show", jobId!);
+    return rows[0]!.state !== "RUNNING" && rows;
+  });
+  expect(job).toMatchObject({ state: "SUCCEEDED", message: "its program ended with exit code 0" });
+}, 20_000);
+
 test("Ctrl-C without a terminal stops the job", async () => {
   const file = program({ "stays.ts": "console.log('here'); setInterval(() => {}, 1000);" });
   const [binary, ...rest] = runtimeCommand("bun", join(import.meta.dirname, "../../runtime/cli/main.ts"));

@@ -1,7 +1,7 @@
 /** The commands that people look with: ls, summary, show, status, top, ui, and the shells' completion, on one real cluster. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TopSnapshot } from "../../runtime/cli/top_view.ts";
 import { topLines } from "../../runtime/cli/top_view.ts";
@@ -32,7 +32,7 @@ setInterval(() => box, 1000);
 `;
 
 beforeAll(async () => {
-  const small = ["--num-cpus", "2", "--object-store-bytes", "67108864"];
+  const small = ["--num-cpus", "2", "--object-store-bytes", "268435456"];
   await session.json("start", "--head", "--port", "0", "--dashboard-port", "0", ...small);
   mkdirSync(join(session.folder, "app"));
   writeFileSync(join(session.folder, "app", "package.json"), '{"type":"module"}');
@@ -207,4 +207,52 @@ test("bash completes commands, options and known values with the script that is 
   for (const shell of ["fish"]) {
     expect((await session.mobula(["completion", shell])).out).toContain("mobula completion words");
   }
+});
+
+test("timeline writes a trace in which every task ran once", async () => {
+  const file = join(session.folder, "trace.json");
+  const written = await session.json<{ job: string; events: number; bytes: number }>(
+    ...["timeline", "--job", "people", "-o", file],
+  );
+  const text = readFileSync(file, "utf8");
+  const { traceEvents } = JSON.parse(text) as {
+    traceEvents: { name: string; ph: string; ts?: number; dur?: number }[];
+  };
+  expect([traceEvents.length, text.length]).toEqual([written.events, written.bytes]);
+  const runs = traceEvents.filter(({ name, ph }) => ph === "X" && name === "same");
+  expect(runs).toHaveLength(30);
+  for (const { ts, dur } of runs) expect([ts! > 0, dur! >= 0]).toEqual([true, true]);
+  const piped = await session.mobula(["timeline", "--job", written.job, "-o", "-"]);
+  expect(JSON.parse(piped.out).traceEvents).toHaveLength(written.events);
+  const nowhere = await session.mobula(["timeline", "-o", join(session.folder, "no", "where.json")]);
+  expect([nowhere.code, nowhere.error]).toEqual([1, expect.stringContaining("cannot write")]);
+  expect((await session.mobula(["timeline", "--job", "j-nobody", "-o", file])).code).toBe(1);
+  expect(readFileSync(file, "utf8")).toBe(text);
+});
+
+test("doctor asks the cluster's nodes for their clocks and versions", async () => {
+  const findings = await session.json<{ check: string; state: string; found: string }[]>("doctor");
+  const [{ nodeId }] = await session.json<[{ nodeId: string }]>("ls", "nodes");
+  const clock = findings.find(({ check }) => check === nodeId)!;
+  expect(clock).toMatchObject({
+    state: "ok",
+    found: expect.stringMatching(/^mobula \d+\.\d+\.\d+, clock [+-]\d+ ms/),
+  });
+});
+
+test("bench measures each of its ways, and ends its job", async () => {
+  const { results } = await session.json<{ results: { name: string; perSecond: number; unit: string }[] }>(
+    ...["bench", "--seconds", "0.05"],
+  );
+  expect(results.map(({ unit }) => unit)).toEqual([
+    "tasks",
+    "tasks",
+    "calls",
+    "calls",
+    "values",
+    "bytes",
+    "bytes",
+  ]);
+  for (const { perSecond } of results) expect(perSecond).toBeGreaterThan(0);
+  expect(await session.json<{ state: string }[]>("ls", "jobs", "state=RUNNING")).toHaveLength(1);
 });

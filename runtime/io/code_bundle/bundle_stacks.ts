@@ -3,6 +3,7 @@
  * @module
  */
 import { decode, type SourceMapMappings } from "@jridgewell/sourcemap-codec";
+import { isOwnFile } from "../../platform/runtime_folder.ts";
 import type { Bundle } from "./bundle_text.ts";
 import { lineAt, lineStartsOf, originalPlace } from "./mapped_text.ts";
 
@@ -35,6 +36,14 @@ export function userStack(stack: string): string {
   );
 }
 
+/** Frames of mobula's own code say so, wherever it is installed: `mobula:io/core_worker/executor.ts:392:30`. */
+function withOwnFramesMarked(stack: string): string {
+  return stack.replace(
+    /(?:file:\/\/)?(\/[^\s():]+)(?=:\d+:\d+)/g,
+    (said, path: string) => isOwnFile(path) ? `mobula:${path.replace(/^.*\/runtime\/|^.*\//, "")}` : said,
+  );
+}
+
 /** Rewrite the stacks of what was thrown and of its causes. */
 export function useUserStacks(thrown: unknown): void {
   let error = thrown;
@@ -42,7 +51,7 @@ export function useUserStacks(thrown: unknown): void {
     try {
       const { stack } = error as { stack?: unknown };
       if (typeof stack === "string") {
-        const said = userStack(stack);
+        const said = withOwnFramesMarked(userStack(stack));
         if (said !== stack) (error as { stack: string }).stack = said;
       }
       error = (error as { cause?: unknown }).cause;

@@ -42,5 +42,10 @@ export function constructorError(info: HandleInfo, cause: unknown): Error {
     cause: (cause as { cause?: unknown })?.cause ?? cause,
   });
   if (cause instanceof Error) setClassNames(error, userClassNames(cause));
+  const { logLines } = (cause ?? {}) as { logLines?: unknown };
+  // What the constructor printed.
+  if (Array.isArray(logLines) && logLines.length > 0) {
+    Object.defineProperty(error, "logLines", { value: logLines, enumerable: true });
+  }
   return error;
 }

@@ -188,6 +188,8 @@ export class Answers {
       taskId: this.#inputs.taskIdOf(item),
       nodeId: this.#core.identity.node,
       attempt: item.attempt,
+      workerPid: process.pid,
+      logLines: this.#core.linesOf(item.context),
     };
     let error: Error;
     try {

@@ -29,7 +29,7 @@ export class CallSites {
 
   /** `file:line:column` in the user's code that is on the stack now. */
   here(): string | null {
-    const frame = userFrame(stackNow());
+    const frame = userFrame(stackHere());
     return frame === null ? null : this.#userLines(frame);
   }
 
@@ -48,7 +48,8 @@ export function callSitesOfProcess(
   throw new RangeError(`MOBULA_RECORD_CALL_SITES must be 0 or 1, is ${JSON.stringify(text)}`);
 }
 
-function stackNow(): string {
+/** The stack of who calls, with frames enough to reach the user's. */
+export function stackHere(): string {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = OWN_FRAMES_MAX;
   const stack = new Error().stack ?? "";

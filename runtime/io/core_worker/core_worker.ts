@@ -38,6 +38,7 @@ import { type CoreHost, type FolderAccess, NO_FOLDERS, randomHex } from "./core_
 import type { Entry } from "./entry.ts";
 import { explainTask, sequenceOf, withStanding } from "./explain.ts";
 import { heldRefs, tasksOf } from "./held_refs.ts";
+import type { TaskContext } from "./execution_context.ts";
 import { FunctionRecord, FunctionTable } from "./functions.ts";
 import { ItemCalls, itemsOption } from "./item_calls.ts";
 import type { ExportedCodec } from "../function_exporter.ts";
@@ -50,6 +51,7 @@ import { type PushChannel, RelayTable } from "./push_channel.ts";
 import type { Rebuilds } from "./rebuilds.ts";
 import { TaskRecorder } from "./recorder.ts";
 import type { RemoteClass, RemoteCode, RemoteFunction } from "./remote_function.ts";
+import { SubmitSites } from "./submit_sites.ts";
 import { StoreAccess } from "./store_access.ts";
 import type { CallShape } from "./own_task.ts";
 import { TaskManager } from "./tasks.ts";
@@ -78,6 +80,8 @@ export interface CoreWorkerOptions {
   readonly blocking?: BlockingObserver;
   /** One line for the user. */
   readonly onMessage?: (level: MessageLevel, text: string) => void;
+  /** Of a worker: what a task printed last, for its error. */
+  readonly linesOf?: (task: TaskContext | null) => readonly string[];
   /** What workers of a driver's job printed. */
   readonly onOutput?: (batches: readonly OutputBatch[]) => void;
 }
@@ -111,6 +115,7 @@ export class CoreWorker implements CoreContext {
   readonly store: StoreAccess;
   readonly workingDirs: FolderAccess;
   readonly itemCalls: ItemCalls = new ItemCalls();
+  readonly sites: SubmitSites = new SubmitSites();
   readonly #relays: RelayTable;
   readonly #options: CoreWorkerOptions;
   readonly #connect = Promise.withResolvers<void>();
@@ -354,6 +359,11 @@ export class CoreWorker implements CoreContext {
     return { type: thrown.name, message: thrown.message.slice(0, 1_000) };
   }
 
+  /** What a task printed last, in a worker. */
+  linesOf(task: TaskContext | null): readonly string[] {
+    return this.#options.linesOf?.(task) ?? [];
+  }
+
   /** An error for this process's own use, which goes on also with one that cannot be read here (yet: get() loads codecs). */
   #readError(encoded: Uint8Array): unknown {
     try {
@@ -421,6 +431,7 @@ export class CoreWorker implements CoreContext {
       "#",
       "%23",
     );
+    if (this.#options.currentTask === undefined) this.sites.note(name);
     const record = code.recordIn(this);
     return {
       // The name travels with the definition.

@@ -3,8 +3,10 @@
  * @module
  */
 import { collectGarbage } from "#platform";
+import { hideOwnFrames } from "../../common/error_report.ts";
 import { userStack } from "../code_bundle/bundle_stacks.ts";
 import { rememberAlso, useSourceStacks } from "../code_bundle/source_stacks.ts";
+import { textSetting } from "../environment.ts";
 import { useParserOfProcess } from "../function_exporter_parser.ts";
 import { loadCodec } from "../function_loader.ts";
 import { ObjectReader } from "../store/object_reader.ts";
@@ -24,7 +26,10 @@ export const nodeHost: CoreHost = {
   loadCodec,
   loadFunction: (definition, core) => loadCode(core, definition, []),
   sameSource: rememberAlso,
-  readStack: useSourceStacks,
+  readStack: (error) => {
+    useSourceStacks(error);
+    if (textSetting("MOBULA_STACK") !== "full") hideOwnFrames(error);
+  },
   userLines: userStack,
   collectGarbage,
 };

@@ -51,6 +51,13 @@ export class WorkerFates {
 
 /** What a task whose worker died fails with. */
 export function lostError(cause: DeathCause | null, message: string): MobulaError {
+  const error = lostErrorOf(cause, message);
+  const lines = cause?.logLines ?? [];
+  if (lines.length > 0) Object.defineProperty(error, "logLines", { value: lines, enumerable: true });
+  return error;
+}
+
+function lostErrorOf(cause: DeathCause | null, message: string): MobulaError {
   if (cause?.code === "OUT_OF_MEMORY") return new OutOfMemoryError(message);
   if (cause?.code === "PLACEMENT_GROUP_REMOVED") return new PlacementGroupRemovedError(message);
   return cause?.code === "NODE_DIED" ? new NodeDiedError(message) : new WorkerCrashedError(message);

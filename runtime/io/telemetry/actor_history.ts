@@ -31,27 +31,27 @@ export class ActorHistory {
   readonly #histories = new Map<string, History>();
 
   /**
-   * The actor's row is this now. `cause`: why its last incarnation ended. Answers the event, when it is one that the actor's
-   * row alone would not tell after a restart of the head.
+   * The actor's row is this now. `cause`: why its last incarnation ended. True when something happened that the row alone
+   * would not tell after a restart of the head.
    */
   apply(
     status: ActorStatus,
     times: Times,
     cause: DeathCause | null,
     nowMs: number,
-  ): ActorEventDto | null {
+  ): boolean {
     const { actorId, state, incarnation } = status;
     let history = this.#histories.get(actorId);
     if (history === undefined) {
-      if (status.shared === true && incarnation === 1) return null;
+      if (status.shared === true && incarnation === 1) return false;
       this.#histories.set(actorId, history = { first: born(status, times), newest: [], dropped: 0 });
       // What it is now follows from the times as well.
-      if (incarnation === 1 && state !== "PENDING_CREATION") return null;
+      if (incarnation === 1 && state !== "PENDING_CREATION") return false;
     }
     const last = history.newest.at(-1) ?? history.first.at(-1);
     const isSame = last !== undefined && last.state === state && last.incarnation === incarnation;
     // It was given a place, or a figure of it changed.
-    if (isSame && (last.nodeId === status.nodeId || status.nodeId === null)) return null;
+    if (isSame && (last.nodeId === status.nodeId || status.nodeId === null)) return false;
     const why = state === "DEAD" ? status.deathCause : state === "RESTARTING" ? cause : null;
     const event: ActorEventDto = {
       atMs: state === "DEAD" ? times.endedMs ?? nowMs : nowMs,
@@ -63,17 +63,14 @@ export class ActorHistory {
       message: why?.message.slice(0, MESSAGE_LENGTH_MAX) ?? null,
     };
     add(history, event);
-    return incarnation > 1 && state !== "DEAD" ? event : null;
+    return incarnation > 1 && state !== "DEAD";
   }
 
-  /** What the store kept of an actor that this head did not see, oldest first. */
+  /** What the store kept of an actor, oldest first, before its row is told of: what that says beyond it is added then. */
   restore(actorId: string, events: readonly ActorEventDto[]): void {
-    const history = this.#histories.get(actorId);
-    if (history === undefined) return;
+    const history: History = { first: [], newest: [], dropped: 0 };
     for (const event of events) add(history, event);
-    const all = [...history.first, ...history.newest].sort((a, b) => a.atMs - b.atMs);
-    history.first.splice(0, Infinity, ...all.slice(0, FIRST_KEPT));
-    history.newest.splice(0, Infinity, ...all.slice(FIRST_KEPT));
+    this.#histories.set(actorId, history);
   }
 
   forget(actorId: string): void {

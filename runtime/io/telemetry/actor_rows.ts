@@ -6,7 +6,6 @@ import { fromUnits } from "../../common/resources.ts";
 import type { ActorSpec, ActorStatus, DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { ActorFigures } from "../../protocol/node_rows.ts";
 import type { ActorDto } from "../../../dashboard/api_types.ts";
-import type { ActorEventDto } from "../../../dashboard/api/entities.ts";
 import { ActorHistory } from "./actor_history.ts";
 import { ActorIndex, type IndexedActor } from "./actor_index.ts";
 import { ActorSamples } from "./actor_samples.ts";
@@ -110,15 +109,15 @@ export class ActorRows {
     return facts === undefined ? null : actorDto(facts);
   }
 
-  /** The spec and the times may be left out when they were given before. `cause`: why the incarnation before ended. Answers
-   *  an event that is to be stored, if there is one (ActorHistory.apply). */
+  /** The spec and the times may be left out when they were given before. `cause`: why the incarnation before ended. True
+   *  when its history is to be stored (ActorHistory.apply). */
   apply(
     status: ActorStatus,
     spec: ActorSpec | null,
     times: ActorTimes | null,
     nowMs: number,
     cause: DeathCause | null = null,
-  ): ActorEventDto | null {
+  ): boolean {
     const { actorId } = status;
     const before = this.table.groups.get(actorId);
     const now: ActorFacts = {
@@ -134,14 +133,14 @@ export class ActorRows {
     this.table.touch(actorId);
     this.index.apply(before === undefined ? null : indexed(before), indexed(now));
     this.alive += (status.state === "ALIVE" ? 1 : 0) - (before?.status.state === "ALIVE" ? 1 : 0);
-    const event = this.history.apply(status, now, cause, nowMs);
+    const isNews = this.history.apply(status, now, cause, nowMs);
     if (status.state !== "DEAD") {
       this.ended.delete(actorId);
-      return event;
+      return isNews;
     }
     const forget = this.ended.add(actorId);
     if (forget !== null) this.#forget(forget);
-    return event;
+    return isNews;
   }
 
   /** News of the dead, and of an incarnation that is over, come late. */

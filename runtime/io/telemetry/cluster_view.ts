@@ -139,11 +139,11 @@ export class ClusterView implements ClusterReader {
     this.objects.replace(nodeId, objects);
   }
 
-  /** The spec and the times may be left out when they were given before. */
-  applyActor(status: ActorStatus, spec: ActorSpec | null, times: ActorTimes | null = null): void {
+  /** The spec and the times may be left out when they were given before. True when its history is to be stored. */
+  applyActor(status: ActorStatus, spec: ActorSpec | null, times: ActorTimes | null = null): boolean {
     const nowMs = this.#now();
     this.#clusterChanges++;
-    this.actors.apply(status, spec, times, nowMs, times?.restartCause ?? null);
+    return this.actors.apply(status, spec, times, nowMs, times?.restartCause ?? null);
   }
 
   /** What a node's store has received (HeadMethods.reportTransfers). */

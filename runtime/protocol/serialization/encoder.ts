@@ -11,6 +11,7 @@
  * Repeated lists of keys ("shapes") are sent once a message: arrays of records are smaller and faster both ways.
  * @module
  */
+import { errorHere } from "../../common/error_report.ts";
 import { type ByteWriter } from "./byte_writer.ts";
 import type { ClassRegistry, RegisteredClass } from "./class_registry.ts";
 import { encodeSpecial } from "./encode_special.ts";
@@ -153,7 +154,7 @@ export class Encoder implements EncodeContext {
 
   /** What cannot travel: a TypeError with its path, or a text in its place. `what` continues "is ". */
   refuse(what: string): void {
-    if (!this.describe) throw new TypeError(`${this.path} is ${what}`);
+    if (!this.describe) throw errorHere(() => new TypeError(`${this.path} is ${what}`));
     this.writer.u8(TAG_STRING);
     this.writer.string(`[${what.split(/[:,]/, 1)[0]}]`);
   }

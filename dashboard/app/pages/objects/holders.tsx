@@ -34,7 +34,7 @@ export function Holders() {
                 rows={rows}
                 rowKey={(row) => row.objectId}
                 columns={COLUMNS}
-                total={rows.length + report.left}
+                total={rows.length + leftOf(report)}
                 one="object"
                 many="objects"
                 sort={{ column: "bytes", descending: true }}
@@ -149,4 +149,9 @@ export function HolderTags({ row }: { row: Pick<MemoryRow, "holders"> }) {
       ))}
     </span>
   );
+}
+
+/** The largest come first: where some without bytes were told of (actors), all that is stored was. */
+function leftOf({ rows, left }: MemoryReport): number {
+  return rows.some(({ bytes }) => bytes === 0) ? 0 : left;
 }

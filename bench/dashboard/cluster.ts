@@ -1,0 +1,97 @@
+/**
+ * The cluster that the dashboard's bars look at: this process is its driver.
+ * @module
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { get, init, listJobs, type ObjectRef, release, remote, type RemoteFunction, shutdown } from "mobula";
+
+const echo: RemoteFunction<(value: number) => number> = remote((value: number): number => value);
+const IN_FLIGHT = 2_000;
+
+export interface Watchee {
+  /** Signs one browser in. */
+  readonly link: string;
+  readonly jobId: string;
+  /** Tasks that have run; what pages must say. */
+  readonly finished: () => number;
+  /** Run so many tasks. */
+  readonly run: (count: number) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+export async function openCluster(): Promise<Watchee> {
+  const cluster = await init({ numCpus: 2, logToDriver: false });
+  if (cluster.dashboardUrl === undefined) throw new Error("the cluster has no dashboard");
+  const [job] = await listJobs({ filters: ["state=RUNNING"] });
+  let finished = 0;
+  return {
+    link: cluster.dashboardUrl,
+    jobId: String(job!["jobId"]),
+    finished: () => finished,
+    run: async (count) => {
+      for (let done = 0; done < count; done += IN_FLIGHT) {
+        const refs: ObjectRef<number>[] = [];
+        for (let index = done; index < Math.min(count, done + IN_FLIGHT); index++) {
+          refs.push(echo.remote(index));
+        }
+        await get(refs);
+        for (const ref of refs) release(ref);
+        finished += refs.length;
+      }
+    },
+    stop: shutdown,
+  };
+}
+
+/** Tasks at a steady rate for `ms`; `done` is told how many have finished. */
+export async function runSteadily(
+  perSecond: number,
+  ms: number,
+  done: (count: number) => void = () => undefined,
+): Promise<void> {
+  const startMs = performance.now();
+  let submitted = 0;
+  while (performance.now() - startMs < ms) {
+    const due = Math.floor((performance.now() - startMs) / 1_000 * perSecond);
+    const refs: ObjectRef<number>[] = [];
+    for (; submitted < due; submitted++) refs.push(echo.remote(submitted));
+    if (refs.length > 0) await get(refs);
+    for (const ref of refs) release(ref);
+    done(submitted);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** The newest process of this one's tree whose command line contains `program`. */
+export function processOf(program: string): number {
+  const own = new Set([process.pid]);
+  let found = 0;
+  const pids = readdirSync("/proc").map(Number).filter(Number.isInteger).sort((a, b) => a - b);
+  // Twice: a pid may be lower than its parent's.
+  for (const pid of [...pids, ...pids]) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+      if (!own.has(parent)) continue;
+      own.add(pid);
+      if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(program)) found = pid;
+    } catch {
+      // It has ended.
+    }
+  }
+  if (found === 0) throw new Error(`there is no process of ${program}`);
+  return found;
+}
+
+/** Bytes of memory that are the process's own (its resident set). */
+export function rssBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
+}
+
+/** Milliseconds of processor time that all threads of the process have used. */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}

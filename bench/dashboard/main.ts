@@ -1,0 +1,53 @@
+/**
+ * `npm run bench:dashboard`: the bars D1 to D16 of a good dashboard, measured in a real Chromium against a real cluster, as a table.
+ * What is a test rather than a figure is named with its file.
+ *
+ *   --only D1,D5      only these groups (loading: D1 D2 D12; watching: D5 D6 D7 D8)
+ *   --json FILE       also write the rows there
+ * @module
+ */
+import { writeFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { type Bar, barTable } from "./bars.ts";
+import { openBrowser, openWindow } from "./browser.ts";
+import { openCluster } from "./cluster.ts";
+import { measureLoading } from "./loading.ts";
+import { cookieOf } from "./readers.ts";
+import { measureWatching } from "./watching.ts";
+
+const { values: flags } = parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } });
+const isWanted = (...ids: string[]): boolean =>
+  flags.only === undefined || flags.only.split(",").some((id) => ids.includes(id));
+
+const startMs = performance.now();
+const before = loadavg()[0]!.toFixed(1);
+const bars: Bar[] = [];
+const cluster = await openCluster();
+const browser = await openBrowser();
+try {
+  const cookie = await cookieOf(cluster.link);
+  const base = cluster.link.split("?")[0]!;
+  const [name, value] = cookie.split("=") as [string, string];
+  const context = await openWindow(browser, base, { name, value });
+  if (isWanted("D1", "D2", "D12")) bars.push(...await measureLoading(cluster, context, base));
+  if (isWanted("D5", "D6", "D7", "D8")) {
+    bars.push(...await measureWatching({ cluster, context, base, cookie }));
+  }
+} finally {
+  await browser.close();
+  await cluster.stop();
+}
+console.log(
+  `${cpus().length} cores, load before ${before}, ${((performance.now() - startMs) / 1_000).toFixed(0)} s\n`,
+);
+console.log(barTable(bars));
+const missed = bars.filter(({ isReached }) => isReached === false);
+console.log(
+  missed.length === 0
+    ? "\nAll bars reached."
+    : `\nMissed: ${missed.map(({ id, what }) => `${id} (${what})`).join(", ")}`,
+);
+if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(bars, null, 2)}\n`);
+process.exit(0);

@@ -13,6 +13,7 @@ import { question, useQuery } from "../models/query.ts";
 import { useTopics } from "../models/subscriptions.ts";
 import { Aggregate, ChosenBar, Markers } from "./timeline/panels.tsx";
 import { followAddress } from "./timeline/address.ts";
+import { ExportButton } from "./timeline/export.tsx";
 import { TimelineInput } from "./timeline/input.ts";
 import { createTimelineState, type TimelineState } from "./timeline/state.ts";
 import { TimelineCanvas } from "./timeline/view.ts";
@@ -115,14 +116,7 @@ function Tools({ jobId, data, own, picker }: ToolsProps) {
       >
         Collapse idle
       </button>
-      <a
-        class="button"
-        href={`./api/v1/${question("timeline/export", { job: jobId })}`}
-        download={`timeline-${jobId}.json`}
-        title="Chrome trace JSON: open it in Perfetto"
-      >
-        Export
-      </a>
+      {data !== null && <ExportButton jobId={jobId} bars={data.bars} />}
     </div>
   );
 }

@@ -139,6 +139,9 @@ async function measureHits(
   box: { x: number; y: number; width: number; height: number },
 ): Promise<number[]> {
   await page.keyboard.press("f");
+  // The view's own tiles and sums are not what is measured.
+  await page.waitForLoadState("networkidle", { timeout: 3_000 }).catch(() => null);
+  await page.waitForTimeout(1_500);
   await page.evaluate("performance.clearResourceTimings()");
   for (let i = 0; i < 20; i++) {
     const answer = page.waitForResponse((response) => response.url().includes("timeline/at"), {

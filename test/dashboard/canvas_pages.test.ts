@@ -4,6 +4,7 @@
  * Content-Security-Policy (the layout runs in a worker).
  */
 import { afterAll, afterEach, beforeAll, describe, expect } from "bun:test";
+import { readFile } from "node:fs/promises";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import * as events from "./cluster_events.ts";
 import { TestDashboard } from "./dashboard_fixture.ts";
@@ -88,9 +89,14 @@ describe("the timeline", () => {
       expect([name, bars, failed]).toEqual([row.name, whole(row.count), whole(row.failed)]);
     }
     await page.locator('#timeline canvas[data-detail="tiles"]').waitFor();
-    expect(await page.locator("#timeline a[download]").getAttribute("href")).toBe(
-      `./api/v1/timeline/export?job=${job.jobId}`,
-    );
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.locator("#timeline button", { hasText: "Export" }).click(),
+    ]);
+    const { traceEvents } = JSON.parse(await readFile(await download.path(), "utf8")) as {
+      traceEvents: unknown[];
+    };
+    expect(traceEvents).toEqual([0, 5_000, 10_000].flatMap((after) => job.trace(after).traceEvents));
     expect(complaints).toEqual([]);
   }, TIMEOUT_MS);
 

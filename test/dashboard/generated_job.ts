@@ -22,6 +22,7 @@ import {
   type TimelineLanesDto,
   type TimelineRangeDto,
   type TimelineTileDto,
+  type TraceEvent,
 } from "../../dashboard/api/timeline.ts";
 import type { TelemetryAsker } from "../../dashboard/server/queries/query.ts";
 
@@ -211,6 +212,8 @@ export class GeneratedJob implements TelemetryAsker {
         return Promise.resolve(this.at(number("lane"), number("atMs"), number("slackMs") || 0));
       case "timeline/range":
         return Promise.resolve(this.range(number("from"), number("to"), range()));
+      case "timeline/export":
+        return Promise.resolve(this.trace(number("after") || 0));
       case "graph":
         return Promise.resolve(this.graph());
       case "graph/group":
@@ -346,6 +349,20 @@ export class GeneratedJob implements TelemetryAsker {
         resultBytes: STAGES[this.stage[task]!]!.bytes,
       },
     };
+  }
+
+  /** In pages of 5,000, as the telemetry process has larger ones. */
+  trace(after: number): { traceEvents: TraceEvent[]; next: string | null } {
+    const to = Math.min(this.count, after + 5_000);
+    const traceEvents = Array.from({ length: to - after }, (_, i): TraceEvent => ({
+      name: this.nameOf(after + i),
+      ph: "X",
+      pid: 1,
+      tid: this.lane[after + i]!,
+      ts: this.begin[after + i]! * 1000,
+      dur: (this.end[after + i]! - this.begin[after + i]!) * 1000,
+    }));
+    return { traceEvents, next: to < this.count ? String(to) : null };
   }
 
   range(fromMs: number, toMs: number, lanes: readonly [number, number]): TimelineRangeDto {

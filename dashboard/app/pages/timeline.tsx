@@ -2,7 +2,6 @@
  * What ran where and when: lanes of workers and actors, from the whole job down to single tasks with their phases.
  * @module
  */
-import { effect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { TimelineLane, TimelineLanesDto } from "../../api/timeline.ts";
@@ -11,9 +10,10 @@ import { Failed, Loading } from "../components/states.tsx";
 import { actors, nodes } from "../models/cluster.ts";
 import { count, duration, shortId } from "../models/format.ts";
 import { question, useQuery } from "../models/query.ts";
-import { route, setParams } from "../models/route.ts";
 import { useTopics } from "../models/subscriptions.ts";
 import { Aggregate, ChosenBar, Markers } from "./timeline/panels.tsx";
+import { followAddress } from "./timeline/address.ts";
+import { ExportButton } from "./timeline/export.tsx";
 import { TimelineInput } from "./timeline/input.ts";
 import { createTimelineState, type TimelineState } from "./timeline/state.ts";
 import { TimelineCanvas } from "./timeline/view.ts";
@@ -116,14 +116,7 @@ function Tools({ jobId, data, own, picker }: ToolsProps) {
       >
         Collapse idle
       </button>
-      <a
-        class="button"
-        href={`./api/v1/${question("timeline/export", { job: jobId })}`}
-        download={`timeline-${jobId}.json`}
-        title="Chrome trace JSON: open it in Perfetto"
-      >
-        Export
-      </a>
+      {data !== null && <ExportButton jobId={jobId} bars={data.bars} />}
     </div>
   );
 }
@@ -136,7 +129,7 @@ function Lanes({ jobId, data, own }: { jobId: string; data: TimelineLanesDto; ow
     const made = view.current = new TimelineCanvas(canvas, jobId, own, { node: nodeName, lane: laneName });
     const input = new TimelineInput(canvas, made, own, jobId);
     made.setData(data);
-    const endAddress = followAddress(own, data.originMs, made);
+    const endAddress = followAddress(own, jobId, data.originMs, made);
     return () => {
       endAddress();
       input.stop();
@@ -237,46 +230,4 @@ function Missing({ data }: { data: TimelineLanesDto }) {
       were not recorded because they came too fast, {count(evicted)} had to make room for newer ones.
     </p>
   );
-}
-
-const WRITE_MS = 250;
-
-/** Range and switches from the address, and back into it when the viewer changes them. */
-function followAddress(own: TimelineState, originMs: number, view: TimelineCanvas): () => void {
-  const { params } = route.peek();
-  const number = (name: string): number | null => {
-    const value = Number(params.get(name) || NaN);
-    return Number.isFinite(value) ? value : null;
-  };
-  const [from, to] = [number("from"), number("to")];
-  if (from !== null && to !== null && to > from) {
-    own.view.value = { from: from - originMs, to: to - originMs };
-    own.following.value = "no";
-  } else if (params.get("follow") === "1") own.following.value = "end";
-  if (params.get("idle") === "0") own.isSqueezed.value = true;
-  const pins = (params.get("pin") ?? "").split(",").filter((text) => /^\d+$/.test(text)).map(Number);
-  if (pins.length > 0) own.pins.value = new Set(pins);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const write = (): void => {
-    const { scene } = view;
-    if (route.peek().page !== "timeline" || scene === null) return;
-    const isFree = own.following.peek() === "no";
-    const time = (squeezed: number): string => (scene.warp.time(squeezed) + originMs).toFixed(3);
-    setParams({
-      from: isFree ? time(scene.view.from) : null,
-      to: isFree ? time(scene.view.to) : null,
-      follow: own.following.peek() === "end" ? "1" : null,
-      idle: own.isSqueezed.peek() ? "0" : null,
-      pin: own.pins.peek().size === 0 ? null : [...own.pins.peek()].join(),
-    });
-  };
-  const end = effect(() => {
-    for (const each of [own.view, own.following, own.isSqueezed, own.pins]) each.value;
-    clearTimeout(timer);
-    timer = setTimeout(write, WRITE_MS);
-  });
-  return () => {
-    clearTimeout(timer);
-    end();
-  };
 }

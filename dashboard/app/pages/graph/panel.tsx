@@ -7,6 +7,7 @@ import type { CriticalPathDto, GraphGroup, GraphObject, GraphTask } from "../../
 import { Id } from "../../components/id.tsx";
 import { State } from "../../components/state.tsx";
 import { bytes, clock, count, duration } from "../../models/format.ts";
+import { filterText } from "../../models/filter_text.ts";
 import { links } from "../../models/links.ts";
 import { nodeColourIndex } from "../../models/node_colours.ts";
 import { setParams } from "../../models/route.ts";
@@ -97,7 +98,8 @@ function GroupFacts({ jobId, group, rate }: { jobId: string; group: GraphGroup; 
   const held = Object.entries(group.nodes).filter(([, size]) => size > 0).sort((a, b) => b[1] - a[1]);
   const waiting = openOf(group) - group.running;
   const over = group.finished + group.failed;
-  const tasks = (state: string): string => links.tasks({ job: jobId, filter: `name=${group.name}`, state });
+  const tasks = (...terms: readonly string[]): string =>
+    links.tasks({ filter: filterText([`jobId=${jobId}`, `name=${group.name}`, ...terms]) });
   if (group.type === "put") {
     return (
       <dl class="row-facts narrow">
@@ -137,9 +139,9 @@ function GroupFacts({ jobId, group, rate }: { jobId: string; group: GraphGroup; 
         <button type="button" onClick={() => setParams({ group: group.id, task: null }, true)}>
           Open its tasks
         </button>
-        <a href={links.tasks({ job: jobId, filter: `name=${group.name}` })}>Tasks</a>
-        {group.failed > 0 && <a href={tasks("FAILED")}>Failed</a>}
-        {waiting > 0 && <a href={tasks("PENDING_NODE_ASSIGNMENT")}>Why waiting</a>}
+        <a href={tasks()}>Tasks</a>
+        {group.failed > 0 && <a href={tasks("state=FAILED")}>Failed</a>}
+        {waiting > 0 && <a href={tasks("state=PENDING_NODE_ASSIGNMENT")}>Why waiting</a>}
         <a href={links.timeline({ job: jobId })}>Timeline</a>
         {group.failed > 0 && <a href={links.errors({ job: jobId })}>Errors</a>}
       </p>

@@ -12,6 +12,7 @@ import { Panel } from "../../components/panel.tsx";
 import { State } from "../../components/state.tsx";
 import { Failed } from "../../components/states.tsx";
 import { bytes, clock, count, duration } from "../../models/format.ts";
+import { filterText } from "../../models/filter_text.ts";
 import { links } from "../../models/links.ts";
 import { ask, question } from "../../models/query.ts";
 import { functionColourIndex } from "../../models/theme.ts";
@@ -93,7 +94,7 @@ function columnsOf(jobId: string, runMs: number): Column<FunctionRow>[] {
       title: "Function",
       value: (row) => row.name,
       cell: (row) => (
-        <a href={links.tasks({ job: jobId, filter: `name=${row.name}` })} class="clip">
+        <a href={links.tasks({ filter: filterText([`jobId=${jobId}`, `name=${row.name}`]) })} class="clip">
           <i class={`key fn-${functionColourIndex(row.name)}`} aria-hidden="true" />
           {row.name}
         </a>

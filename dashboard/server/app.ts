@@ -36,7 +36,7 @@ import { openStream } from "./stream.ts";
 /** Streams at once; a page holds one. */
 const STREAMS_MAX = 200;
 /** Queries that one stream watches. */
-const QUESTIONS_MAX = 32;
+const QUESTIONS_MAX = 64;
 
 export interface DashboardOptions {
   readonly view: ClusterReader;

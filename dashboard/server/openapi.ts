@@ -4,6 +4,7 @@
  * @module
  */
 import type { ColumnInfo, JsonSchema, TableInfo } from "../api/state.ts";
+import { JOB_PATHS, JOB_SCHEMAS } from "./openapi_jobs.ts";
 
 type Json = Record<string, unknown>;
 
@@ -18,6 +19,7 @@ const FILTERS =
 const COUNT: JsonSchema = { type: "integer" };
 
 export function openApiDocument(tables: readonly TableInfo[], version: string): Json {
+  const listed = Object.assign({}, ...tables.map(pathsOf)) as Json;
   return {
     openapi: "3.1.0",
     info: {
@@ -30,9 +32,12 @@ export function openApiDocument(tables: readonly TableInfo[], version: string): 
     servers: [{ url: "../..", description: "Where this document was found, two levels up." }],
     security: [{ token: [] }],
     paths: {
-      ...Object.assign({}, ...tables.map(pathsOf)) as Json,
+      ...listed,
       "/api/v1/state/{id}": statePath(tables),
       "/api/v1/trace/{id}": tracePath(),
+      ...JOB_PATHS,
+      // Read as rows, and written to.
+      "/api/v1/jobs": { ...listed["/api/v1/jobs"] as Json, ...JOB_PATHS["/api/v1/jobs"] as Json },
       "/api/v1/openapi.json": {
         get: operation("openapi", "This document.", [], { type: "object" }),
       },
@@ -47,6 +52,7 @@ export function openApiDocument(tables: readonly TableInfo[], version: string): 
       },
       schemas: {
         ...Object.assign({}, ...tables.map(schemasOf)) as Json,
+        ...JOB_SCHEMAS,
         Error: object({ error: object({ code: { type: "string" }, message: { type: "string" } }) }),
       },
     },

@@ -13,6 +13,7 @@ import { AuthenticationError, MobulaError } from "../common/errors.ts";
 import { driverId, hex, type NodeId, nodeId } from "../common/ids.ts";
 import { JOB_ENVIRONMENT_VARIABLE, jobEnvironment, OVERRIDE_VARIABLE } from "../common/job_environment.ts";
 import type { Cluster, InitOptions, RuntimeEnv } from "../common/public_types.ts";
+import type { FunctionCounts } from "../common/task_event.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
 import { currentCoreWorker, setCurrentCoreWorker } from "../io/core_worker/current.ts";
 import { nodeHost } from "../io/core_worker/node_host.ts";
@@ -29,7 +30,15 @@ import { runningCluster } from "../process/session.ts";
 import type { AgentMethods, CoreMethods, HeadMethods, Hello, MessageLevel } from "../protocol/messages.ts";
 import { DriverOutput, FLUSH_MS } from "./driver_output.ts";
 import { setLastLines, watchUncaught } from "./uncaught.ts";
+import { ProgressBars } from "./progress_bars.ts";
+import type { ProgressCounts } from "../core/logs/progress.ts";
 import { keepAlive } from "./keep_alive.ts";
+
+function progressOf(
+  { name, pendingArgs, pendingNode, submitted, running, finished, failed }: FunctionCounts,
+): ProgressCounts {
+  return { name, finished, failed, running, open: pendingArgs + pendingNode + submitted + running };
+}
 
 /** An error has come back: should nobody catch it, it is printed as it is meant to be. */
 function readStack(error: unknown): void {
@@ -53,6 +62,7 @@ export class Driver implements Cluster {
   readonly attached: Promise<void>;
   readonly #options: InitOptions;
   readonly #output = new DriverOutput();
+  readonly #bars: ProgressBars;
   readonly #nodeId: NodeId | undefined;
   #local: LocalCluster | null = null;
   #address = "";
@@ -100,6 +110,11 @@ export class Driver implements Cluster {
     });
     this.attached.catch(() => undefined); // init() reports it, and everything that waits fails with it.
     process.on("beforeExit", this.#onBeforeExit);
+    this.#bars = new ProgressBars({
+      counts: () => this.core.recorder.counts().map(progressOf),
+      isTerminal: this.#output.isTerminal,
+      say: (line) => this.#output.say(line),
+    });
   }
 
   get address(): string {
@@ -129,6 +144,7 @@ export class Driver implements Cluster {
 
   async #end(): Promise<void> {
     process.off("beforeExit", this.#onBeforeExit);
+    this.#bars.close();
     const { core } = this;
     const { jobId } = core.identity;
     if (core.closedReason === null) {

@@ -1,6 +1,6 @@
 /**
- * What a driver shows on its stderr: workers' lines with where they come from, mobula's own messages, and below them on a
- * terminal what changes in place (progress.ts). Stdout is the program's.
+ * What a driver shows on its stderr: workers' lines with where they come from, mobula's own messages. Stdout is the
+ * program's.
  * @module
  */
 import type { OutputBatch } from "../common/log_lines.ts";
@@ -45,7 +45,6 @@ export class DriverOutput {
   readonly #isJson: boolean = logFormat() === "json";
   readonly #dedupDefault: boolean = logDedup();
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #footer: readonly string[] = [];
 
   get isTerminal(): boolean {
     return this.#isTerminal;
@@ -81,9 +80,11 @@ export class DriverOutput {
     ]);
   }
 
-  /** What stands below all lines, on a terminal; in place of what stood there. */
-  footer(lines: readonly string[]): void {
-    this.#write([], lines);
+  /** A line of its own: progress, where there are no bars. */
+  say(text: string): void {
+    this.#write([
+      this.#isJson ? JSON.stringify({ level: "info", source: "mobula", message: text }) : `mobula: ${text}`,
+    ]);
   }
 
   /** Nothing is held back any more. */
@@ -92,7 +93,7 @@ export class DriverOutput {
     this.#timer = null;
     const shown: string[] = [];
     this.#dedup.flush((line) => void shown.push(repeatedText(line)));
-    this.#write(shown, []);
+    this.#write(shown);
   }
 
   #prefix(batch: OutputBatch): string {
@@ -101,13 +102,8 @@ export class DriverOutput {
     return `${this.#isTerminal ? coloured(prefix, batch.name) : prefix} `;
   }
 
-  #write(lines: readonly string[], footer: readonly string[] = this.#footer): void {
-    if (lines.length === 0 && footer === this.#footer) return;
-    // Up to the footer's first line, and clear what is below.
-    const erase = this.#footer.length > 0 ? `\x1b[${this.#footer.length}F\x1b[J` : "";
-    const text = [...lines, ...footer].map((line) => `${line}\n`).join("");
-    this.#footer = footer;
-    if (erase !== "" || text !== "") process.stderr.write(erase + text);
+  #write(lines: readonly string[]): void {
+    if (lines.length > 0) process.stderr.write(lines.map((line) => `${line}\n`).join(""));
   }
 
   /** Lines that are held back are told when they are due, if the program lives as long. */

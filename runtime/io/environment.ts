@@ -138,6 +138,14 @@ export function logDedup(): boolean {
   throw new RangeError(`MOBULA_LOG_DEDUP must be 0 or 1, is ${JSON.stringify(text)}`);
 }
 
+/** MOBULA_PROGRESS: 1 shows a driver's progress everywhere, 0 nowhere; default: bars on a terminal. */
+export function progressSetting(): "never" | "terminal" | "always" {
+  const text = textSetting("MOBULA_PROGRESS");
+  if (text === null) return "terminal";
+  if (text === "0" || text === "1") return text === "1" ? "always" : "never";
+  throw new RangeError(`MOBULA_PROGRESS must be 0 or 1, is ${JSON.stringify(text)}`);
+}
+
 /** Whether messages of this level are to be written. */
 export function isLogged(level: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(logLevel());
@@ -182,6 +190,7 @@ export function checkEnvironment(): void {
   logLevel();
   logFormat();
   logDedup();
+  progressSetting();
   webOrigins();
   dashboardFrames();
 }

@@ -3,8 +3,7 @@
  * counted here. Served on a port of its own, to the bearer of the cluster's token.
  * @module
  */
-import { createAuth } from "../../dashboard/server/auth.ts";
-import { type HttpListener, listenHttp } from "../../dashboard/server/serve.ts";
+import type { HttpListener } from "../../dashboard/server/serve.ts";
 import type { NodeId } from "../common/ids.ts";
 import { fromUnits, type ResourceSet } from "../common/resources.ts";
 import { processUsage } from "../io/process_usage.ts";
@@ -64,6 +63,11 @@ export class AgentMetrics {
       readonly tls: TlsOptions | undefined;
     },
   ): Promise<void> {
+    // Not loaded by agents that serve none.
+    const [{ createAuth }, { listenHttp }] = await Promise.all([
+      import("../../dashboard/server/auth.ts"),
+      import("../../dashboard/server/serve.ts"),
+    ]);
     const auth = createAuth(token);
     const fetch = (request: Request): Response => {
       const { pathname } = new URL(request.url);

@@ -76,3 +76,25 @@ export class LogBounds {
     log.offset = 0;
   }
 }
+
+/** How often a file that somebody else follows is looked at. */
+const LOOK_MS = 60_000;
+
+/** Keep a file within the bound from now on; the answer ends that. */
+export function boundLog(path: string): () => void {
+  const bounds = new LogBounds();
+  const timer = setInterval(() => {
+    try {
+      const fd = openSync(path, "r+");
+      try {
+        bounds.keep({ fd, path, offset: fstatSync(fd).size });
+      } finally {
+        closeSync(fd);
+      }
+    } catch {
+      // It is not there (yet, or any more).
+    }
+  }, LOOK_MS);
+  timer.unref?.();
+  return () => clearInterval(timer);
+}

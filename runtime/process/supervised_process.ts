@@ -14,6 +14,7 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, createWriteStream, openSync } from "node:fs";
 import type { RuntimeName } from "../common/task_spec.ts";
+import { boundLog } from "./log_bounds.ts";
 import { rotateLog } from "./log_files.ts";
 import { RESTART_WINDOW_MS, RestartPolicy, RESTARTS_MAX } from "./restart_policy.ts";
 import { type StartedProcess, startProcess } from "./start_process.ts";
@@ -45,11 +46,13 @@ export class SupervisedProcess<R extends { readonly ready: true }> {
   #last: R | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #ending = false;
+  readonly #endBound: () => void;
   /** A start under way; stop waits for it, so that no process is born after the end. */
   #starting: Promise<void> | null = null;
 
   constructor(options: SupervisedOptions<R>) {
     this.#options = options;
+    this.#endBound = boundLog(options.logFile);
   }
 
   /** Start it for the first time. Rejects when it does not get ready; nothing runs then. */
@@ -61,6 +64,7 @@ export class SupervisedProcess<R extends { readonly ready: true }> {
   /** End it: by request, then by force. Resolves when it is gone. Idempotent. */
   async stop(): Promise<void> {
     this.#ending = true;
+    this.#endBound();
     if (this.#timer !== null) clearTimeout(this.#timer);
     // A start that is under way may fail; then there is nothing to end.
     await this.#starting?.catch(() => undefined);

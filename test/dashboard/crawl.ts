@@ -74,7 +74,7 @@ async function visit(page: Page, href: string): Promise<string | null> {
   } catch {
     return `still loading after ${READY_MS} ms`;
   }
-  const broken = page.locator("main .broken, main .notice");
+  const broken = page.locator("main .broken:has-text('could not be loaded'), main .no-page");
   return await broken.count() === 0 ? null : (await broken.first().innerText()).replaceAll("\n", " ");
 }
 

@@ -117,6 +117,35 @@ describe("real answers match it", () => {
     });
   }
 
+  test("a submitted job, what is asked for and what is answered", async () => {
+    const paths = document["paths"] as Record<string, Record<string, { responses: Record<string, Json> }>>;
+    const schema = (path: string, method: string, status: string): Json => {
+      const content = paths[path]![method]!.responses[status]!["content"] as Record<string, { schema: Json }>;
+      return { ...content["application/json"]!.schema, components: document["components"] };
+    };
+    const post = (path: string, body: unknown, bearer = token) =>
+      fetch(new URL(`api/v1/${path}`, url), {
+        method: "POST",
+        headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    const job = { program: "a.js", files: { "a.js": "console.log('x')" }, metadata: { team: "blue" } };
+    expectMatch({ $ref: "#/components/schemas/JobRequest", components: document["components"] }, job);
+    const submitted = await post("jobs", job);
+    const { submissionId } = await submitted.clone().json() as { submissionId: string };
+    expectMatch(schema("/api/v1/jobs", "post", "201"), await submitted.json());
+    const one = await (await ask(`jobs/${submissionId}?waitMs=10000`)).json() as { state: string };
+    expect(one.state).toBe("SUCCEEDED");
+    expectMatch(schema("/api/v1/jobs/{id}", "get", "200"), one);
+    expectMatch(schema("/api/v1/submissions", "get", "200"), await (await ask("submissions")).json());
+    expectMatch(
+      schema("/api/v1/jobs/{id}/stop", "post", "200"),
+      await (await post(`jobs/${submissionId}/stop`, {})).json(),
+    );
+    expectMatch(schema("/api/v1/jobs", "post", "400"), await (await post("jobs", { colour: 1 })).json());
+    expectMatch(schema("/api/v1/jobs/{id}", "get", "404"), await (await ask("jobs/nobody")).json());
+  });
+
   test("a trace and refusals", async () => {
     const [row] = await listTasks({ filters: ["name~add"], limit: 1 });
     const id = row!["taskId"] as string;

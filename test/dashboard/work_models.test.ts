@@ -1,14 +1,13 @@
 /**
- * What the pages of jobs and tasks decide, without a page: addresses, filters as text, functions as a tree, profiles of rows.
+ * What the pages of jobs and tasks decide, without a page: addresses, filters as text, functions as a tree.
  */
 import { describe, expect, test } from "bun:test";
-import type { FunctionCallDto, FunctionProfileDto, TaskRowDto } from "../../dashboard/api/tasks.ts";
+import type { FunctionCallDto, FunctionProfileDto } from "../../dashboard/api/tasks.ts";
 import { columnOf, filterTerms, filterText, withTerm } from "../../dashboard/app/models/filter_text.ts";
 import { functionTree } from "../../dashboard/app/models/function_tree.ts";
 import { linkOf, links } from "../../dashboard/app/models/links.ts";
 import { shortId } from "../../dashboard/app/models/format.ts";
 import { formatRoute, parseRoute } from "../../dashboard/app/models/address.ts";
-import { profileOfRows, spreadOf } from "../../dashboard/server/queries/profile_rows.ts";
 
 describe("addresses", () => {
   test("say which page, which id and which parameters, and back", () => {
@@ -98,60 +97,5 @@ describe("functions as a tree", () => {
   test("that call themselves or each other in a circle are all there, once", () => {
     const calls = [call(null, "a"), call("a", "a", 9), call("b", "c"), call("c", "b")];
     expect(tree(["a", "b", "c"], calls)).toEqual(["a", "b", "  c"]);
-  });
-});
-
-describe("a profile of rows", () => {
-  const row = (taskId: string, some: Partial<TaskRowDto> = {}): TaskRowDto => ({
-    ...{ taskId, attempt: 0, name: "f", type: "NORMAL_TASK", state: "FINISHED", jobId: "j-1", nodeId: "n-1" },
-    ...{ workerId: "w-1", actorId: null, submittedMs: 1_000, startMs: 1_010, endMs: 1_030, durationMs: 20 },
-    ...{ resultBytes: 10, errorType: null, errorMessage: null, parentTaskId: null },
-    ...some,
-  });
-  const failed = (taskId: string, message: string, some: Partial<TaskRowDto> = {}): TaskRowDto =>
-    row(taskId, { state: "FAILED", errorType: "RangeError", errorMessage: message, ...some });
-
-  test("counts by state, knows who calls whom, and puts alike failures together", () => {
-    const profile = profileOfRows({
-      rows: [
-        row("t-1", { endMs: 9_500 }),
-        row("t-2", { name: "g", parentTaskId: "t-1" }),
-        row("t-3", { name: "g", parentTaskId: "t-1", state: "RUNNING", endMs: null }),
-        failed("t-4", "page 7 of t-abc-1 is gone"),
-        failed("t-5", "page 8 of t-abc-2 is gone", { attempt: 1, endMs: 2_000 }),
-        failed("t-6", "no network"),
-      ],
-      left: 4,
-      dropped: 1,
-      jobId: "j-1",
-      job: null,
-      nowMs: 12_500,
-    });
-    expect(profile.totals).toMatchObject({ finished: 2, running: 1, failed: 3 });
-    expect(
-      profile.functions.map((each) => [each.name, each.finished, each.failed, each.running, each.retries]),
-    ).toEqual(
-      [["g", 1, 0, 1, 0], ["f", 1, 3, 0, 1]],
-    );
-    expect(profile.calls).toEqual([
-      { parent: null, child: "NORMAL_TASK f", count: 3 },
-      { parent: "NORMAL_TASK f", child: "NORMAL_TASK g", count: 2 },
-    ]);
-    expect(profile.errors.map((each) => [each.count, each.message, each.taskIds])).toEqual([
-      [2, "page 7 of t-abc-1 is gone", ["t-4", "t-5"]],
-      [1, "no network", ["t-6"]],
-    ]);
-    expect(profile.perSecond).toBe(0.1);
-    expect(profile.etaMs).toBe(10_000);
-    expect(profile.recorded).toMatchObject({ attempts: 6, evicted: 5 });
-    expect(profile.resultBytes).toBe(60);
-  });
-
-  test("has exact quantiles", () => {
-    expect(spreadOf([])).toBeNull();
-    expect(spreadOf(Array.from({ length: 100 }, (_, i) => 100 - i))).toEqual(
-      { count: 100, mean: 50.5, min: 1, p25: 25, p50: 50, p75: 75, p95: 95, p99: 99, max: 100 },
-    );
-    expect(spreadOf([7])).toMatchObject({ min: 7, p50: 7, p99: 7, max: 7 });
   });
 });

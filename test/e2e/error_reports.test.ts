@@ -54,6 +54,8 @@ function shown(text: string): string[] {
     .replace(/#\d+/g, "#N")
     .replace(/(most memory here: ).*/, "$1…")
     .replace(/namespace "[^"]*"/, 'namespace "…"')
+    // Who called it is a frame or none, as the engine has it.
+    .replace(/(\n {4}at parsePage .*)\n {4}at .*fetchPage .*/, "$1")
     .replace(/(TypeError: args.*\n {4}at )[^]*/, "$1…")
     .split("\n");
 }
@@ -73,7 +75,7 @@ const crawl = remote(async (name: string, page: typeof fetchPage) => {
 const count = remote((page: number) => page, { name: "count" });
 const crash = remote(() => {
   console.log("so long");
-  process.kill(process.pid, "SIGSEGV");
+  process.kill(process.pid, "SIGKILL");
   return new Promise(() => {});
 }, { name: "crash", maxRetries: 0 });
 const stay = remote(async (file: string) => {
@@ -192,7 +194,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   "a dependency failed": [...PAGE, SITE, ...WROTE, `${NEXT} (code TaskError)`],
   "the worker crashed": [
     "WorkerCrashedError: crash (t-ID) died or was killed while executing, after 1 execution: The worker process w-ID " +
-    "(pid PID) ended with signal SIGSEGV.",
+    "(pid PID) ended with signal SIGKILL.",
     SITE,
     "  it wrote last:",
     "    | so long",

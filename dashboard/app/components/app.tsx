@@ -59,7 +59,7 @@ function skipToMain(event: Event): void {
 
 function NoSuchPage() {
   return (
-    <section class="panel notice">
+    <section class="panel notice no-page">
       <h2>There is no such page</h2>
       <p>
         The address names nothing here. <a href={links.now()}>Go to Now</a>, or press <kbd>/</kbd> to search.

@@ -6,7 +6,7 @@
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useLayoutEffect } from "preact/hooks";
 import type { LiveFrame } from "../../api_types.ts";
-import { need } from "./subscriptions.ts";
+import { need, QUESTION_LENGTH_MAX } from "./subscriptions.ts";
 
 export interface QueryError {
   readonly code: string;
@@ -53,7 +53,13 @@ export function useQuery<T>(key: string | null): ReadonlySignal<QueryState<T>> {
 
 /** Watch without a component; the answer ends it. */
 export function watch(key: string): () => void {
-  answerOf(key);
+  const answer = answerOf(key);
+  if (key.length > QUESTION_LENGTH_MAX) {
+    // The server would refuse the whole stream for it.
+    const message = `this question has more than ${QUESTION_LENGTH_MAX} characters`;
+    answer.value = { state: "failed", data: null, error: { code: "BAD_REQUEST", message } };
+    return () => {};
+  }
   watched.set(key, (watched.get(key) ?? 0) + 1);
   const end = need("live", key);
   return () => {

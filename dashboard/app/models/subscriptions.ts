@@ -39,12 +39,17 @@ export function allNeeds(): string[] {
   return [...new Set([...ALWAYS, ...counts.keys()])].sort();
 }
 
+/** Questions of one stream (the server refuses more), and the longest that it takes. */
+const QUESTIONS_MAX = 64;
+export const QUESTION_LENGTH_MAX: number = 2_000;
+
 /** The stream's parameters for these needs. */
 export function streamQuery(needs: readonly string[]): string {
   const params = new URLSearchParams();
   const topics = needs.filter((key) => key.startsWith("topic ")).map((key) => key.slice(6));
   params.set("topics", topics.length === 0 ? "none" : topics.join(","));
-  for (const key of needs) if (key.startsWith("live ")) params.append("live", key.slice(5));
+  const questions = needs.filter((key) => key.startsWith("live ")).slice(0, QUESTIONS_MAX);
+  for (const key of questions) params.append("live", key.slice(5));
   return params.toString();
 }
 

@@ -31,7 +31,15 @@ function Worker({ id }: { id: string }) {
   const tasks = useQuery<ListAnswer>(question("tasks", { filter: `workerId=${id}`, limit: ROWS }));
   return (
     <>
-      <Answer of={about}>{(worker) => <WorkerHead worker={worker} />}</Answer>
+      {about.value.error?.code === "NOT_FOUND" && about.value.data === null
+        ? (
+          <Panel id="head" title="Worker" note={<span class="mono">{id}</span>}>
+            <Empty>
+              This worker is over and was forgotten, or never was. What is known of its attempts stands below.
+            </Empty>
+          </Panel>
+        )
+        : <Answer of={about}>{(worker) => <WorkerHead worker={worker} />}</Answer>}
       <Panel
         id="tasks"
         title="What it ran"

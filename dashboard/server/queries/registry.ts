@@ -7,7 +7,6 @@ import { ERROR_QUERIES } from "./errors.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
 import { NOW_QUERIES } from "./now.ts";
-import { PROFILE_QUERIES } from "./profile.ts";
 import { NotFound, type Query, QueryParams, type QueryServices } from "./query.ts";
 import { SQL_QUERIES } from "./sql.ts";
 import { TELEMETRY_QUERIES } from "./telemetry.ts";
@@ -21,7 +20,6 @@ const ALL: readonly Query[] = [
   ...LOG_QUERIES,
   ...SQL_QUERIES,
   ...NOW_QUERIES,
-  ...PROFILE_QUERIES,
   ...WHY_QUERIES,
 ];
 

@@ -10,6 +10,7 @@ import { NotFound, type Query, type QueryServices } from "./query.ts";
 
 /** Queries that are only passed on, and how often watchers get a new answer. */
 const PASSED_ON: readonly (readonly [name: TelemetryQueryName, everyMs: number])[] = [
+  ["profile", 1_000],
   ["graph/group", 1_000],
   ["graph/critical", 5_000],
   ["timeline/lanes", 1_000],

@@ -155,13 +155,23 @@ export class TaskRecorder {
     this.#timer?.clear();
   }
 
-  async #sendBatch(): Promise<void> {
+  /** What is known of all functions now. */
+  counts(): FunctionCounts[] {
+    const running = this.#running();
+    return [...this.#stats.values()].map((stats) => countsOf(stats, running.get(stats) ?? 0));
+  }
+
+  #running(): Map<FunctionStats, number> {
     const running = new Map<FunctionStats, number>();
-    let long: TaskRow[] = [];
     for (const source of this.#sources) {
       for (const [stats, count] of source.running()) running.set(stats, (running.get(stats) ?? 0) + count);
-      long = long.concat(source.longRunning(TASK_ROWS_PER_BATCH));
     }
+    return running;
+  }
+
+  async #sendBatch(): Promise<void> {
+    const running = this.#running();
+    const long = this.#sources.flatMap((source) => source.longRunning(TASK_ROWS_PER_BATCH));
     const rows = [...this.#urgentRows, ...this.#rows, ...long];
     const batch: TaskEventBatch = {
       processId: this.#identity.processId,

@@ -91,4 +91,9 @@ export class TaskHistory implements RunningSource {
       ...times,
     };
   }
+
+  /** The row of one whose arguments are not known yet. */
+  unreadyRow(task: OwnTask): TaskRow {
+    return this.#row(task, "PENDING_ARGS_AVAIL", NOT_STARTED);
+  }
 }

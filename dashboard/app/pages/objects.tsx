@@ -4,6 +4,7 @@
  */
 import type { ObjectsDto } from "../../api/entities.ts";
 import { Answer } from "../components/states.tsx";
+import { cluster } from "../models/cluster.ts";
 import { question, useQuery } from "../models/query.ts";
 import { route } from "../models/route.ts";
 import { useTopics } from "../models/subscriptions.ts";
@@ -28,10 +29,10 @@ export function ObjectsPage() {
             {group !== null && <GroupObjects key={group} group={group} />}
             <Transfers about={about} />
             {about.lost > 0 && <Losses about={about} />}
+            <Holders total={about.objects + (cluster.value?.actorsAlive ?? 0)} />
           </>
         )}
       </Answer>
-      <Holders />
     </>
   );
 }

@@ -41,8 +41,6 @@ export class ActorIndex {
   readonly #cap: number;
   #total = 0;
   #isFull = false;
-  /** Grows with every change. */
-  version = 0;
 
   /** `cap`: how many of those that changed last can be asked for. */
   constructor(cap: number) {
@@ -128,7 +126,6 @@ export class ActorIndex {
   }
 
   #count({ className, state, restarts }: IndexedActor, sign: 1 | -1): void {
-    this.version++;
     this.#total += sign;
     add(this.#states, state, sign);
     // What was counted under OTHER once is from then on: nothing is taken from where it was not added.

@@ -85,6 +85,8 @@ export class ActorRows {
   });
   readonly ended: EndedKeys = new EndedKeys(DEAD_ACTORS_MAX);
   alive = 0;
+  /** Grows with every change of an actor, and of how its calls fare. */
+  version = 0;
 
   /** All that are known, as they are now; a row is made when it is asked for. */
   *entries(): Iterable<
@@ -129,6 +131,7 @@ export class ActorRows {
       updatedMs: nowMs,
       figures: before === undefined ? null : figuresAfter(before, status),
     };
+    this.version++;
     this.table.groups.set(actorId, now);
     this.table.touch(actorId);
     this.index.apply(before === undefined ? null : indexed(before), indexed(now));
@@ -150,6 +153,7 @@ export class ActorRows {
     if (facts === undefined || facts.status.state === "DEAD" || facts.status.incarnation !== incarnation) {
       return;
     }
+    this.version++;
     facts.figures = figures;
     this.samples.add(told, nowMs);
     this.table.touch(actorId);

@@ -30,11 +30,15 @@ const LOSSES_MAX = 20;
 const EVENTS_MAX = 100;
 const WORKERS_MAX = 300;
 const ACTORS_INSIDE_MAX = 100;
+/** Pages of actors that are remembered until an actor changes. */
+const PAGES_KEPT = 16;
 
 /** See the module's header. */
 export class EntityReads {
   readonly #view: ClusterView;
   readonly #now: () => number;
+  /** Answers of `actors`, those that were made last at the end. */
+  readonly #pages = new Map<string, { readonly version: number; readonly page: PageOf<ActorDto> }>();
 
   constructor(view: ClusterView, now: () => number = Date.now) {
     this.#view = view;
@@ -87,9 +91,18 @@ export class EntityReads {
     return this.#view.actors.index.overview();
   }
 
-  /** @throws {RangeError} for a query that makes no sense. */
-  actors(query: ActorPageQuery): Promise<PageOf<ActorDto>> {
-    return pageOfActors(this.#view.actors, query);
+  /** While no actor changes, nobody looks at all of them again. @throws {RangeError} for a query that makes no sense. */
+  async actors(query: ActorPageQuery): Promise<PageOf<ActorDto>> {
+    const { actors } = this.#view;
+    const key = JSON.stringify(query);
+    const known = this.#pages.get(key);
+    const { version } = actors;
+    if (known?.version === version) return known.page;
+    const page = await pageOfActors(actors, query);
+    this.#pages.delete(key);
+    this.#pages.set(key, { version, page });
+    if (this.#pages.size > PAGES_KEPT) this.#pages.delete(this.#pages.keys().next().value!);
+    return page;
   }
 
   /** Null for one that is not known. */

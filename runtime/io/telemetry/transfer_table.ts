@@ -28,8 +28,6 @@ export class TransferTable {
   readonly #pairs = new Map<string, Pair>();
   /** Pairs of which nothing is kept, because there were too many. */
   dropped = 0;
-  /** Grows with every change. */
-  version = 0;
 
   apply(to: string, received: readonly TransferReport[], nowMs: number): void {
     for (const { from, bytes, transfers } of received) {
@@ -48,7 +46,6 @@ export class TransferTable {
         pair.bytesAt[slot] = 0;
       }
       pair.bytesAt[slot]! += more;
-      this.version++;
     }
   }
 
@@ -57,7 +54,6 @@ export class TransferTable {
     for (const [key, { from, to }] of this.#pairs) {
       if (from === nodeId || to === nodeId) this.#pairs.delete(key);
     }
-    this.version++;
   }
 
   /** The busiest now first, then those with the most bytes. `of`: only pairs with this node. */

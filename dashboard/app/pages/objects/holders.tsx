@@ -3,48 +3,91 @@
  * nodes and processes are asked for it.
  * @module
  */
+import { useState } from "preact/hooks";
 import type { MemoryReport, MemoryRow } from "../../../api/memory.ts";
 import { type Column, DataTable } from "../../components/data_table.tsx";
 import { Id } from "../../components/id.tsx";
 import { NodeName } from "../../components/node_name.tsx";
-import { Panel } from "../../components/panel.tsx";
-import { Answer } from "../../components/states.tsx";
+import { Panel, type PanelProps } from "../../components/panel.tsx";
+import { Answer, Empty, Failed } from "../../components/states.tsx";
 import { bytes, count, duration } from "../../models/format.ts";
 import { HOLDER_KINDS, holderSums, siteGroups } from "../../models/holders.ts";
 import { links } from "../../models/links.ts";
-import { question, useQuery } from "../../models/query.ts";
+import { ask, question, useQuery } from "../../models/query.ts";
 
-export function Holders() {
+/** More than these, and they are asked for by a click: the answer is a walk over all of them, in every process. */
+const ASKED_BY_ITSELF_MAX = 2_000;
+
+/** `total`: objects and actors that are counted in the cluster. */
+export function Holders({ total }: { total: number }) {
+  return total <= ASKED_BY_ITSELF_MAX ? <LiveHolders /> : <AskedHolders total={total} />;
+}
+
+function LiveHolders() {
   const answer = useQuery<MemoryReport>(question("objects/holders"));
   return (
-    <Panel
-      id="holders"
-      title="Who keeps objects alive"
-      note="the largest first; all nodes and processes are asked every few seconds"
-    >
-      <Answer of={answer}>
-        {(report) => {
-          const rows = report.rows.filter(({ state }) => state !== "ACTOR");
-          return (
-            <>
-              <Silent report={report} />
-              <Sites rows={rows} />
-              <DataTable
-                label="Objects and who holds them"
-                rows={rows}
-                rowKey={(row) => row.objectId}
-                columns={COLUMNS}
-                total={rows.length + leftOf(report)}
-                one="object"
-                many="objects"
-                sort={{ column: "bytes", descending: true }}
-                empty="Nobody holds an object. Values that never left their process are not counted."
-              />
-            </>
-          );
-        }}
-      </Answer>
-    </Panel>
+    <HoldersPanel note="the largest first; all nodes and processes are asked every few seconds">
+      <Answer of={answer}>{(report) => <Report report={report} />}</Answer>
+    </HoldersPanel>
+  );
+}
+
+function AskedHolders({ total }: { total: number }) {
+  const [report, setReport] = useState<MemoryReport | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [isAsking, setAsking] = useState(false);
+  const run = async (): Promise<void> => {
+    setAsking(true);
+    try {
+      setReport(await ask<MemoryReport>(question("objects/holders")));
+      setProblem(null);
+    } catch (error) {
+      setProblem((error as Error).message);
+    }
+    setAsking(false);
+  };
+  const button = (
+    <button type="button" disabled={isAsking} onClick={() => void run()}>
+      {isAsking ? "Asking…" : report === null ? "Ask all nodes" : "Ask again"}
+    </button>
+  );
+  return (
+    <HoldersPanel note="the largest first" actions={button}>
+      {problem !== null && <Failed message={problem} />}
+      {report !== null ? <Report report={report} /> : (
+        <Empty>
+          There are {count(total)}{" "}
+          objects and actors: their nodes and processes are asked when you want to know.
+        </Empty>
+      )}
+    </HoldersPanel>
+  );
+}
+
+type HoldersPanelProps = Pick<PanelProps, "note" | "actions" | "children">;
+
+function HoldersPanel(props: HoldersPanelProps) {
+  return <Panel id="holders" title="Who keeps objects alive" {...props} />;
+}
+
+function Report({ report }: { report: MemoryReport }) {
+  const rows = report.rows.filter(({ state }) => state !== "ACTOR");
+  return (
+    <>
+      <Silent report={report} />
+      <Sites rows={rows} />
+      <DataTable
+        label="Objects and who holds them"
+        rows={rows}
+        rowKey={(row) => row.objectId}
+        columns={COLUMNS}
+        total={rows.length + leftOf(report)}
+        one="object"
+        many="objects"
+        sort={{ column: "bytes", descending: true }}
+        empty="Nobody holds an object. Values that never left their process are not counted."
+      />
+    </>
   );
 }
 

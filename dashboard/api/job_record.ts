@@ -37,4 +37,6 @@ export interface JobRecord {
   readonly tasksTotal: number;
   readonly actors: readonly ActorDto[];
   readonly objects: readonly ObjectGroupDto[];
+  /** Answers of further pages as they were then, by question: "objects/overview", "actors/overview", "actors/page". */
+  readonly pages?: Readonly<Record<string, unknown>>;
 }

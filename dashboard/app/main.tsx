@@ -15,10 +15,14 @@ import { App } from "./components/app.tsx";
 import { listenForPaletteKeys } from "./components/palette.tsx";
 import { followAddress } from "./models/route.ts";
 import { show } from "./models/scheme.ts";
+import { loadReport } from "./models/report.ts";
+import { showReport } from "./models/report_frame.ts";
 import { run } from "./models/stream.ts";
 
 show();
 followAddress();
 listenForPaletteKeys();
+const record = await loadReport();
+if (record !== null) showReport(record);
 render(<App />, document.getElementById("app")!);
-void run();
+if (record === null) void run();

@@ -26,6 +26,7 @@ export const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   why: async () => (await import("./why_command.ts")).whyCommand,
   logs: async () => (await import("./logs_command.ts")).logsCommand,
   mem: async () => (await import("./mem_command.ts")).memCommand,
+  report: async () => (await import("./report_command.ts")).reportCommand,
   sql: async () => (await import("./sql_command.ts")).sqlCommand,
   trace: async () => (await import("./trace_command.ts")).traceCommand,
   timeline: async () => (await import("./timeline_command.ts")).timelineCommand,

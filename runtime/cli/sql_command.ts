@@ -2,13 +2,11 @@
  * `mobula sql "select …"`: one statement over the store's tables, by the head; or over the file of a cluster that is gone.
  * @module
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { runtimeName } from "#platform";
+import { readFileSync } from "node:fs";
 import type { SqlCell, SqlResult } from "../../dashboard/api/sql.ts";
-import { StoreReader } from "../io/storage/reader_client.ts";
 import { withHead } from "./head_client.ts";
 import { dim, print, printJson, table } from "./print.ts";
+import { withStore } from "./store_file.ts";
 import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments, UsageError } from "./usage.ts";
 
 const ROWS_DEFAULT = 1_000;
@@ -58,7 +56,7 @@ async function run(flags: ParsedArguments): Promise<number> {
   const file = flags.text("store");
   const result = file === null
     ? await withHead(flags, (head) => head.ask("sql", { sql, limit }))
-    : await askFile(file, sql, limit);
+    : await withStore(file, (reader) => reader.ask("sql", { sql, limit }, FILE_TIMEOUT_MS));
   if (flags.isSet("json")) printJson(result);
   else if (flags.isSet("csv")) printCsv(result);
   else printTable(result);
@@ -69,23 +67,6 @@ async function run(flags: ParsedArguments): Promise<number> {
 function statementOf(text: string | undefined): string {
   if (text === undefined) throw new UsageError('sql: say which statement, such as "select * from jobs"');
   return text === "-" ? readFileSync(0, "utf8") : text;
-}
-
-async function askFile(file: string, sql: string, limit: number): Promise<SqlResult> {
-  const path = storeFile(resolve(file));
-  const reader = new StoreReader({ url: `file:${path}`, dir: dirname(path), runtime: runtimeName });
-  try {
-    return await reader.ask("sql", { sql, limit }, FILE_TIMEOUT_MS);
-  } finally {
-    reader.close();
-  }
-}
-
-/** The file itself, or the one in a store's or a session's folder. */
-function storeFile(path: string): string {
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
-  const inside = join(path, "store", "gcs.db");
-  return existsSync(inside) ? inside : join(path, "gcs.db");
 }
 
 function printTable({ columns, rows, total, isTotalExact }: SqlResult): void {

@@ -79,5 +79,9 @@ export const PULL_RETRY_MS: number = 100;
 /** The smallest object store: less would not hold one object that is worth storing. */
 export const OBJECT_STORE_BYTES_MIN: number = 1024 * 1024;
 
+/** Records of finished jobs in the store, all together (MOBULA_JOB_HISTORY_BYTES), and how long (MOBULA_JOB_HISTORY_DAYS). */
+export const JOB_HISTORY_BYTES: number = 256 * 1024 * 1024;
+export const JOB_HISTORY_DAYS: number = 30;
+
 /** Files of one working directory together, unpacked (Ray: 500 MB, packed). */
 export const WORKING_DIR_BYTES_MAX: number = 1024 * 1024 * 1024;

@@ -5,6 +5,8 @@
  */
 import {
   GCS_REQUEST_TIMEOUT_MS,
+  JOB_HISTORY_BYTES,
+  JOB_HISTORY_DAYS,
   LINEAGE_BYTES_MAX,
   MEMORY_MONITOR_MS,
   MEMORY_USAGE_THRESHOLD,
@@ -94,6 +96,20 @@ export function memorySettings(): MemorySettings {
 /** MOBULA_MAX_PENDING_TASKS: unfinished tasks that one process may have. */
 export function maxPendingTasks(): number {
   return integerSetting("MOBULA_MAX_PENDING_TASKS", PENDING_TASKS_MAX, 1);
+}
+
+/** How long records of finished jobs are kept, and how many bytes of them: whichever is reached first. */
+export interface JobHistorySettings {
+  readonly bytes: number;
+  readonly days: number;
+}
+
+/** MOBULA_JOB_HISTORY_BYTES, MOBULA_JOB_HISTORY_DAYS; 0 keeps none. */
+export function jobHistorySettings(): JobHistorySettings {
+  return {
+    bytes: integerSetting("MOBULA_JOB_HISTORY_BYTES", JOB_HISTORY_BYTES, 0),
+    days: integerSetting("MOBULA_JOB_HISTORY_DAYS", JOB_HISTORY_DAYS, 0),
+  };
 }
 
 /** MOBULA_MAX_LINEAGE_BYTES: what a process remembers of its tasks to make lost results again; above it the oldest half goes. */
@@ -190,6 +206,7 @@ export function checkEnvironment(): void {
   logLevel();
   logFormat();
   logDedup();
+  jobHistorySettings();
   progressSetting();
   webOrigins();
   dashboardFrames();

@@ -15,11 +15,12 @@ import { HEARTBEAT_INTERVAL_MS, PROTOCOL_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { hex, type NodeId } from "../common/ids.ts";
 import { Gcs } from "../core/gcs/gcs.ts";
-import { nodeReconnectMs } from "../io/environment.ts";
+import { jobHistorySettings, nodeReconnectMs } from "../io/environment.ts";
 import { StoreReader } from "../io/storage/reader_client.ts";
 import type { NodeRecord } from "../core/gcs/node_manager.ts";
 import { type GcsStore, openStore } from "../io/storage/store_client.ts";
 import type { StoreError } from "../io/storage/store_error.ts";
+import { EntityReads } from "../io/telemetry/entity_reads.ts";
 import { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { TelemetryClient } from "../io/telemetry/telemetry_client.ts";
 import { ATTEMPTS_MAX } from "../io/telemetry/tasks/task_telemetry.ts";
@@ -38,6 +39,7 @@ import { TaskHistory } from "./head_history.ts";
 import { type HeadHttp, openHeadHttp } from "./head_http.ts";
 import { sweepCheckpoints } from "./head_checkpoints.ts";
 import { jobService } from "./head_job_service.ts";
+import { JobRecords, type JobRecordsOptions } from "./head_job_records.ts";
 import { KeyValueTable } from "./head_kv.ts";
 import { agentHandlers, cliHandlers, type HeadServices, heartbeatHandlers } from "./head_methods.ts";
 import { ClusterLogs } from "./head_logs.ts";
@@ -89,6 +91,7 @@ export class Head {
       runtime: config.runtime,
       clusterId: `c-${hex(randomBytes(8))}`,
       onFatal: options.onFatal,
+      limits: recordLimits(),
       onState: ({ waiting, message }) =>
         options.log(
           waiting ? `the store takes no writes, they wait: ${message}` : "the store takes writes again",
@@ -141,15 +144,9 @@ export class Head {
       connected: (nodeId: NodeId) => submissions.nodeConnected(nodeId),
       changed: (record: NodeRecord) => submissions.nodeChanged(record),
     };
-    this.#effects = new HeadEffects({
-      ...shared,
-      actorEvents,
-      onNode,
-      nodes: this.#nodes,
-      nowMs,
-      log,
-      dashboardUrl,
-    });
+    const readers = storeReaders(config, { ...shared, telemetry: this.#telemetry, nowMs, log });
+    const nodes = this.#nodes;
+    this.#effects = new HeadEffects({ ...shared, actorEvents, onNode, nodes, nowMs, log, dashboardUrl });
     this.#services = {
       ...shared,
       submissions,
@@ -171,7 +168,7 @@ export class Head {
         viewerToken: () => this.#http?.viewerToken ?? null,
         sessionDir: config.sessionDir,
       },
-      console: new StoreReader({ url: config.store, dir: storeDir(config), runtime: config.runtime }),
+      ...readers,
       stop: options.onStop,
     };
     this.#showRestored(gcs);
@@ -220,8 +217,10 @@ export class Head {
     await Promise.race([this.#store.committed().catch(() => undefined), late.promise]);
     await new Promise((resolve) => setImmediate(resolve));
     await this.#http?.close();
-    await this.#telemetry.close();
+    this.#services.records.close();
+    this.#services.reader.close();
     this.#services.console.close();
+    await this.#telemetry.close();
     await this.#nodes.closeAll();
     await this.#listener?.close();
     await Promise.race([this.#store.close(), late.promise]);
@@ -267,6 +266,7 @@ export class Head {
     this.#timer = setInterval(() => {
       this.#effects.step({ type: "tick" });
       this.#history.tick();
+      this.#services.records.tick();
     }, HEARTBEAT_INTERVAL_MS);
   }
 
@@ -297,6 +297,27 @@ export class Head {
 /** Folder of the store's file, when no other place is given. */
 function storeDir({ sessionDir }: HeadConfig): string {
   return join(sessionDir, "store");
+}
+
+/** Who reads the store for people: one for their statements, one for the records of jobs that no statement holds up. */
+function storeReaders(
+  config: HeadConfig,
+  { gcs, ...parts }: Omit<JobRecordsOptions, "reader" | "entities" | "jobs"> & { readonly gcs: Gcs },
+): Pick<HeadServices, "console" | "reader" | "records"> {
+  const place = { url: config.store, dir: storeDir(config), runtime: config.runtime };
+  const reader = new StoreReader(place);
+  const entities = new EntityReads(parts.view, nowMs);
+  return {
+    console: new StoreReader(place),
+    reader,
+    records: new JobRecords({ ...parts, reader, entities, jobs: () => gcs.jobs.jobs() }),
+  };
+}
+
+/** How long records of jobs are kept, and how many bytes of them. */
+function recordLimits(): { recordBytesMax: number; recordAgeMs: number } {
+  const { bytes, days } = jobHistorySettings();
+  return { recordBytesMax: bytes, recordAgeMs: days * 24 * 3600 * 1000 };
 }
 
 function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsOptions {

@@ -28,6 +28,7 @@ import type { TaskHistory } from "./head_history.ts";
 import type { KeyValueTable } from "./head_kv.ts";
 import type { HeadNodes, HeadPeer } from "./head_nodes.ts";
 import { lightActorHandlers } from "./head_light_actors.ts";
+import type { JobRecords } from "./head_job_records.ts";
 import type { ClusterLogs } from "./head_logs.ts";
 import { memoryReport } from "./head_memory.ts";
 import { queryHandlers } from "./head_queries.ts";
@@ -49,6 +50,9 @@ export interface HeadServices {
   readonly logs: ClusterLogs;
   /** Reads the store for people's statements. */
   readonly console: StoreReader;
+  /** Reads the records of jobs, in a process that no statement holds up. */
+  readonly reader: StoreReader;
+  readonly records: JobRecords;
   readonly submissions: HeadSubmissions;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
@@ -330,6 +334,10 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
     }),
     storedAmong: ({ ids }) => ({ stored: ids.filter((id) => gcs.objects.get(id) !== null) }),
     ...stateHandlers(services),
+    timeline: async ({ job, after }) => {
+      const { traceEvents, next } = await services.view.telemetry.ask("timeline/export", { job, after });
+      return { traceEvents: traceEvents as unknown as Record<string, unknown>[], next };
+    },
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     searchLogs: ({ query }) => services.logs.search({ ...ANY_LINE, ...query }),
@@ -341,8 +349,9 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
 }
 
 /** What only the cluster's owner may ask, by the command line. */
-function ownerHandlers({ stop, console }: HeadServices): Handlers<HeadMethods> {
+function ownerHandlers({ stop, console, records }: HeadServices): Handlers<HeadMethods> {
   return {
+    jobRecord: ({ jobId }) => records.bytes(String(jobId)),
     sql: ({ sql, limit }) => console.ask("sql", { sql: String(sql), limit: Number(limit) }),
     stopCluster: ({ reason }) => {
       // After the answer has left.

@@ -17,9 +17,11 @@ import { stateReader } from "./head_state.ts";
 import { Why } from "./head_why.ts";
 
 export function queryServices(services: HeadServices): Omit<QueryServices, "view"> {
-  const { view, nowMs, console } = services;
+  const { view, nowMs, console, reader, records } = services;
   return {
     console,
+    history: reader,
+    records,
     state: stateReader(services),
     metrics: metricsSource(services),
     entities: new EntityReads(view, nowMs),

@@ -9,6 +9,7 @@ import { connection } from "../models/stream.ts";
 import { pageOf } from "../pages/routes.tsx";
 import { ConnectionBanner, Header } from "./header.tsx";
 import { Navigation } from "./navigation.tsx";
+import { RecordNote } from "./record_note.tsx";
 import { Palette } from "./palette.tsx";
 
 export function App() {
@@ -28,6 +29,7 @@ export function App() {
       <Navigation />
       <div class="content">
         <ConnectionBanner />
+        <RecordNote />
         <Page />
       </div>
       <Palette />

@@ -18,6 +18,7 @@ const LABELS: Record<ConnectionState, string> = {
   lost: "Connection lost",
   paused: "Paused",
   signedOut: "Signed out",
+  report: "Report",
 };
 
 export function Header() {

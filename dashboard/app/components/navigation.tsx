@@ -6,6 +6,7 @@ import { type Signal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { cluster } from "../models/cluster.ts";
 import { shortCount } from "../models/format.ts";
+import { REPORT_PAGES, reported } from "../models/report.ts";
 import { route } from "../models/route.ts";
 import { type PageEntry, PAGES } from "../pages/routes.tsx";
 
@@ -24,7 +25,9 @@ export function Navigation() {
         <div key={section} class="section">
           {section !== "" && <h2>{section}</h2>}
           <ul>
-            {PAGES.filter((entry) => entry.section === section && entry.href !== null).map((entry) => (
+            {PAGES.filter((entry) => entry.section === section && entry.href !== null && isThere(entry)).map((
+              entry,
+            ) => (
               <li key={entry.page}>
                 <a href={entry.href!} aria-current={isCurrent(entry, page) ? "page" : undefined}>
                   {entry.title}
@@ -37,6 +40,11 @@ export function Navigation() {
       ))}
     </nav>
   );
+}
+
+/** A report has a part of the pages. */
+function isThere({ page }: PageEntry): boolean {
+  return reported.value === null || REPORT_PAGES.includes(page);
 }
 
 function isCurrent(entry: PageEntry, page: string): boolean {

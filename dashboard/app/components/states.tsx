@@ -4,7 +4,7 @@
  */
 import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import type { QueryState } from "../models/query.ts";
+import { NOT_KEPT, type QueryState } from "../models/query.ts";
 
 /** An answer is on its way. Quiet for the first moment, so that fast answers do not flicker. */
 export function Loading({ rows = 3 }: { rows?: number }) {
@@ -39,6 +39,7 @@ interface AnswerProps<T> {
 /** A query's answer, or the state that it is in. A last good answer stays, with the reason why there is no newer one. */
 export function Answer<T>({ of, children, loading }: AnswerProps<T>) {
   const { state, data, error } = of.value;
+  if (error?.code === NOT_KEPT) return <Empty>{error.message}</Empty>;
   if (state === "loading") return <>{loading ?? <Loading />}</>;
   return (
     <>

@@ -6,6 +6,7 @@
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useLayoutEffect } from "preact/hooks";
 import type { LiveFrame } from "../../api_types.ts";
+import { answerOfReport, reported } from "./report.ts";
 import { need, QUESTION_LENGTH_MAX } from "./subscriptions.ts";
 
 export interface QueryError {
@@ -18,6 +19,9 @@ export type QueryState<T> =
   | { readonly state: "ready"; readonly data: T; readonly error: null }
   /** `data`: the last good answer, when there was one. */
   | { readonly state: "failed"; readonly data: T | null; readonly error: QueryError };
+
+/** The error's code where a report, which is all there is, does not have the answer: nothing is broken. */
+export const NOT_KEPT = "NOT_KEPT";
 
 /** Answers that are kept after nobody shows them. */
 const KEPT = 40;
@@ -54,6 +58,10 @@ export function useQuery<T>(key: string | null): ReadonlySignal<QueryState<T>> {
 /** Watch without a component; the answer ends it. */
 export function watch(key: string): () => void {
   const answer = answerOf(key);
+  if (reported.peek() !== null) {
+    answer.value = reportState(key);
+    return () => undefined;
+  }
   if (key.length > QUESTION_LENGTH_MAX) {
     // The server would refuse the whole stream for it.
     const message = `this question has more than ${QUESTION_LENGTH_MAX} characters`;
@@ -73,6 +81,7 @@ export function watch(key: string): () => void {
 
 /** Ask once. @throws Error with the head's sentence. */
 export async function ask<T>(key: string, abort?: AbortSignal): Promise<T> {
+  if (reported.peek() !== null) return answerOfReport(key) as T;
   const response = await fetch(`./api/v1/${key}`, { cache: "no-store", signal: abort ?? null });
   if (response.ok) return await response.json() as T;
   const body = await response.json().catch(() => null) as { error?: QueryError } | null;
@@ -81,10 +90,19 @@ export async function ask<T>(key: string, abort?: AbortSignal): Promise<T> {
 
 /** Ask once for bytes. @throws Error with the head's sentence. */
 export async function askBytes(key: string, abort?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  if (reported.peek() !== null) return new TextEncoder().encode(JSON.stringify(answerOfReport(key)));
   const response = await fetch(`./api/v1/${key}`, { cache: "no-store", signal: abort ?? null });
   if (response.ok) return new Uint8Array(await response.arrayBuffer());
   const body = await response.json().catch(() => null) as { error?: QueryError } | null;
   throw new Error(body?.error?.message ?? `the head answers ${response.status}`);
+}
+
+function reportState(key: string): QueryState<unknown> {
+  try {
+    return { state: "ready", data: answerOfReport(key), error: null };
+  } catch (error) {
+    return { state: "failed", data: null, error: { code: NOT_KEPT, message: (error as Error).message } };
+  }
 }
 
 /** A frame of the stream. */

@@ -3,6 +3,7 @@
  *
  *     connecting --frame--> live --end, error or silence--> reconnecting --15 s--> lost
  *                             ^----------------frame-------------'<------------------'
+ *     a report in a file has no connection: report
  *     any --401--> signedOut          live --tab hidden for 60 s--> paused --tab shown--> reconnecting
  *
  * Every (re)connect begins with snapshots, so nothing has to be remembered across them. What the stream brings is what the
@@ -15,7 +16,14 @@ import type { StreamFrame } from "../../api_types.ts";
 import { applyFrames } from "./cluster.ts";
 import { allNeeds, needsVersion, streamQuery } from "./subscriptions.ts";
 
-export type ConnectionState = "connecting" | "live" | "reconnecting" | "lost" | "paused" | "signedOut";
+export type ConnectionState =
+  | "connecting"
+  | "live"
+  | "reconnecting"
+  | "lost"
+  | "paused"
+  | "signedOut"
+  | "report";
 
 /** The server's heartbeat comes every 5 s; two that are missed end the connection. */
 const SILENCE_MS = 11_000;

@@ -4,6 +4,7 @@
  */
 import type { ReaderQuestions } from "../../../runtime/io/storage/reader_wire.ts";
 import type { MemoryReport } from "../../../runtime/common/memory_facts.ts";
+import type { RecordAboutDto } from "../../api/history.ts";
 import type { StateReader } from "../../api/state.ts";
 import type { TelemetryParams } from "../../api/tasks.ts";
 import type { LogReader } from "../../../runtime/common/log_query.ts";
@@ -26,6 +27,15 @@ export interface StoreAsker {
   ): Promise<ReaderQuestions[N]["result"]>;
 }
 
+/** Records of jobs that are over (runtime/process/head_job_records.ts). */
+export interface JobRecordReader {
+  /** Whether the job's answers come from its record. Cheap. */
+  isPast(jobId: string): boolean;
+  about(jobId: string): RecordAboutDto;
+  /** Null when the record does not know. @throws as queries do. */
+  answer(jobId: string, name: string, params: URLSearchParams): Promise<unknown>;
+}
+
 /** What queries may read. Parts add what they need, as optional members: a test gives what it has. */
 export interface QueryServices {
   readonly view: ClusterReader;
@@ -38,6 +48,9 @@ export interface QueryServices {
   readonly logs?: LogReader | undefined;
   /** Reads the store for the console. */
   readonly console?: StoreAsker | undefined;
+  /** Reads the store for the list of kept jobs. */
+  readonly history?: StoreAsker | undefined;
+  readonly records?: JobRecordReader | undefined;
   /** Objects, actors, nodes, workers and placement groups as their pages show them. */
   readonly entities?: EntityReader | undefined;
   /** Asks all nodes what they hold and who holds it; of all objects, or of the one with this id. */

@@ -2,7 +2,9 @@
  * All queries by name. An area's queries stand in a file of their own beside this one and are added to ALL.
  * @module
  */
+import { RECORD_QUESTIONS } from "../../api/record_answers.ts";
 import { ENTITY_QUERIES } from "./entities.ts";
+import { HISTORY_QUERIES } from "./history.ts";
 import { ERROR_QUERIES } from "./errors.ts";
 import { LIST_QUERIES } from "./lists.ts";
 import { LOG_QUERIES } from "./logs.ts";
@@ -14,11 +16,12 @@ import { WHY_QUERIES } from "./why.ts";
 
 const ALL: readonly Query[] = [
   ...ENTITY_QUERIES,
+  ...HISTORY_QUERIES,
   ...ERROR_QUERIES,
   ...LIST_QUERIES,
-  ...TELEMETRY_QUERIES,
   ...LOG_QUERIES,
   ...SQL_QUERIES,
+  ...TELEMETRY_QUERIES,
   ...NOW_QUERIES,
   ...WHY_QUERIES,
 ];
@@ -49,8 +52,23 @@ export class QueryRegistry {
   async run(name: string, params: URLSearchParams): Promise<unknown> {
     const query = this.find(name);
     if (query === null) throw new NotFound(`there is no query ${JSON.stringify(name.slice(0, 80))}`);
-    return await query.run(new QueryParams(params), this.#services);
+    const past = await this.#fromRecord(name, params);
+    return past ?? await query.run(new QueryParams(params), this.#services);
   }
+
+  /** Of a job that is over and gone from memory: what its record says. */
+  async #fromRecord(name: string, params: URLSearchParams): Promise<unknown> {
+    const { records } = this.#services;
+    const jobId = jobOf(params);
+    if (records === undefined || jobId === null || !RECORD_QUESTIONS.includes(name)) return null;
+    return records.isPast(jobId) ? await records.answer(jobId, name, params) : null;
+  }
+}
+
+/** The one job that is asked about: `job=ID`, or `filter=jobId=ID`. */
+function jobOf(params: URLSearchParams): string | null {
+  const filter = params.getAll("filter").find((text) => text.startsWith("jobId="));
+  return params.get("job") ?? filter?.slice("jobId=".length) ?? null;
 }
 
 /** `name?a=b` as its parts. @throws RangeError when it is too long. */

@@ -27,6 +27,7 @@ import { TaskCancels } from "./task_cancels.ts";
 import { TaskHistory } from "./task_history.ts";
 import { TaskPump } from "./task_pump.ts";
 import { Timer } from "./timers.ts";
+import { UnreadyRows } from "./unready_rows.ts";
 import { lostError, lostMessage, WorkerFates } from "./worker_fates.ts";
 import { WorkerLink, type WorkerLinkObserver } from "./worker_link.ts";
 
@@ -94,6 +95,8 @@ export class TaskManager implements WorkerLinkObserver {
     });
     this.#pump = new TaskPump(core, this.#submitter);
     this.#history = new TaskHistory(core, this.#submitter);
+    const row = (task: OwnTask) => this.#history.unreadyRow(task);
+    core.recorder.addSource(new UnreadyRows(this.#unready, { nowMs: () => core.nowMs(), row }));
     this.rebuilds = new Rebuilds(core, this);
     this.cancels = new TaskCancels(core, {
       submitter: this.#submitter,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Client } from "@libsql/client";
+import { JOB_HISTORY_BYTES, JOB_HISTORY_DAYS } from "../../common/config.ts";
 import { plainValue, type Row } from "./load.ts";
 import type { HistoryTable, TableName } from "./rows.ts";
 import type { SqlValue, Statement } from "./write_plan.ts";
@@ -31,13 +32,18 @@ export interface HistoryLimits {
   readonly stepRowsMax: number;
   readonly countRowsMax: number;
   readonly ageMs: number;
+  /** Records of jobs: all of them in bytes, and how long the newest one of each is kept. */
+  readonly recordBytesMax: number;
+  readonly recordAgeMs: number;
 }
-/** A week, or a million attempts (about 300 MB). */
+/** A week, or a million attempts (about 300 MB); records of jobs longer. */
 export const HISTORY_LIMITS: HistoryLimits = {
   taskRowsMax: 1_000_000,
   stepRowsMax: 200_000,
   countRowsMax: 20_000,
   ageMs: 7 * 24 * 3600 * 1000,
+  recordBytesMax: JOB_HISTORY_BYTES,
+  recordAgeMs: JOB_HISTORY_DAYS * 24 * 3600 * 1000,
 };
 
 const QUERY_ROWS_MAX = 1_000;
@@ -110,12 +116,33 @@ export function pruneStatements(limits: HistoryLimits, nowMs: number): Statement
     args: [nowMs - limits.ageMs],
   });
   return [
+    ...pruneRecords(limits, nowMs),
     overCount("tasks", limits.taskRowsMax),
     tooOld("tasks", "submitted_ms"),
     overCount("trace_steps", limits.stepRowsMax),
     tooOld("trace_steps", "at_ms"),
     overCount("function_counts", limits.countRowsMax),
     tooOld("function_counts", "updated_ms"),
+  ];
+}
+
+/** The oldest records go, by age and when all together are too large; how many went is counted. */
+function pruneRecords(limits: HistoryLimits, nowMs: number): Statement[] {
+  const counted: Statement = {
+    sql: "INSERT INTO meta (key, value) SELECT 'job_records_dropped', changes() WHERE changes() > 0 " +
+      "ON CONFLICT (key) DO UPDATE SET value = value + excluded.value",
+    args: [],
+  };
+  return [
+    { sql: "DELETE FROM job_records WHERE made_ms < ?", args: [nowMs - limits.recordAgeMs] },
+    counted,
+    {
+      // The index holds both columns: no record is read for it.
+      sql: "DELETE FROM job_records WHERE rowid IN (SELECT rowid FROM (SELECT rowid, sum(bytes) OVER " +
+        "(ORDER BY made_ms DESC, rowid DESC) AS total FROM job_records) WHERE total > ?)",
+      args: [limits.recordBytesMax],
+    },
+    counted,
   ];
 }
 

@@ -95,6 +95,19 @@ export const MIGRATIONS: readonly Migration[] = [
         started_ms INTEGER, ended_ms INTEGER) WITHOUT ROWID`,
     ],
   },
+  {
+    version: 5,
+    name: "records of jobs",
+    statements: [
+      // With a rowid: the record is large, and lists leave it alone.
+      `CREATE TABLE job_records (
+        job_id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, namespace TEXT NOT NULL, state TEXT NOT NULL,
+        message TEXT NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER, made_ms INTEGER NOT NULL,
+        finished INTEGER NOT NULL, failed INTEGER NOT NULL, unfinished INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        record BLOB NOT NULL)`,
+      `CREATE INDEX job_records_by_time ON job_records (made_ms, bytes)`,
+    ],
+  },
 ];
 
 /** The schema that this program reads and writes. */

@@ -6,16 +6,21 @@
  */
 import type { Client } from "@libsql/client";
 import { connectRemote } from "./database.ts";
+import { JobHistory } from "./job_history.ts";
 import {
   type AnswerMessage,
   type AskMessage,
+  type HistoryQuestion,
   ReaderFrame,
   type ReaderPlace,
+  type ReaderQuestions,
+  type RecordQuestion,
   type SqlQuestion,
 } from "./reader_wire.ts";
 import { openReadOnly, runOnFile, runOnServer } from "./sql_run.ts";
 import { COLUMNS_QUERY, tablesOf } from "./sql_tables.ts";
 import { StoreError } from "./store_error.ts";
+import type { SqlValue } from "./write_plan.ts";
 import { storePlace } from "./store_url.ts";
 import { ChildPipe } from "../transport/child_pipe.ts";
 
@@ -25,6 +30,7 @@ class Reader {
   readonly #pipe: ChildPipe;
   #place: ReaderPlace = { url: null, dir: "." };
   #client: Client | null = null;
+  readonly #history: JobHistory = new JobHistory((sql, args) => this.#all(sql, args));
   #asked: AskMessage[] = [];
   #isRunning = false;
 
@@ -48,10 +54,27 @@ class Reader {
 
   async #answer({ id, name, params }: AskMessage): Promise<AnswerMessage> {
     try {
-      return { id, result: name === "sql" ? await this.#sql(params as SqlQuestion) : await this.#tables() };
+      return { id, result: await this.#resultOf(name, params) };
     } catch (error) {
       const { message } = error as Error;
       return { id, error: { message, isUser: error instanceof RangeError || error instanceof StoreError } };
+    }
+  }
+
+  #resultOf(name: keyof ReaderQuestions, params: unknown): Promise<unknown> {
+    switch (name) {
+      case "sql":
+        return this.#sql(params as SqlQuestion);
+      case "tables":
+        return this.#tables();
+      case "history":
+        return this.#history.list(params as HistoryQuestion);
+      case "recorded":
+        return this.#history.recorded();
+      case "recordAnswer":
+        return this.#history.answer(params as RecordQuestion);
+      case "recordBytes":
+        return this.#history.bytes((params as { jobId: string }).jobId);
     }
   }
 
@@ -69,14 +92,14 @@ class Reader {
   }
 
   /** Rows of a query of our own. */
-  async #all(sql: string): Promise<Row[]> {
+  async #all(sql: string, args: SqlValue[] = []): Promise<Row[]> {
     const place = storePlace(this.#place.url, this.#place.dir);
     if (place.type === "remote") {
-      return (await this.#server(place.url).execute(sql)).rows as unknown as Row[];
+      return (await this.#server(place.url).execute({ sql, args })).rows as unknown as Row[];
     }
     const database = openReadOnly(place.path);
     try {
-      return database.prepare(sql).all() as Row[];
+      return database.prepare(sql).all(args) as Row[];
     } finally {
       database.close();
     }

@@ -6,6 +6,7 @@
  *   reader -> starter   answer
  * @module
  */
+import type { HistoryDto } from "../../../dashboard/api/history.ts";
 import type { SqlResult, SqlTable } from "../../../dashboard/api/sql.ts";
 
 export const ReaderFrame = { open: 48, ask: 49, answer: 50 } as const;
@@ -22,12 +23,45 @@ export interface ReaderQuestions {
   sql: { readonly params: SqlQuestion; readonly result: SqlResult };
   /** The tables that statements may name. */
   tables: { readonly params: Record<never, never>; readonly result: readonly SqlTable[] };
+  /** Kept jobs, newest first. */
+  history: { readonly params: HistoryQuestion; readonly result: HistoryDto };
+  /** Which jobs have a record, and whether it was made when the job was over. */
+  recorded: {
+    readonly params: Record<never, never>;
+    readonly result: readonly (readonly [jobId: string, isOver: boolean])[];
+  };
+  /** What a job's record answers; null when it does not know. */
+  recordAnswer: { readonly params: RecordQuestion; readonly result: unknown };
+  /** The record as it lies in the store: gzipped JSON, as base64. Null when there is none. */
+  recordBytes: {
+    readonly params: { readonly jobId: string };
+    readonly result: { readonly gzip: string } | null;
+  };
 }
 
 export interface SqlQuestion {
   readonly sql: string;
   /** Rows that are answered at most. */
   readonly limit: number;
+}
+
+export interface HistoryQuestion {
+  /** Part of the name or the id. */
+  readonly text: string | null;
+  readonly state: string | null;
+  /** Begun between these times. */
+  readonly fromMs: number | null;
+  readonly toMs: number | null;
+  readonly limit: number;
+  readonly after: string | null;
+}
+
+export interface RecordQuestion {
+  readonly jobId: string;
+  /** A question of the pages, such as "profile". */
+  readonly name: string;
+  /** Its parameters, as an address has them. */
+  readonly query: string;
 }
 
 export interface AskMessage {

@@ -198,6 +198,23 @@ export interface StoredSubmission {
 }
 
 /** Row types by table. */
+/** What is kept of a job for people. Counts are of tasks; `record` is gzipped JSON of `bytes` bytes. */
+export interface StoredJobRecord {
+  readonly jobId: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly state: string;
+  readonly message: string;
+  readonly startedMs: number;
+  readonly endedMs: number | null;
+  readonly madeMs: number;
+  readonly finished: number;
+  readonly failed: number;
+  readonly unfinished: number;
+  readonly bytes: number;
+  readonly record: Uint8Array;
+}
+
 export interface Rows {
   nodes: StoredNode;
   jobs: StoredJob;
@@ -214,6 +231,7 @@ export interface Rows {
   functionCounts: StoredFunctionCounts;
   placementGroups: StoredGroup;
   submissions: StoredSubmission;
+  jobRecords: StoredJobRecord;
 }
 
 /** Primary keys by table. A removal may name the first part alone: it ends every row below it. */
@@ -233,6 +251,7 @@ export interface Keys {
   functionCounts: [processId: string, name: string, type: string];
   placementGroups: [groupId: string];
   submissions: [submissionId: string];
+  jobRecords: [jobId: string];
 }
 
 export type TableName = keyof Rows;

@@ -235,6 +235,24 @@ const functionCounts = sqliteTable("function_counts", {
   updatedMs: integer("updated_ms").notNull(),
 }, (table) => [primaryKey({ columns: [table.processId, table.name, table.type] })]);
 
+/** What is kept of each job for people: totals, and everything that its pages show as gzipped JSON. */
+const jobRecords = sqliteTable("job_records", {
+  jobId: text("job_id").primaryKey(),
+  name: text("name").notNull(),
+  namespace: text("namespace").notNull(),
+  state: text("state").notNull(),
+  message: text("message").notNull(),
+  startedMs: integer("started_ms").notNull(),
+  endedMs: integer("ended_ms"),
+  madeMs: integer("made_ms").notNull(),
+  finished: integer("finished").notNull(),
+  failed: integer("failed").notNull(),
+  unfinished: integer("unfinished").notNull(),
+  /** Of `record`. */
+  bytes: integer("bytes").notNull(),
+  record: blob("record", { mode: "buffer" }).notNull(),
+}, (table) => [index("job_records_by_time").on(table.madeMs, table.bytes)]);
+
 /** The tables that rows are written to, by name. */
 export const TABLES: Readonly<Record<TableName, SQLiteTable>> = {
   nodes,
@@ -251,6 +269,7 @@ export const TABLES: Readonly<Record<TableName, SQLiteTable>> = {
   traceSteps,
   functionCounts,
   placementGroups,
+  jobRecords,
   submissions,
 };
 
@@ -274,6 +293,7 @@ type Inferred = {
   traceSteps: typeof traceSteps.$inferSelect;
   functionCounts: typeof functionCounts.$inferSelect;
   placementGroups: typeof placementGroups.$inferSelect;
+  jobRecords: typeof jobRecords.$inferSelect;
   submissions: typeof submissions.$inferSelect;
 };
 type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : never : never;
@@ -295,6 +315,7 @@ const rowsAgree: {
   traceSteps: true,
   functionCounts: true,
   placementGroups: true,
+  jobRecords: true,
   submissions: true,
 };
 void rowsAgree;

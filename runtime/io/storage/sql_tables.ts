@@ -10,6 +10,7 @@ const ABOUT: Readonly<Record<string, string>> = {
   function_counts: "exact counts of each function in each process",
   trace_steps: "the steps that tasks took",
   jobs: "drivers, running and ended",
+  submissions: "programs that were submitted as jobs",
   job_records: "what is kept of each job when it is over: totals here, the rest compressed",
   actors: "actors and what became of them",
   actor_specs: "what actors are made from; without its values",

@@ -82,6 +82,7 @@ const BLOB_PROPERTY: Partial<Record<TableName, string>> = {
   actorSpecs: "args",
   actorErrors: "error",
   kv: "value",
+  jobRecords: "record",
 };
 
 /** Take blobs out of writes, into `sections`. */

@@ -37,6 +37,7 @@ export {
   summarize,
   type SummarizeOptions,
   type SummaryRows,
+  timeline,
   why,
 } from "./api/state.ts";
 export {
@@ -91,3 +92,4 @@ export type {
   SchedulingStrategy,
   TaskOptions,
 } from "./common/public_types.ts";
+export type { TraceEvent } from "../dashboard/api/timeline.ts";

@@ -29,6 +29,7 @@ import { addMetrics } from "./metrics_routes.ts";
 import { addJobRoutes, type JobService } from "./job_routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addRowStreams } from "./row_streams.ts";
+import { addTraceExport } from "./trace_stream.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
 import { addLogDownload } from "./log_download.ts";
 import { openStream } from "./stream.ts";
@@ -140,6 +141,7 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
   const document = openApiDocument(view.state.tables, meta.version);
   app.get("/api/v1/openapi.json", (c) => c.json(document));
   const state = options.services?.state ?? view.state;
+  addTraceExport(app, options.services?.telemetry);
   addRowStreams(app, state);
   addMetrics(app, state, options.services?.metrics);
   app.get("/api/v1/stream", (c) => {

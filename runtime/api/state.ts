@@ -3,6 +3,7 @@
  * @module
  */
 import { DRAIN_DEADLINE_MS } from "../common/config.ts";
+import type { TraceEvent } from "../../dashboard/api/timeline.ts";
 import type { NodeId } from "../common/ids.ts";
 import { checkKnownOptions } from "../common/options.ts";
 import { kindOfId } from "../common/id_kinds.ts";
@@ -199,4 +200,22 @@ export async function summarize(
 export async function getState(id: string): Promise<Record<string, unknown>[]> {
   kindOfId(id);
   return (await ask("state", { id })).rows;
+}
+
+/**
+ * What tasks did, when and where, as events of Chrome's trace format: nodes are processes, workers threads, runs slices, and arrows
+ * lead from what made an argument to what took it. `JSON.stringify({ traceEvents: await timeline() })` in a file opens in
+ * Perfetto (ui.perfetto.dev). Of tasks that end faster than they can be recorded it has a sample (`mobula status` says how many
+ * are missing); what has just ended comes a second later at most.
+ */
+export async function timeline(): Promise<TraceEvent[]> {
+  await requireCoreWorker().recorder.flush();
+  const events: TraceEvent[] = [];
+  let after: string | null = null;
+  do {
+    const page: HeadMethods["timeline"]["result"] = await ask("timeline", after === null ? {} : { after });
+    for (const event of page.traceEvents) events.push(event as unknown as TraceEvent);
+    after = page.next;
+  } while (after !== null);
+  return events;
 }

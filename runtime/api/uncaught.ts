@@ -1,10 +1,10 @@
 /**
  * An error of mobula that nobody catches ends the program as ever, with exit code 1; but it is printed once, as it is meant to be
  * read (common/error_report.ts), and after the last lines of the workers. Runtimes print uncaught errors each in their own way,
- * with all frames, causes and fields, and ask nobody. The program's own listeners go first.
+ * with all frames, causes and fields, and ask nobody. The program's own listeners go first. A rejection that
+ * nobody handles, in the middle of a program, is Bun's to print: there the program goes on.
  * @module
  */
-import { runtimeName } from "#platform";
 import { reportOf } from "../common/error_report.ts";
 import { MobulaError } from "../common/errors.ts";
 import { textSetting } from "../io/environment.ts";
@@ -25,8 +25,6 @@ export function watchUncaught(): void {
   if (isInstalled || isTestRunner() || textSetting("MOBULA_STACK") === "full") return;
   isInstalled = true;
   process.on("uncaughtException", onUncaught);
-  // Bun tells of rejections that nobody handles here only; elsewhere they become uncaught exceptions.
-  if (runtimeName === "bun") process.on("unhandledRejection", onRejection);
 }
 
 function onUncaught(error: unknown): void {
@@ -34,22 +32,17 @@ function onUncaught(error: unknown): void {
   end(error);
 }
 
-function onRejection(error: unknown): void {
-  if (process.listenerCount("unhandledRejection") > 1) return;
-  end(error);
-}
-
 function end(error: unknown): void {
-  const exit = (): never => process.exit(1);
   if (!(error instanceof MobulaError)) {
     console.error(error);
-    return exit();
+    process.exit(1);
   }
-  setTimeout(exit, LAST_LINES_MS);
-  (lastLines?.() ?? Promise.resolve()).finally(() => {
+  const finish = (): void => {
     process.stderr.write(`${reportOf(error)}\n`);
-    exit();
-  });
+    process.exit(1);
+  };
+  setTimeout(finish, LAST_LINES_MS);
+  (lastLines?.() ?? Promise.resolve()).finally(finish);
 }
 
 function isTestRunner(): boolean {

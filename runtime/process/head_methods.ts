@@ -334,6 +334,10 @@ function peopleHandlers(services: HeadServices): Handlers<HeadMethods> {
     }),
     storedAmong: ({ ids }) => ({ stored: ids.filter((id) => gcs.objects.get(id) !== null) }),
     ...stateHandlers(services),
+    timeline: async ({ job, after }) => {
+      const { traceEvents, next } = await services.view.telemetry.ask("timeline/export", { job, after });
+      return { traceEvents: traceEvents as unknown as Record<string, unknown>[], next };
+    },
     memory: (params) => memoryReport(services, params, nowMs()),
     why: async ({ id }) => ({ sentence: await new Why(services, nowMs).explain(String(id)) }),
     searchLogs: ({ query }) => services.logs.search({ ...ANY_LINE, ...query }),

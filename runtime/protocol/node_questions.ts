@@ -87,6 +87,11 @@ export interface HeadQuestions extends logs.HeadQuestions {
   readonly clocks: Method<Record<string, never>, { version: string; nodes: NodeClock[] }>;
   /** Any of the dashboard's queries, as `name?param=value`. RangeError for what is no question or has no answer. */
   readonly query: Method<{ question: string }, { data: unknown }>;
+  /** A page of what tasks did, as trace events: of one job, or of all. Pass `next` as `after`; null at the end. */
+  readonly timeline: Method<
+    { job?: string; after?: string },
+    { traceEvents: readonly Readonly<Record<string, unknown>>[]; next: string | null }
+  >;
   /** Snapshots of the view's topics, by name. RangeError for a topic that there is not. */
   readonly topics: Method<{ names: string[] }, { data: Record<string, unknown> }>;
   /** All that is known of what the id names: no row when that is nothing. RangeError for what is no id. */

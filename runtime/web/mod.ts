@@ -39,6 +39,7 @@ export {
   summarize,
   type SummarizeOptions,
   type SummaryRows,
+  timeline,
   why,
 } from "../api/state.ts";
 export {

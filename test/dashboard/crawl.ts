@@ -21,12 +21,8 @@ export interface CrawlReport {
   readonly complaints: string[];
 }
 
-/** Crawl from `starts` (hashes like "#/jobs"), but for addresses that match `except`. */
-export async function crawl(
-  page: Page,
-  starts: readonly string[] = ["#/"],
-  except: RegExp | null = null,
-): Promise<CrawlReport> {
+/** Crawl from `starts` (hashes like "#/jobs"). */
+export async function crawl(page: Page, starts: readonly string[] = ["#/"]): Promise<CrawlReport> {
   const report: CrawlReport = { visited: [], dead: [], complaints: [] };
   const base = page.url().split("#")[0]!;
   const onError = (error: Error): void => void report.complaints.push(`${page.url()}: ${error.message}`);
@@ -51,7 +47,7 @@ export async function crawl(
     if (wrong !== null) report.dead.push(`${href}: ${wrong}`);
     if (!href.startsWith("#")) continue;
     for (const next of await hrefs(page)) {
-      if (queued.has(next) || except?.test(next)) continue;
+      if (queued.has(next)) continue;
       queued.add(next);
       queue.push(next);
     }

@@ -478,9 +478,10 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
       if (limit-- <= 0 || call.pushedMs > before) return;
       const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
       const startMs = isFirst ? call.pushedMs : null;
+      isFirst = false;
+      if (!this.#core.recorder.isNews(call, state)) continue;
       const outcome = { state, startMs, endMs: null, resultBytes: 0, error: null } as const;
       rows.push(callRow(call, this.#core.identity.jobId, this.status, outcome));
-      isFirst = false;
     }
   }
 }

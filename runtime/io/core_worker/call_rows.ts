@@ -28,7 +28,7 @@ export function recordCall(
 ): void {
   const { recorder } = core;
   recorder.touch();
-  if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
+  if (state === "FINISHED" ? !recorder.wantsRow(call) : !recorder.wantsFailedRow(call)) return;
   const error = state === "FAILED" ? core.describeError(reply?.error ?? encoded) : null;
   const endMs = reply === null ? core.nowMs() : reply.startMs + reply.runUs / 1000;
   const itemBytes = call.options.streams ? core.itemCalls.bytesOf(call.sequence) : undefined;

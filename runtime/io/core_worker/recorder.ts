@@ -13,10 +13,13 @@ import type {
   TaskType,
   TraceStep,
 } from "../../common/task_event.ts";
+import type { TaskState } from "../../common/task_spec.ts";
 import { Timer } from "./timers.ts";
 
 /** Failed rows and trace steps that wait for the next batch; beyond it they are dropped and counted. */
 const PENDING_MAX = 20_000;
+/** Work under way that was told and whose end is still to be told; of more the first ones may seem to go on. */
+const TOLD_MAX = 20_000;
 
 /** Function names that are counted apart, and flows between them; what comes after counts as "(other)". */
 const NAMES_MAX = 1_900;
@@ -44,7 +47,7 @@ export class FunctionStats {
 export interface RunningSource {
   /** Functions with a task at the head of a worker's pipeline: how many each. */
   running(): Map<FunctionStats, number>;
-  /** Rows of tasks that have been under way for longer than one interval, at most `limit`. */
+  /** Rows of tasks that have been under way for longer than one interval, as far as they are news, at most `limit`. */
   longRunning(limit: number): TaskRow[];
 }
 
@@ -55,6 +58,8 @@ export class TaskRecorder {
   readonly #stats = new Map<string, FunctionStats>();
   readonly #edges = new Map<string, { from: string; to: string; count: number; bytes: number }>();
   readonly #sources: RunningSource[] = [];
+  /** How far work that was told while it was under way had come, oldest first. */
+  readonly #told = new Map<object, TaskState>();
   #rows: TaskRow[] = [];
   #urgentRows: TaskRow[] = [];
   #steps: TraceStep[] = [];
@@ -95,24 +100,34 @@ export class TaskRecorder {
     }, TASK_EVENT_INTERVAL_MS);
   }
 
-  /** Whether a row of a finished task would still be taken in this interval: asked before one is built. */
-  get wantsRow(): boolean {
-    if (this.#rows.length < TASK_ROWS_PER_BATCH) return true;
+  /** Whether a row of a finished task would still be taken in this interval: asked before one is built. One that was told
+   *  while it was under way always is, or it would seem to run for ever. */
+  wantsRow(work: object): boolean {
+    const wasTold = this.#told.size > 0 && this.#told.delete(work);
+    if (wasTold || this.#rows.length < TASK_ROWS_PER_BATCH) return true;
     this.#dropped++;
     return false;
   }
 
   /** The same for a failed one: a million may be cancelled at once. */
-  get wantsFailedRow(): boolean {
-    if (this.#urgentRows.length < PENDING_MAX) return true;
+  wantsFailedRow(work: object): boolean {
+    const wasTold = this.#told.size > 0 && this.#told.delete(work);
+    if (wasTold || this.#urgentRows.length < PENDING_MAX) return true;
     this.#dropped++;
     return false;
   }
 
+  /** Whether it is news that this work, which is under way, has come so far: then it is told, and its end will be. */
+  isNews(work: object, state: TaskState): boolean {
+    if (this.#told.get(work) === state) return false;
+    this.#told.set(work, state);
+    if (this.#told.size > TOLD_MAX) this.#told.delete(this.#told.keys().next().value!);
+    return true;
+  }
+
   row(row: TaskRow): void {
     if (row.state !== "FAILED") this.#rows.push(row);
-    else if (this.#urgentRows.length < PENDING_MAX) this.#urgentRows.push(row);
-    else this.#dropped++;
+    else this.#urgentRows.push(row);
     this.touch();
   }
 
@@ -155,6 +170,13 @@ export class TaskRecorder {
     this.#timer?.clear();
   }
 
+  /** Whether something waits, or is at a worker, that no batch has told of. */
+  #isAnyUntold(): boolean {
+    let open = 0;
+    for (const { pendingNode, submitted } of this.#stats.values()) open += pendingNode + submitted;
+    return open > this.#told.size;
+  }
+
   /** What is known of all functions now. */
   counts(): FunctionCounts[] {
     const running = this.#running();
@@ -188,7 +210,7 @@ export class TaskRecorder {
     this.#urgentRows = [];
     this.#steps = [];
     // Under way, perhaps not yet for long: the next batch tells how it went on.
-    if (long.length > 0 || running.size > 0) this.touch();
+    if (long.length > 0 || running.size > 0 || this.#isAnyUntold()) this.touch();
     try {
       await this.#send(batch);
     } catch {

@@ -29,7 +29,7 @@ export class TaskHistory implements RunningSource {
   ended(task: OwnTask, state: "FINISHED" | "FAILED", reply: Reply | null, encoded: Uint8Array | null): void {
     const { recorder } = this.#core;
     recorder.touch();
-    if (state === "FINISHED" ? !recorder.wantsRow : !recorder.wantsFailedRow) return;
+    if (state === "FINISHED" ? !recorder.wantsRow(task) : !recorder.wantsFailedRow(task)) return;
     const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
     const startMs = reply === null ? null : reply.startMs;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
@@ -49,23 +49,25 @@ export class TaskHistory implements RunningSource {
 
   longRunning(limit: number): TaskRow[] {
     const rows: TaskRow[] = [];
+    const { recorder } = this.#core;
     const before = this.#core.nowMs() - TASK_EVENT_INTERVAL_MS;
+    let looked = 0;
     for (const lease of this.#submitter.leases.values()) {
       let isFirst = true;
       for (const task of lease.inFlight.values()) {
-        if (rows.length >= limit) return rows;
+        if (looked++ >= limit) return rows;
         if (task.pushed!.atMs > before) break;
         const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
-        rows.push(
-          this.#row(task, state, isFirst ? { ...NOT_STARTED, startMs: task.pushed!.atMs } : NOT_STARTED),
-        );
+        const times = isFirst ? { ...NOT_STARTED, startMs: task.pushed!.atMs } : NOT_STARTED;
+        if (recorder.isNews(task, state)) rows.push(this.#row(task, state, times));
         isFirst = false;
       }
     }
     for (const queue of this.#submitter.queues.values()) {
       for (const task of queue.waiting) {
-        if (rows.length >= limit || task.submittedMs > before) break;
-        rows.push(this.#row(task, "PENDING_NODE_ASSIGNMENT", NOT_STARTED));
+        if (looked++ >= limit || task.submittedMs > before) break;
+        const state = "PENDING_NODE_ASSIGNMENT";
+        if (recorder.isNews(task, state)) rows.push(this.#row(task, state, NOT_STARTED));
       }
     }
     return rows;

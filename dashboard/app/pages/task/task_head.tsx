@@ -77,14 +77,14 @@ function Why({ id, isOpenAtOnce }: { id: string; isOpenAtOnce: boolean }) {
   const answer = useQuery<{ sentence: string }>(isOpen ? question("why", { id }) : null);
   if (!isOpen) {
     return (
-      <p class="why">
+      <p class="task-why">
         <button type="button" onClick={() => setOpen(true)}>Why?</button>
       </p>
     );
   }
   const { data, error } = answer.value;
   return (
-    <p class="why" id="why" role="status">
+    <p class="task-why" id="why" role="status">
       <strong>Why?</strong> {data?.sentence ?? error?.message ?? "Asking…"}
     </p>
   );

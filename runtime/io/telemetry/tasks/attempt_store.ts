@@ -14,7 +14,7 @@ import { AttemptColumns, NONE } from "./attempt_columns.ts";
 import { bytesOf, FAILED, FINISHED, packBytes, STATES, TYPES } from "./attempt_codes.ts";
 import { SlotIndex } from "./slot_index.ts";
 import { OTHER_TEXT, StringTable } from "./string_table.ts";
-import { IdParts } from "./task_ids.ts";
+import { IdParts, NO_SEQUENCE } from "./task_ids.ts";
 
 /** Cells for arguments, for each attempt that may be kept. */
 const ARGS_EACH = 1.1;
@@ -64,6 +64,8 @@ export class AttemptStore {
   #attempt = 0;
   #used = 0;
   #order = 0;
+  /** The largest number of an attempt that ever came. */
+  #attemptMax = 0;
   /** Attempts that ever came. */
   arrived = 0;
   /** Attempts that had to make room, by how they stood. */
@@ -117,6 +119,7 @@ export class AttemptStore {
       const slot = this.#take();
       const { a } = this.columns;
       this.arrived++;
+      if (attempt > this.#attemptMax) this.#attemptMax = attempt;
       a.owner[slot] = owner;
       a.sequence[slot] = parts.sequence;
       a.attempt[slot] = attempt;
@@ -151,11 +154,11 @@ export class AttemptStore {
   /** The newest attempt of a task, or NONE. */
   newest(owner: number, sequence: number): number {
     let newest = NONE;
-    for (let attempt = 0, end = ATTEMPTS_FIRST; attempt < end && attempt <= 0xffff; attempt++) {
+    for (let attempt = 0, end = ATTEMPTS_FIRST; attempt < end && attempt <= this.#attemptMax; attempt++) {
       const slot = this.find(owner, sequence, attempt);
       if (slot === NONE) continue;
       newest = slot;
-      end = attempt + ATTEMPTS_FIRST;
+      end = attempt + 1 + ATTEMPTS_FIRST;
     }
     return newest;
   }
@@ -166,7 +169,7 @@ export class AttemptStore {
     const owner = this.owners.find(parts.owner);
     if (owner < 0) return [];
     const slots: number[] = [];
-    for (let attempt = 0, end = 32; attempt < end && attempt <= 0xffff; attempt++) {
+    for (let attempt = 0, end = 32; attempt < end && attempt <= this.#attemptMax; attempt++) {
       const slot = this.find(owner, parts.sequence, attempt);
       if (slot === NONE) continue;
       slots.push(slot);
@@ -178,11 +181,14 @@ export class AttemptStore {
   /** Open attempts that this process reported are failed now; their slots. */
   processDied(reporter: string, nowMs: number): number[] {
     const index = this.reporters.find(reporter);
-    if (index < 0) return [];
+    // Rows that come from the history have another reporter: a task's id names its process too.
+    const owner = this.owners.find(reporter.slice(2));
+    if (index < 0 && owner < 0) return [];
     const { a } = this.columns;
     const slots: number[] = [];
     for (let slot = this.#open.head; slot !== NONE; slot = a.next[slot]!) {
-      if (a.reporter[slot] === index) slots.push(slot);
+      const isOwn = a.owner[slot] === owner && a.sequence[slot] !== NO_SEQUENCE;
+      if (a.reporter[slot] === index || isOwn) slots.push(slot);
     }
     const message = `its submitter ${reporter} ended before it did`;
     for (const slot of slots) {

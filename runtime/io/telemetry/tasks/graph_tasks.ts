@@ -6,6 +6,7 @@
 import type { CriticalPathDto, GraphNeighbourhoodDto, GraphObject } from "../../../../dashboard/api/graph.ts";
 import { FINISHED } from "./attempt_codes.ts";
 import { NONE } from "./attempt_columns.ts";
+import type { AttemptStore } from "./attempt_store.ts";
 import { graphTask } from "./graph_groups.ts";
 import type { JobBook } from "./job_book.ts";
 import { objectIdOf, PUT_INDEX } from "./task_ids.ts";
@@ -174,15 +175,16 @@ export function criticalPathOf(telemetry: TaskTelemetry, book: JobBook): Critica
 
 /** The longest chain up to each task. A result is made before it is taken, so that there are no circles. */
 class Chains {
-  readonly #telemetry: TaskTelemetry;
+  readonly #store: AttemptStore;
   /** Run time of the longest chain that ends with the slot; NaN: not known, -1: being found out. */
   readonly #length: Float64Array;
   readonly #before: Uint32Array;
+  readonly #open: number[] = [];
 
-  constructor(telemetry: TaskTelemetry) {
-    this.#telemetry = telemetry;
-    this.#length = new Float64Array(telemetry.store.size).fill(NaN);
-    this.#before = new Uint32Array(telemetry.store.size).fill(NONE);
+  constructor({ store }: TaskTelemetry) {
+    this.#store = store;
+    this.#length = new Float64Array(store.size).fill(NaN);
+    this.#before = new Uint32Array(store.size).fill(NONE);
   }
 
   before(slot: number): number {
@@ -191,38 +193,36 @@ class Chains {
 
   /** Without recursion: chains may be long. */
   lengthTo(slot: number): number {
-    const length = this.#length;
-    const open = [slot];
+    const length = this.#length, open = this.#open;
+    open.push(slot);
     while (open.length > 0) {
-      const at = open.at(-1)!;
-      if (length[at]! >= 0) {
-        open.pop();
-        continue;
-      }
-      const isSecond = length[at] === -1;
-      length[at] = -1;
-      const unknown = isSecond ? [] : this.#producers(at).filter((by) => Number.isNaN(length[by]!));
-      if (unknown.length > 0) open.push(...unknown);
-      else {
-        this.#settle(at);
-        open.pop();
-      }
+      const at = open[open.length - 1]!;
+      if (length[at]! >= 0 || this.#settle(at)) open.pop();
     }
     return length[slot]!;
   }
 
-  #settle(slot: number): void {
-    const { run } = this.#telemetry.store.columns.a;
-    let longest = 0, before = NONE;
-    for (const by of this.#producers(slot)) {
-      // A circle can only come of broken reports: it ends here.
-      if (this.#length[by]! > longest) [longest, before] = [this.#length[by]!, by];
+  /** True when the slot's length is known now; else those that are to be known before it are open. */
+  #settle(slot: number): boolean {
+    const { cells } = this.#store;
+    const { args, run } = this.#store.columns.a;
+    const length = this.#length;
+    // A circle can only come of broken reports: what is being found out counts as nothing.
+    const isSecond = length[slot] === -1;
+    length[slot] = -1;
+    let longest = 0, before = NONE, isReady = true;
+    for (let cell = args[slot]!; cell !== NONE; cell = cells.next[cell]!) {
+      if (cells.index[cell] === PUT_INDEX) continue;
+      const by = this.#store.newest(cells.owner[cell]!, cells.sequence[cell]!);
+      if (by === NONE) continue;
+      if (Number.isNaN(length[by]!) && !isSecond) {
+        isReady = false;
+        this.#open.push(by);
+      } else if (length[by]! > longest) [longest, before] = [length[by]!, by];
     }
-    this.#length[slot] = longest + Math.max(0, run[slot] || 0);
+    if (!isReady) return false;
+    length[slot] = longest + Math.max(0, run[slot] || 0);
     this.#before[slot] = before;
-  }
-
-  #producers(slot: number): number[] {
-    return producersOf(this.#telemetry, [slot]);
+    return true;
   }
 }

@@ -55,23 +55,27 @@ export class Tile {
     const to = Math.max(from + LEAST, (endMs - this.fromMs) / this.binMs);
     if (to <= 0 || from >= TILE_BINS) return;
     const row = (lane - this.firstLane) * TILE_BINS;
-    const last = Math.min(TILE_BINS - 1, Math.floor(to));
-    for (let bin = Math.max(0, Math.floor(from)); bin <= last; bin++) {
-      const part = Math.min(to, bin + 1) - Math.max(from, bin);
-      if (part <= 0) continue;
-      const cell = row + bin;
-      this.busy[cell]! += part;
-      if (this.functions[cell] === fn) this.#ahead[cell]! += part;
-      else if (this.#ahead[cell]! >= part) this.#ahead[cell]! -= part;
-      else {
-        this.functions[cell] = fn;
-        this.#ahead[cell] = part - this.#ahead[cell]!;
-      }
-      if (isFailed) {
-        this.failed[cell] = 1;
-        this.anyFailed = true;
-      }
+    const first = Math.max(0, Math.floor(from));
+    // Most take part of one bin.
+    if (to <= first + 1) return this.#add(row + first, to - Math.max(from, first), fn, isFailed);
+    const last = Math.min(TILE_BINS - 1, Math.ceil(to) - 1);
+    for (let bin = first; bin <= last; bin++) {
+      this.#add(row + bin, Math.min(to, bin + 1) - Math.max(from, bin), fn, isFailed);
     }
+  }
+
+  #add(cell: number, part: number, fn: number, isFailed: boolean): void {
+    this.busy[cell]! += part;
+    const ahead = this.#ahead[cell]!;
+    if (this.functions[cell] === fn) this.#ahead[cell] = ahead + part;
+    else if (ahead >= part) this.#ahead[cell] = ahead - part;
+    else {
+      this.functions[cell] = fn;
+      this.#ahead[cell] = part - ahead;
+    }
+    if (!isFailed) return;
+    this.failed[cell] = 1;
+    this.anyFailed = true;
   }
 
   /** The same again, to draw on. */
@@ -158,16 +162,24 @@ export class TileCache {
     return true;
   }
 
+  /** A million attempts in a few milliseconds: nothing is looked up that the loop can keep. */
   #paintAll(tile: Tile): void {
     const { store } = this.#reader;
-    const { flags, submitted, start, run, job } = store.columns.a;
-    const { index } = this.#book;
-    const fromMs = tile.fromMs, toMs = fromMs + TILE_BINS * tile.binMs;
+    const { flags, submitted, start, run, job, worker, lane, kind } = store.columns.a;
+    const { index, lanes: { numbers } } = this.#book;
+    const { firstLane, lastLane, fromMs } = tile;
+    const toMs = fromMs + TILE_BINS * tile.binMs;
+    const colours = this.colours();
     for (let slot = 0; slot < store.size; slot++) {
-      if ((flags[slot]! & 7) < FINISHED || (index >= 0 && job[slot] !== index)) continue;
+      const state = flags[slot]! & 7;
+      if (state < FINISHED || (index >= 0 && job[slot] !== index)) continue;
       const startMs = submitted[slot]! + start[slot]!;
+      const endMs = startMs + run[slot]!;
       // Neither holds for what never began.
-      if (startMs < toMs && startMs + run[slot]! >= fromMs) this.#paint(tile, slot);
+      if (!(startMs < toMs && endMs >= fromMs) || worker[slot] === 0) continue;
+      const number = numbers[worker[slot]! * SIDE_BY_SIDE + lane[slot]!] ?? -1;
+      if (number < firstLane || number > lastLane) continue;
+      tile.paint(number, startMs, endMs, colours[kind[slot]!]!, state === FAILED);
     }
     this.#atEnd(tile);
   }

@@ -11,8 +11,8 @@ import { SIDE_BY_SIDE } from "./lane_table.ts";
 import { PUT_INDEX } from "./task_ids.ts";
 import type { TaskTelemetry } from "./task_telemetry.ts";
 
-/** Attempts in one page. */
-const PAGE = 10_000;
+/** Attempts in one page: a few megabytes. */
+const PAGE = 4_000;
 
 export interface TracePage {
   readonly traceEvents: readonly TraceEvent[];

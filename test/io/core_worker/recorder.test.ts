@@ -1,0 +1,48 @@
+/**
+ * The task recorder: counts are exact however fast tasks end, rows are sampled past a rate and what is left out is counted,
+ * failed ones and ends of what was told while it was under way are not.
+ */
+import { expect, test } from "bun:test";
+import { TASK_ROWS_PER_BATCH } from "../../../runtime/common/config.ts";
+import type { JobId, NodeId, ProcessId } from "../../../runtime/common/ids.ts";
+import type { TaskEventBatch } from "../../../runtime/common/task_event.ts";
+import { TaskRecorder } from "../../../runtime/io/core_worker/recorder.ts";
+import * as events from "../../dashboard/cluster_events.ts";
+
+test("counts are exact, rows sampled and counted; failures and ends of what was told are never left out", async () => {
+  const sent: TaskEventBatch[] = [];
+  const identity = { processId: "d-1" as ProcessId, nodeId: "n-1" as NodeId, jobId: () => "j-1" as JobId };
+  const recorder = new TaskRecorder(identity, async (batch) => void sent.push(batch));
+  const stats = recorder.stats("add", "NORMAL_TASK");
+  const work = Array.from({ length: 3_000 }, (_, i) => ({ id: `t-1-${i.toString(36)}` }));
+  // Three of them are told while they run, each once a state.
+  const slow = [work[2_900]!, work[2_950]!, work[2_999]!];
+  recorder.addSource({
+    running: () => new Map(),
+    longRunning: () =>
+      slow.filter((one) => recorder.isNews(one, "RUNNING")).map(({ id }) =>
+        events.taskRow(id, { state: "RUNNING" })
+      ),
+  });
+  await recorder.flush();
+  await recorder.flush();
+  expect(sent.map(({ rows }) => rows.length)).toEqual([3, 0]);
+  let failed = 0;
+  for (const [i, one] of work.entries()) {
+    const isFailed = i % 10 === 7;
+    if (isFailed) stats.failed++;
+    else stats.finished++;
+    if (isFailed) failed++;
+    if (!(isFailed ? recorder.wantsFailedRow(one) : recorder.wantsRow(one))) continue;
+    recorder.row(events.taskRow(one.id, { state: isFailed ? "FAILED" : "FINISHED" }));
+  }
+  await recorder.close();
+  const [, , last] = sent;
+  const rows = sent.slice(2).flatMap((batch) => batch.rows);
+  const finished = rows.filter(({ state }) => state === "FINISHED").map(({ taskId }) => taskId as string);
+  expect(rows.filter(({ state }) => state === "FAILED").length).toBe(failed);
+  expect(finished.length).toBe(TASK_ROWS_PER_BATCH + slow.length);
+  for (const { id } of slow) expect(finished).toContain(id);
+  expect(last!.rowsDropped).toBe(work.length - failed - finished.length);
+  expect(sent.at(-1)!.counts).toMatchObject([{ name: "add", finished: work.length - failed, failed }]);
+});

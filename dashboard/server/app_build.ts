@@ -15,7 +15,7 @@ const ROOT = join(import.meta.dirname, "..", "..");
 const SOURCE = join(ROOT, "dashboard", "app");
 /** What the bundle is made from: the page and the types, with their few constants, that it shares with the server. */
 const SOURCES = [SOURCE, join(ROOT, "dashboard", "api")];
-const ENTRIES = ["main.tsx", "pages/graph/layout_worker.ts"];
+const ENTRIES = ["main.tsx", "pages/graph/layout_worker.ts", "report_answers.ts"];
 /** Files that go beside the bundle as they are. */
 const STATIC = ["index.html", "icon.svg"];
 const BUILD_TIMEOUT_MS = 60_000;

@@ -13,12 +13,18 @@ import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 export async function buildReport(title: string, gzip: string): Promise<string> {
   const folder = await ensureDashboardApp({ fallbackDir: join(tmpdir(), "mobula-dashboard") });
   const read = (name: string): Promise<string> => readFile(join(folder, name), "utf8");
-  const [bundle, style, icon] = await Promise.all([read("main.js"), read("main.css"), read("icon.svg")]);
+  const [bundle, answers, style, icon] = await Promise.all(
+    ["main.js", "report_answers.js", "main.css", "icon.svg"].map(read),
+  ) as [string, string, string, string];
   const iconUrl = `data:image/svg+xml;base64,${Buffer.from(icon).toString("base64")}`;
   // In a document, a script ends where these words stand, also within its strings.
-  const script = bundle.replaceAll("./icon.svg", iconUrl).replace(/<(?=\/script|script|!--)/gi, "\\x3c");
+  const inDocument = (code: string): string => code.replace(/<(?=\/script|script|!--)/gi, "\\x3c");
+  const script = inDocument(bundle.replaceAll("./icon.svg", iconUrl));
+  const first = inDocument(answers);
   const policy =
-    `default-src 'none'; script-src '${hashOf(script)}'; style-src '${hashOf(style)}'; img-src data:; ` +
+    `default-src 'none'; script-src '${hashOf(first)}' '${hashOf(script)}'; style-src '${
+      hashOf(style)
+    }'; img-src data:; ` +
     "base-uri 'none'; form-action 'none'";
   return `<!doctype html>
 <html lang="en">
@@ -35,6 +41,7 @@ export async function buildReport(title: string, gzip: string): Promise<string> 
 <div id="app"></div>
 <noscript>A report needs JavaScript.</noscript>
 <script type="application/octet-stream" id="record">${gzip}</script>
+<script type="module">${first}</script>
 <script type="module">${script}</script>
 </body>
 </html>

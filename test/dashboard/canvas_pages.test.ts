@@ -3,9 +3,9 @@
  * what ran there, keys do what the pointer does, the address keeps what is in view, and nothing is refused by the page's own
  * Content-Security-Policy (the layout runs in a worker).
  */
-import { afterAll, afterEach, beforeAll, describe, expect } from "bun:test";
+import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { readFile } from "node:fs/promises";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 import * as events from "./cluster_events.ts";
 import { TestDashboard } from "./dashboard_fixture.ts";
 import { GeneratedJob } from "./generated_job.ts";
@@ -17,7 +17,7 @@ const TIMEOUT_MS = 60_000;
 const job = new GeneratedJob({ tasks: 12_000 });
 const dashboard = new TestDashboard();
 let browser: Browser;
-let context: BrowserContext;
+let page: Page | null = null;
 let complaints: string[] = [];
 
 beforeAll(async () => {
@@ -34,22 +34,27 @@ beforeAll(async () => {
     args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"],
   });
 }, TIMEOUT_MS);
-afterEach(() => context?.close());
 afterAll(async () => {
   await browser?.close();
   await dashboard.stop();
 }, TIMEOUT_MS);
 
-/** @param hash the page's address behind the `#`. */
+/** One signed-in page for all: @param hash its address behind the `#`. */
 async function openPage(hash: string, width = 1280): Promise<Page> {
+  if (page === null) {
+    const context = await browser.newContext({ reducedMotion: "reduce" });
+    page = await context.newPage();
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+    });
+    await page.goto(dashboard.link());
+  }
+  await page.setViewportSize({ width, height: 900 });
+  // By way of a page without a canvas, so that nothing is left of the one before.
+  await page.evaluate("location.hash = '/sql'");
+  await page.locator("main[data-page=sql]").waitFor();
   complaints = [];
-  context = await browser.newContext({ viewport: { width, height: 900 }, reducedMotion: "reduce" });
-  const page = await context.newPage();
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  await page.goto(dashboard.link());
   await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
   return page;
 }

@@ -529,8 +529,8 @@ export class GeneratedJob implements TelemetryAsker {
       edges,
       parentTaskId: null,
       children: [],
-      shown: hopOf.size + objects.size,
-      total: hopOf.size + objects.size,
+      shown: hopOf.size,
+      total: hopOf.size,
     };
   }
 

@@ -5,7 +5,9 @@
  */
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { JobRecord } from "../../api/job_record.ts";
-import { answerFromRecord, recordParams } from "../../api/record_answers.ts";
+
+/** Answers from a record: report_answers.ts, which a report brings along. Null where it does not know. */
+export type ReportAnswers = (record: JobRecord, name: string, query: string) => unknown;
 
 const record: Signal<JobRecord | null> = signal(null);
 
@@ -39,9 +41,8 @@ export async function loadReport(): Promise<JobRecord | null> {
 export function answerOfReport(key: string): unknown {
   const at = key.indexOf("?");
   const name = at < 0 ? key : key.slice(0, at);
-  const params = recordParams(at < 0 ? "" : key.slice(at + 1));
-  const kept = record.peek()!;
-  const answer = answerFromRecord(kept, name, params);
+  const query = at < 0 ? "" : key.slice(at + 1);
+  const answer = (globalThis as { mobulaReport?: ReportAnswers }).mobulaReport!(record.peek()!, name, query);
   if (answer !== null) return answer;
   throw new RangeError(
     "A report does not have this; the dashboard of a cluster that runs does.",

@@ -125,13 +125,13 @@ function noteOf(
   around: GraphNeighbourhoodDto | null,
 ): string {
   if (around !== null) {
-    const things = around.tasks.length + around.objects.length;
-    const all = Math.max(around.total, things);
-    return things < all
-      ? `showing ${count(things)} of ${count(all)} tasks and objects around ${shortId(around.taskId)}`
-      : `${count(around.tasks.length)} tasks, ${count(around.objects.length)} objects around ${
-        shortId(around.taskId)
-      }`;
+    const { tasks, objects, total, taskId } = around;
+    const shown = tasks.length < total
+      ? `showing ${count(tasks.length)} of ${count(total)} tasks`
+      : `${count(tasks.length)} ${tasks.length === 1 ? "task" : "tasks"}`;
+    return `${shown}, ${count(objects.length)} ${objects.length === 1 ? "object" : "objects"} around ${
+      shortId(taskId)
+    }`;
   }
   if (graph === null) return "";
   const groups = graph.shown < graph.total

@@ -50,6 +50,8 @@ function compute(request: LayoutRequest): Promise<Layout> {
 const requests = new Map<number, LayoutRequest>();
 
 function startWorker(): Worker | null {
+  // A report is one file, opened as such: there is nothing beside it to start.
+  if (location.protocol === "file:") return null;
   try {
     const made = new Worker("./layout_worker.js", { type: "module" });
     made.onmessage = ({ data }: MessageEvent<{ id: number; layout: Layout }>) => finish(data.id, data.layout);

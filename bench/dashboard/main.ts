@@ -2,7 +2,7 @@
  * `npm run bench:dashboard`: the bars D1 to D16 of a good dashboard, measured in a real Chromium against a real cluster, as a table.
  * What is a test rather than a figure is named with its file.
  *
- *   --only D1,D5      only these groups (loading: D1 D2 D12; watching: D5 D6 D7 D8)
+ *   --only D1,D5      only these groups (loading: D1 D2 D12; canvases: D3 D4; watching: D5 D6 D7 D8; page: D9)
  *   --json FILE       also write the rows there
  * @module
  */
@@ -12,14 +12,35 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Bar, barTable } from "./bars.ts";
 import { openBrowser, openWindow } from "./browser.ts";
+import { measureCanvases } from "./canvas.ts";
 import { openCluster } from "./cluster.ts";
 import { measureLoading } from "./loading.ts";
+import { measurePage } from "./page.ts";
 import { cookieOf } from "./readers.ts";
 import { measureWatching } from "./watching.ts";
 
 const { values: flags } = parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } });
 const isWanted = (...ids: string[]): boolean =>
   flags.only === undefined || flags.only.split(",").some((id) => ids.includes(id));
+
+/** Bars that are a test each, or several. */
+const TESTED: readonly Bar[] = [
+  [
+    "D10",
+    "no dead link: running, finished, failed, dead node, head restarted",
+    "test/dashboard/life.long.test.ts",
+  ],
+  ["D11", "head killed with the page open", "test/dashboard/life.long.test.ts"],
+  ["D12", "1 GB of logs, first results", "test/io/logs/log_search.long.test.ts"],
+  ["D13", "why names the cause, 12 of 12", "test/e2e/why_causes.test.ts and .long.test.ts"],
+  ["D14", "15 errors: at most 14 lines, the root cause in the first 2", "test/e2e/error_reports.test.ts"],
+  [
+    "D15",
+    "base path, iframe, dark and light, keyboard, 360 px",
+    "test/dashboard/page.test.ts, security.test.ts",
+  ],
+  ["D16", "a report opens from a file, offline", "test/cli/history.test.ts"],
+].map(([id, what, file]) => ({ id: id!, what: what!, asked: "", measured: file!, isReached: null }));
 
 const startMs = performance.now();
 const before = loadavg()[0]!.toFixed(1);
@@ -32,9 +53,11 @@ try {
   const [name, value] = cookie.split("=") as [string, string];
   const context = await openWindow(browser, base, { name, value });
   if (isWanted("D1", "D2", "D12")) bars.push(...await measureLoading(cluster, context, base));
+  if (isWanted("D3", "D4")) bars.push(...await measureCanvases(browser));
   if (isWanted("D5", "D6", "D7", "D8")) {
     bars.push(...await measureWatching({ cluster, context, base, cookie }));
   }
+  if (isWanted("D9")) bars.push(...await measurePage(context, base));
 } finally {
   await browser.close();
   await cluster.stop();
@@ -42,6 +65,8 @@ try {
 console.log(
   `${cpus().length} cores, load before ${before}, ${((performance.now() - startMs) / 1_000).toFixed(0)} s\n`,
 );
+bars.sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
+if (flags.only === undefined) bars.push(...TESTED);
 console.log(barTable(bars));
 const missed = bars.filter(({ isReached }) => isReached === false);
 console.log(

@@ -1,52 +1,29 @@
 /**
  * What the pages that draw on canvases cost in a real browser without a GPU, at a million bars and at a hundred thousand tasks
  * (bars D3 and D4 of the dashboard): the 95th percentile of frames while the timeline is zoomed and dragged, how long a hit
- * test takes, how soon the graph stands and a group opens, and the longest task of the page's thread.
- *
- *     node scripts/run.mjs bench/dashboard_canvas.ts [--tasks 1000000]
- *
- * The cluster's part is real (the columnar store, its queries, the dashboard's server); only the tasks are made up. It prints one
- * JSON line for each bar, and ends with 1 when one is missed. `runCanvasBench` is the same as a function.
+ * test takes, how soon the graph stands and a group opens, and the longest task of the page's thread. The cluster's part is real
+ * (the columnar store, its queries, the dashboard's server); only the tasks are made up.
  * @module
  */
-import process from "node:process";
-import { parseArgs } from "node:util";
-import { type Browser, chromium, type Page } from "playwright-core";
-import { createDashboardApp } from "../dashboard/server/app.ts";
-import { ensureDashboardApp } from "../dashboard/server/app_build.ts";
-import { createAuth } from "../dashboard/server/auth.ts";
-import { listenHttp } from "../dashboard/server/serve.ts";
-import { ClusterView } from "../runtime/io/telemetry/cluster_view.ts";
-import { fillTelemetry, JOB } from "./dashboard_tasks.ts";
+import type { Browser, Page } from "playwright-core";
+import { createDashboardApp } from "../../dashboard/server/app.ts";
+import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
+import { createAuth } from "../../dashboard/server/auth.ts";
+import { listenHttp } from "../../dashboard/server/serve.ts";
+import { ClusterView } from "../../runtime/io/telemetry/cluster_view.ts";
+import { type Bar, ms, percentile } from "./bars.ts";
+import { fillTelemetry, JOB } from "./tasks.ts";
 
-const CHROMIUM = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
 const GRAPH_TASKS = 100_000;
 /** Frames are counted while the wheel turns and the pointer drags. */
 const STEPS = 120;
 
-export interface CanvasFigure {
-  readonly bar: "D3" | "D4";
-  readonly what: string;
-  readonly value: number;
-  readonly unit: "ms" | "nodes";
-  readonly limit: number;
-  readonly ok: boolean;
-}
-
-/** Measures D3 with `tasks` bars and D4. Takes about a minute. */
-export async function runCanvasBench(tasks = 1_000_000): Promise<CanvasFigure[]> {
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"],
-  });
-  try {
-    return [
-      ...await withServer(tasks, (open) => measureTimeline(browser, open)),
-      ...await withServer(GRAPH_TASKS, (open) => measureGraph(browser, open)),
-    ];
-  } finally {
-    await browser.close();
-  }
+/** Measures D3 with `tasks` bars, and D4. Takes about a minute. */
+export async function measureCanvases(browser: Browser, tasks: number = 1_000_000): Promise<Bar[]> {
+  return [
+    ...await withServer(tasks, (open) => measureTimeline(browser, open)),
+    ...await withServer(GRAPH_TASKS, (open) => measureGraph(browser, open)),
+  ];
 }
 
 interface Server {
@@ -94,7 +71,7 @@ async function openPage(browser: Browser, server: Server): Promise<Page> {
   return page;
 }
 
-async function measureTimeline(browser: Browser, server: Server): Promise<CanvasFigure[]> {
+async function measureTimeline(browser: Browser, server: Server): Promise<Bar[]> {
   const page = await openPage(browser, server);
   await page.evaluate(`location.hash = "/timeline?job=${JOB}"`);
   const canvas = page.locator("#timeline canvas[data-detail]");
@@ -155,7 +132,7 @@ async function measureHits(
   );
 }
 
-async function measureGraph(browser: Browser, server: Server): Promise<CanvasFigure[]> {
+async function measureGraph(browser: Browser, server: Server): Promise<Bar[]> {
   const page = await openPage(browser, server);
   await page.waitForTimeout(1_000);
   await page.evaluate("bench.longest = 0");
@@ -181,24 +158,7 @@ async function measureGraph(browser: Browser, server: Server): Promise<CanvasFig
   ];
 }
 
-function figure(
-  bar: CanvasFigure["bar"],
-  what: string,
-  value: number,
-  limit: number,
-  unit: CanvasFigure["unit"] = "ms",
-): CanvasFigure {
-  return { bar, what, value: Math.round(value * 10) / 10, unit, limit, ok: value <= limit };
-}
-
-function percentile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? NaN;
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { tasks: { type: "string", default: "1000000" } } });
-  const figures = await runCanvasBench(Number(values.tasks));
-  for (const each of figures) console.log(JSON.stringify(each));
-  process.exit(figures.every((each) => each.ok) ? 0 : 1);
+function figure(id: string, what: string, value: number, limit: number, unit: "ms" | "nodes" = "ms"): Bar {
+  const text = (one: number): string => unit === "ms" ? ms(one) : `${one} nodes`;
+  return { id, what, asked: text(limit), measured: text(value), isReached: value <= limit };
 }

@@ -3,12 +3,12 @@
  * nodes, each task after the other in its worker, with arguments that lead from one function to the next.
  * @module
  */
-import type { JobDto } from "../dashboard/api_types.ts";
-import type { TelemetryReader } from "../dashboard/api/tasks.ts";
-import type { FunctionCounts, FunctionEdge, TaskRow } from "../runtime/common/task_event.ts";
-import { TaskQueries } from "../runtime/io/telemetry/tasks/task_queries.ts";
-import { TaskTelemetry } from "../runtime/io/telemetry/tasks/task_telemetry.ts";
-import { objectIdOf, taskIdOf } from "../runtime/io/telemetry/tasks/task_ids.ts";
+import type { JobDto } from "../../dashboard/api_types.ts";
+import type { TelemetryReader } from "../../dashboard/api/tasks.ts";
+import type { FunctionCounts, FunctionEdge, TaskRow } from "../../runtime/common/task_event.ts";
+import { TaskQueries } from "../../runtime/io/telemetry/tasks/task_queries.ts";
+import { TaskTelemetry } from "../../runtime/io/telemetry/tasks/task_telemetry.ts";
+import { objectIdOf, taskIdOf } from "../../runtime/io/telemetry/tasks/task_ids.ts";
 
 export const JOB = "j-bench";
 const OWNER = "bench0000001";

@@ -141,7 +141,7 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
   const document = openApiDocument(view.state.tables, meta.version);
   app.get("/api/v1/openapi.json", (c) => c.json(document));
   const state = options.services?.state ?? view.state;
-  addTraceExport(app, options.services?.telemetry);
+  addTraceExport(app, registry);
   addRowStreams(app, state);
   addMetrics(app, state, options.services?.metrics);
   app.get("/api/v1/stream", (c) => {

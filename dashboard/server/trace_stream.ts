@@ -5,18 +5,20 @@
  */
 import type { Hono } from "hono";
 import type { TelemetryAnswers } from "../api/tasks.ts";
-import { NotFound, type TelemetryAsker } from "./queries/query.ts";
+import type { QueryRegistry } from "./queries/registry.ts";
 
-type Page = TelemetryAnswers["timeline/export"];
+/** A record of a job that is over says all at once. */
+type Page = Pick<TelemetryAnswers["timeline/export"], "traceEvents"> & { readonly next?: string | null };
 
 /** Before the routes of the queries: the query of the same name gives single pages to programs. */
-export function addTraceExport(app: Hono, telemetry: TelemetryAsker | undefined): void {
+export function addTraceExport(app: Hono, registry: QueryRegistry): void {
   app.get("/api/v1/timeline/export", async (c) => {
-    if (telemetry === undefined) throw new NotFound("this cluster keeps no records of tasks");
     const job = c.req.query("job");
     const params = job === undefined || job === "" ? {} : { job };
-    const ask = (after: string | null) =>
-      telemetry.ask("timeline/export", after === null ? params : { ...params, after }) as Promise<Page>;
+    const ask = (after: string | null): Promise<Page> => {
+      const asked = new URLSearchParams(after === null ? params : { ...params, after });
+      return registry.run("timeline/export", asked) as Promise<Page>;
+    };
     // Asked for before the answer begins, so that an unknown job is refused as such.
     const first = await ask(null);
     const name = job === undefined ? "mobula" : `mobula-${job.replace(/[^\w-]/g, "")}`;
@@ -39,9 +41,10 @@ function traceFile(first: Page, ask: (after: string | null) => Promise<Page>): R
       const events = page.traceEvents.map((event) => JSON.stringify(event)).join(",\n");
       const begin = isFirst ? '{"displayTimeUnit":"ms","traceEvents":[\n' : events === "" ? "" : ",\n";
       isFirst = false;
-      const isLast = page.next === null;
+      const { next = null } = page;
+      const isLast = next === null;
       controller.enqueue(encoder.encode(`${begin}${events}${isLast ? "\n]}\n" : ""}`));
-      page = isLast ? null : await ask(page.next);
+      page = isLast ? null : await ask(next);
     },
   }, { highWaterMark: 0 });
 }

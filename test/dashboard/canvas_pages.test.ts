@@ -96,7 +96,7 @@ describe("the timeline", () => {
     await page.locator('#timeline canvas[data-detail="tiles"]').waitFor();
     const [download] = await Promise.all([
       page.waitForEvent("download"),
-      page.locator("#timeline button", { hasText: "Export" }).click(),
+      page.locator("#timeline .button", { hasText: "Export" }).click(),
     ]);
     const { traceEvents } = JSON.parse(await readFile(await download.path(), "utf8")) as {
       traceEvents: unknown[];

@@ -116,7 +116,7 @@ function Tools({ jobId, data, own, picker }: ToolsProps) {
       >
         Collapse idle
       </button>
-      {data !== null && <ExportButton jobId={jobId} bars={data.bars} />}
+      {data !== null && <ExportButton jobId={jobId} />}
     </div>
   );
 }

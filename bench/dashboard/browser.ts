@@ -43,15 +43,19 @@ const WATCH_LONG_TASKS = `
 export async function openWatched(context: BrowserContext): Promise<Watched> {
   const page = await context.newPage();
   const session = await context.newCDPSession(page);
-  let bytes = 0;
+  const bytes = new Map<string, number>();
   await session.send("Network.enable");
-  session.on("Network.dataReceived", ({ encodedDataLength, dataLength }) => {
-    bytes += encodedDataLength > 0 ? encodedDataLength : dataLength;
+  session.on("Network.dataReceived", ({ requestId, dataLength }) => {
+    bytes.set(requestId, (bytes.get(requestId) ?? 0) + dataLength);
+  });
+  // What came over the wire is known at the end; of a stream that goes on, its length (it is not compressed).
+  session.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+    bytes.set(requestId, encodedDataLength);
   });
   await page.addInitScript({ content: WATCH_LONG_TASKS });
   return {
     page,
-    bytes: () => bytes,
+    bytes: () => [...bytes.values()].reduce((sum, one) => sum + one, 0),
     longestTaskMs: () =>
       page.evaluate("(() => { const longest = longestTask; longestTask = 0; return longest; })()"),
   };

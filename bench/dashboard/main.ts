@@ -10,6 +10,7 @@ import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import type { BrowserContext } from "playwright-core";
 import { type Bar, barTable } from "./bars.ts";
 import { openBrowser, openWindow } from "./browser.ts";
 import { measureCanvases } from "./canvas.ts";
@@ -51,8 +52,9 @@ try {
   const cookie = await cookieOf(cluster.link);
   const base = cluster.link.split("?")[0]!;
   const [name, value] = cookie.split("=") as [string, string];
-  const context = await openWindow(browser, base, { name, value });
-  if (isWanted("D1", "D2", "D12")) bars.push(...await measureLoading(cluster, context, base));
+  const fresh = (): Promise<BrowserContext> => openWindow(browser, base, { name, value });
+  const context = await fresh();
+  if (isWanted("D1", "D2", "D12")) bars.push(...await measureLoading(cluster, fresh, base));
   if (isWanted("D3", "D4")) bars.push(...await measureCanvases(browser));
   if (isWanted("D5", "D6", "D7", "D8")) {
     bars.push(...await measureWatching({ cluster, context, base, cookie }));

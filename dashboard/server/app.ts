@@ -184,9 +184,17 @@ function addPage(app: Hono, appDir: string | Promise<string>): void {
     }
     const file = found.get(c.req.param("file") ?? "index.html");
     if (file === undefined) return c.notFound();
-    const headers = { "content-type": file.type, etag: file.etag, "cache-control": "no-cache" };
+    const headers = {
+      "content-type": file.type,
+      etag: file.etag,
+      "cache-control": "no-cache",
+      vary: "Accept-Encoding",
+    };
     if (c.req.header("if-none-match") === file.etag) return new Response(null, { status: 304, headers });
-    return new Response(file.bytes, { headers });
+    const isGzip = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
+    return isGzip
+      ? new Response(file.gzip, { headers: { ...headers, "content-encoding": "gzip" } })
+      : new Response(file.bytes, { headers });
   });
 }
 

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
+import { gzipSync } from "node:zlib";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -17,6 +18,8 @@ const TYPES: Readonly<Record<string, string>> = {
 
 export interface StaticFile {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same, compressed once: a third of the bytes. */
+  readonly gzip: Uint8Array<ArrayBuffer>;
   readonly type: string;
   readonly etag: string;
 }
@@ -29,7 +32,7 @@ export async function readStaticFiles(folder: string): Promise<ReadonlyMap<strin
     if (type === undefined) continue;
     const bytes = new Uint8Array(await readFile(join(folder, name)));
     const hash = createHash("sha256").update(bytes).digest("base64url").slice(0, 22);
-    files.set(name, { bytes, type, etag: `"${hash}"` });
+    files.set(name, { bytes, gzip: new Uint8Array(gzipSync(bytes)), type, etag: `"${hash}"` });
   }
   if (!files.has("index.html")) throw new Error(`the dashboard's page is not in ${folder}`);
   return files;

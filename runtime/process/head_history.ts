@@ -3,10 +3,12 @@
  * After a restart the picture begins with what the store kept. Nothing depends on any of it.
  * @module
  */
+import type { ProcessId } from "../common/ids.ts";
 import type { TaskEventBatch, TaskRow, TraceStep } from "../common/task_event.ts";
 import type { StoredFunctionCounts, StoredTask, StoredTraceStep } from "../io/storage/rows.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
+import { orphanedMessage } from "../io/telemetry/open_rows.ts";
 import { countsRow, historyRows, reportedCounts, reportedStep, reportedTask } from "./head_records.ts";
 
 /** Counts change with every batch; the store gets the newest ones this often. */
@@ -28,6 +30,7 @@ export class TaskHistory {
     this.#store = store;
     this.#view = view;
     this.#nowMs = nowMs;
+    view.onProcessDied = (processId) => this.#processDied(processId);
   }
 
   /** Before the first batch arrives. What cannot be read is not shown. */
@@ -56,14 +59,23 @@ export class TaskHistory {
 
   take(batches: readonly TaskEventBatch[]): void {
     for (const batch of batches) {
-      this.#view.applyTaskEvents(batch);
       for (const row of historyRows(batch)) this.#store.record(row);
+      // After its rows: of what the last words of a process leave open, the view says at once that it has failed.
+      this.#view.applyTaskEvents(batch);
       for (const counts of batch.counts) {
         const row = countsRow(batch, counts, this.#nowMs());
         this.#counts.set(`${row.processId}/${row.type}/${row.name}`, row);
       }
     }
     if (this.#counts.size > COUNTS_WAITING_MAX) this.flush();
+  }
+
+  /** What the process left open has failed, in the store too. Agents report constructors, which their nodes' heirs run anew. */
+  #processDied(processId: ProcessId): void {
+    const owner = /^[dw]-([0-9a-z]+)$/.exec(processId)?.[1];
+    if (owner === undefined) return;
+    const message = orphanedMessage(processId);
+    this.#store.record({ table: "tasks", orphaned: { owner, endMs: this.#nowMs(), message } });
   }
 
   tick(): void {

@@ -285,6 +285,11 @@ describe("answers", () => {
     expect(page.headers.get("content-type")).toContain("text/html");
     const script = await dashboard.fetch("/main.js");
     expect(script.headers.get("content-type")).toContain("text/javascript");
+    for (const [encoding, answered] of [["gzip, br", "gzip"], ["identity", null]] as const) {
+      const asked = await dashboard.fetch("/main.js", { headers: { "accept-encoding": encoding } });
+      expect(asked.headers.get("content-encoding")).toBe(answered);
+      expect(await asked.text()).toBe(await script.clone().text());
+    }
     const again = await dashboard.fetch("/main.js", {
       headers: { "if-none-match": script.headers.get("etag")! },
     });

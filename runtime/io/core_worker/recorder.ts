@@ -18,7 +18,7 @@ import { Timer } from "./timers.ts";
 
 /** Failed rows and trace steps that wait for the next batch; beyond it they are dropped and counted. */
 const PENDING_MAX = 20_000;
-/** Work under way that was told and whose end is still to be told; of more the first ones may seem to go on. */
+/** Work under way that was told and whose end is still to be told; of more nothing is told before it ends. */
 const TOLD_MAX = 20_000;
 
 /** Function names that are counted apart, and flows between them; what comes after counts as "(other)". */
@@ -117,11 +117,12 @@ export class TaskRecorder {
     return false;
   }
 
-  /** Whether it is news that this work, which is under way, has come so far: then it is told, and its end will be. */
+  /** Whether it is news that this work, which is under way, has come so far: then it is told, and its end will be. What was
+   *  told is never forgotten before its end, or it would seem to go on for ever. */
   isNews(work: object, state: TaskState): boolean {
-    if (this.#told.get(work) === state) return false;
+    const known = this.#told.get(work);
+    if (known === state || (known === undefined && this.#told.size >= TOLD_MAX)) return false;
     this.#told.set(work, state);
-    if (this.#told.size > TOLD_MAX) this.#told.delete(this.#told.keys().next().value!);
     return true;
   }
 

@@ -96,7 +96,8 @@ export class TaskManager implements WorkerLinkObserver {
     this.#pump = new TaskPump(core, this.#submitter);
     this.#history = new TaskHistory(core, this.#submitter);
     const row = (task: OwnTask) => this.#history.unreadyRow(task);
-    core.recorder.addSource(new UnreadyRows(this.#unready, { nowMs: () => core.nowMs(), row }));
+    const { recorder } = core;
+    recorder.addSource(new UnreadyRows(this.#unready, { recorder, nowMs: () => core.nowMs(), row }));
     this.rebuilds = new Rebuilds(core, this);
     this.cancels = new TaskCancels(core, {
       submitter: this.#submitter,

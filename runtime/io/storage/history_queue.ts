@@ -17,7 +17,7 @@ interface Queued {
 export class HistoryQueue {
   /** Rows that matter less: finished tasks, steps, counts (a newer count replaces an older one anyway). */
   readonly #ordinary: Deque<Queued> = new Deque();
-  /** Failed tasks. */
+  /** Failed tasks, and ends of processes. */
   readonly #failed: Deque<Queued> = new Deque();
   readonly #rowsMax: number;
   #sequence = 0;
@@ -45,7 +45,7 @@ export class HistoryQueue {
       if (this.#ordinary.shift() === undefined) this.#failed.shift();
       this.#dropped++;
     }
-    const isFailed = row.table === "tasks" && row.put.state === "FAILED";
+    const isFailed = row.table === "tasks" && ("orphaned" in row || row.put.state === "FAILED");
     (isFailed ? this.#failed : this.#ordinary).push({ sequence: this.#sequence++, row });
   }
 

@@ -265,9 +265,15 @@ export type StoreWrite = {
 
 /** Tables of history: written behind, bounded, may be dropped; nothing depends on them. */
 export type HistoryTable = "tasks" | "traceSteps" | "functionCounts";
-export type HistoryRow = {
-  [T in HistoryTable]: { readonly table: T; readonly put: Rows[T] };
-}[HistoryTable];
+export type HistoryRow =
+  | { [T in HistoryTable]: { readonly table: T; readonly put: Rows[T] } }[HistoryTable]
+  | OrphanedTasks;
+
+/** A process ended: what it had submitted and not ended has failed. `owner`: the random part of its id. */
+export interface OrphanedTasks {
+  readonly table: "tasks";
+  readonly orphaned: { readonly owner: string; readonly endMs: number; readonly message: string };
+}
 
 /** What a head needs to go on where another one stopped. Sources, arguments of dead actors and history stay behind. */
 export interface LoadedStore {

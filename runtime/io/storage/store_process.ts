@@ -11,7 +11,7 @@
 import { connectRemote, type Database, openDatabase } from "./database.ts";
 import { hasMoreToPrune, isHistory, pruneStatements, queryRows } from "./history.ts";
 import { loadStore, type Row } from "./load.ts";
-import type { StoreWrite } from "./rows.ts";
+import type { HistoryRow, StoreWrite } from "./rows.ts";
 import { StoreError, storeErrorOf } from "./store_error.ts";
 import { storePlace } from "./store_url.ts";
 import {
@@ -37,7 +37,7 @@ const PRUNE_EVERY_MS = 60_000;
 interface PendingCommit {
   readonly sequence: number;
   readonly dropped: number;
-  readonly writes: StoreWrite[];
+  readonly writes: (StoreWrite | HistoryRow)[];
 }
 
 class StoreProcess {

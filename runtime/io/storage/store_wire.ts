@@ -95,12 +95,15 @@ export function packWrites(writes: readonly (StoreWrite | HistoryRow)[], section
 }
 
 /** The opposite; blobs are copied, because a frame's sections are views of what was received. */
-export function unpackWrites(writes: readonly unknown[], sections: readonly Uint8Array[]): StoreWrite[] {
+export function unpackWrites(
+  writes: readonly unknown[],
+  sections: readonly Uint8Array[],
+): (StoreWrite | HistoryRow)[] {
   return writes.map((packed) => {
     const write = packed as { table: TableName; put?: Record<string, unknown> };
     const property = BLOB_PROPERTY[write.table];
     if (property !== undefined && write.put !== undefined) unpackRow(property, write.put, sections);
-    return write as unknown as StoreWrite;
+    return write as unknown as StoreWrite | HistoryRow;
   });
 }
 

@@ -9,7 +9,7 @@
 import { getTableColumns, getTableName } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/sqlite-core";
 import { TABLES } from "./schema.ts";
-import type { StoreWrite, TableName } from "./rows.ts";
+import type { HistoryRow, OrphanedTasks, StoreWrite, TableName } from "./rows.ts";
 
 export type SqlValue = string | number | null | Uint8Array;
 /** One statement with positional parameters. */
@@ -78,9 +78,14 @@ interface TableChanges {
 }
 
 /** The statements of one batch, in order. */
-export function planWrites(writes: readonly StoreWrite[]): Statement[] {
+export function planWrites(writes: readonly (StoreWrite | HistoryRow)[]): Statement[] {
+  const orphaned: Statement[] = [];
   const tables = new Map<TableName, TableChanges>();
   for (const write of writes) {
+    if ("orphaned" in write) {
+      orphaned.push(orphanedTasks(write.orphaned));
+      continue;
+    }
     const plan = PLAN_BY_TABLE.get(write.table)!;
     let changes = tables.get(write.table);
     if (changes === undefined) {
@@ -103,7 +108,18 @@ export function planWrites(writes: readonly StoreWrite[]): Statement[] {
       statements.push({ sql: upsertSql(plan, rows.length), args: rows.flat() });
     }
   }
-  return statements;
+  // After all rows: what a process told last, in the same batch, is no later than its end.
+  return [...statements, ...orphaned];
+}
+
+/** Whatever the process had submitted and not ended has failed. Its tasks lie side by side in the key's index. */
+function orphanedTasks({ owner, endMs, message }: OrphanedTasks["orphaned"]): Statement {
+  return {
+    sql: "UPDATE tasks SET state = 'FAILED', end_ms = ?, error_type = 'OwnerDiedError', error_message = ? " +
+      "WHERE task_id >= ? AND task_id < ? AND state NOT IN ('FINISHED', 'FAILED')",
+    // The character after "-" is ".".
+    args: [Math.round(endMs), bindable(message), `t-${owner}-`, `t-${owner}.`],
+  };
 }
 
 function addPut(plan: TablePlan, changes: TableChanges, row: Record<string, SqlValue>): void {

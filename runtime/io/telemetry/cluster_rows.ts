@@ -239,8 +239,10 @@ export class WorkerRows {
     this.rows.set(workerId, { ...before, state: "DEAD", endedMs: nowMs, exitDetail });
   }
 
-  nodeDied(nodeId: string, nowMs: number): void {
-    for (const row of [...this.rows.values()]) if (row.nodeId === nodeId) this.died(row.workerId, nowMs);
+  /** Ids of a node's workers that are not known to be dead. */
+  living(nodeId: string): string[] {
+    const own = [...this.rows.values()].filter((row) => row.nodeId === nodeId && row.state !== "DEAD");
+    return own.map(({ workerId }) => workerId);
   }
 
   /** Dead ones go first. */

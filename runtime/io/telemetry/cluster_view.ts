@@ -7,7 +7,7 @@
  * task counts as batches with the process id and the sequence under which they were stored.
  * @module
  */
-import type { ObjectId } from "../../common/ids.ts";
+import type { ObjectId, ProcessId } from "../../common/ids.ts";
 import type { TaskEventBatch, TaskRow, TraceStep } from "../../common/task_event.ts";
 import type { ActorSpec, ActorStatus } from "../../common/task_spec.ts";
 import type { NodeRow, ObjectReport, WorkerReport } from "../../protocol/messages.ts";
@@ -76,6 +76,8 @@ export class ClusterView implements ClusterReader {
   readonly #open = new OpenRows();
   readonly objects: ObjectGroups;
   readonly transfers: TransferTable = new TransferTable();
+  /** A process is gone, or told something after it was: what it left open has failed. */
+  onProcessDied: (id: ProcessId) => void = () => {};
   /** Rows of everything, for people. */
   readonly state: StateReader;
   readonly #failures = new GroupTable<FailureDto, FailureDto>({
@@ -115,6 +117,7 @@ export class ClusterView implements ClusterReader {
       this.#taskChanged(row);
     }
     this.telemetry.take([batch], isHistory);
+    if (this.counts.isDead(batch.processId)) this.#failOpen(batch.processId);
     for (const step of batch.steps) this.#steps.add(step);
   }
 
@@ -167,7 +170,8 @@ export class ClusterView implements ClusterReader {
       if (!died) continue;
       this.telemetry.mark({ atMs: nowMs, kind: "nodeDied", text: `${row.nodeId}: ${row.stateMessage}` });
       this.objects.replace(row.nodeId, []);
-      this.workers.nodeDied(row.nodeId, nowMs);
+      // Nobody else is left to say that they ended, and with them what they had submitted.
+      for (const workerId of this.workers.living(row.nodeId)) this.processDied(workerId);
       const agent = this.#agents.get(row.nodeId);
       if (agent !== undefined) this.processDied(agent);
       this.#agents.delete(row.nodeId);
@@ -199,9 +203,14 @@ export class ClusterView implements ClusterReader {
     const delta = this.counts.processDied(id);
     this.#clusterChanges++;
     this.#rates.add(nowMs, 0, delta.failed, this.counts.totals.running);
-    for (const row of this.#open.processDied(id, nowMs)) this.#taskChanged(row);
+    this.#failOpen(id);
     this.telemetry.died(id);
     this.workers.died(id, nowMs, why);
+  }
+
+  #failOpen(id: string): void {
+    for (const row of this.#open.processDied(id, this.#now())) this.#taskChanged(row);
+    this.onProcessDied(id as ProcessId);
   }
 
   version(topic: Topic): number {

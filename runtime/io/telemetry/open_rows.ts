@@ -7,6 +7,11 @@ import type { TaskRow } from "../../common/task_event.ts";
 
 const OPEN_MAX = 2_000;
 
+/** Why a task whose submitter ended has failed. */
+export function orphanedMessage(processId: string): string {
+  return `its submitter ${processId} ended before it did`;
+}
+
 export class OpenRows {
   /** By `taskId#attempt`, oldest first. */
   readonly #rows: Map<string, { readonly row: TaskRow; readonly processId: string }> = new Map();
@@ -27,7 +32,7 @@ export class OpenRows {
     for (const [key, known] of this.#rows) {
       if (known.processId !== processId) continue;
       this.#rows.delete(key);
-      const message = `its submitter ${processId} ended before it did`;
+      const message = orphanedMessage(processId);
       failed.push({
         ...known.row,
         state: "FAILED",

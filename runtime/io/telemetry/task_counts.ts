@@ -120,6 +120,11 @@ export class TaskCounts {
     return { finished: 0, failed: this.totals.failed - failed };
   }
 
+  /** Whether the process is known to be gone. */
+  isDead(id: string): boolean {
+    return this.#dead.has(id);
+  }
+
   /** Totals without the sum of run times. */
   summary(): TaskTotals {
     const { runMs: _, ...totals } = this.totals;

@@ -6,7 +6,9 @@ import { expect, test } from "bun:test";
 import { TASK_ROWS_PER_BATCH } from "../../../runtime/common/config.ts";
 import type { JobId, NodeId, ProcessId } from "../../../runtime/common/ids.ts";
 import type { TaskEventBatch } from "../../../runtime/common/task_event.ts";
+import type { OwnTask } from "../../../runtime/io/core_worker/own_task.ts";
 import { TaskRecorder } from "../../../runtime/io/core_worker/recorder.ts";
+import { UnreadyRows } from "../../../runtime/io/core_worker/unready_rows.ts";
 import * as events from "../../dashboard/cluster_events.ts";
 
 test("counts are exact, rows sampled and counted; failures and ends of what was told are never left out", async () => {
@@ -45,4 +47,41 @@ test("counts are exact, rows sampled and counted; failures and ends of what was 
   for (const { id } of slow) expect(finished).toContain(id);
   expect(last!.rowsDropped).toBe(work.length - failed - finished.length);
   expect(sent.at(-1)!.counts).toMatchObject([{ name: "add", finished: work.length - failed, failed }]);
+});
+
+test("of more work under way than is remembered nothing is told before it ends: no row stays without its end", () => {
+  const recorder = new TaskRecorder(
+    { processId: "d-1" as ProcessId, nodeId: "n-1" as NodeId, jobId: () => "j-1" as JobId },
+    async () => {},
+  );
+  const work = Array.from({ length: 30_000 }, (_, i) => ({ i }));
+  const told = work.filter((one) => recorder.isNews(one, "RUNNING"));
+  expect(told.length).toBeGreaterThan(1_000);
+  let taken = 0;
+  for (const one of told) if (recorder.wantsRow(one)) taken++;
+  expect(taken).toBe(told.length);
+  // There is room again.
+  expect(recorder.isNews(work.at(-1)!, "RUNNING")).toBe(true);
+});
+
+test("a task that waits for its arguments is told once, and so is its end", async () => {
+  const sent: TaskEventBatch[] = [];
+  const recorder = new TaskRecorder(
+    { processId: "d-1" as ProcessId, nodeId: "n-1" as NodeId, jobId: () => "j-1" as JobId },
+    async (batch) => void sent.push(batch),
+  );
+  const tasks = Array.from({ length: 3 }, (_, i) => ({ id: `t-1-${i}`, submittedMs: 0, ended: false }));
+  const unready = tasks as unknown as OwnTask[];
+  const row = (task: OwnTask) => events.taskRow(task.id, { state: "PENDING_ARGS_AVAIL" });
+  recorder.addSource(new UnreadyRows(unready, { recorder, nowMs: () => 10_000, row }));
+  await recorder.flush();
+  await recorder.flush();
+  expect(sent.map(({ rows }) => rows.length)).toEqual([3, 0]);
+  // Many end at once: whoever waits in the batch, these three are told.
+  for (let i = 0; i < TASK_ROWS_PER_BATCH; i++) {
+    if (recorder.wantsRow({})) recorder.row(events.taskRow(`t-1-x${i}`));
+  }
+  expect(recorder.wantsRow({})).toBe(false);
+  expect(unready.map((task) => recorder.wantsRow(task))).toEqual([true, true, true]);
+  await recorder.close();
 });

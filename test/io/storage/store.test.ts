@@ -283,6 +283,34 @@ test("history is bounded in number and age, newest rows stay, and rows can be fi
   await store.close();
 }, 20_000);
 
+test("what an ended process left open has failed, and nothing else has", async () => {
+  using folder = temporaryFolder();
+  const store = await open(folder.path);
+  for (
+    const [id, state] of [["a-1", "RUNNING"], ["a-2", "PENDING_ARGS_AVAIL"], ["ab-1", "RUNNING"]] as const
+  ) {
+    store.record(task(`t-${id}`, state));
+  }
+  store.record(task("t-a-3", "RUNNING"));
+  store.record(task("t-a-3", "FINISHED"));
+  store.record({ table: "tasks", orphaned: { owner: "a", endMs: 77, message: "it ended" } });
+  await until(() => store.counts.historyQueued === 0);
+  // In the order of commits: a query sees what was committed before.
+  store.write(kv("tick", "1"));
+  await store.committed();
+  const rows = await store.query({ table: "tasks" });
+  const shown = rows.map((
+    row,
+  ) => [row.taskId, row.state, row.errorType === null ? null : row.errorMessage, row.endMs]);
+  expect(shown.filter(([, , message]) => message === "it ended").sort()).toEqual([
+    ["t-a-1", "FAILED", "it ended", 77],
+    ["t-a-2", "FAILED", "it ended", 77],
+  ]);
+  const stateOf = (id: string) => rows.find((row) => row.taskId === id)!.state;
+  expect([stateOf("t-ab-1"), stateOf("t-a-3")]).toEqual(["RUNNING", "FINISHED"]);
+  await store.close();
+});
+
 test("a value that no frame can carry is refused at the call, and the store goes on", async () => {
   using folder = temporaryFolder();
   const store = await open(folder.path);

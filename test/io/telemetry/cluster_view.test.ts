@@ -430,6 +430,26 @@ describe("nodes, actors, jobs", () => {
     expect((await view.state.list("workers", { filters: ["state!=DEAD"] })).total).toBe(0);
   });
 
+  test("what workers had submitted fails with their node, and whoever keeps rows is told of each", async () => {
+    const { view, read } = newView();
+    const told: string[] = [];
+    view.onProcessDied = (id) => told.push(id);
+    view.applyNodes([events.nodeRow("n-1")]);
+    const worker = { workerId: "w-1" as ProcessId, pid: 7, runtime: "bun" as const, startedMs: 1 };
+    view.applyWorkers("n-1", [{ ...worker, state: "LEASED", jobId: null, actorId: null }]);
+    const rows = [events.taskRow("t-1-0", { state: "RUNNING", endMs: null })];
+    const counts = [events.counts("add", { running: 3, finished: 2 })];
+    view.applyTaskEvents(events.taskBatch("w-1", 1, { counts, rows }));
+    view.applyNodes([events.nodeRow("n-1", { state: "DEAD" })]);
+    expect(read("cluster").data.tasks).toMatchObject({ running: 0, finished: 2, failed: 3 });
+    expect((await view.state.list("tasks", { filters: ["state=FAILED"] })).total).toBe(1);
+    expect(told).toEqual(["w-1"]);
+    // Its last words were on their way.
+    view.applyTaskEvents(events.taskBatch("w-1", 2, { counts, rows }));
+    expect(told).toEqual(["w-1", "w-1"]);
+    expect(read("cluster").data.tasks).toMatchObject({ running: 0, failed: 3 });
+  });
+
   test("constructors under way fail with their agent", () => {
     const { view, read } = newView();
     view.applyNodes([events.nodeRow("n-1")]);

@@ -9,6 +9,7 @@
  */
 import type { TaskRow } from "../../../common/task_event.ts";
 import type { TaskState } from "../../../common/task_spec.ts";
+import { orphanedMessage } from "../open_rows.ts";
 import { ArgCells } from "./arg_cells.ts";
 import { AttemptColumns, NONE } from "./attempt_columns.ts";
 import { bytesOf, FAILED, FINISHED, packBytes, STATES, TYPES } from "./attempt_codes.ts";
@@ -190,7 +191,7 @@ export class AttemptStore {
       const isOwn = a.owner[slot] === owner && a.sequence[slot] !== NO_SEQUENCE;
       if (a.reporter[slot] === index || isOwn) slots.push(slot);
     }
-    const message = `its submitter ${reporter} ended before it did`;
+    const message = orphanedMessage(reporter);
     for (const slot of slots) {
       this.#leaveOpen(slot);
       a.flags[slot] = (a.flags[slot]! & ~7) | FAILED;

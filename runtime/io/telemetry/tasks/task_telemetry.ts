@@ -115,6 +115,8 @@ export class TaskTelemetry {
     if (this.#jobOf.size > DEAD_MAX) this.#jobOf.delete(this.#jobOf.keys().next().value!);
     const delta = book.counts.apply(batch);
     if (delta === null) return;
+    // Its first words may come after the news of its death: the job's book has not heard of it then.
+    if (this.#dead.has(batch.processId)) book.counts.processDied(batch.processId);
     if (!isHistory) book.rates.add(this.now(), delta.finished, delta.failed, book.counts.totals.running);
     book.version++;
   }

@@ -388,3 +388,12 @@ test("questions that make no sense are refused with a sentence", async () => {
   expect(await refusal("graph/group", { job: "j-1", group: "x" })).toContain("no group");
   expect(await refusal("timeline/export", { after: "e9.0" })).toContain("no export under way");
 });
+
+test("a process whose first words come after the news of its death has left nothing open in its job", async () => {
+  const telemetry = new LocalTelemetry(100, () => ORIGIN + 1_000);
+  telemetry.died("d-late");
+  const counts = [events.counts("load", { running: 2, pendingNode: 3, finished: 4 })];
+  telemetry.take([events.taskBatch("d-late", 1, { counts })], false);
+  const { totals } = await telemetry.ask("profile", { job: "j-1" });
+  expect(totals).toMatchObject({ running: 0, pendingNode: 0, finished: 4, failed: 5 });
+});

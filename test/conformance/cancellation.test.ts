@@ -152,6 +152,10 @@ const Room = remote(
       this.seen.push(runtimeContext().signal.aborted);
       return "stayed";
     }
+    async heed(gate: SignalHandle): Promise<string> {
+      await get(gate.wait.remote(), { signal: runtimeContext().signal });
+      return "heeded";
+    }
     async until(gate: SignalHandle | null): Promise<void> {
       const { signal } = runtimeContext();
       await new Promise((_, reject) => {
@@ -252,7 +256,7 @@ const parent = remote(async (gate: SignalHandle, room: RoomHandle, refs: TallyHa
     signal.addEventListener("abort", () => reject(signal.reason));
   });
   cancelled.catch(() => undefined);
-  const children = [stubborn.options({ numCpus: 0 }).remote(gate), room.stay.remote(gate)];
+  const children = [gated.options({ numCpus: 0 }).remote(gate), room.heed.remote(gate)];
   await get(refs.add.remote(children));
   await cancelled;
 }, { numCpus: 0 });
@@ -265,7 +269,7 @@ for (const recursive of [true, false]) {
     const top = parent.remote(gate, room, refs);
     await waitersAt(gate, 2);
     const [children] = await waitFor("their refs", async () => {
-      const taken = await get(refs.take.remote()) as [ObjectRef<boolean>, ObjectRef<string>][];
+      const taken = await get(refs.take.remote()) as [ObjectRef<unknown>, ObjectRef<string>][];
       return taken.length > 0 && taken;
     });
     await cancel(top, { recursive });
@@ -274,12 +278,12 @@ for (const recursive of [true, false]) {
       for (const child of children!) expect((await cancelledOf(child)).taskId).toBe(taskOf(child));
     }
     await get(gate.send.remote());
-    if (!recursive) expect(await get(children!)).toEqual([false, "stayed"]);
+    if (!recursive) expect(await get(children!)).toEqual(["done", "heeded"]);
   });
 }
 
 const chain = remote(async (gate: SignalHandle, depth: number): Promise<string> => {
-  if (depth === 0) return await get(stubborn.options({ numCpus: 0 }).remote(gate)) ? "aborted" : "done";
+  if (depth === 0) return await get(gated.options({ numCpus: 0 }).remote(gate)) as string;
   return await get(chain.remote(gate, depth - 1)) as string;
 }, { numCpus: 0 });
 
@@ -362,7 +366,7 @@ test("CANCEL-20 a task cancels what another process owns", async () => {
     return "asked";
   }, { numCpus: 0 });
   const room = Room.remote();
-  const refs: ObjectRef<unknown>[] = [gated.remote(gate), room.stay.remote(gate)];
+  const refs: ObjectRef<unknown>[] = [gated.remote(gate), room.heed.remote(gate)];
   await waitersAt(gate, 2);
   const queued = gated.options({ numCpus: 4, resources: { none: 1 } }).remote(gate);
   for (const ref of [...refs, queued]) {

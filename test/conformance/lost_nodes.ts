@@ -12,9 +12,12 @@ export const BYTES: number = 400_000;
 export const FAR: { readonly resources: { readonly far: number } } = { resources: { far: 0.01 } };
 export const TIME: { readonly timeoutMs: number } = { timeoutMs: 30_000 };
 
+// No test of lost objects cuts a connection or kills a head: a node whose connection closed is gone.
+process.env["MOBULA_NODE_RECONNECT_MS"] = "100";
+
 /** A node for what is to be lost. */
 export function farNode(): Promise<CaseNode> {
-  return addNode({ numCpus: 4, resources: { far: 1 } });
+  return addNode({ numCpus: 4, resources: { far: 1 }, prestart: 1 });
 }
 
 /** The node dies and another one takes its place. */

@@ -230,14 +230,14 @@ test("GCS-11 a head that comes back without its store is another cluster: the ag
 test(
   "GCS-10 groups in creation survive the head's death: all become ready; one that runs keeps its process",
   async () => {
-    const cluster = await startAttached({ numCpus: 4, resources: { slot: 40 } });
+    const cluster = await startAttached({ numCpus: 4, resources: { slot: 120 } });
     try {
       const kept = await placementGroup([{ CPU: 1 }], { name: "kept" });
       await get(kept.ready());
       const inside = { schedulingStrategy: { placementGroup: kept }, numCpus: 1 };
       const counter = Counter.options(inside).remote();
       const pid = await get(counter.pid.remote());
-      // Ten of them fit at a time, so that most are in creation whenever the head dies.
+      // Thirty of them fit at a time, so that most are in creation whenever the head dies.
       const creating = Array.from({ length: 100 }, () => placementGroup([{ slot: 2 }, { slot: 2 }]));
       const groups = await Promise.all(creating.slice(0, 60));
       await killHead(cluster);
@@ -246,16 +246,10 @@ test(
       groups.push(...await Promise.all(creating.slice(60)));
       expect(groups.length).toBe(100);
       // Each is ready in its turn, and gives way to the next ones.
-      const waiting = new Map(groups.map((group) => [group.ready(), group]));
-      while (waiting.size > 0) {
-        const [[first]] = await wait([...waiting.keys()]);
-        const group = await get(first!);
-        waiting.delete(first!);
-        await removePlacementGroup(group);
-      }
+      await Promise.all(groups.map(async (group) => removePlacementGroup(await get(group.ready()))));
       expect(await get(counter.pid.remote())).toBe(pid);
       expect((await getPlacementGroup("kept")).id).toBe(kept.id);
-      const free = async () => (await availableResources()).slot === 40;
+      const free = async () => (await availableResources()).slot === 120;
       await waitFor("nothing is left reserved", free);
     } finally {
       await endAttached(cluster);

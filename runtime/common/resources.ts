@@ -39,9 +39,18 @@ export function addResources(target: Record<string, number>, delta: ResourceSet,
   for (const name in delta) target[name] = (target[name] ?? 0) + sign * delta[name]!;
 }
 
-/** One line for people: `CPU 2, GPU 0.5`. */
+/** One line for people: `CPU 2, GPU 0.5, memory 16.5 GiB`. */
 export function describeResources(units: ResourceSet): string {
   const names = Object.keys(units);
   if (names.length === 0) return "nothing";
-  return names.map((name) => `${name} ${units[name]! / RESOURCE_UNIT}`).join(", ");
+  return names.map((name) => `${name} ${describeAmount(name, units[name]!)}`).join(", ");
+}
+
+/** So many units of one resource: memory in GiB (MiB below 0.1 GiB, bytes below 1 MiB), others as they are. */
+export function describeAmount(name: string, units: number): string {
+  const quantity = units / RESOURCE_UNIT;
+  if (name !== "memory") return String(quantity);
+  if (quantity < 2 ** 20) return `${quantity} B`;
+  const [size, unit] = quantity < 0.1 * 2 ** 30 ? [quantity / 2 ** 20, "MiB"] : [quantity / 2 ** 30, "GiB"];
+  return `${Number(size.toFixed(2))} ${unit}`;
 }

@@ -6,7 +6,7 @@ import type { FunctionCallDto, FunctionProfileDto } from "../../dashboard/api/ta
 import { columnOf, filterTerms, filterText, withTerm } from "../../dashboard/app/models/filter_text.ts";
 import { functionTree } from "../../dashboard/app/models/function_tree.ts";
 import { linkOf, links } from "../../dashboard/app/models/links.ts";
-import { shortId } from "../../dashboard/app/models/format.ts";
+import { program, shortId } from "../../dashboard/app/models/format.ts";
 import { formatRoute, parseRoute } from "../../dashboard/app/models/address.ts";
 
 describe("addresses", () => {
@@ -98,4 +98,11 @@ describe("functions as a tree", () => {
     const calls = [call(null, "a"), call("a", "a", 9), call("b", "c"), call("c", "b")];
     expect(tree(["a", "b", "c"], calls)).toEqual(["a", "b", "  c"]);
   });
+});
+
+test("a job is named by its command without the folders of absolute paths", () => {
+  expect(program("/home/me/app/sort.ts --mb 48")).toBe("sort.ts --mb 48");
+  expect(program("bun src/app.ts --out /tmp/a/b a/b")).toBe("bun src/app.ts --out b a/b");
+  expect(program("/home/me/app/")).toBe("app/");
+  expect(program("")).toBe("(interactive)");
 });

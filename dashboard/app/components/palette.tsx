@@ -6,6 +6,7 @@ import { type Signal, signal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { actors, functions, jobs, nodes } from "../models/cluster.ts";
 import { filterText } from "../models/filter_text.ts";
+import { program } from "../models/format.ts";
 import { linkOf, links } from "../models/links.ts";
 import { navigate } from "../models/route.ts";
 import { useTopics } from "../models/subscriptions.ts";
@@ -113,7 +114,7 @@ function suggestions(text: string): Suggestion[] {
   };
   for (const page of PAGES) if (page.href !== null) add(page.href, page.title, "page");
   for (const row of jobs.value?.rows ?? []) {
-    add(links.job(row.jobId), row.entrypoint || "(interactive)", `job ${row.jobId}`);
+    add(links.job(row.jobId), program(row.entrypoint), `job ${row.jobId}`);
   }
   for (const row of functions.value?.rows ?? []) {
     add(links.tasks({ filter: filterText([`name=${row.name}`]) }), row.name, "tasks of this function");

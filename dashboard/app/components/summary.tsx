@@ -18,16 +18,36 @@ export function Summary() {
   );
 }
 
+const tasksOf = (size: number): string => size === 1 ? "task" : "tasks";
+
 function Figures({ about }: { about: ClusterDto }) {
   const { tasks } = about;
   const waiting = tasks.pendingArgs + tasks.pendingNode + tasks.submitted;
   const cpu = about.resources["CPU"];
   return (
     <dl class="figures">
-      <Figure id="finished" label="Finished" value={count(tasks.finished)} kind="finished" unit="tasks" />
-      <Figure id="running" label="Running" value={count(tasks.running)} kind="running" unit="tasks" />
-      <Figure id="waiting" label="Waiting" value={count(waiting)} kind="waiting" unit="tasks" />
-      <Figure id="failed" label="Failed" value={count(tasks.failed)} kind="failed" unit="tasks" />
+      <Figure
+        id="finished"
+        label="Finished"
+        value={count(tasks.finished)}
+        kind="finished"
+        unit={tasksOf(tasks.finished)}
+      />
+      <Figure
+        id="running"
+        label="Running"
+        value={count(tasks.running)}
+        kind="running"
+        unit={tasksOf(tasks.running)}
+      />
+      <Figure id="waiting" label="Waiting" value={count(waiting)} kind="waiting" unit={tasksOf(waiting)} />
+      <Figure
+        id="failed"
+        label="Failed"
+        value={count(tasks.failed)}
+        kind="failed"
+        unit={tasksOf(tasks.failed)}
+      />
       <Figure
         id="nodes-alive"
         label="Nodes"

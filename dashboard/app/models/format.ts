@@ -51,6 +51,11 @@ export function quantity(name: string, value: number): string {
   return String(Math.round(value * 100) / 100);
 }
 
+/** A job's command line without the folders of absolute paths: `sort.ts --mb 48`. */
+export function program(entrypoint: string): string {
+  return entrypoint.replace(/(^|\s)\/\S*\/(?=\S)/g, "$1") || "(interactive)";
+}
+
 /** `n-3f2a91c07b` as `n-3f2a91c0`, `t-65255920e66-4a` as `t-6525…-4a`: enough to tell apart. */
 export function shortId(id: string): string {
   const tail = id.indexOf("-", 2);

@@ -9,7 +9,7 @@ import { Panel } from "../components/panel.tsx";
 import { State } from "../components/state.tsx";
 import { Loading } from "../components/states.tsx";
 import { clockOffsetMs, cluster, jobs } from "../models/cluster.ts";
-import { clock, duration } from "../models/format.ts";
+import { clock, duration, program } from "../models/format.ts";
 import { links } from "../models/links.ts";
 import { useTopics } from "../models/subscriptions.ts";
 
@@ -21,7 +21,7 @@ const COLUMNS: readonly Column<JobDto>[] = [
     cell: (job) => (
       <>
         <a class="clip" href={links.job(job.jobId)} title={job.entrypoint}>
-          {job.entrypoint || "(interactive)"}
+          {program(job.entrypoint)}
         </a>
         <div class="sub">
           <Id id={job.jobId} /> · {job.runtime}

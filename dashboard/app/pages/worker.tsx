@@ -13,7 +13,7 @@ import { Panel } from "../components/panel.tsx";
 import { State } from "../components/state.tsx";
 import { Answer, Empty, Loading } from "../components/states.tsx";
 import { jobs } from "../models/cluster.ts";
-import { bytes, clock } from "../models/format.ts";
+import { bytes, clock, program } from "../models/format.ts";
 import { links } from "../models/links.ts";
 import { question, useQuery } from "../models/query.ts";
 import { useTopics } from "../models/subscriptions.ts";
@@ -150,7 +150,7 @@ function Driver({ id }: { id: string }) {
     <Panel id="head" title="Driver" note={<span class="mono">{id}</span>}>
       {job === undefined ? <Empty>The job of this driver is not known (any more).</Empty> : (
         <p class="empty">
-          The program of the job <Id id={job.jobId} text={job.entrypoint || job.jobId} /> on{" "}
+          The program of the job <Id id={job.jobId} text={program(job.entrypoint)} /> on{" "}
           <Id id={job.nodeId} />, {job.runtime}, pid {job.pid ?? "–"}.
         </p>
       )}

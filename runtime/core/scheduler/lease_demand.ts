@@ -3,7 +3,7 @@
  * @module
  */
 import { unmetLabels } from "../../common/labels.ts";
-import { describeResources, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
+import { describeAmount, describeResources, type ResourceSet } from "../../common/resources.ts";
 import type { GroupStrategy } from "../../common/task_spec.ts";
 import type { DemandRow } from "../../protocol/messages.ts";
 import type { PendingRequest } from "./lease_queue.ts";
@@ -99,11 +99,10 @@ function describeBundle({ bundleIndex, groupId }: GroupStrategy): string {
 function shortage(request: ResourceSet, view: DemandView): string {
   const { available, total } = view.resources;
   const lacking = view.resources.lacking(request);
-  const amount = (units: number): string => String(Math.max(0, units) / RESOURCE_UNIT);
   if (lacking.length === 0) return "its turn";
   return lacking.map((name) =>
-    `${name} ${amount(request[name] ?? 0)} (${amount(available[name] ?? 0)} of ${
-      amount(total[name] ?? 0)
-    } free)`
+    `${name} ${describeAmount(name, request[name] ?? 0)} (${
+      describeAmount(name, Math.max(0, available[name] ?? 0))
+    } of ${describeAmount(name, total[name] ?? 0)} free)`
   ).join(", ");
 }

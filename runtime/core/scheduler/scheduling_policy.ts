@@ -5,7 +5,7 @@
  */
 import type { NodeId } from "../../common/ids.ts";
 import { type LabelWishes, selectorsOf, unmetLabels } from "../../common/labels.ts";
-import { describeResources, fits, RESOURCE_UNIT, type ResourceSet } from "../../common/resources.ts";
+import { describeAmount, describeResources, fits, type ResourceSet } from "../../common/resources.ts";
 
 /** A node of which less than this is in use is as good as an idle one: work packs there (Ray's hybrid policy), in 1/1000. */
 export const PACKED_SHARE = 500;
@@ -66,7 +66,9 @@ export function obstacle(node: NodeView, demand: Demand): string {
   for (const name in demand.resources) {
     const has = node.total[name] ?? 0;
     const needs = demand.resources[name]!;
-    if (has < needs) missing.push(`${name} ${needs / RESOURCE_UNIT} (has ${has / RESOURCE_UNIT})`);
+    if (has < needs) {
+      missing.push(`${name} ${describeAmount(name, needs)} (has ${describeAmount(name, has)})`);
+    }
   }
   if (missing.length > 0) problems.unshift(`it needs ${missing.join(", ")}`);
   return problems.join("; ");

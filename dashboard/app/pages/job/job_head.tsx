@@ -6,7 +6,7 @@ import type { JobDto } from "../../../api_types.ts";
 import { Id } from "../../components/id.tsx";
 import { State } from "../../components/state.tsx";
 import { cluster, jobs } from "../../models/cluster.ts";
-import { clock, duration } from "../../models/format.ts";
+import { clock, duration, program } from "../../models/format.ts";
 import { links } from "../../models/links.ts";
 import { useTopics } from "../../models/subscriptions.ts";
 import { tookMs } from "../jobs.tsx";
@@ -19,7 +19,7 @@ export function JobHead({ id, job: known }: { id: string; job: JobDto | null }) 
   return (
     <section class="panel page-head" id="head" aria-label="Job">
       <div class="page-title">
-        <h2>{job?.entrypoint || (job === null ? id : "(interactive)")}</h2>
+        <h2 title={job?.entrypoint}>{job === null ? id : program(job.entrypoint)}</h2>
         {job !== null && <State state={job.state} />}
         <nav class="page-links" aria-label="Of this job">
           <a href={links.graph({ job: id })}>Graph</a>

@@ -211,8 +211,8 @@ test("SCHED-19 processes are started only for tasks that hold resources, however
   }
   await waitFor("sixteen processes", () => workerCount() === 16, 60_000);
   // Starts would come a few tens of milliseconds after one another.
-  for (let n = 0; n < 40; n++) {
+  for (let n = 0; n < 100; n++) {
     expect(workerCount()).toBe(16);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }, 120_000);

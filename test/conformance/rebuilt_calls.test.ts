@@ -120,25 +120,26 @@ test(
     let node = await farNode();
     const Retried = Maker.options({ maxRestarts: 1, maxTaskRetries: -1 });
     const killed = Retried.remote(tally, new Uint8Array(1));
+    const first = killed.make.remote(1);
+    await stored(first);
+    // After the other one is there, so that its row is the newest.
     const once = Retried.remote(tally, new Uint8Array(1));
-    const [first, second] = [killed.make.remote(1), once.make.remote(2)];
-    await stored(first, second);
+    const second = once.make.remote(2);
+    await stored(second);
     await kill(killed);
     letGo(killed, once);
-    await waitFor("both are dead", async () => {
+    const isOver = async () => (await makerRow())["deathCause"] === "OUT_OF_SCOPE";
+    await waitFor("one is dead", async () => {
       const rows = await listActors({ filters: ["className=Maker", "state=DEAD"] }) as Row[];
-      return rows.filter(({ deathCause }) => deathCause === "KILLED" || deathCause === "OUT_OF_SCOPE")
-        .length === 2;
+      return rows.some(({ deathCause }) => deathCause === "KILLED");
     });
+    await waitFor("the other one is out of scope", isOver);
     node = await replace(node);
     const error = await rejection<Error>(get(first, TIME));
     expect(error).toBeInstanceOf(ObjectReconstructionFailedError);
     expect(error.message).toContain("killed by kill()");
     expect(await get(firstOf.options(FAR).remote(second), TIME)).toBe(2);
-    await waitFor(
-      "it is out of scope again",
-      async () => (await makerRow())["deathCause"] === "OUT_OF_SCOPE",
-    );
+    await waitFor("it is out of scope again", isOver);
     node = await replace(node);
     const used = await rejection<Error>(get(second, TIME));
     expect(used).toBeInstanceOf(ObjectReconstructionFailedError);

@@ -229,6 +229,8 @@ export interface JobDto {
   readonly namespace: string;
   readonly nodeId: string | null;
   readonly driverId: string;
+  /** The submitted job whose program its driver is; absent: the driver was started by other means. */
+  readonly submissionId?: string;
   readonly pid: number | null;
   readonly runtime: string;
   readonly startedMs: number;

@@ -30,6 +30,7 @@ const OF_COPY = 0.8;
 const OVER_POOLS_SINGLE = 1.2;
 const OVER_POOLIFIER = 3;
 const OF_BUN = 0.3;
+const OF_PLAIN = 0.9;
 /** Rows with a mark of their own over Ray. */
 const OVER_RAY_OF: Readonly<Record<string, number>> = { "20 actors created and called": 12 };
 const FIRST_RESULT_MS_MAX = 400;
@@ -66,7 +67,10 @@ async function peerCommands(missing: Map<string, string>): Promise<PeerCommand[]
     }
   }
   if (isWanted("plain")) {
-    commands.push({ name: "mobula, dashboard off", ...under("bun", "./mobula_peer.ts", "--plain") });
+    commands.push({
+      name: "mobula, recording and dashboard off",
+      ...under("bun", "./mobula_peer.ts", "--plain"),
+    });
   }
   if (isWanted("ray")) {
     const python = await rayPython().catch((error: Error) => {
@@ -114,6 +118,8 @@ function marksOf(workload: string, figures: readonly Figure[]): Row["marks"] {
   );
   if (workload.endsWith("sync") && !workload.endsWith("async")) over(fastest(pools), OVER_POOLS_SINGLE);
   else over(fastest(pools.filter((name) => name.startsWith("poolifier"))), OVER_POOLIFIER);
+  // Recording and the page may cost a tenth.
+  if (workload === "single client tasks async") over("mobula, recording and dashboard off", OF_PLAIN);
   for (const runtime of ["deno", "node"]) over("mobula", OF_BUN, figureOf(row, `mobula on ${runtime}`));
   return marks;
 }

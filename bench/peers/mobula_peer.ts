@@ -223,6 +223,7 @@ const starts: Workloads = {
 };
 
 const isPlain = process.argv.includes("--plain");
+if (isPlain) process.env["MOBULA_RECORD_TASKS"] = "0";
 const beganMs = performance.now();
 await init({
   numCpus: CPUS,

@@ -44,6 +44,13 @@ export function taskMaxRetries(): number {
   return integerSetting("MOBULA_TASK_MAX_RETRIES", TASK_MAX_RETRIES, -1);
 }
 
+/** MOBULA_RECORD_TASKS: whether this process tells of its tasks, for people: counts, rows, traces. 1 by default. */
+export function recordsTasks(): boolean {
+  const text = textSetting("MOBULA_RECORD_TASKS") ?? "1";
+  if (text === "0" || text === "1") return text === "1";
+  throw new RangeError(`MOBULA_RECORD_TASKS must be 0 or 1, is ${JSON.stringify(text)}`);
+}
+
 /** MOBULA_TASK_OOM_RETRIES: retries of a task after kills for low memory, beside its ordinary ones. -1 without end. */
 export function taskOomRetries(): number {
   return integerSetting("MOBULA_TASK_OOM_RETRIES", TASK_OOM_RETRIES, -1);

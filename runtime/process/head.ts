@@ -139,6 +139,7 @@ export class Head {
       nodes: this.#nodes,
       members: gcs.nodes,
       nowMs,
+      onDriver: (jobId, submissionId) => this.#view.applySubmitted(jobId, submissionId),
     });
     const onNode = {
       connected: (nodeId: NodeId) => submissions.nodeConnected(nodeId),
@@ -176,6 +177,9 @@ export class Head {
 
   #showRestored(gcs: Gcs): void {
     for (const job of gcs.jobs.jobs()) this.#view.applyJob(job);
+    for (const { jobId, submissionId } of this.#services.submissions.rows()) {
+      if (jobId !== null) this.#view.applySubmitted(jobId, submissionId);
+    }
     for (const { status, spec, ...times } of gcs.actors.records()) this.#view.applyActor(status, spec, times);
     for (const record of gcs.groups.records()) this.#view.placementGroups.apply(record);
   }

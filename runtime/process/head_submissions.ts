@@ -40,6 +40,8 @@ export interface HeadSubmissionsOptions {
   readonly nodes: Pick<HeadNodes, "order" | "request">;
   readonly members: Pick<NodeManager, "rows" | "facts" | "state">;
   readonly nowMs: () => number;
+  /** The program of a submitted job has become the driver of this one. */
+  readonly onDriver: (jobId: JobId, submissionId: string) => void;
 }
 
 export class HeadSubmissions {
@@ -199,11 +201,12 @@ export class HeadSubmissions {
   }
 
   #step(event: SubmissionEvent): void {
-    const { store, nodes, nowMs } = this.#options;
+    const { store, nodes, nowMs, onDriver } = this.#options;
     for (const effect of this.#manager.step(Math.round(nowMs()), event)) {
       switch (effect.type) {
         case "persist":
           store.write({ table: "submissions", put: storedOf(effect.record) });
+          if (effect.record.jobId !== null) onDriver(effect.record.jobId, effect.record.spec.submissionId);
           if (!FINAL_STATES.has(effect.record.state)) break;
           for (const wake of this.#waiting.get(effect.record.spec.submissionId) ?? []) wake();
           break;

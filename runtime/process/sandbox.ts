@@ -24,6 +24,7 @@ const OWN: readonly string[] = [
   "MOBULA_LOG_LEVEL",
   "MOBULA_STACK",
   "MOBULA_RECORD_CALL_SITES",
+  "MOBULA_RECORD_TASKS",
 ];
 
 /** mobula's own modules: what `import("mobula")` reads. */

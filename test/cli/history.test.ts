@@ -146,6 +146,13 @@ inBrowser("the list leads to a job's record, which says so, and to two jobs side
   expect(await failures.locator("[data-column=a]").textContent()).toBe("3");
   await page.locator(".compare-head a", { hasText: "open" }).first().click();
   await page.getByText("From the record of a job that is over").waitFor();
+  const jobId = /#\/jobs\/([^?]+)/.exec(page.url())![1]!;
+  // These pages know the present cluster only, and say so beside the name of a job that is over.
+  for (const hash of [`#/objects?job=${jobId}`, `#/actors?filter=jobId%3D${jobId}`]) {
+    await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+    await page.getByText("The cluster as it is now, not as it was for this job").waitFor();
+    expect(await page.getByText("From the record of a job").count()).toBe(0);
+  }
   expect(complaints).toEqual([]);
 }, TIMEOUT_MS);
 

@@ -14,6 +14,7 @@ const leftovers = watchLeftovers();
 const session = new CliSession();
 let api = "";
 let token = "";
+let address = "";
 
 /** Prints pids of itself and of a child that takes no notice of SIGTERM, and stays. */
 const STAYS = `
@@ -52,10 +53,11 @@ async function submitted(file: string, ...flags: string[]): Promise<string> {
 
 beforeAll(async () => {
   const small = ["--num-cpus", "2", "--object-store-bytes", "67108864"];
-  const started = await session.json<{ dashboardUrl: string }>(
+  const started = await session.json<{ dashboardUrl: string; address: string }>(
     ...["start", "--head", "--port", "0", "--dashboard-port", "0", ...small],
   );
   api = `${started.dashboardUrl}api/v1`;
+  ({ address } = started);
   token = readFileSync(join(session.sessionDir, "token"), "utf8").trim();
 });
 afterAll(async () => {
@@ -172,6 +174,30 @@ test("the driver's job succeeds with its program, also when that ends by process
     return rows[0]!.state !== "RUNNING" && rows;
   });
   expect(job).toMatchObject({ state: "SUCCEEDED", message: "its program ended with exit code 0" });
+}, 20_000);
+
+test("OBS-04 jobs of submitted programs and of other drivers are told apart, also by a filter", async () => {
+  const file = program({
+    "app.ts": `import { get, remote } from "mobula"; await get(remote(() => 1).remote());`,
+  });
+  expect((await session.mobula(["run", "--id", "told-apart", file])).code).toBe(0);
+  const [binary, ...rest] = runtimeCommand(
+    "bun",
+    join(import.meta.dirname, "../e2e/programs/plain_driver.ts"),
+  );
+  const env = { ...session.env, MOBULA_ADDRESS: address, MOBULA_TOKEN: token } as NodeJS.ProcessEnv;
+  const driver = spawn(binary!, rest, { env, stdio: "ignore" });
+  await new Promise((resolve) => driver.on("exit", resolve));
+  const list = (type: string) =>
+    session.json<{ type: string; submissionId: string | null; pid: number }[]>("ls", "jobs", `type=${type}`);
+  const [submissions, drivers] = await Promise.all([list("SUBMISSION"), list("DRIVER")]);
+  expect(submissions.map((row) => row.submissionId)).toContain("told-apart");
+  expect(submissions.every((row) => row.type === "SUBMISSION" && row.submissionId !== null)).toBe(true);
+  expect(drivers.map((row) => [row.type, row.submissionId, row.pid])).toEqual([[
+    "DRIVER",
+    null,
+    driver.pid!,
+  ]]);
 }, 20_000);
 
 test("Ctrl-C without a terminal stops the job", async () => {

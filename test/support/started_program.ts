@@ -23,13 +23,18 @@ export class StartedProgram {
   constructor(
     runtime: Runtime,
     program: string,
-    options: { args?: readonly string[]; env?: Record<string, string | undefined> } = {},
+    options: {
+      args?: readonly string[];
+      env?: Record<string, string | undefined>;
+      /** Nothing to read unless it is a pipe. */
+      stdin?: "ignore" | "pipe";
+    } = {},
   ) {
     const [binary, ...args] = runtimeCommand(runtime, program);
     this.child = spawn(binary!, [...args, ...(options.args ?? [])], {
       cwd: ROOT,
       env: { ...process.env, NO_COLOR: "1", ...options.env } as NodeJS.ProcessEnv,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [options.stdin ?? "ignore", "pipe", "pipe"],
     });
     this.child.stderr!.on("data", (chunk: Uint8Array) => this.errors += new TextDecoder().decode(chunk));
     this.child.stdout!.on("data", (chunk: Uint8Array) => {

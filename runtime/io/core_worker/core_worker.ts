@@ -24,7 +24,7 @@ import type { CallFacts } from "../../common/why_facts.ts";
 import type { CoreMethods, MessageLevel } from "../../protocol/messages.ts";
 import { PushType, writeSequences } from "../../protocol/push.ts";
 import { ByteWriter, registerClass } from "../../protocol/serialization/mod.ts";
-import { taskMaxRetries } from "../environment.ts";
+import { recordsTasks, taskMaxRetries } from "../environment.ts";
 import type { Handlers } from "../transport/rpc.ts";
 import { AgentLink, type AgentRpc } from "./agent_link.ts";
 import { ActorManager } from "./actors.ts";
@@ -152,6 +152,7 @@ export class CoreWorker implements CoreContext {
         jobId: () => identity.jobId || null,
       },
       (batch) => this.connected.then(() => this.link.request("taskEvents", { batch })),
+      recordsTasks(),
     );
     this.objects = new ObjectManager({
       identity,

@@ -67,14 +67,22 @@ export class TaskRecorder {
   #sequence = 0;
   #timer: Timer | null = null;
   #flushing: Promise<void> | null = null;
-  #closed = false;
+  #closed: boolean;
+  /** What one batch may hold; nothing when nothing is recorded. */
+  readonly #rowsMax: number;
+  readonly #pendingMax: number;
 
+  /** `isOn`: false records nothing (MOBULA_RECORD_TASKS=0). */
   constructor(
     identity: { processId: ProcessId; nodeId: NodeId; jobId: () => JobId | null },
     send: (batch: TaskEventBatch) => Promise<unknown>,
+    isOn: boolean = true,
   ) {
     this.#identity = identity;
     this.#send = send;
+    this.#closed = !isOn;
+    this.#rowsMax = isOn ? TASK_ROWS_PER_BATCH : 0;
+    this.#pendingMax = isOn ? PENDING_MAX : 0;
   }
 
   addSource(source: RunningSource): void {
@@ -104,7 +112,7 @@ export class TaskRecorder {
    *  while it was under way always is, or it would seem to run for ever. */
   wantsRow(work: object): boolean {
     const wasTold = this.#told.size > 0 && this.#told.delete(work);
-    if (wasTold || this.#rows.length < TASK_ROWS_PER_BATCH) return true;
+    if (wasTold || this.#rows.length < this.#rowsMax) return true;
     this.#dropped++;
     return false;
   }
@@ -112,7 +120,7 @@ export class TaskRecorder {
   /** The same for a failed one: a million may be cancelled at once. */
   wantsFailedRow(work: object): boolean {
     const wasTold = this.#told.size > 0 && this.#told.delete(work);
-    if (wasTold || this.#urgentRows.length < PENDING_MAX) return true;
+    if (wasTold || this.#urgentRows.length < this.#pendingMax) return true;
     this.#dropped++;
     return false;
   }
@@ -141,7 +149,7 @@ export class TaskRecorder {
     detail: string,
     atMs: number = performance.timeOrigin + performance.now(),
   ): void {
-    if (this.#steps.length >= PENDING_MAX) return;
+    if (this.#steps.length >= this.#pendingMax) return;
     const { nodeId, processId } = this.#identity;
     this.#steps.push({ taskId, journey, step, name, nodeId, processId, atMs, detail });
     this.touch();
@@ -161,6 +169,7 @@ export class TaskRecorder {
 
   /** Send what there is; resolves when the agent has it. Batches leave one after the other. */
   flush(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     this.#flushing = (this.#flushing ?? Promise.resolve()).then(() => this.#sendBatch());
     return this.#flushing;
   }

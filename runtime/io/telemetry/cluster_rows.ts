@@ -175,9 +175,20 @@ export class JobRows {
   readonly ended: EndedKeys = new EndedKeys(ENDED_JOBS_MAX);
   running = 0;
 
+  /** The program of a submitted job has become a driver. Null when the job is not known. */
+  submitted(jobId: string, submissionId: string): JobDto | null {
+    const before = this.table.groups.get(jobId);
+    if (before === undefined) return null;
+    const row = { ...before, submissionId };
+    this.table.groups.set(jobId, row);
+    this.table.touch(jobId);
+    return row;
+  }
+
   apply(job: JobDto): void {
     const before = this.table.groups.get(job.jobId);
-    this.table.groups.set(job.jobId, job);
+    const { submissionId } = before ?? job;
+    this.table.groups.set(job.jobId, submissionId === undefined ? job : { ...job, submissionId });
     this.table.touch(job.jobId);
     this.running += (job.state === "RUNNING" ? 1 : 0) - (before?.state === "RUNNING" ? 1 : 0);
     if (job.state === "RUNNING") return;

@@ -193,8 +193,14 @@ export class ClusterView implements ClusterReader {
 
   applyJob(job: JobDto): void {
     this.#clusterChanges++;
-    this.telemetry.job(job);
     this.jobs.apply(job);
+    this.telemetry.job(this.jobs.table.groups.get(job.jobId) ?? job);
+  }
+
+  /** A job's driver is the program of a submitted job. */
+  applySubmitted(jobId: string, submissionId: string): void {
+    const job = this.jobs.submitted(jobId, submissionId);
+    if (job !== null) this.telemetry.job(job);
   }
 
   /** A driver or worker process is gone: what it had submitted and is not finished has failed. `why`, for its row. */

@@ -4,7 +4,7 @@
  */
 import { expect, test } from "bun:test";
 import { TASK_ROWS_PER_BATCH } from "../../../runtime/common/config.ts";
-import type { JobId, NodeId, ProcessId } from "../../../runtime/common/ids.ts";
+import type { JobId, NodeId, ProcessId, TaskId } from "../../../runtime/common/ids.ts";
 import type { TaskEventBatch } from "../../../runtime/common/task_event.ts";
 import type { OwnTask } from "../../../runtime/io/core_worker/own_task.ts";
 import { TaskRecorder } from "../../../runtime/io/core_worker/recorder.ts";
@@ -47,6 +47,19 @@ test("counts are exact, rows sampled and counted; failures and ends of what was 
   for (const { id } of slow) expect(finished).toContain(id);
   expect(last!.rowsDropped).toBe(work.length - failed - finished.length);
   expect(sent.at(-1)!.counts).toMatchObject([{ name: "add", finished: work.length - failed, failed }]);
+});
+
+test("a recorder that is off takes no row and sends nothing", async () => {
+  const sent: TaskEventBatch[] = [];
+  const identity = { processId: "d-1" as ProcessId, nodeId: "n-1" as NodeId, jobId: () => "j-1" as JobId };
+  const recorder = new TaskRecorder(identity, async (batch) => void sent.push(batch), false);
+  recorder.stats("add", "NORMAL_TASK").finished++;
+  recorder.touch();
+  expect([recorder.wantsRow({}), recorder.wantsFailedRow({})]).toEqual([false, false]);
+  recorder.step("t-1" as TaskId, "submit", 1, "export", "");
+  await recorder.flush();
+  await recorder.close();
+  expect(sent).toEqual([]);
 });
 
 test("of more work under way than is remembered nothing is told before it ends: no row stays without its end", () => {

@@ -128,6 +128,13 @@ const job = columnsOver<JobDto>();
 export const JOB_COLUMNS: readonly Column<JobDto>[] = [
   job("jobId", text, "The job.", (row) => row.jobId),
   job(
+    "type",
+    oneOf("SUBMISSION", "DRIVER"),
+    "SUBMISSION: its driver is the program of a submitted job; DRIVER: it was started by other means.",
+    (row) => row.submissionId === undefined ? "DRIVER" : "SUBMISSION",
+  ),
+  job("submissionId", orNull(text), "The submitted job, if it is one.", (row) => row.submissionId ?? null),
+  job(
     "state",
     oneOf("RUNNING", "SUCCEEDED", "FAILED"),
     "FAILED: its driver was lost or ended with an error.",

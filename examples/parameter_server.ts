@@ -19,7 +19,7 @@
  */
 import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
-import { get, type HandleOf, init, kill, type ObjectRef, remote, runtimeContext } from "mobula";
+import { get, type HandleOf, init, kill, type ObjectRef, ready, remote, runtimeContext } from "mobula";
 import { CLASSES, type Digits, drawDigits, PIXELS } from "./support/digits.ts";
 import { writeLineChart } from "./support/line_chart.ts";
 import { Adam, Network, newWeights, weightCount } from "./support/network.ts";
@@ -207,6 +207,8 @@ async function train(name: string, shards: ObjectRef<Digits>[], killAt: number |
   const startMs = performance.now();
   using server = ParameterServer.remote(steps, seed);
   const workers = shards.map((shard, n) => GradientWorker.remote(shard, seed * 1000 + n));
+  // All begin together: on a busy machine some would be through before the last one is there.
+  await Promise.all(workers.map((worker) => ready(worker)));
   const training = workers.map((worker) => worker.train.remote(server));
 
   const killed = killAt === null ? null : killOne(server, workers[0]!, killAt);

@@ -7,6 +7,8 @@ import { endProcess, rejection } from "../support/processes.ts";
 
 const leftovers = watchLeftovers();
 beforeAll(async () => {
+  // Nodes here are killed, not cut off: none is waited for as long as one that may come back.
+  process.env["MOBULA_NODE_RECONNECT_MS"] = "500";
   await init({ numCpus: 2, dashboard: false, objectStoreBytes: 64 << 20 });
 });
 afterAll(async () => {

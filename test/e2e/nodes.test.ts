@@ -29,6 +29,8 @@ let here: string;
 
 beforeAll(async () => {
   process.stderr.write = ((text: string | Uint8Array) => said.push(String(text)) > 0) as typeof write;
+  // Nodes here are killed, not cut off: none is waited for as long as one that may come back.
+  process.env["MOBULA_NODE_RECONNECT_MS"] = "500";
   await init({ numCpus: 4, resources: { place: 4 }, dashboard: false, objectStoreBytes: 64 << 20 });
   here = currentDriver()!.local!.agents[0]!.ready.nodeId;
 });

@@ -9,6 +9,8 @@ import { waitFor } from "../support/wait_for.ts";
 
 const leftovers = watchLeftovers();
 beforeAll(async () => {
+  // Nodes here are killed, not cut off: none is waited for as long as one that may come back.
+  process.env["MOBULA_NODE_RECONNECT_MS"] = "500";
   await init({ numCpus: 1, dashboard: false, objectStoreBytes: 16 << 20 });
 });
 afterAll(async () => {

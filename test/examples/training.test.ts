@@ -48,22 +48,25 @@ for (const runtime of RUNTIMES) {
   });
 }
 
+/** What the controller prints, by the runtime of the program. */
+const runs: string[] = [];
+
 for (const runtime of RUNTIMES) {
   test(`the controller teaches its policy to sort, the same each time, under ${runtime}`, async () => {
-    const args = ["--letters", "4", "--steps", "140", "--out", join(out, runtime)];
+    const args = ["--letters", "4", "--steps", "140", "--out", join(out, "sorted")];
     const printed = await runProgram(runtime, RL_CONTROLLER, { env, args });
     for (const [, prompt, answer] of printed.matchAll(/^(\w{4}) -> (\w{4})$/gm)) {
       expect([...answer!].sort()).toEqual([...prompt!].sort());
     }
     expect(printed).toMatch(/after 140 steps it sorts 9\d\.\d % of 500 words .*; before: [0-2]\.\d %\n$/);
-    const path = join(out, runtime, "rl_controller.svg");
+    const path = join(out, "sorted", "rl_controller.svg");
     expect(printed).toContain(`reward curve: ${path}\n`);
     const [rewards, sorted] = drawnLines(readFileSync(path, "utf8"));
     expect([rewards!.length, sorted!.length]).toEqual([140, 21]);
     // The axis from 0 to 1 is 288 high, and y grows downwards.
     expect(rewards![0]![1] - rewards!.at(-1)![1]).toBeGreaterThan(0.6 * 288);
-    if (runtime !== "bun") return;
-    expect(await runProgram(runtime, RL_CONTROLLER, { env, args })).toBe(printed);
+    runs.push(printed);
+    expect(printed).toBe(runs[0]!);
   });
 }
 

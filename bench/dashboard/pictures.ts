@@ -59,8 +59,14 @@ async function addresses(): Promise<ReadonlyMap<string, string>> {
   const job = String(live!["jobId"]);
   const id = (rows: readonly Row[], key: string, is: (row: Row) => boolean = () => true): string =>
     String((rows.find(is) ?? rows[0])?.[key]);
-  const taskOf = async (...filters: string[]): Promise<string> =>
-    id(await listTasks({ filters: [`jobId=${job}`, ...filters], limit: 1 }), "taskId");
+  // What tasks do is known up to a second later.
+  const taskOf = async (...filters: string[]): Promise<string> => {
+    for (;;) {
+      const [row] = await listTasks({ filters: [`jobId=${job}`, ...filters], limit: 1 });
+      if (row !== undefined) return String(row["taskId"]);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  };
   const actors = await listActors({ filters: [`jobId=${job}`] });
   const groups = await listPlacementGroups();
   const named = (name: string) => (row: Row): boolean => row["name"] === name;

@@ -74,6 +74,8 @@ export class TaskCounts {
   });
   readonly totals: Sums = zeroSums();
   rowsDropped = 0;
+  /** Tasks that failed because their submitter ended. */
+  orphaned = 0;
   namesDropped = 0;
   readonly #processes = new Map<string, ProcessCounts>();
   /** All and only processes that are dead, oldest first. */
@@ -179,6 +181,7 @@ export class TaskCounts {
       this.#move(known, "running", 0);
       this.#move(known, "failed", failed + unfinished);
       this.functions.groups.get(known.group)!.orphaned += unfinished;
+      this.orphaned += unfinished;
     }
   }
 

@@ -53,6 +53,8 @@ export class JobBook {
   /** Attempts that are kept, and those that had to go. */
   attempts = 0;
   evicted = 0;
+  /** Of the tasks whose submitter ended before they did, those with a row. */
+  orphanRows = 0;
   /** Where the timeline begins; fixed when the first attempt comes. */
   originMs: number | null = null;
   fromMs: number = Infinity;

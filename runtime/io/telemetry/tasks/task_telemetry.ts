@@ -93,7 +93,8 @@ export class TaskTelemetry {
   recorded(book: JobBook): Recorded {
     return {
       attempts: book.attempts,
-      sampledOut: book.counts.rowsDropped,
+      // Of what its submitter left open, it had perhaps not told all.
+      sampledOut: book.counts.rowsDropped + Math.max(0, book.counts.orphaned - book.orphanRows),
       evicted: book.evicted,
       lost: this.lost,
     };
@@ -147,8 +148,11 @@ export class TaskTelemetry {
   #failOpen(id: string, nowMs: number): void {
     for (const slot of this.store.processDied(id, nowMs)) {
       this.#lanes.end(slot, nowMs);
-      this.all.changed(slot, false);
-      this.#byIndex.get(this.store.columns.a.job[slot]!)?.changed(slot, false);
+      for (const book of [this.all, this.#byIndex.get(this.store.columns.a.job[slot]!)]) {
+        if (book === undefined) continue;
+        book.changed(slot, false);
+        book.orphanRows++;
+      }
     }
   }
 

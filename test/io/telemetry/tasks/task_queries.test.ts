@@ -397,3 +397,14 @@ test("a process whose first words come after the news of its death has left noth
   const { totals } = await telemetry.ask("profile", { job: "j-1" });
   expect(totals).toMatchObject({ running: 0, pendingNode: 0, finished: 4, failed: 5 });
 });
+
+test("what a submitter left open without having told is counted as not recorded", async () => {
+  const telemetry = new LocalTelemetry(100, () => ORIGIN + 1_000);
+  const counts = [events.counts("load", { running: 2, pendingNode: 3 })];
+  const rows = [events.taskRow("t-p-1", { name: "load", state: "RUNNING", endMs: null })];
+  telemetry.take([events.taskBatch("d-p", 1, { counts, rows, rowsDropped: 7 })], false);
+  telemetry.died("d-p");
+  const { totals, recorded } = await telemetry.ask("profile", { job: "j-1" });
+  expect(totals.failed).toBe(5);
+  expect(recorded).toEqual({ attempts: 1, sampledOut: 7 + 4, evicted: 0, lost: 0 });
+});

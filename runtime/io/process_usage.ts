@@ -13,16 +13,26 @@ export interface ProcessUsage {
 /** Ticks of /proc/PID/stat: 100 on every Linux that these runtimes run on. */
 const TICKS_PER_SECOND = 100;
 
+/** User and system time of a process since it began; null where it cannot be known, or when it is gone. */
+export function processCpuSeconds(pid: number): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name, in parentheses, may hold anything: fields are counted from behind it; utime and stime are the 14th and 15th.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    return Number.isFinite(ticks) ? ticks / TICKS_PER_SECOND : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Null where it cannot be known, or when the process is gone. */
 export function processUsage(pid: number): ProcessUsage | null {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name, in parentheses, may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const [utime, stime] = [Number(fields[11]), Number(fields[12])];
+    const cpuSeconds = processCpuSeconds(pid);
     const rssKilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    if (!Number.isFinite(utime + stime) || rssKilobytes === undefined) return null;
-    return { cpuSeconds: (utime + stime) / TICKS_PER_SECOND, rssBytes: Number(rssKilobytes) * 1024 };
+    if (cpuSeconds === null || rssKilobytes === undefined) return null;
+    return { cpuSeconds, rssBytes: Number(rssKilobytes) * 1024 };
   } catch {
     return null;
   }

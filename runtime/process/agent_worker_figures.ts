@@ -3,9 +3,9 @@
  * with each heartbeat, in turns: a node may have a thousand of them. Linux only; elsewhere nothing is told.
  * @module
  */
-import { readFileSync } from "node:fs";
 import type { ProcessId } from "../common/ids.ts";
 import { processMemory } from "../io/memory_usage.ts";
+import { processCpuSeconds } from "../io/process_usage.ts";
 import type { WorkerFigures } from "../protocol/node_questions.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { WorkerProcesses } from "./agent_workers.ts";
@@ -17,8 +17,6 @@ const INTERVAL_MS = 1_900;
 /** Smaller changes are no news. */
 const BYTES_STEP = 1024 * 1024;
 const PERCENT_STEP = 2;
-/** A clock tick of the kernel's accounting (USER_HZ is 100 on Linux). */
-const TICK_MS = 10;
 
 interface Seen {
   atMs: number;
@@ -68,8 +66,9 @@ export class WorkerFigureReports {
 /** Null for a process that is gone. */
 function look(workerId: ProcessId, pid: number, nowMs: number, seen: Seen): WorkerFigures | null {
   const memory = processMemory(pid);
-  const cpuMs = cpuOf(pid);
-  if (memory === null || cpuMs === null) return null;
+  const cpuSeconds = processCpuSeconds(pid);
+  if (memory === null || cpuSeconds === null) return null;
+  const cpuMs = cpuSeconds * 1_000;
   const passed = nowMs - seen.atMs;
   const cpuPercent = Number.isFinite(passed) && passed > 0
     ? Math.max(0, Math.round(100 * (cpuMs - seen.cpuMs) / passed))
@@ -83,17 +82,4 @@ function isNews(told: WorkerFigures | null, now: WorkerFigures): boolean {
   return told === null || Math.abs(told.rssBytes - now.rssBytes) >= BYTES_STEP ||
     Math.abs(told.cpuPercent - now.cpuPercent) >= PERCENT_STEP ||
     (now.cpuPercent === 0 && told.cpuPercent !== 0);
-}
-
-/** Processor time that a process has used; null when it is gone. */
-function cpuOf(pid: number): number | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name, in parentheses, may hold spaces: fields are counted from behind it; utime and stime are the 14th and 15th.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const ticks = Number(fields[11]) + Number(fields[12]);
-    return Number.isFinite(ticks) ? ticks * TICK_MS : null;
-  } catch {
-    return null;
-  }
 }

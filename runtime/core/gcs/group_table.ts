@@ -13,7 +13,7 @@ export const REMOVED_GROUPS_KEPT: number = 1_000;
 /** The first pause before a reservation is tried again, and the longest (Ray's). */
 export const RETRY_MS: number = 100;
 export const RETRY_MS_MAX: number = 1_000;
-/** How often nodes that refused are asked again before a SPREAD group does with fewer nodes; the pauses between are longer than a heartbeat. */
+/** How often nodes that refused are asked again before a SPREAD group does with fewer nodes; the pauses between are together longer than a heartbeat. */
 export const PATIENCE: number = 2;
 
 /** Which state may follow which. */

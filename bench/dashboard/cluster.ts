@@ -2,8 +2,6 @@
  * The cluster that the dashboard's bars look at: this process is its driver.
  * @module
  */
-import { readdirSync, readFileSync } from "node:fs";
-import process from "node:process";
 import { get, init, listJobs, type ObjectRef, release, remote, type RemoteFunction, shutdown } from "mobula";
 
 const echo: RemoteFunction<(value: number) => number> = remote((value: number): number => value);
@@ -61,37 +59,4 @@ export async function runSteadily(
     done(submitted);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-/** The newest process of this one's tree whose command line contains `program`. */
-export function processOf(program: string): number {
-  const own = new Set([process.pid]);
-  let found = 0;
-  const pids = readdirSync("/proc").map(Number).filter(Number.isInteger).sort((a, b) => a - b);
-  // Twice: a pid may be lower than its parent's.
-  for (const pid of [...pids, ...pids]) {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-      if (!own.has(parent)) continue;
-      own.add(pid);
-      if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(program)) found = pid;
-    } catch {
-      // It has ended.
-    }
-  }
-  if (found === 0) throw new Error(`there is no process of ${program}`);
-  return found;
-}
-
-/** Bytes of memory that are the process's own (its resident set). */
-export function rssBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
-}
-
-/** Milliseconds of processor time that all threads of the process have used. */
-export function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import type { BrowserContext } from "playwright-core";
-import { type Bar, kb, ms, percentile } from "./bars.ts";
+import { percentile } from "../timing.ts";
+import { type Bar, kb, ms } from "./bars.ts";
 import { openWatched, shows } from "./browser.ts";
 import type { Watchee } from "./cluster.ts";
 

@@ -3,10 +3,13 @@
  * cluster with many tabs, many readers, and one that does not read.
  * @module
  */
+import process from "node:process";
 import type { BrowserContext } from "playwright-core";
-import { type Bar, kb, ms, percentile } from "./bars.ts";
+import { processIn, treeCpuUs, treeMemory } from "../process_tree.ts";
+import { percentile } from "../timing.ts";
+import { type Bar, kb, ms } from "./bars.ts";
 import { openWatched } from "./browser.ts";
-import { cpuMs, processOf, rssBytes, runSteadily, type Watchee } from "./cluster.ts";
+import { runSteadily, type Watchee } from "./cluster.ts";
 import { openReader, type StreamReader } from "./readers.ts";
 
 const PER_SECOND = 2_000;
@@ -152,11 +155,11 @@ async function stalled({ base, cookie }: Place): Promise<Bar> {
   const SECONDS = 60;
   const reader = await openReader(base, "/api/v1/stream", cookie);
   await runSteadily(PER_SECOND, 3_000);
-  const head = processOf(HEAD);
-  const before = rssBytes(head);
+  const head = processIn(process.pid, HEAD);
+  const before = treeMemory(head).root;
   reader.pause();
   await runSteadily(PER_SECOND, SECONDS * 1_000);
-  const grown = rssBytes(head) - before;
+  const grown = treeMemory(head).root - before;
   reader.resume();
   await runSteadily(PER_SECOND, 2_000);
   const resumed = reader.tail().includes('"topic":');
@@ -177,11 +180,11 @@ async function manyReaders({ cluster, base, cookie }: Place): Promise<Bar> {
   const path = `/api/v1/stream?live=${encodeURIComponent(`profile?job=${cluster.jobId}`)}`;
   for (let each = 0; each < 20; each++) readers.push(await openReader(base, path, cookie));
   await runSteadily(PER_SECOND, 2_000);
-  const telemetry = processOf(TELEMETRY);
-  const before = cpuMs(telemetry);
+  const telemetry = processIn(process.pid, TELEMETRY);
+  const beforeUs = treeCpuUs(telemetry);
   const startMs = performance.now();
   await runSteadily(PER_SECOND, SECONDS * 1_000);
-  const share = (cpuMs(telemetry) - before) / (performance.now() - startMs);
+  const share = (treeCpuUs(telemetry) - beforeUs) / 1_000 / (performance.now() - startMs);
   for (const reader of readers) reader.close();
   return {
     id: "D8",

@@ -10,10 +10,8 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 
-/** One named piece of work. */
+/** One named piece of work. How many operations a run counts for stands in names.ts, for all peers alike. */
 export interface Workload {
-  /** Operations that one `run` does. */
-  readonly multiplier: number;
   /** Before its first run. */
   readonly open?: () => Promise<void>;
   readonly run: () => Promise<void>;

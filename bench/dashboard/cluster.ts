@@ -3,6 +3,7 @@
  * @module
  */
 import { get, init, listJobs, type ObjectRef, release, remote, type RemoteFunction, shutdown } from "mobula";
+import { currentDriver } from "../../runtime/api/init.ts";
 
 const echo: RemoteFunction<(value: number) => number> = remote((value: number): number => value);
 const IN_FLIGHT = 2_000;
@@ -11,6 +12,8 @@ export interface Watchee {
   /** Signs one browser in. */
   readonly link: string;
   readonly jobId: string;
+  /** Leads the command line here. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Tasks that have run; what pages must say. */
   readonly finished: () => number;
   /** Run so many tasks. */
@@ -26,6 +29,7 @@ export async function openCluster(): Promise<Watchee> {
   return {
     link: cluster.dashboardUrl,
     jobId: String(job!["jobId"]),
+    environment: { MOBULA_ADDRESS: cluster.address, MOBULA_TOKEN: currentDriver()!.local!.token },
     finished: () => finished,
     run: async (count) => {
       for (let done = 0; done < count; done += IN_FLIGHT) {

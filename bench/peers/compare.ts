@@ -4,7 +4,7 @@
  * @module
  */
 import { percentile } from "../timing.ts";
-import type { Slice } from "./workload.ts";
+import type { Slice } from "../microbenchmarks/workload.ts";
 
 /** What takes part: a process (peer.ts) or a raw limit in this one. */
 export interface Competitor {

@@ -114,11 +114,13 @@ if (open === undefined) throw new Error(`pool_peer.ts takes one of ${Object.keys
 const pool = await open();
 await serveWorkloads({
   "single client tasks sync": {
+    multiplier: 1,
     run: async () => {
       await pool.call();
     },
   },
   "single client tasks async": {
+    multiplier: IN_FLIGHT,
     run: async () => {
       await Promise.all(Array.from({ length: IN_FLIGHT }, pool.call));
     },

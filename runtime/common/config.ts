@@ -3,7 +3,7 @@
  * @module
  */
 
-export const PROTOCOL_VERSION: number = 1;
+export const PROTOCOL_VERSION: number = 2;
 /** Of this mobula, as package.json says. */
 export const MOBULA_VERSION: string = "0.1.0";
 

@@ -226,12 +226,16 @@ try {
   await store(folder);
   const scale = await measureScale(isWanted);
   const light = await measureLightActors(isWanted);
+  const isSuite = isWanted("Ray's microbenchmarks");
+  if (groups.length === 0 && scale === null && light === null && !isSuite) {
+    throw new Error(`nothing that is measured has ${JSON.stringify(flags.only)} in its title`);
+  }
   const table = formatTable(groups);
   const text = [table.text, scale?.text, light?.text].filter((part) => part !== undefined).join("\n\n");
   const missed = [...table.missed, ...scale?.missed ?? [], ...light?.missed ?? []];
   console.log(`${machine}\n\n${text}\n`);
   console.log(missed.length === 0 ? "All marks reached." : `Marks missed:\n  ${missed.join("\n  ")}`);
-  const suite = isWanted("Ray's microbenchmarks") ? await runSuite(folder) : null;
+  const suite = isSuite ? await runSuite(folder) : null;
   const seconds = (performance.now() - startMs) / 1_000;
   const outcome = seconds <= SECONDS_MAX ? "in time" : "TOO LONG";
   console.log(`${outcome}: ${seconds.toFixed(0)} s in all, at most ${SECONDS_MAX} s; load after ${load()}`);

@@ -78,13 +78,12 @@ export function figureFrom(
 ): Figure {
   const sorted = [...rates].sort((a, b) => a - b);
   const perSecond = missing === null ? percentile(sorted, 0.5) : NaN;
-  const sortedLaps = [...laps].sort((a, b) => a - b);
   return {
     competitor,
     workload,
     perSecond,
-    p50Us: percentile(sortedLaps, 0.5) ?? NaN,
-    p99Us: percentile(sortedLaps, 0.99) ?? NaN,
+    p50Us: percentile(laps, 0.5),
+    p99Us: percentile(laps, 0.99),
     spread: [sorted[0]! / perSecond, sorted.at(-1)! / perSecond],
     rates,
     missing,

@@ -55,6 +55,14 @@ const { values: flags } = parseArgs({
     "write-baseline": { type: "boolean", default: false },
   },
 });
+/** A flag's number; a wrong one ends the program. */
+function numberOf(name: "rounds" | "ms"): number {
+  const value = Number(flags[name]);
+  if (value > 0 && Number.isFinite(value)) return value;
+  console.error(`--${name} must be a number above 0, is ${JSON.stringify(flags[name])}`);
+  process.exit(1);
+}
+
 const wanted = flags.with?.split(",");
 const isWanted = (kind: string): boolean => wanted === undefined || wanted.includes(kind);
 const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
@@ -183,6 +191,7 @@ function coldRow(): Row {
   return { ...row, marks: [mark] };
 }
 
+const plan = { rounds: numberOf("rounds"), sliceMs: numberOf("ms"), warmupMs: numberOf("ms") / 2 };
 const machine = describeMachine();
 const startMs = performance.now();
 const folder = mkdtempSync(join(tmpdir(), "mobula-bench-"));
@@ -205,7 +214,6 @@ try {
     memoryCopy(peer, peer.name === "mobula" ? "bun" : peer.name.replace("mobula on ", ""))
   );
   const competitors: Competitor[] = [...peers, ...limits, ...copies];
-  const plan = { rounds: Number(flags.rounds), sliceMs: Number(flags.ms), warmupMs: Number(flags.ms) / 2 };
   for (const [workload, multiplier] of workloads) {
     if (!workload.includes(flags.only)) continue;
     process.stderr.write(`${workload} ...\n`);
@@ -228,6 +236,10 @@ for (const { name, facts } of peers) {
 if (isWanted("plain") && RECORDING.includes(flags.only)) {
   process.stderr.write(`${RECORDING} ...\n`);
   rows.push(await recordingRow());
+}
+if (rows.length === 0) {
+  console.error(`Nothing is named like ${JSON.stringify(flags.only)}`);
+  process.exit(1);
 }
 const baseline = readBaseline(flags.baseline);
 const against = againstBaseline(rows, baseline);

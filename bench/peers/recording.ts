@@ -41,7 +41,7 @@ export async function measureRecording(
   for (let pair = 0; pair < pairs; pair++) {
     for (const one of pair % 2 === 0 ? [on, off] : [off, on]) await measureSlice(one, sliceMs);
   }
-  const shares = on.rates.map((rate, pair) => rate / off.rates[pair]!).sort((a, b) => a - b);
+  const shares = on.rates.map((rate, pair) => rate / off.rates[pair]!);
   return {
     share: percentile(shares, 0.5),
     middle: [percentile(shares, 0.25), percentile(shares, 0.75)],

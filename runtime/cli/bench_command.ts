@@ -3,9 +3,10 @@
  * flight, values that are put and got.
  * @module
  */
+import { byteText } from "../common/byte_text.ts";
 import { get, init, type ObjectRef, put, remote, shutdown } from "../mod.ts";
 import { destinationOf } from "./head_client.ts";
-import { bytes, print, printJson, table } from "./print.ts";
+import { print, printJson, table } from "./print.ts";
 import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments } from "./usage.ts";
 
 /** Calls under way at once, where many are. */
@@ -56,7 +57,7 @@ async function run(flags: ParsedArguments): Promise<number> {
 }
 
 function quantity({ perSecond, unit }: Result): string {
-  if (unit === "bytes") return `${bytes(perSecond)}/s`;
+  if (unit === "bytes") return `${byteText(perSecond)}/s`;
   return String(perSecond >= 100 ? Math.round(perSecond) : Math.round(perSecond * 10) / 10);
 }
 
@@ -87,7 +88,7 @@ const MEASUREMENTS: readonly Measurement[] = [
         await repeat(ms, IN_FLIGHT, async () => void await get(Array.from({ length: IN_FLIGHT }, call)))
       ),
   ],
-  [`put and get of ${bytes(SMALL_BYTES)}`, "values", async (ms) => {
+  [`put and get of ${byteText(SMALL_BYTES)}`, "values", async (ms) => {
     const value = new Uint8Array(SMALL_BYTES);
     return await repeat(ms, 1, async () => {
       const ref = await put(value);
@@ -95,11 +96,11 @@ const MEASUREMENTS: readonly Measurement[] = [
       ref.release();
     });
   }],
-  [`put of ${bytes(LARGE_BYTES)}`, "bytes", async (ms) => {
+  [`put of ${byteText(LARGE_BYTES)}`, "bytes", async (ms) => {
     const value = new Uint8Array(LARGE_BYTES).fill(1);
     return await repeat(ms, LARGE_BYTES, async () => (await put(value)).release());
   }],
-  [`get of ${bytes(LARGE_BYTES)}`, "bytes", async (ms) => {
+  [`get of ${byteText(LARGE_BYTES)}`, "bytes", async (ms) => {
     const ref = await put(new Uint8Array(LARGE_BYTES).fill(1));
     const rate = await repeat(ms, LARGE_BYTES, async () => {
       // A value that nobody looks at has not been got.

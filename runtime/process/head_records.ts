@@ -179,6 +179,9 @@ export function restoredRecords(loaded: LoadedStore): GcsRecords | null {
   };
 }
 
+/** Whose counts they are, as a batch says. */
+export type CountsSource = Pick<TaskEventBatch, "processId" | "nodeId" | "jobId" | "sequence">;
+
 /** History rows of a batch: attempts and steps. Counts are coalesced by the caller (countsRow). */
 export function* historyRows(batch: TaskEventBatch): Iterable<HistoryRow> {
   for (const row of batch.rows) yield { table: "tasks", put: taskRow(row) };
@@ -255,7 +258,7 @@ export function reportedStep(row: StoredTraceStep): TraceStep {
 }
 
 export function countsRow(
-  batch: TaskEventBatch,
+  batch: CountsSource,
   counts: FunctionCounts,
   nowMs: number,
 ): StoredFunctionCounts {

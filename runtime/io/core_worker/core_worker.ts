@@ -217,7 +217,7 @@ export class CoreWorker implements CoreContext {
   #heldRefs(asked: { readonly limit: number; readonly id: string | null }): HeldRef[] {
     const { objects, tasks, actors } = this;
     const calls = [...tasksOf(tasks.underWay), ...actors.pendingCalls()];
-    return heldRefs(objects.known(), calls, objects.callSites, asked);
+    return heldRefs(objects.known(), calls, objects.bundles.refs(), objects.callSites, asked);
   }
 
   /** The link to the agent is there and the identity is set. */

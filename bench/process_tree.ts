@@ -20,13 +20,22 @@ export function treeMemory(rootPid: number): TreeMemory {
 
 /** Microseconds that all threads of a process and its descendants have run. What ended is not counted. */
 export function treeCpuUs(rootPid: number): number {
-  let nanoseconds = 0;
-  for (const pid of treeOf(rootPid)) {
-    for (const thread of namesIn(`/proc/${pid}/task`)) {
-      nanoseconds += Number(readText(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
-    }
-  }
-  return nanoseconds / 1_000;
+  let total = 0;
+  for (const us of treeCpu(rootPid).values()) total += us;
+  return total;
+}
+
+/** The same, by process. */
+export function treeCpu(rootPid: number): Map<number, number> {
+  return new Map(
+    treeOf(rootPid).map((pid) => {
+      let nanoseconds = 0;
+      for (const thread of namesIn(`/proc/${pid}/task`)) {
+        nanoseconds += Number(readText(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
+      }
+      return [pid, nanoseconds / 1_000];
+    }),
+  );
 }
 
 function treeOf(rootPid: number): number[] {

@@ -2,6 +2,7 @@
  * The comparison as Markdown and as a picture.
  * @module
  */
+import { escapeXml, picture } from "../svg.ts";
 import type { Figure } from "./compare.ts";
 
 export interface Row {
@@ -109,14 +110,6 @@ function duration(us: number): string {
 }
 
 const [WIDTH, LEFT, BAR, TOP] = [860, 330, 22, 74];
-const STYLE = `
-  svg { --back: #ffffff; --text: #1a2129; --muted: #5b6774; --grid: #dfe4e9; --bar: #1565b3; --low: #cf4a15; }
-  @media (prefers-color-scheme: dark) {
-    svg { --back: #151a20; --text: #e3e8ed; --muted: #93a0ad; --grid: #283039; --bar: #4b9be6; --low: #f07a48; } }
-  text { font: 13px system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; fill: var(--text); }
-  .title { font-size: 17px; font-weight: 600; } .muted { fill: var(--muted); }
-  .end { text-anchor: end; } .middle { text-anchor: middle; } .grid { stroke: var(--grid); }`;
-
 /** How many times `than`'s rate mobula reaches, a bar a workload, on a logarithmic scale. */
 export function ratioChart(rows: readonly Row[], than: string, title: string): string {
   const bars = rows.flatMap((row) => {
@@ -131,8 +124,6 @@ export function ratioChart(rows: readonly Row[], than: string, title: string): s
   const height = TOP + bars.length * BAR + 30;
   const ticks = [1, 10, 100, 1_000, 10_000].filter((tick) => tick <= end);
   const parts = [
-    `<rect width="${WIDTH}" height="${height}" rx="8" fill="var(--back)"/>`,
-    `<text class="title" x="24" y="34">${escape(title)}</text>`,
     ...ticks.map((tick) =>
       `<path class="grid" d="M${x(tick).toFixed(1)} ${TOP - 8}V${height - 22}"/>` +
       `<text class="muted middle" x="${x(tick).toFixed(1)}" y="${TOP - 14}">${tick}x</text>`
@@ -140,18 +131,12 @@ export function ratioChart(rows: readonly Row[], than: string, title: string): s
     ...bars.map(({ name, ratio }, index) => {
       const y = TOP + index * BAR;
       const colour = ratio >= 10 ? "var(--bar)" : "var(--low)";
-      return `<text class="end" x="${LEFT - 12}" y="${y + 15}">${escape(name)}</text>` +
+      return `<text class="end" x="${LEFT - 12}" y="${y + 15}">${escapeXml(name)}</text>` +
         `<rect x="${LEFT}" y="${y + 3}" width="${Math.max(1, x(ratio) - LEFT).toFixed(1)}" height="${
           BAR - 7
         }" rx="2" fill="${colour}"/>` +
         `<text class="muted" x="${(x(ratio) + 8).toFixed(1)}" y="${y + 15}">${times(ratio)}</text>`;
     }),
   ];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${
-    escape(title)
-  }"><style>${STYLE}</style>${parts.join("")}</svg>\n`;
-}
-
-function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+  return picture({ width: WIDTH, height, title }, parts);
 }

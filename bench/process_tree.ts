@@ -18,24 +18,39 @@ export function treeMemory(rootPid: number): TreeMemory {
   return { total, root: memoryOf(rootPid) };
 }
 
-/** Microseconds that all threads of a process and its descendants have run. What ended is not counted. */
-export function treeCpuUs(rootPid: number): number {
+/**
+ * Microseconds that all threads of a process and its descendants have run; with `program`, of those whose command line
+ * contains it. What ended is not counted.
+ */
+export function treeCpuUs(rootPid: number, program = ""): number {
   let total = 0;
-  for (const us of treeCpu(rootPid).values()) total += us;
+  for (const us of treeCpu(rootPid, program).values()) total += us;
   return total;
 }
 
 /** The same, by process. */
-export function treeCpu(rootPid: number): Map<number, number> {
-  return new Map(
-    treeOf(rootPid).map((pid) => {
-      let nanoseconds = 0;
-      for (const thread of namesIn(`/proc/${pid}/task`)) {
-        nanoseconds += Number(readText(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
-      }
-      return [pid, nanoseconds / 1_000];
-    }),
-  );
+export function treeCpu(rootPid: number, program = ""): Map<number, number> {
+  const byProcess = new Map<number, number>();
+  for (const pid of treeOf(rootPid)) {
+    if (program !== "" && !commandLineOf(pid).includes(program)) continue;
+    let nanoseconds = 0;
+    for (const thread of namesIn(`/proc/${pid}/task`)) {
+      nanoseconds += Number(readText(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
+    }
+    byProcess.set(pid, nanoseconds / 1_000);
+  }
+  return byProcess;
+}
+
+/** The newest process of the tree whose command line contains `program`. @throws {Error} when there is none. */
+export function processIn(rootPid: number, program: string): number {
+  const found = treeOf(rootPid).filter((pid) => commandLineOf(pid).includes(program));
+  if (found.length === 0) throw new Error(`there is no process of ${program}`);
+  return Math.max(...found);
+}
+
+function commandLineOf(pid: number): string {
+  return readText(`/proc/${pid}/cmdline`);
 }
 
 function treeOf(rootPid: number): number[] {

@@ -107,6 +107,7 @@ const GradientWorker = remote(
     async train(
       server: HandleOf<typeof ParameterServer>,
     ): Promise<{ gradients: number; restarted: boolean }> {
+      if (runtimeContext().wasReconstructed) console.error("a worker is back, and goes on");
       let gradients = 0;
       let weights = await get(server.pull.remote());
       while (weights !== null) {

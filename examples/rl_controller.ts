@@ -2,7 +2,7 @@
  * Teaches a policy to sort letters by reward alone, in the way that language models are trained by reinforcement: a single
  * controller drives groups of actors (veRL's style), and the policy writes its answers token by token.
  *
- *     bun examples/rl_controller.ts [--letters 5] [--steps 300] [--seed 1] [--out FOLDER]
+ *     bun examples/rl_controller.ts [--letters 5] [--steps 300] [--seed 1] [--out FOLDER] [--stay]
  *     deno run -A examples/rl_controller.ts
  *     node examples/rl_controller.ts
  *
@@ -17,7 +17,7 @@
  * The method is GRPO's: several answers to each prompt, and each answer's advantage is how much better it is than the others.
  * The reward curve is written to an SVG in FOLDER. At the end, the policy sorts words that it was never trained on; the
  * program fails unless 9 of 10 are right. One seed gives one result. It runs on an embedded cluster, or on the one that
- * MOBULA_ADDRESS names.
+ * MOBULA_ADDRESS names. `--stay` keeps the actors until Enter is pressed: look at them in the dashboard.
  * @module
  */
 import { tmpdir } from "node:os";
@@ -45,6 +45,7 @@ import {
 import { writeLineChart } from "./support/line_chart.ts";
 import { Adam, newWeights, weightCount } from "./support/network.ts";
 import { pick, seededRandom } from "./support/random.ts";
+import { stayUntilEnter } from "./support/stay.ts";
 
 const LEARNING_RATE = 0.02;
 /** How much it is worth to keep trying different letters: without it, a habit that is half right is never left. */
@@ -202,6 +203,7 @@ const { values: flags } = parseArgs({
     steps: { type: "string", default: "300" },
     seed: { type: "string", default: "1" },
     out: { type: "string", default: tmpdir() },
+    stay: { type: "boolean", default: false },
   },
 });
 const [letters, steps, seed] = [Number(flags.letters), Number(flags.steps), Number(flags.seed)];
@@ -251,6 +253,14 @@ console.log(`reward curve: ${path}`);
 const [before, after] = [sorted[0]![1], sorted.at(-1)![1]];
 const seconds = (performance.now() - startMs) / 1000;
 console.error(`${steps} steps in ${seconds.toFixed(1)} s`);
+const batches = steps * BATCHES;
+console.error(
+  `calls: ${batches} generate, ${batches} score, ${batches} gradient, ${
+    steps * groups.trainers.length
+  } update, ` +
+    `${steps + 1} weights, ${sorted.length} answer; actors: ${groups.rollout.length} rollout, ` +
+    `${groups.reward.length} reward, ${groups.trainers.length} trainers`,
+);
 console.log(
   `after ${steps} steps it sorts ${percent(after)} of ${HELD_OUT_WORDS} words that it was not trained on; ` +
     `before: ${percent(before)}`,
@@ -259,6 +269,7 @@ if (after < SORTED_MIN) {
   console.log("IT DID NOT LEARN TO SORT");
   process.exitCode = 1;
 }
+if (flags.stay) await stayUntilEnter(cluster.dashboardUrl);
 
 function of<T>(group: readonly T[], n: number): T {
   return group[n % group.length]!;

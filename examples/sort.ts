@@ -2,17 +2,19 @@
  * Sorts more random 64-bit integers than fit into memory: a shuffle through the object stores of three nodes, which spill to
  * disk what does not fit.
  *
- *     bun examples/sort.ts [--mb 1000] [--chunk-mb 64] [--store-mb 340] [--seed 1]
+ *     bun examples/sort.ts [--mb 1000] [--chunk-mb 64] [--store-mb 340] [--seed 1] [--stay]
  *
  * Map tasks make a chunk of numbers each and split it by value; reduce tasks gather one range of values from every map task and
  * sort it; check tasks read the sorted chunks again. The output is right when every chunk is in order, begins above the end of
  * the one before, and all together hold exactly the numbers that were made (count and checksums). It runs on an embedded
- * cluster of three nodes with `--store-mb` of memory each, or on the one that MOBULA_ADDRESS names.
+ * cluster of three nodes with `--store-mb` of memory each, or on the one that MOBULA_ADDRESS names. `--stay` keeps the sorted
+ * chunks until Enter is pressed: look at them in the dashboard, and at what the tasks wrote into its logs.
  * @module
  */
 import { parseArgs } from "node:util";
 import { get, init, nodes, type ObjectRef, release, remote, wait } from "mobula";
 import { showProgress } from "./support/progress.ts";
+import { stayUntilEnter } from "./support/stay.ts";
 
 /** What a set of numbers is known by, in any order: sums and exclusive ors of the lower and upper halves. */
 interface Summary {
@@ -83,6 +85,7 @@ function gatherAndSort(...ranges: BigInt64Array[]): BigInt64Array {
     sorted.set(range, at);
     at += range.length;
   }
+  console.log(`sorts ${sorted.length} numbers of ${ranges.length} ranges`);
   return sorted.sort();
 }
 
@@ -102,6 +105,7 @@ const { values: flags } = parseArgs({
     "chunk-mb": { type: "string", default: "64" },
     "store-mb": { type: "string", default: "340" },
     seed: { type: "string", default: "1" },
+    stay: { type: "boolean", default: false },
   },
 });
 const [totalMb, chunkMb, storeMb, seed] = [flags.mb, flags["chunk-mb"], flags["store-mb"], flags.seed].map(
@@ -115,9 +119,11 @@ if (![totalMb, chunkMb, storeMb].every((size) => size! > 0) || !Number.isSafeInt
 const chunks = Math.ceil(totalMb! / chunkMb!);
 const numbersPerChunk = Math.floor(chunkMb! * 1e6 / NUMBER_BYTES);
 
-await using cluster = await init(
-  process.env.MOBULA_ADDRESS ? {} : { numNodes: 3, numCpus: 1, objectStoreBytes: storeMb! * 1e6 },
-);
+const nodeOptions = process.env.MOBULA_ADDRESS
+  ? {}
+  : { numNodes: 3, numCpus: 1, objectStoreBytes: storeMb! * 1e6 };
+// The terminal is the progress bar's: what tasks print goes to the logs alone.
+await using cluster = await init({ ...nodeOptions, logToDriver: false });
 console.error(`cluster ${cluster.address}, dashboard ${cluster.dashboardUrl ?? "off"}`);
 const cpus = (await nodes()).filter(({ alive }) => alive)
   .reduce((sum, { resources }) => sum + (resources["CPU"] ?? 0), 0);
@@ -166,7 +172,13 @@ console.log(
 console.error(
   `sorted in ${(sortedMs / 1000).toFixed(1)} s, ${(megabytes * 1000 / sortedMs).toFixed(0)} MB/s`,
 );
+console.error(
+  `tasks: ${made.length} split, ${sorted.length} gather, ${checked.length} check; ${
+    made.flatMap(({ ranges }) => ranges).length
+  } ranges between them, ${sorted.length} sorted chunks held`,
+);
 if (!inOrder || !same) process.exitCode = 1;
+if (flags.stay) await stayUntilEnter(cluster.dashboardUrl);
 
 /** Runs `count` tasks, a bounded number at a time, and shows how far they are. Answers their results in order. */
 async function phase<R>(

@@ -4,7 +4,7 @@
  * @module
  */
 import { percentile } from "../timing.ts";
-import type { Slice } from "./workload.ts";
+import type { Slice } from "../microbenchmarks/workload.ts";
 
 /** What takes part: a process (peer.ts) or a raw limit in this one. */
 export interface Competitor {
@@ -63,13 +63,12 @@ export async function compare(
   return runs.map(({ competitor, rates, laps, missing }) => {
     const sorted = [...rates].sort((a, b) => a - b);
     const perSecond = missing === null ? percentile(sorted, 0.5) : NaN;
-    const lapsSorted = laps.sort((a, b) => a - b);
     return {
       competitor: competitor.name,
       workload,
       perSecond,
-      p50Us: percentile(lapsSorted, 0.5) ?? NaN,
-      p99Us: percentile(lapsSorted, 0.99) ?? NaN,
+      p50Us: percentile(laps, 0.5),
+      p99Us: percentile(laps, 0.99),
       spread: [sorted[0]! / perSecond, sorted.at(-1)! / perSecond] as const,
       rates,
       missing,

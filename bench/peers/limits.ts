@@ -4,7 +4,7 @@
  */
 import { RawPeer } from "../raw.ts";
 import type { Competitor } from "./compare.ts";
-import type { Slice } from "./workload.ts";
+import type { Slice } from "../microbenchmarks/workload.ts";
 
 /** Ray's gigabytes are 1,000 MiB. */
 const PUT_BYTES = 800 * 1024 * 1024;

@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 import { RawPeer } from "../raw.ts";
 import { compare, type Competitor, type Figure } from "./compare.ts";
 import { memoryCopy, roundTrip } from "./limits.ts";
-import { COPIES, MULTIPLIERS } from "./names.ts";
+import { COPIES, MULTIPLIERS } from "../microbenchmarks/names.ts";
 import { Peer, type PeerCommand } from "./peer.ts";
 import { rayPython } from "./ray_install.ts";
 import { figureOf, markdown, ratioChart, type Row, times } from "./tables.ts";

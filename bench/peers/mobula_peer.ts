@@ -7,220 +7,17 @@
  */
 import { cpus } from "node:os";
 import process from "node:process";
-import {
-  type ActorHandle,
-  get,
-  init,
-  kill,
-  type ObjectRef,
-  placementGroup,
-  put,
-  ready,
-  release,
-  removePlacementGroup,
-  shutdown,
-  wait,
-} from "mobula";
-import * as work from "./mobula_work.ts";
-import { serveWorkloads, type Workload, type Workloads } from "./workload.ts";
+import { init, shutdown } from "mobula";
+import { coldPuts } from "../microbenchmarks/cold_puts.ts";
+import { microbenchmarks } from "../microbenchmarks/suite.ts";
+import { batch, smallValue } from "../microbenchmarks/work.ts";
+import { copyWorkloads } from "./copies.ts";
+import { serveWorkloads } from "./workload.ts";
 
 const STORE_BYTES = 4 * 1024 ** 3;
 const CPUS = cpus().length;
-/** As Ray's suite: half of the processors. */
-const ACTORS = Math.max(1, Math.floor(CPUS / 2));
-const DRIVERS = 4;
-
-/** A workload that needs actors: made before its first run, killed at its end. */
-function withActors<T extends readonly ActorHandle<unknown>[]>(
-  multiplier: number,
-  make: () => T,
-  run: (actors: T) => Promise<void>,
-): Workload {
-  let actors: T | null = null;
-  return {
-    multiplier,
-    open: async () => {
-      actors = make();
-      await Promise.all(actors.map((actor) => ready(actor)));
-    },
-    run: () => run(actors!),
-    close: async () => {
-      await Promise.all(actors!.map((actor) => kill(actor)));
-    },
-  };
-}
-
-const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
-
-async function one(ref: ObjectRef<unknown>): Promise<void> {
-  await get(ref);
-  release(ref);
-}
-
-function objectWorkloads(): Workloads {
-  let small: ObjectRef<number>;
-  let refs: ObjectRef<ObjectRef<number>[]>;
-  let large: BigInt64Array;
-  return {
-    "single client get calls (Plasma Store)": {
-      multiplier: 1,
-      open: async () => {
-        small = await put(0);
-      },
-      run: async () => {
-        await get(small);
-      },
-    },
-    "single client put calls (Plasma Store)": { multiplier: 1, run: async () => release(await put(0)) },
-    "multi client put calls (Plasma Store)": {
-      multiplier: 1_000,
-      run: () => work.batch(10, () => work.putSmall.remote()),
-    },
-    "single client put gigabytes": {
-      multiplier: 8 * 0.1,
-      open: async () => {
-        large = new BigInt64Array(100 * 1024 * 1024).fill(0x0123456789abcdefn);
-        await Promise.resolve();
-      },
-      run: async () => release(await put(large)),
-      close: async () => {
-        large = new BigInt64Array(0);
-        await Promise.resolve();
-      },
-    },
-    "multi client put gigabytes": {
-      multiplier: 10 * 8 * 0.1,
-      run: () => work.batch(10, () => work.putLarge.remote()),
-    },
-    "single client get object containing 10k refs": {
-      multiplier: 1,
-      open: async () => {
-        refs = work.manyRefs.remote();
-        await wait([refs]);
-      },
-      run: async () => {
-        for (const ref of await get(refs)) release(ref);
-      },
-      close: async () => {
-        release(refs);
-        await Promise.resolve();
-      },
-    },
-  };
-}
-
-function taskWorkloads(): Workloads {
-  const thousand = (): Promise<void> => work.batch(1_000, () => work.smallValue.remote());
-  return {
-    "single client tasks and get batch": { multiplier: 1, run: thousand },
-    "single client wait 1k refs": {
-      multiplier: 1,
-      run: async () => {
-        let left = times(1_000, () => work.smallValue.remote());
-        while (left.length > 0) {
-          const [done, remaining] = await wait(left);
-          left = remaining;
-          for (const ref of done) release(ref);
-        }
-      },
-    },
-    "single client tasks sync": { multiplier: 1, run: () => one(work.smallValue.remote()) },
-    "single client tasks async": { multiplier: 1_000, run: thousand },
-    "multi client tasks async": withActors(
-      DRIVERS * 10_000,
-      () => times(DRIVERS, () => work.Submitter.remote()),
-      (actors) => work.getAll(actors.map((actor) => actor.small_value_batch.remote(10_000))),
-    ),
-  };
-}
-
-function actorWorkloads(): Workloads {
-  const actor = (multiplier: number, run: (actor: ReturnType<typeof work.Actor.remote>) => Promise<void>) =>
-    withActors(multiplier, () => [work.Actor.remote()] as const, ([only]) => run(only));
-  return {
-    "1:1 actor calls sync": actor(1, (only) => one(only.small_value.remote())),
-    "1:1 actor calls async": actor(1_000, (only) => work.batch(1_000, () => only.small_value.remote())),
-    "1:1 actor calls concurrent": withActors(
-      1_000,
-      () => [work.Actor.options({ maxConcurrency: 16 }).remote()] as const,
-      ([only]) => work.batch(1_000, () => only.small_value.remote()),
-    ),
-    "1:n actor calls async": withClients(5_000 * ACTORS, () => {
-      const servers = times(ACTORS, () => work.Actor.remote());
-      return [[work.Client.remote(servers)], servers];
-    }, (clients) => work.getAll(clients.map((client) => client.small_value_batch.remote(5_000)))),
-    "n:n actor calls async": withActors(
-      DRIVERS * 5_000,
-      () => times(ACTORS, () => work.Actor.remote()),
-      (actors) => work.batch(DRIVERS, () => work.work.remote(actors, 5_000)),
-    ),
-    "n:n actor calls with arg async": withClients(1_000 * ACTORS, () => {
-      const servers = times(ACTORS, () => work.Actor.remote());
-      return [servers.map((server) => work.Client.remote([server])), servers];
-    }, (clients) => work.getAll(clients.map((client) => client.small_value_batch_arg.remote(1_000)))),
-  };
-}
-
-function asyncActorWorkloads(): Workloads {
-  type Only = ReturnType<typeof work.AsyncActor.remote>;
-  const actor = (multiplier: number, run: (actor: Only) => Promise<void>) =>
-    withActors(multiplier, () => [work.AsyncActor.remote()] as const, ([only]) => run(only));
-  return {
-    "1:1 async-actor calls sync": actor(1, (only) => one(only.small_value.remote())),
-    "1:1 async-actor calls async": actor(1_000, (only) => work.batch(1_000, () => only.small_value.remote())),
-    "1:1 async-actor calls with args async": actor(
-      1_000,
-      (only) => work.batch(1_000, (index) => only.small_value_with_arg.remote(index)),
-    ),
-    "1:n async-actor calls async": withClients(5_000 * ACTORS, () => {
-      const servers = times(ACTORS, () => work.AsyncActor.remote());
-      return [[work.Client.remote(servers)], servers];
-    }, (clients) => work.getAll(clients.map((client) => client.small_value_batch.remote(5_000)))),
-    "n:n async-actor calls async": withActors(
-      DRIVERS * 5_000,
-      () => times(ACTORS, () => work.AsyncActor.remote()),
-      (actors) => work.batch(DRIVERS, () => work.work.remote(actors, 5_000)),
-    ),
-  };
-}
-
-type ClientHandle = ReturnType<typeof work.Client.remote>;
-
-/** Actors that call other actors; `make` gives the clients and then who serves them. */
-function withClients(
-  multiplier: number,
-  make: () => [clients: ClientHandle[], servers: ActorHandle<unknown>[]],
-  run: (clients: readonly ClientHandle[]) => Promise<void>,
-): Workload {
-  let clients: ClientHandle[] = [];
-  return withActors(multiplier, () => {
-    const [made, servers] = make();
-    clients = made;
-    return [...made, ...servers];
-  }, () => run(clients));
-}
-
-const groups: Workloads = {
-  "placement group create/removal": {
-    multiplier: 100,
-    run: async () => {
-      const made = await Promise.all(times(100, () => placementGroup([{ custom: 0.001 }])));
-      await Promise.all(made.map((group) => group.wait(30_000)));
-      await Promise.all(made.map((group) => removePlacementGroup(group)));
-    },
-  },
-};
-
-const starts: Workloads = {
-  "20 actors created and called": {
-    multiplier: 20,
-    run: async () => {
-      const actors = times(20, () => work.Actor.remote());
-      await work.getAll(actors.map((actor) => actor.small_value.remote()));
-      await Promise.all(actors.map((actor) => kill(actor)));
-    },
-  },
-};
+/** Of fresh memory, before anything else has touched the store. */
+const COLD_PUTS = 8;
 
 const isPlain = process.argv.includes("--plain");
 if (isPlain) process.env["MOBULA_RECORD_TASKS"] = "0";
@@ -232,18 +29,12 @@ await init({
   dashboard: !isPlain,
   logToDriver: false,
 });
-await one(work.smallValue.remote());
+await batch(1, () => smallValue.remote());
 const firstResultMs = performance.now() - beganMs;
+const cold = await coldPuts(COLD_PUTS);
 await serveWorkloads(
-  {
-    ...starts,
-    ...objectWorkloads(),
-    ...taskWorkloads(),
-    ...actorWorkloads(),
-    ...asyncActorWorkloads(),
-    ...groups,
-  },
+  { ...microbenchmarks({ cpus: CPUS, bundle: { custom: 0.001 } }), ...copyWorkloads() },
   shutdown,
-  { firstResultMs },
+  { firstResultMs, cold },
 );
 process.exit(0);

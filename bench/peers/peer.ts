@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { createInterface, type Interface } from "node:readline";
-import type { Slice } from "./workload.ts";
+import type { Slice } from "../microbenchmarks/workload.ts";
 
 /** A peer's first answer. A workload that does nothing, an installation under way: then it is missing. */
 const START_MS = 120_000;

@@ -9,46 +9,7 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-
-/** One named piece of work. */
-export interface Workload {
-  /** Operations that one `run` does. */
-  readonly multiplier: number;
-  /** Before its first run. */
-  readonly open?: () => Promise<void>;
-  readonly run: () => Promise<void>;
-  /** When another workload begins. */
-  readonly close?: () => Promise<void>;
-}
-
-export type Workloads = Readonly<Record<string, Workload>>;
-
-/** What a peer answers to one order. */
-export interface Slice {
-  /** Runs done. */
-  readonly count: number;
-  readonly ms: number;
-  /** Microseconds of single runs; at most LAPS_MAX of them. */
-  readonly laps: readonly number[];
-}
-
-const LAPS_MAX = 2_000;
-
-/** Run until `ms` have passed. */
-async function slice({ run }: Workload, ms: number): Promise<Slice> {
-  const laps: number[] = [];
-  const startMs = performance.now();
-  let count = 0;
-  let lastMs = startMs;
-  do {
-    await run();
-    count++;
-    const nowMs = performance.now();
-    if (laps.length < LAPS_MAX) laps.push(Math.round((nowMs - lastMs) * 10_000) / 10);
-    lastMs = nowMs;
-  } while (lastMs - startMs < ms);
-  return { count, ms: lastMs - startMs, laps };
-}
+import { takeSlice, type Workload, type Workloads } from "../microbenchmarks/workload.ts";
 
 /** Be a peer with these workloads until stdin ends; then `end`. `facts`: what else is told of it. */
 export async function serveWorkloads(
@@ -69,7 +30,7 @@ export async function serveWorkloads(
         open = workload;
         await workload.open?.();
       }
-      say(await slice(workload, ms));
+      say(await takeSlice(workload, ms));
     } catch (error) {
       say({ error: String((error as Error).stack ?? error) });
     }

@@ -134,7 +134,10 @@ export interface ProfileDto {
   readonly argBytes: number;
   /** Ended in the last ten seconds, per second. */
   readonly perSecond: number;
-  /** Until what is known now has ended, at this rate; null when nothing is open or nothing ends. */
+  /**
+   * Until what is known now has ended, by how long ended attempts of the same functions took. Null when nothing is open, or
+   * there is no basis: a function of which nothing has ended, an attempt that runs far longer than any did, or nothing runs.
+   */
   readonly etaMs: number | null;
   /** Unfinished and failed ones first. */
   readonly functions: readonly FunctionProfileDto[];

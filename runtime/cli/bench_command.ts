@@ -1,132 +1,152 @@
 /**
- * `mobula bench`: what this cluster does for this machine, in a few seconds: tasks and actor calls one at a time and in
- * flight, values that are put and got.
+ * `mobula bench`: Ray's 23 microbenchmarks by their names on the cluster that runs, as a driver of its own, beside what
+ * copying memory gives in this process. A minute at most when nothing else runs there.
  * @module
  */
-import { get, init, type ObjectRef, put, remote, shutdown } from "../mod.ts";
+import { once } from "node:events";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { runtimeName, spawnRuntime } from "#platform";
+import type { RuntimeName } from "../common/task_spec.ts";
+import { clusterResources, init, listNodes, shutdown } from "../mod.ts";
 import { destinationOf } from "./head_client.ts";
-import { bytes, print, printJson, table } from "./print.ts";
-import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments } from "./usage.ts";
+import { COLD_BYTES, coldPuts } from "../../bench/microbenchmarks/cold_puts.ts";
+import { measure, type Measured, summarize } from "../../bench/microbenchmarks/measure.ts";
+import { COPIES, MULTIPLIERS } from "../../bench/microbenchmarks/names.ts";
+import { microbenchmarks } from "../../bench/microbenchmarks/suite.ts";
+import { print, printJson, table } from "./print.ts";
+import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments, UsageError } from "./usage.ts";
 
-/** Calls under way at once, where many are. */
-const IN_FLIGHT = 1_000;
-const SMALL_BYTES = 1_000;
-const LARGE_BYTES = 64 * 1024 * 1024;
+const COLD = "single client put gigabytes, cold memory";
+const COLD_COPY = "memory copy, first touch";
+const COLD_ROUNDS = 8;
+/** What the rows of gigabytes need: a value of 800 MiB and the next one, while the first one is let go. */
+const GIGABYTES_NEED = 2 * 800 * 1024 * 1024;
+const RUNTIMES: readonly RuntimeName[] = ["bun", "deno", "node"];
 
-interface Result {
-  readonly name: string;
-  readonly perSecond: number;
-  readonly unit: "tasks" | "calls" | "values" | "bytes";
-}
+/** A row; without a rate it says why. */
+type Row = { readonly name: string } & (Measured | { readonly missing: string });
 
 export const benchCommand: CommandDefinition = {
   name: "bench",
-  summary: "measure the cluster: tasks, actor calls, put and get",
+  summary: "measure the cluster: Ray's 23 microbenchmarks, in half a minute",
   flags: {
     ...COMMON_FLAGS,
     seconds: { type: "string", value: "N", help: "for each measurement; default 1" },
+    only: { type: "string", value: "TEXT", help: "only measurements whose name contains TEXT" },
+    markdown: { type: "boolean", help: "print a Markdown table" },
+    runtime: {
+      type: "string",
+      value: "bun|deno|node",
+      help: "what the measuring program runs on, and its workers; default: as the command line",
+    },
   },
   examples: [
-    ["mobula bench", "some eight seconds on the cluster that runs here; other work makes it slower"],
-    ["mobula bench --seconds 5 --json", "for scripts"],
+    ["mobula bench", "all of them on the cluster that runs here; other work there makes it slower"],
+    ["mobula bench --only 'tasks async' --seconds 5", "some, for longer"],
+    ["mobula bench --runtime node --json", "from a program on Node, for scripts"],
   ],
   run,
 };
 
 async function run(flags: ParsedArguments): Promise<number> {
   const seconds = flags.number("seconds", 0.05) ?? 1;
+  const names = namesOf(flags.text("only") ?? "");
+  if (flags.isSet("json") && flags.isSet("markdown")) {
+    throw new UsageError("bench: --json and --markdown exclude each other");
+  }
+  const other = runtimeOf(flags);
+  if (other !== null) return await runUnder(other);
   const { address, token } = destinationOf(flags);
   await init({ address, token, dashboard: false, logToDriver: false });
   try {
-    const results: Result[] = [];
-    for (const [name, unit, measure] of MEASUREMENTS) {
-      const perSecond = await measure(seconds * 1_000);
-      results.push({ name, perSecond, unit });
-      if (!flags.isSet("json") && process.stderr.isTTY === true) process.stderr.write(`\r${name}\x1b[K`);
-    }
-    if (flags.isSet("json")) printJson({ seconds, results });
-    else {
-      if (process.stderr.isTTY === true) process.stderr.write("\r\x1b[K");
-      print(table(["WHAT", "PER SECOND"], results.map((one) => [one.name, quantity(one)])));
-    }
+    const rows = await rowsOf(names, seconds * 1_000, !flags.isSet("json"));
+    if (flags.isSet("json")) printJson({ runtime: runtimeName, seconds, results: rows });
+    else print(flags.isSet("markdown") ? markdown(rows) : table(HEADINGS, rows.map(cells)));
     return 0;
   } finally {
     await shutdown();
   }
 }
 
-function quantity({ perSecond, unit }: Result): string {
-  if (unit === "bytes") return `${bytes(perSecond)}/s`;
-  return String(perSecond >= 100 ? Math.round(perSecond) : Math.round(perSecond * 10) / 10);
+function namesOf(text: string): readonly string[] {
+  const all = [COLD, ...MULTIPLIERS(1).keys()];
+  const names = all.filter((name) => name.includes(text));
+  if (names.length > 0) return names;
+  throw new UsageError(`bench: --only ${JSON.stringify(text)} is in no name; there are: ${all.join("; ")}`);
 }
 
-type Measurement = readonly [name: string, unit: Result["unit"], (ms: number) => Promise<number>];
-
-const MEASUREMENTS: readonly Measurement[] = [
-  ["tasks one at a time", "tasks", async (ms) => {
-    const same = remote((x: number) => x);
-    await get(same.remote(0));
-    return await repeat(ms, 1, async (i) => void await get(same.remote(i)));
-  }],
-  [`tasks, ${IN_FLIGHT} in flight`, "tasks", async (ms) => {
-    const same = remote((x: number) => x);
-    const burst = async () => void await get(Array.from({ length: IN_FLIGHT }, (_, i) => same.remote(i)));
-    await burst();
-    return await repeat(ms, IN_FLIGHT, burst);
-  }],
-  [
-    "actor calls one at a time",
-    "calls",
-    (ms) => withActor(async (call) => await repeat(ms, 1, async () => void await get(call()))),
-  ],
-  [
-    `actor calls, ${IN_FLIGHT} in flight`,
-    "calls",
-    (ms) =>
-      withActor(async (call) =>
-        await repeat(ms, IN_FLIGHT, async () => void await get(Array.from({ length: IN_FLIGHT }, call)))
-      ),
-  ],
-  [`put and get of ${bytes(SMALL_BYTES)}`, "values", async (ms) => {
-    const value = new Uint8Array(SMALL_BYTES);
-    return await repeat(ms, 1, async () => {
-      const ref = await put(value);
-      await get(ref);
-      ref.release();
-    });
-  }],
-  [`put of ${bytes(LARGE_BYTES)}`, "bytes", async (ms) => {
-    const value = new Uint8Array(LARGE_BYTES).fill(1);
-    return await repeat(ms, LARGE_BYTES, async () => (await put(value)).release());
-  }],
-  [`get of ${bytes(LARGE_BYTES)}`, "bytes", async (ms) => {
-    const ref = await put(new Uint8Array(LARGE_BYTES).fill(1));
-    const rate = await repeat(ms, LARGE_BYTES, async () => {
-      // A value that nobody looks at has not been got.
-      if ((await get(ref))[LARGE_BYTES - 1] !== 1) throw new Error("get gave other bytes than were put");
-    });
-    ref.release();
-    return rate;
-  }],
-];
-
-class Counter {
-  #count = 0;
-  increment(): number {
-    return ++this.#count;
+/** Null when it is this process's own. */
+function runtimeOf(flags: ParsedArguments): RuntimeName | null {
+  const text = flags.text("runtime");
+  const found = RUNTIMES.find((name) => name === text);
+  if (text !== null && found === undefined) {
+    throw new UsageError(`bench: --runtime must be ${RUNTIMES.join(", ")}, is ${JSON.stringify(text)}`);
   }
+  return found === undefined || found === runtimeName ? null : found;
 }
 
-async function withActor(measure: (call: () => ObjectRef<number>) => Promise<number>): Promise<number> {
-  using own = remote(Counter).remote();
-  await get(own.increment.remote());
-  return await measure(() => own.increment.remote());
+/** The same command line in another runtime's process. */
+async function runUnder(runtime: RuntimeName): Promise<number> {
+  const entry = fileURLToPath(new URL("./main.ts", import.meta.url));
+  const child = spawnRuntime(runtime, entry, { args: process.argv.slice(2), stdio: "inherit" });
+  const [code] = await once(child, "exit") as [number | null];
+  return code ?? 1;
 }
 
-/** Units a second, over at least `ms` and one time. */
-async function repeat(ms: number, units: number, act: (i: number) => Promise<void>): Promise<number> {
-  const startMs = performance.now();
-  let times = 0;
-  do await act(times++); while (performance.now() - startMs < ms);
-  return times * units * 1_000 / (performance.now() - startMs);
+async function rowsOf(names: readonly string[], ms: number, isWatched: boolean): Promise<Row[]> {
+  const { CPU: cpus = 1 } = await clusterResources();
+  const room = Math.min(...(await listNodes()).map((node) => Number(node["storeBytes"] ?? 0)));
+  const workloads = microbenchmarks({ cpus, bundle: { CPU: 0.001 } });
+  const rows: Row[] = [];
+  for (const name of names) {
+    if (isWatched && process.stderr.isTTY === true) process.stderr.write(`\r${name}\x1b[K`);
+    if (name === COLD) rows.push(...await coldRows(room));
+    else if (COPIES.has(name) && room < GIGABYTES_NEED) rows.push(tooSmall(name, GIGABYTES_NEED, room));
+    else rows.push({ name, ...await measure(name, workloads[name]!, ms) });
+  }
+  if (isWatched && process.stderr.isTTY === true) process.stderr.write("\r\x1b[K");
+  return rows;
+}
+
+async function coldRows(room: number): Promise<Row[]> {
+  const rounds = Math.min(COLD_ROUNDS, Math.floor(room * 0.5 / COLD_BYTES));
+  if (rounds < 2) return [tooSmall(COLD, 4 * COLD_BYTES, room)];
+  const { puts, copies } = await coldPuts(rounds);
+  return [{ name: COLD, ...summarize(puts, []) }, { name: COLD_COPY, ...summarize(copies, []) }];
+}
+
+function tooSmall(name: string, need: number, room: number): Row {
+  const mb = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+  return { name, missing: `needs object stores of ${mb(need)}, the smallest has ${mb(room)}` };
+}
+
+const HEADINGS = ["WHAT", "PER SECOND", "P50", "P99", "SPREAD"];
+
+function cells(row: Row): string[] {
+  if ("missing" in row) return [row.name, row.missing];
+  return [
+    row.name,
+    quantity(row.perSecond),
+    duration(row.p50Us),
+    duration(row.p99Us),
+    row.spread.map((value) => value.toFixed(2)).join("-"),
+  ];
+}
+
+function markdown(rows: readonly Row[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const headings = HEADINGS.map((heading) => heading.toLowerCase());
+  return [headings, ["---", ...headings.slice(1).map(() => "---:")], ...rows.map(cells)].map(line).join("\n");
+}
+
+function quantity(perSecond: number): string {
+  if (perSecond >= 100) return String(Math.round(perSecond));
+  return String(Math.round(perSecond * 100) / 100);
+}
+
+function duration(us: number): string {
+  if (Number.isNaN(us)) return "";
+  if (us >= 1_000_000) return `${(us / 1_000_000).toFixed(2)} s`;
+  return us >= 1_000 ? `${(us / 1_000).toFixed(1)} ms` : `${us.toFixed(us < 100 ? 1 : 0)} us`;
 }

@@ -6,6 +6,7 @@
 import { closeSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DASHBOARD_PORT, HEAD_PORT, METRICS_PORT, OBJECT_STORE_BYTES_MIN } from "../common/config.ts";
+import { amountMax } from "../common/resources.ts";
 import type { RuntimeName } from "../common/task_spec.ts";
 import { parseAddress } from "../io/transport/http2.ts";
 import { isLoopback, isThisMachine } from "../io/transport/reachable_host.ts";
@@ -143,8 +144,14 @@ function nodeResources(flags: ParsedArguments): NodeResources {
       `start: --resources must not hold ${reserved}: use --num-${reserved.toLowerCase()}s`,
     );
   }
+  const numCpus = flags.number("num-cpus", 0);
+  for (const [name, amount] of Object.entries({ CPU: numCpus ?? 0, ...resources })) {
+    if (amount > amountMax(name)) {
+      throw new UsageError(`start: there may be at most ${amountMax(name)} of ${name}, not ${amount}`);
+    }
+  }
   return {
-    numCpus: flags.number("num-cpus", 0),
+    numCpus,
     numGpus: flags.integer("num-gpus", 0) ?? 0,
     resources,
     labels: flags.record("labels", "texts", isText) ?? {},

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { AttentionDto, AttentionItem } from "../../dashboard/api/now.ts";
-import { RESOURCE_UNIT, type ResourceSet } from "../common/resources.ts";
+import { describeResources, fromUnits, unitOf } from "../common/resources.ts";
 import type { DemandRow, HeadMethods, NodeRow } from "../protocol/messages.ts";
 import { type HeadClient, withHead } from "./head_client.ts";
 import { bytes, dim, drained, print, printJson, table } from "./print.ts";
@@ -97,7 +97,7 @@ function statusJson(info: ClusterInfo): unknown {
       rssBytes: node.rssBytes,
     })),
     resources: usage(alive(info.nodes)),
-    demand: info.demand.map((row) => ({ ...row, resources: quantities(row.resources) })),
+    demand: info.demand.map((row) => ({ ...row, resources: fromUnits(row.resources) })),
   };
 }
 
@@ -143,18 +143,11 @@ function stateText({ state, drain }: NodeRow): string {
 }
 
 function demandCells(row: DemandRow): string[] {
-  const needs = Object.entries(quantities(row.resources)).map(([name, amount]) => `${name} ${amount}`).join(
-    ", ",
-  );
-  return [String(row.count), row.name, needs || "nothing", row.reason];
+  return [String(row.count), row.name, describeResources(row.resources), row.reason];
 }
 
 function alive(nodes: readonly NodeRow[]): NodeRow[] {
   return nodes.filter((node) => node.state !== "DEAD");
-}
-
-function quantities(units: ResourceSet): Record<string, number> {
-  return Object.fromEntries(Object.entries(units).map(([name, amount]) => [name, amount / RESOURCE_UNIT]));
 }
 
 /** Used and total by resource, in whole quantities. */
@@ -168,9 +161,9 @@ function usage(nodes: readonly NodeRow[]): Record<string, { used: number; total:
     }
   }
   // Added up in fixed point, so that a thousand tenths are a hundred.
-  for (const sum of Object.values(sums)) {
-    sum.used /= RESOURCE_UNIT;
-    sum.total /= RESOURCE_UNIT;
+  for (const [name, sum] of Object.entries(sums)) {
+    sum.used /= unitOf(name);
+    sum.total /= unitOf(name);
   }
   return sums;
 }

@@ -6,7 +6,7 @@
 import { resourcesOf, strategyOf } from "./options.ts";
 import { type AssignedGroup, BUNDLES_MAX, groupInfoOf, PLACEMENT_STRATEGIES } from "./placement_group.ts";
 import type { PlacedOptions, PlacementGroupOptions } from "./public_types.ts";
-import { describeResources, fits, type ResourceSet, toUnits } from "./resources.ts";
+import { checkAmount, describeResources, fits, type ResourceSet, toUnits } from "./resources.ts";
 import type { Strategy } from "./task_spec.ts";
 
 export interface Placement {
@@ -86,6 +86,7 @@ function checkBundle(bundle: unknown, path: string): Record<string, number> {
     if (amount < 0 || !Number.isFinite(amount)) {
       throw new RangeError(`${path}.${name} must be a finite number of at least 0, is ${amount}`);
     }
+    checkAmount(name, amount, `${path}.${name}`);
     if (name === "GPU" && amount > 1 && !Number.isInteger(amount)) {
       throw new RangeError(`${path}.GPU above 1 must be a whole number, is ${amount}`);
     }

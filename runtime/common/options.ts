@@ -5,7 +5,7 @@
  */
 import { OBJECT_STORE_BYTES_MIN } from "./config.ts";
 import { groupInfoOf } from "./placement_group.ts";
-import { toUnits } from "./resources.ts";
+import { checkAmount, toUnits } from "./resources.ts";
 import type {
   ActorOptions,
   CancelOptions,
@@ -44,6 +44,14 @@ function number(minimum: number, kind: "number" | "integer" = "integer"): Check 
   };
 }
 
+/** Of a resource, as people write it. */
+function amount(resource: string): Check {
+  return (value, name) => {
+    number(0, "number")(value, name);
+    checkAmount(resource, value as number, `Option ${name}`);
+  };
+}
+
 const boolean: Check = (value, name) => {
   if (typeof value !== "boolean") wrongType(name, "a boolean", value);
 };
@@ -60,7 +68,7 @@ function record(name: string, value: unknown): asserts value is Record<string, u
 }
 
 const gpus: Check = (value, name) => {
-  number(0, "number")(value, name);
+  amount("GPU")(value, name);
   if ((value as number) > 1 && !Number.isInteger(value)) {
     throw new RangeError(`Option ${name} above 1 must be a whole number, is ${value}`);
   }
@@ -74,7 +82,7 @@ const resources: Check = (value, name) => {
       throw new RangeError(`Option ${name} must not hold ${key}: use ${option}`);
     }
     if (key === "") throw new RangeError(`Option ${name} has a resource without a name`);
-    number(0, "number")(value[key], `${name}.${key}`);
+    amount(key)(value[key], `${name}.${key}`);
   }
 };
 
@@ -144,9 +152,9 @@ const captures: Check = (value, name) => record(name, value);
 
 const PLACED: Record<string, Check> = {
   name: text,
-  numCpus: number(0, "number"),
+  numCpus: amount("CPU"),
   numGpus: gpus,
-  memory: number(0, "number"),
+  memory: amount("memory"),
   resources,
   schedulingStrategy: strategy,
   labelSelector: strings,
@@ -211,7 +219,7 @@ const ACTOR: Record<string, Check> = {
 const CANCEL: Record<string, Check> = { force: boolean, recursive: boolean, graceMs: number(0, "number") };
 const INIT: Record<string, Check> = {
   address: text,
-  numCpus: number(0, "number"),
+  numCpus: amount("CPU"),
   numGpus: gpus,
   resources,
   objectStoreBytes: number(OBJECT_STORE_BYTES_MIN),

@@ -1,21 +1,60 @@
 /**
  * Resource quantities in fixed point: whole numbers of 1/10,000, as in Ray (src/ray/common/scheduling/fixed_point.h),
- * so that a thousand acquisitions and releases return exactly to the start. Names are Ray's: CPU, GPU, memory (bytes),
- * and the user's own.
+ * so that a thousand acquisitions and releases return exactly to the start. What is counted in bytes has whole bytes: in
+ * ten-thousandths, a terabyte would be more than a number holds exactly. Names are Ray's: CPU, GPU, memory (bytes), and
+ * the user's own.
  * @module
  */
 
-/** How many fixed-point units one whole resource is. */
+/** How many fixed-point units one whole CPU, GPU or resource of the user's own is. */
 export const RESOURCE_UNIT = 10_000;
+
+/** The largest quantity, in units: up to here, sums and differences of a node's quantities are exact. */
+export const UNITS_MAX: number = 2 ** 53;
+
+/** Resources of which a unit is a byte. */
+const BYTES: ReadonlySet<string> = new Set(["memory", "object_store_memory"]);
 
 /** Quantities in fixed-point units, by resource name. A resource that is absent is zero. */
 export type ResourceSet = Readonly<Record<string, number>>;
 
-/** From a user's quantities ({ CPU: 0.5 }) to units ({ CPU: 5000 }); zero quantities are dropped. */
+/** How many units one whole of the resource is: 10,000, or 1 of what is counted in bytes. */
+export function unitOf(name: string): number {
+  return BYTES.has(name) ? 1 : RESOURCE_UNIT;
+}
+
+/** Whether it is a quantity in units: a whole number from 0 to UNITS_MAX. */
+export function isUnits(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= UNITS_MAX;
+}
+
+/** The most that there may be of a resource, as users write it: 8 PiB of what is counted in bytes. */
+export function amountMax(name: string): number {
+  return Math.floor(UNITS_MAX / unitOf(name));
+}
+
+/** Throw a RangeError when there cannot be so much of a resource. `what` names it, for people. */
+export function checkAmount(name: string, amount: number, what: string): void {
+  const max = amountMax(name);
+  if (amount <= max) return;
+  throw new RangeError(
+    BYTES.has(name)
+      ? `${what} must be at most ${max} bytes (8 PiB), is ${amount}`
+      : `${what} must be at most ${max}, is ${amount}: count it in a larger unit`,
+  );
+}
+
+/**
+ * From a user's quantities ({ CPU: 0.5 }) to units ({ CPU: 5000 }); zero quantities are dropped, and a part of a byte is one.
+ * @throws {RangeError} for more than amountMax().
+ */
 export function toUnits(quantities: Readonly<Record<string, number>>): Record<string, number> {
   const units: Record<string, number> = {};
   for (const name of Object.keys(quantities).sort()) {
-    const amount = Math.round(quantities[name]! * RESOURCE_UNIT);
+    const quantity = quantities[name]!;
+    checkAmount(name, quantity, name);
+    const unit = unitOf(name);
+    const amount = unit === 1 ? Math.ceil(quantity) : Math.round(quantity * unit);
     if (amount !== 0) units[name] = amount;
   }
   return units;
@@ -24,7 +63,7 @@ export function toUnits(quantities: Readonly<Record<string, number>>): Record<st
 /** From units to a user's quantities. */
 export function fromUnits(units: ResourceSet): Record<string, number> {
   const quantities: Record<string, number> = {};
-  for (const name of Object.keys(units)) quantities[name] = units[name]! / RESOURCE_UNIT;
+  for (const name of Object.keys(units)) quantities[name] = units[name]! / unitOf(name);
   return quantities;
 }
 
@@ -48,8 +87,8 @@ export function describeResources(units: ResourceSet): string {
 
 /** So many units of one resource: memory in GiB (MiB below 0.1 GiB, bytes below 1 MiB), others as they are. */
 export function describeAmount(name: string, units: number): string {
-  const quantity = units / RESOURCE_UNIT;
-  if (name !== "memory") return String(quantity);
+  const quantity = units / unitOf(name);
+  if (!BYTES.has(name)) return String(quantity);
   if (quantity < 2 ** 20) return `${quantity} B`;
   const [size, unit] = quantity < 0.1 * 2 ** 30 ? [quantity / 2 ** 20, "MiB"] : [quantity / 2 ** 30, "GiB"];
   return `${Number(size.toFixed(2))} ${unit}`;

@@ -4,6 +4,7 @@
  */
 import { errorOfCode } from "../common/errors.ts";
 import type { NodeId, ProcessId } from "../common/ids.ts";
+import { isUnits } from "../common/resources.ts";
 import type { Grant, LeaseRequest } from "../common/task_spec.ts";
 import { LocalScheduler } from "../core/scheduler/local_scheduler.ts";
 import {
@@ -368,7 +369,7 @@ function codeOf(error: Error): string {
 /** What a submitter says decides about resources: it must at least be possible. */
 function checkRequest(request: LeaseRequest): void {
   for (const [name, units] of Object.entries(request.resources)) {
-    if (!Number.isSafeInteger(units) || units < 0) {
+    if (!isUnits(units)) {
       throw new RangeError(`Cannot lease for ${request.name}: ${name} is ${units} units.`);
     }
   }

@@ -3,6 +3,7 @@
  * for everybody. Agents are trusted with the cluster's token, not with being free of bugs or of our version.
  * @module
  */
+import { isUnits, UNITS_MAX } from "../common/resources.ts";
 import type { HeadMethods, NodeRegistration } from "../protocol/messages.ts";
 
 /** Labels and resources that one node may name. */
@@ -55,9 +56,11 @@ export function checkDrain({ nodeId, deadlineMs, reason }: HeadMethods["drainNod
 /** Fixed-point units by resource name. */
 function checkQuantities(what: string, quantities: unknown): void {
   for (const [name, value] of entriesOf(what, quantities)) {
-    if (!Number.isSafeInteger(value) || (value as number) < 0) {
+    if (!isUnits(value)) {
       throw new RangeError(
-        `registerNode: ${what} ${name} is ${String(value)}, not a whole number of units from 0`,
+        `registerNode: ${what} ${name} is ${
+          String(value)
+        }, not a whole number of units from 0 to ${UNITS_MAX}`,
       );
     }
   }

@@ -10,6 +10,7 @@ import {
   type GroupState,
   PLACEMENT_STRATEGIES,
 } from "../common/placement_group.ts";
+import { isUnits } from "../common/resources.ts";
 import type { GcsEvent } from "../core/gcs/gcs_events.ts";
 import type { GroupRecord } from "../core/gcs/group_events.ts";
 import type { StoredGroup } from "../io/storage/rows.ts";
@@ -85,7 +86,7 @@ function checkSpec(spec: GroupSpec): void {
   }
   for (const bundle of spec.bundles) {
     for (const [name, units] of Object.entries(bundle)) {
-      if (!Number.isSafeInteger(units) || (units as number) <= 0) {
+      if (!isUnits(units) || units === 0) {
         throw new RangeError(`${what}: ${name} is ${String(units)} units`);
       }
     }

@@ -240,19 +240,22 @@ test("doctor asks the cluster's nodes for their clocks and versions", async () =
   });
 });
 
-test("bench measures each of its ways, and ends its job", async () => {
-  const { results } = await session.json<{ results: { name: string; perSecond: number; unit: string }[] }>(
-    ...["bench", "--seconds", "0.05"],
-  );
-  expect(results.map(({ unit }) => unit)).toEqual([
-    "tasks",
-    "tasks",
-    "calls",
-    "calls",
-    "values",
-    "bytes",
-    "bytes",
-  ]);
-  for (const { perSecond } of results) expect(perSecond).toBeGreaterThan(0);
+test("bench measures by Ray's names, says what cannot be, and ends its job", async () => {
+  const bench = (text: string) =>
+    session.json<{ results: { name: string; perSecond?: number; p99Us?: number; missing?: string }[] }>(
+      ...["bench", "--seconds", "0.05", "--only", text],
+    );
+  const [sync] = (await bench("1:1 actor calls sync")).results;
+  expect(sync!.name).toBe("1:1 actor calls sync");
+  expect(sync!.perSecond).toBeGreaterThan(0);
+  expect(sync!.p99Us).toBeGreaterThan(0);
+  // The node's store has 256 MiB.
+  const [cold, small, large] = (await bench("single client put")).results;
+  expect(cold!.missing).toContain("the smallest has 256 MiB");
+  expect(small!.perSecond).toBeGreaterThan(0);
+  expect(large!.missing).toContain("needs object stores of 1600 MiB");
+  const unknown = await session.mobula(["bench", "--only", "no such name"]);
+  expect([unknown.code, unknown.error]).toEqual([1, expect.stringContaining("single client tasks sync")]);
+  expect((await session.mobula(["bench", "--runtime", "python"])).code).toBe(1);
   expect(await session.json<{ state: string }[]>("ls", "jobs", "state=RUNNING")).toHaveLength(1);
 });

@@ -33,6 +33,16 @@ test("a wrong type is a TypeError, a value out of range a RangeError; both name 
       "RangeError: Option numGpus above 1 must be a whole number, is 1.5",
     ],
     [
+      checkTaskOptions,
+      { memory: 2 ** 54 },
+      "RangeError: Option memory must be at most 9007199254740992 bytes (8 PiB), is 18014398509481984",
+    ],
+    [
+      checkInitOptions,
+      { resources: { disk: 1e12 } },
+      "RangeError: Option resources.disk must be at most 900719925474, is 1000000000000: count it in a larger unit",
+    ],
+    [
       checkActorOptions,
       { maxConcurrency: 0 },
       "RangeError: Option maxConcurrency must be a finite number of at least 1, is 0",

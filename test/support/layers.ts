@@ -37,6 +37,7 @@ const LAYERS: readonly (readonly [path: string, name: string])[] = [
   ["dashboard/api/", "dashboard/types"],
   ["dashboard/", "dashboard/server"],
   ["examples/", "examples"],
+  ["bench/microbenchmarks/", "microbenchmarks"],
   ["bench/", "bench"],
   ["test/", "test"],
 ];
@@ -73,7 +74,7 @@ const RULES: Readonly<Record<string, Layer>> = {
   // Beside the API: for where there is no `node:`. That nothing of it comes in by a detour is test/web/'s to find.
   web: { code: ["common", "protocol", "core", "io", "api", "web"], packages: ["acorn"] },
   cli: {
-    code: ["common", "protocol", "io", "platform", "process", "api", "cli"],
+    code: ["common", "protocol", "io", "platform", "process", "api", "cli", "microbenchmarks"],
     types: ["dashboard/types"],
     node: true,
     packages: true,
@@ -91,9 +92,11 @@ const RULES: Readonly<Record<string, Layer>> = {
   },
   // An example is a user's program.
   examples: { code: ["examples"], node: true, packages: ["mobula"] },
+  // What `mobula bench` and `npm run bench` both measure: programs of a user, outside of runtime/, whose code travels.
+  microbenchmarks: { code: ["microbenchmarks"], packages: ["mobula"] },
   bench: {
     code: [
-      ...["common", "protocol", "core", "io", "platform", "process", "api", "bench"],
+      ...["common", "protocol", "core", "io", "platform", "process", "api", "microbenchmarks", "bench"],
       ...["dashboard/server", "dashboard/types"],
     ],
     node: true,
@@ -102,7 +105,15 @@ const RULES: Readonly<Record<string, Layer>> = {
   test: {
     code: [
       ...["common", "protocol", "core", "platform", "io", "process", "api", "web", "cli"],
-      ...["dashboard/server", "dashboard/app", "dashboard/types", "examples", "bench", "test"],
+      ...[
+        "dashboard/server",
+        "dashboard/app",
+        "dashboard/types",
+        "examples",
+        "microbenchmarks",
+        "bench",
+        "test",
+      ],
     ],
     node: true,
     packages: true,

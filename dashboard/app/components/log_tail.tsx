@@ -45,11 +45,13 @@ export function LogTail({ title, where }: LogTailProps) {
 function Lines({ lines }: { lines: readonly Line[] }) {
   return (
     <div class="scroll log-tail" tabIndex={0} role="log" aria-label="Newest lines">
-      {[...lines].reverse().map((line) => (
-        <div key={`${line.file} ${line.offset}`} class={`log-line ${line.stream} ${line.level}`}>
-          <span class="muted">{clock(line.at)}</span> {line.text}
-        </div>
-      ))}
+      <div>
+        {[...lines].reverse().map((line) => (
+          <div key={`${line.file} ${line.offset}`} class={`log-line ${line.stream} ${line.level}`}>
+            <span class="muted">{clock(line.at)}</span> {line.text}
+          </div>
+        ))}
+      </div>
     </div>
   );
 }

@@ -89,9 +89,9 @@ export class LeaseEndings {
       this.#cancel(entry);
     }
     for (const lease of [...state.leases.all()]) {
-      if (ofDriver(lease.request)) this.#discard(lease, "JOB_ENDED", `Its job ${jobId} ended.`);
+      if (ofDriver(lease.request)) this.#discard(lease, "JOB_ENDED", `its job ${jobId} ended`);
     }
-    const message = `Its job ${jobId} ended.`;
+    const message = `its job ${jobId} ended`;
     for (const worker of state.pool.idleOf(jobId)) this.#starts.stop(worker, false, message, "JOB_ENDED");
     // Nobody uses any more what kept them.
     const cause: DeathCause = { code: "JOB_ENDED", message };

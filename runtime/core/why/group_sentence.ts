@@ -5,9 +5,9 @@
 import type { NodeId } from "../../common/ids.ts";
 import {
   addResources,
+  describeAmount,
   describeResources,
   fits,
-  RESOURCE_UNIT,
   type ResourceSet,
 } from "../../common/resources.ts";
 import type { GroupRecord } from "../gcs/group_events.ts";
@@ -99,9 +99,10 @@ function least(nodes: readonly NodeView[], cost: (node: NodeView) => number): No
 /** `CPU 1 of 4 free`, for each that is short. */
 function describeFree({ available, total }: NodeView, need: ResourceSet): string {
   const short = Object.keys(need).filter((name) => (available[name] ?? 0) < need[name]!);
-  const amount = (units: number): number => Math.max(0, units) / RESOURCE_UNIT;
-  return short.map((name) => `${name} ${amount(available[name] ?? 0)} of ${amount(total[name] ?? 0)} free`)
-    .join(", ");
+  return short.map((name) => {
+    const free = describeAmount(name, Math.max(0, available[name] ?? 0));
+    return `${name} ${free} of ${describeAmount(name, total[name] ?? 0)} free`;
+  }).join(", ");
 }
 
 /** `0, 1 at n-1; 2 at n-2`, cut where there are many. */

@@ -13,6 +13,12 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
+/** A JSON text in which the number at `path`, where there is one, is that of a unit 10,000 times as large. */
+function inBytes(text: string, path: string): string {
+  return `CASE WHEN json_extract(${text}, '${path}') IS NULL THEN ${text}
+    ELSE json_set(${text}, '${path}', (json_extract(${text}, '${path}') + 9999) / 10000) END`;
+}
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -106,6 +112,18 @@ export const MIGRATIONS: readonly Migration[] = [
         finished INTEGER NOT NULL, failed INTEGER NOT NULL, unfinished INTEGER NOT NULL, bytes INTEGER NOT NULL,
         record BLOB NOT NULL)`,
       `CREATE INDEX job_records_by_time ON job_records (made_ms, bytes)`,
+    ],
+  },
+  {
+    version: 6,
+    name: "memory in bytes, not in ten-thousandths of one",
+    statements: [
+      `UPDATE nodes SET resources = ${inBytes("resources", "$.memory")}`,
+      `UPDATE actor_specs SET spec = ${inBytes("spec", "$.resources.memory")}`,
+      `UPDATE actor_specs SET spec = ${inBytes("spec", "$.placementResources.memory")}`,
+      `UPDATE placement_groups SET spec = json_set(spec, '$.bundles', (
+        SELECT json_group_array(json(${inBytes("value", "$.memory")}))
+        FROM (SELECT value FROM json_each(spec, '$.bundles') ORDER BY key)))`,
     ],
   },
 ];

@@ -1,5 +1,5 @@
 /**
- * Tasks finished and failed in each second, and how many ran at its end: ten minutes, in a ring.
+ * Tasks finished and failed in each second, their run time, and how many ran at its end: ten minutes, in a ring.
  * @module
  */
 import type { RatesDto } from "../../../dashboard/api_types.ts";
@@ -11,6 +11,7 @@ export class RateRing {
   readonly #finished = new Float64Array(RATE_POINTS);
   readonly #failed = new Float64Array(RATE_POINTS);
   readonly #running = new Float64Array(RATE_POINTS);
+  readonly #runMs = new Float64Array(RATE_POINTS);
   /** The present second, and the first that is kept. */
   #now: number;
   #first: number;
@@ -20,13 +21,26 @@ export class RateRing {
     this.#first = this.#now;
   }
 
-  /** Count what ended just now; `running` is how many run. */
-  add(nowMs: number, finished: number, failed: number, running: number): void {
+  /** Count what ended just now; `running` is how many run, `runMs` how long what ended had run. */
+  add(nowMs: number, finished: number, failed: number, running: number, runMs: number = 0): void {
     this.advance(nowMs);
     const at = this.#now % RATE_POINTS;
     this.#finished[at]! += finished;
     this.#failed[at]! += failed;
     this.#running[at] = running;
+    this.#runMs[at]! += runMs;
+  }
+
+  /** Run time that ended in a millisecond, over the whole ones of the last `seconds` in which anything ran. */
+  workRate(seconds: number): number {
+    let runMs = 0, busy = 0;
+    for (let second = Math.max(this.#first, this.#now - seconds); second < this.#now; second++) {
+      const at = second % RATE_POINTS;
+      if (this.#running[at] === 0 && this.#runMs[at] === 0) continue;
+      runMs += this.#runMs[at]!;
+      busy++;
+    }
+    return busy === 0 ? 0 : runMs / (busy * RATE_STEP_MS);
   }
 
   /** Open the present second; seconds in which nothing was told are zero, and as many run as before. A clock that was set
@@ -39,6 +53,7 @@ export class RateRing {
       const at = ++this.#now % RATE_POINTS;
       this.#finished[at] = 0;
       this.#failed[at] = 0;
+      this.#runMs[at] = 0;
       this.#running[at] = running;
     }
     if (this.#now - this.#first >= RATE_POINTS) this.#first = this.#now - RATE_POINTS + 1;

@@ -57,6 +57,8 @@ interface ProcessCounts {
 export interface CountsDelta {
   readonly finished: number;
   readonly failed: number;
+  /** Run time of what ended. */
+  readonly runMs: number;
 }
 
 export class TaskCounts {
@@ -92,15 +94,20 @@ export class TaskCounts {
     }
     if (batch.sequence <= process.sequence) return null;
     process.sequence = batch.sequence;
-    const { finished, failed } = this.totals;
+    const { finished, failed, runMs } = this.totals;
     for (const counts of batch.counts) this.#applyFunction(process, counts);
     for (const edge of batch.edges) this.#applyEdge(process, edge);
     this.rowsDropped += batch.rowsDropped - process.rowsDropped;
     process.rowsDropped = batch.rowsDropped;
     // The last words of a dead process may come after the news of its death.
     if (process.dead) this.#failUnfinished(process);
-    if (isHistory) return { finished: 0, failed: 0 };
-    return { finished: this.totals.finished - finished, failed: this.totals.failed - failed };
+    if (isHistory) return { finished: 0, failed: 0, runMs: 0 };
+    const { totals } = this;
+    return {
+      finished: totals.finished - finished,
+      failed: totals.failed - failed,
+      runMs: totals.runMs - runMs,
+    };
   }
 
   /** The process is gone: what it had not finished has failed. Unknown processes are remembered too, for late batches. */
@@ -119,7 +126,7 @@ export class TaskCounts {
       this.#dead.delete(oldest);
       this.#processes.delete(oldest);
     }
-    return { finished: 0, failed: this.totals.failed - failed };
+    return { finished: 0, failed: this.totals.failed - failed, runMs: 0 };
   }
 
   /** Whether the process is known to be gone. */

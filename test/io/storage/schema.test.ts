@@ -61,3 +61,44 @@ test("migrating again changes nothing; a step that fails leaves the version befo
   await expect(migrate(client, 6)).rejects.toThrow(`schema version ${SCHEMA_VERSION + 1}`);
   client.close();
 });
+
+test("a store of before has its memory in bytes afterwards", async () => {
+  const client = createClient({ url: ":memory:" });
+  await migrate(client, 1, MIGRATIONS.slice(0, 5));
+  const old = {
+    resources: { CPU: 10_000, memory: 5 * 2 ** 30 * 10_000 },
+    placementResources: { CPU: 10_000 },
+  };
+  const bundles = [{ memory: 30_000 }, { CPU: 20_000 }, { CPU: 5_000, memory: 12_345 }];
+  await client.batch([
+    {
+      sql:
+        `INSERT INTO nodes (node_id, epoch, state, state_message, address, hostname, pid, runtime, session_dir,
+        is_head_node, resources, labels, object_store_bytes, started_ms)
+        VALUES ('n-1', 1, 'ALIVE', '', '', '', 1, 'bun', '', 1, ?, '{}', 0, 0)`,
+      args: [JSON.stringify(old.resources)],
+    },
+    {
+      sql: "INSERT INTO actor_specs (actor_id, spec, args) VALUES ('a-1', ?, x''), ('a-2', ?, x'')",
+      args: [JSON.stringify({ name: "one", ...old }), JSON.stringify({ name: "two", resources: {} })],
+    },
+    {
+      sql:
+        `INSERT INTO placement_groups (group_id, state, message, spec, ends_with_owner, placements, created_ms)
+        VALUES ('g-1', 'CREATED', '', ?, 0, '[]', 0)`,
+      args: [JSON.stringify({ strategy: "PACK", bundles })],
+    },
+  ], "write");
+  await migrate(client, 2);
+  const read = async (sql: string) =>
+    (await client.execute(sql)).rows.map((row) => JSON.parse(String(row[0])) as unknown);
+  expect(await read("SELECT resources FROM nodes")).toEqual([{ CPU: 10_000, memory: 5 * 2 ** 30 }]);
+  expect(await read("SELECT spec FROM actor_specs ORDER BY actor_id")).toEqual([
+    { name: "one", resources: { CPU: 10_000, memory: 5 * 2 ** 30 }, placementResources: { CPU: 10_000 } },
+    { name: "two", resources: {} },
+  ]);
+  expect(await read("SELECT spec FROM placement_groups")).toEqual([
+    { strategy: "PACK", bundles: [{ memory: 3 }, { CPU: 20_000 }, { CPU: 5_000, memory: 2 }] },
+  ]);
+  client.close();
+});

@@ -32,7 +32,7 @@ export function HistoryPage() {
   const wanted = { q: params.get("q"), state: params.get("state"), from, limit: ROWS, after };
   const answer = useQuery<HistoryDto>(question("history", wanted));
   return (
-    <Panel id="history" title="History" note="jobs that are over, kept through restarts">
+    <Panel id="history" title="History" note="records of jobs, kept through restarts">
       <Filters onChange={() => setAfter(null)} />
       <Answer of={answer}>
         {(history) => <Kept history={history} isFirst={after === null} onPage={setAfter} />}

@@ -16,23 +16,25 @@ export interface LogLinesProps {
 export function LogLines({ lines, label, chosen = null }: LogLinesProps) {
   return (
     <div class="scroll log-lines" tabIndex={0} role="log" aria-label={label}>
-      {lines.map((line) => (
-        <div
-          key={`${line.file} ${line.offset}`}
-          class={`log-line ${line.stream} ${line.level} ${line.offset === chosen ? "chosen" : ""}`}
-          aria-current={line.offset === chosen ? "true" : undefined}
-        >
-          <a class="log-time" href={addressOf(line)} title={new Date(line.at).toISOString()}>
-            {timeOf(line.at)}
-          </a>
-          <span class="log-level" title={line.level}>{SIGNS[line.level]}</span>
-          <Who line={line} />
-          <span class="log-text">
-            {line.text}
-            {line.cut > 0 && <span class="muted">… {count(line.cut)} characters more</span>}
-          </span>
-        </div>
-      ))}
+      <div>
+        {lines.map((line) => (
+          <div
+            key={`${line.file} ${line.offset}`}
+            class={`log-line ${line.stream} ${line.level} ${line.offset === chosen ? "chosen" : ""}`}
+            aria-current={line.offset === chosen ? "true" : undefined}
+          >
+            <a class="log-time" href={addressOf(line)} title={new Date(line.at).toISOString()}>
+              {timeOf(line.at)}
+            </a>
+            <span class="log-level" title={line.level}>{SIGNS[line.level]}</span>
+            <Who line={line} />
+            <span class="log-text">
+              {line.text}
+              {line.cut > 0 && <span class="muted">… {count(line.cut)} characters more</span>}
+            </span>
+          </div>
+        ))}
+      </div>
     </div>
   );
 }

@@ -15,6 +15,7 @@ import { NONE } from "./attempt_columns.ts";
 import { groupIdOf } from "./group_ids.ts";
 import type { FunctionBook, JobBook } from "./job_book.ts";
 import type { TaskTelemetry } from "./task_telemetry.ts";
+import { type OpenFunction, timeLeft } from "./time_left.ts";
 
 const FUNCTIONS_SHOWN = 200;
 const ERRORS_SHOWN = 100;
@@ -49,7 +50,6 @@ export function profileOf(telemetry: TaskTelemetry, book: JobBook): ProfileDto {
   book.rates.advance(nowMs);
   const rates = book.rates.read(null).data;
   const perSecond = presentRate(rates);
-  const open = totals.pendingArgs + totals.pendingNode + totals.submitted + totals.running;
   return {
     jobId: book.jobId === "" ? null : book.jobId,
     job: book.job,
@@ -61,7 +61,7 @@ export function profileOf(telemetry: TaskTelemetry, book: JobBook): ProfileDto {
     resultBytes: sum((row) => row.resultBytes),
     argBytes: sum((row) => row.argBytes),
     perSecond,
-    etaMs: open > 0 && perSecond > 0 ? Math.round(open / perSecond * 1_000) : null,
+    etaMs: timeLeft(openFunctions(telemetry, book, functions), book.rates.workRate(RATE_SECONDS)),
     functions: functions.slice(0, FUNCTIONS_SHOWN),
     functionsTotal: functions.length,
     calls: callsOf(telemetry, book),
@@ -70,6 +70,31 @@ export function profileOf(telemetry: TaskTelemetry, book: JobBook): ProfileDto {
     rates,
     recorded: telemetry.recorded(book),
   };
+}
+
+/** Functions with open attempts, and what is known of how long they take. */
+function openFunctions(
+  { store, reader, now }: TaskTelemetry,
+  book: JobBook,
+  functions: readonly FunctionProfileDto[],
+): OpenFunction[] {
+  const elapsed = new Map<string, number[]>();
+  const nowMs = now();
+  for (const slot of store.open()) {
+    if (!reader.isRunning(slot) || (book.index >= 0 && store.columns.a.job[slot] !== book.index)) continue;
+    const key = groupIdOf(reader.name(slot), reader.type(slot));
+    const ofFunction = elapsed.get(key);
+    const elapsedMs = Math.max(0, nowMs - reader.startMs(slot)!);
+    if (ofFunction === undefined) elapsed.set(key, [elapsedMs]);
+    else ofFunction.push(elapsedMs);
+  }
+  return functions.map(({ id, pendingArgs, pendingNode, submitted, running, run }) => ({
+    pending: pendingArgs + pendingNode + submitted,
+    running,
+    elapsedMs: (elapsed.get(id) ?? []).slice(0, running),
+    meanMs: run === null ? null : run.mean,
+    longestMs: run === null ? null : run.max,
+  }));
 }
 
 /** Whole seconds only: the present one has just begun. */

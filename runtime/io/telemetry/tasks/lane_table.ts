@@ -73,11 +73,28 @@ export class LaneTable {
   }
 }
 
-/** Gives attempts of one worker that overlap different slots. Ordinary tasks of a worker run one at a time. */
+/** The places of one worker. */
+interface WorkerLanes {
+  /** Numbers are given again to other workers. */
+  readonly workerId: string;
+  /** When each slot is free for good. */
+  readonly freeMs: Float64Array;
+  /** Times before that in which it was free, oldest first: from, to, from, to. */
+  readonly gaps: number[][];
+}
+
+/** Gaps of a slot that are remembered: rows come up to a second after others that were later. */
+const GAPS_MAX = 128;
+/** A thousandth: times are rounded. */
+const ROUNDED_MS = 0.001;
+
+/**
+ * Gives attempts of one worker that overlap different slots. Ordinary tasks of a worker run one at a time. Every caller tells
+ * of its own calls, so that those of several come in no order: a call that ended is put between others where there was room.
+ */
 export class LaneChoice {
   readonly #store: AttemptStore;
-  /** When each slot of a worker is free, by worker. */
-  readonly #freeMs: Map<number, Float64Array> = new Map();
+  readonly #workers: Map<number, WorkerLanes> = new Map();
 
   constructor(store: AttemptStore) {
     this.#store = store;
@@ -86,26 +103,52 @@ export class LaneChoice {
   /** An actor's call begins at `startMs`, and ends then or is open. */
   choose(slot: number, startMs: number, endMs: number | null): void {
     const { worker, lane } = this.#store.columns.a;
-    let free = this.#freeMs.get(worker[slot]!);
-    if (free === undefined) {
-      this.#freeMs.set(worker[slot]!, free = new Float64Array(SIDE_BY_SIDE).fill(-Infinity));
+    const workerId = this.#store.workers.text(worker[slot]!);
+    let lanes = this.#workers.get(worker[slot]!);
+    if (lanes?.workerId !== workerId) {
+      lanes = { workerId, freeMs: new Float64Array(SIDE_BY_SIDE).fill(-Infinity), gaps: [] };
+      this.#workers.set(worker[slot]!, lanes);
     }
-    // A thousandth: times are rounded.
-    let chosen = free.findIndex((ms) => ms <= startMs + 0.001);
-    if (chosen < 0) chosen = SIDE_BY_SIDE - 1;
-    lane[slot] = chosen;
-    free[chosen] = endMs ?? Infinity;
+    for (let at = 0; at < SIDE_BY_SIDE; at++) {
+      if (lanes.freeMs[at]! <= startMs + ROUNDED_MS) {
+        addGap(lanes.gaps[at] ??= [], lanes.freeMs[at]!, startMs);
+      } else if (endMs !== null && fillGap(lanes.gaps[at]!, startMs, endMs)) {
+        lane[slot] = at;
+        return;
+      } else continue;
+      lane[slot] = at;
+      lanes.freeMs[at] = endMs ?? Infinity;
+      return;
+    }
+    lane[slot] = SIDE_BY_SIDE - 1;
+    lanes.freeMs[SIDE_BY_SIDE - 1] = endMs ?? Infinity;
   }
 
   /** A call that was open is over. */
   end(slot: number, endMs: number): void {
     const { worker, lane } = this.#store.columns.a;
-    const free = this.#freeMs.get(worker[slot]!);
-    if (free !== undefined) free[lane[slot]!] = endMs;
+    const lanes = this.#workers.get(worker[slot]!);
+    if (lanes !== undefined) lanes.freeMs[lane[slot]!] = endMs;
   }
+}
 
-  /** The worker's number may get another meaning. */
-  forget(worker: number): void {
-    this.#freeMs.delete(worker);
+function addGap(gaps: number[], fromMs: number, toMs: number): void {
+  if (toMs - fromMs <= ROUNDED_MS) return;
+  gaps.push(fromMs, toMs);
+  // Half at once: nothing is moved for each of them.
+  if (gaps.length > 2 * GAPS_MAX) gaps.splice(0, GAPS_MAX);
+}
+
+/** Takes the time out of the gap that has it; false when none has. */
+function fillGap(gaps: number[], startMs: number, endMs: number): boolean {
+  for (let at = gaps.length - 2; at >= 0; at -= 2) {
+    const from = gaps[at]!, to = gaps[at + 1]!;
+    if (from > startMs + ROUNDED_MS) continue;
+    if (to < endMs - ROUNDED_MS) return false;
+    const left = startMs - from > ROUNDED_MS ? [from, startMs] : [];
+    if (to - endMs > ROUNDED_MS) left.push(endMs, to);
+    gaps.splice(at, 2, ...left);
+    return true;
   }
+  return false;
 }

@@ -53,7 +53,7 @@ export class TaskTelemetry {
     const delta = this.all.counts.apply(batch);
     if (delta === null) return;
     if (!isHistory) {
-      this.all.rates.add(nowMs, delta.finished, delta.failed, this.all.counts.totals.running);
+      this.all.rates.add(nowMs, delta.finished, delta.failed, this.all.counts.totals.running, delta.runMs);
     }
     this.all.version++;
     if (batch.jobId !== null) this.#applyCounts(this.#book(batch.jobId), batch, isHistory);
@@ -118,7 +118,9 @@ export class TaskTelemetry {
     if (delta === null) return;
     // Its first words may come after the news of its death: the job's book has not heard of it then.
     if (this.#dead.has(batch.processId)) book.counts.processDied(batch.processId);
-    if (!isHistory) book.rates.add(this.now(), delta.finished, delta.failed, book.counts.totals.running);
+    if (!isHistory) {
+      book.rates.add(this.now(), delta.finished, delta.failed, book.counts.totals.running, delta.runMs);
+    }
     book.version++;
   }
 

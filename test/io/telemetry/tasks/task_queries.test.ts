@@ -218,6 +218,34 @@ describe("the timeline", () => {
       ["t-p-3", 1],
     ]);
   });
+
+  test("keeps calls that ran one after the other in one lane, in whatever order their callers tell of them", async () => {
+    const telemetry = new LocalTelemetry(undefined, () => ORIGIN + 10_000);
+    const call = (i: number): TaskRow =>
+      events.taskRow(`t-p-${i}`, {
+        type: i === 0 ? "ACTOR_CREATION_TASK" : "ACTOR_TASK",
+        actorId: "a-1" as never,
+        submittedMs: ORIGIN,
+        pushedMs: ORIGIN,
+        startMs: ORIGIN + 10 * i,
+        endMs: ORIGIN + 10 * i + 10,
+      });
+    const rows = Array.from({ length: 60 }, (_, i) => call(i));
+    const of = (caller: number): TaskRow[] => rows.filter((_, i) => i > 0 && i % 3 === caller);
+    // One caller's calls, then those that ran between them; the constructor's agent is the last to speak.
+    telemetry.take([events.taskBatch("d-p", 1, { rows: of(1) })], false);
+    telemetry.take([events.taskBatch("w-q", 1, { rows: of(0) })], false);
+    telemetry.take([events.taskBatch("w-r", 1, { rows: of(2) })], false);
+    telemetry.take([events.taskBatch("n-1", 1, { rows: [rows[0]!] })], false);
+    // It overlaps: no room in that lane.
+    const beside = { ...call(30), taskId: "t-p-beside" as never, startMs: ORIGIN + 305, endMs: ORIGIN + 308 };
+    telemetry.take([events.taskBatch("d-p", 2, { rows: [beside] })], false);
+    const { bars } = await telemetry.ask("timeline/bars", { job: "j-1" });
+    expect(bars!.filter(({ lane }) => lane !== 0).map(({ taskId }) => taskId as string)).toEqual([
+      "t-p-beside",
+    ]);
+    expect(bars!.length).toBe(61);
+  });
 });
 
 describe("the graph", () => {

@@ -1,5 +1,5 @@
 /**
- * The tasks and actors of the comparison, as a user would write them. Names and shapes are those of Ray's microbenchmark
+ * The tasks and actors of Ray's microbenchmarks, as a user would write them. Names and shapes are those of Ray's own
  * (reference: ray_perf.py of Ray 2.58), whose functions return a small byte string.
  * @module
  */
@@ -58,7 +58,8 @@ export const AsyncActor: RemoteClass<typeof AsyncActorClass> = remote(AsyncActor
   maxConcurrency: 1_000,
 });
 
-type Servers = readonly ActorHandle<ActorClass>[] | readonly ActorHandle<AsyncActorClass>[];
+/** Who serves the calls of another actor or task. */
+export type Servers = readonly ActorHandle<ActorClass>[] | readonly ActorHandle<AsyncActorClass>[];
 
 class ClientClass {
   readonly #servers: readonly ActorHandle<ActorClass>[];
@@ -97,10 +98,27 @@ export const putSmall: RemoteFunction<() => Promise<void>> = remote(async (): Pr
   for (let index = 0; index < 100; index++) release(await put(0));
 }, { name: "do_put_small" });
 
-/** Ten values of 80 MiB, of what does not compress and is no zero page. */
+/** Words of random bytes, each page of them touched. xorshift32, four bytes a step, seeded with the length. */
+export function randomWords(bytes: number): BigInt64Array {
+  const words = new BigInt64Array(bytes / 8);
+  const halves = new Int32Array(words.buffer);
+  let state = bytes | 1;
+  for (let index = 0; index < halves.length; index++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    halves[index] = state;
+  }
+  return words;
+}
+
+/** This worker's value, made once. */
+const made: { large: BigInt64Array | null } = { large: null };
+
+/** Ten values of 80 MiB, of random bytes. */
 export const putLarge: RemoteFunction<() => Promise<void>> = remote(async (): Promise<void> => {
-  const values = new BigInt64Array(10 * 1024 * 1024).fill(0x0123456789abcdefn);
-  for (let index = 0; index < 10; index++) release(await put(values));
+  made.large ??= randomWords(80 * 1024 * 1024);
+  for (let index = 0; index < 10; index++) release(await put(made.large));
 }, { name: "do_put" });
 
 /** 10,000 refs in one value. */

@@ -18,15 +18,30 @@ export function treeMemory(rootPid: number): TreeMemory {
   return { total, root: memoryOf(rootPid) };
 }
 
-/** Microseconds that all threads of a process and its descendants have run. What ended is not counted. */
-export function treeCpuUs(rootPid: number): number {
+/**
+ * Microseconds that all threads of a process and its descendants have run; with `program`, of those whose command line
+ * contains it. What ended is not counted.
+ */
+export function treeCpuUs(rootPid: number, program = ""): number {
   let nanoseconds = 0;
   for (const pid of treeOf(rootPid)) {
+    if (!commandLineOf(pid).includes(program)) continue;
     for (const thread of namesIn(`/proc/${pid}/task`)) {
       nanoseconds += Number(readText(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
     }
   }
   return nanoseconds / 1_000;
+}
+
+/** The newest process of the tree whose command line contains `program`. @throws {Error} when there is none. */
+export function processIn(rootPid: number, program: string): number {
+  const found = treeOf(rootPid).filter((pid) => commandLineOf(pid).includes(program));
+  if (found.length === 0) throw new Error(`there is no process of ${program}`);
+  return Math.max(...found);
+}
+
+function commandLineOf(pid: number): string {
+  return readText(`/proc/${pid}/cmdline`);
 }
 
 function treeOf(rootPid: number): number[] {

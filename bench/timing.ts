@@ -41,9 +41,10 @@ export interface Result {
   readonly missing: string | null;
 }
 
-/** The value below which `share` of the sorted values lie. */
-export function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
+/** The value below which `share` of the values lie, in whatever order they are given. NaN where there are none. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = ascending(values);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }
 
 function ascending(values: readonly number[]): number[] {
@@ -113,15 +114,14 @@ function summarize(
 ): Result {
   const sorted = ascending(rates);
   const perSecond = missing === null ? percentile(sorted, 0.5) : NaN;
-  const sortedLaps = ascending(laps);
-  const hasLaps = missing === null && sortedLaps.length > 0;
+  const hasLaps = missing === null && laps.length > 0;
   return {
     name,
     perSecond,
     msPerOperation: 1_000 / perSecond,
     gigabytesPerSecond: bytes === undefined ? null : (perSecond * bytes) / 1e9,
-    p50Us: hasLaps ? percentile(sortedLaps, 0.5) : null,
-    p99Us: hasLaps ? percentile(sortedLaps, 0.99) : null,
+    p50Us: hasLaps ? percentile(laps, 0.5) : null,
+    p99Us: hasLaps ? percentile(laps, 0.99) : null,
     rates,
     spread: missing === null ? [sorted[0]! / perSecond, sorted.at(-1)! / perSecond] : [NaN, NaN],
     missing,

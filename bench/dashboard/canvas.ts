@@ -11,7 +11,8 @@ import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
 import { createAuth } from "../../dashboard/server/auth.ts";
 import { listenHttp } from "../../dashboard/server/serve.ts";
 import { ClusterView } from "../../runtime/io/telemetry/cluster_view.ts";
-import { type Bar, ms, percentile } from "./bars.ts";
+import { percentile } from "../timing.ts";
+import { type Bar, ms } from "./bars.ts";
 import { fillTelemetry, JOB } from "./tasks.ts";
 
 const GRAPH_TASKS = 100_000;

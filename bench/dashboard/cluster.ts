@@ -2,9 +2,8 @@
  * The cluster that the dashboard's bars look at: this process is its driver.
  * @module
  */
-import { readdirSync, readFileSync } from "node:fs";
-import process from "node:process";
 import { get, init, listJobs, type ObjectRef, release, remote, type RemoteFunction, shutdown } from "mobula";
+import { currentDriver } from "../../runtime/api/init.ts";
 
 const echo: RemoteFunction<(value: number) => number> = remote((value: number): number => value);
 const IN_FLIGHT = 2_000;
@@ -13,6 +12,8 @@ export interface Watchee {
   /** Signs one browser in. */
   readonly link: string;
   readonly jobId: string;
+  /** Leads the command line here. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Tasks that have run; what pages must say. */
   readonly finished: () => number;
   /** Run so many tasks. */
@@ -28,6 +29,7 @@ export async function openCluster(): Promise<Watchee> {
   return {
     link: cluster.dashboardUrl,
     jobId: String(job!["jobId"]),
+    environment: { MOBULA_ADDRESS: cluster.address, MOBULA_TOKEN: currentDriver()!.local!.token },
     finished: () => finished,
     run: async (count) => {
       for (let done = 0; done < count; done += IN_FLIGHT) {
@@ -61,37 +63,4 @@ export async function runSteadily(
     done(submitted);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-/** The newest process of this one's tree whose command line contains `program`. */
-export function processOf(program: string): number {
-  const own = new Set([process.pid]);
-  let found = 0;
-  const pids = readdirSync("/proc").map(Number).filter(Number.isInteger).sort((a, b) => a - b);
-  // Twice: a pid may be lower than its parent's.
-  for (const pid of [...pids, ...pids]) {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-      if (!own.has(parent)) continue;
-      own.add(pid);
-      if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(program)) found = pid;
-    } catch {
-      // It has ended.
-    }
-  }
-  if (found === 0) throw new Error(`there is no process of ${program}`);
-  return found;
-}
-
-/** Bytes of memory that are the process's own (its resident set). */
-export function rssBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
-}
-
-/** Milliseconds of processor time that all threads of the process have used. */
-export function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }

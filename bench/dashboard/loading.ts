@@ -4,7 +4,8 @@
  * @module
  */
 import type { BrowserContext } from "playwright-core";
-import { type Bar, kb, ms, percentile } from "./bars.ts";
+import { percentile } from "../timing.ts";
+import { type Bar, kb, ms } from "./bars.ts";
 import { openWatched, shows } from "./browser.ts";
 import type { Watchee } from "./cluster.ts";
 
@@ -13,11 +14,12 @@ const LIMITS = { 100_000: { ms: 1_000, bytes: 300_000 }, 1_000_000: { ms: 1_500,
 const SEARCH_MS_MAX = 500;
 const LOADS = 3;
 
-/** `fresh`: a signed-in window that has nothing in its cache. */
+/** `fresh`: a signed-in window that has nothing in its cache. `at100k`: measures what else wants that many tasks. */
 export async function measureLoading(
   cluster: Watchee,
   fresh: () => Promise<BrowserContext>,
   base: string,
+  at100k: () => Promise<Bar>,
 ): Promise<Bar[]> {
   const bars: Bar[] = [];
   const counts: string[] = [];
@@ -29,6 +31,7 @@ export async function measureLoading(
       loads.push(await loadJob(await fresh(), base, cluster.jobId, wanted));
     }
     counts.push(`${wanted}: the same`);
+    if (size === 100_000) bars.push(await at100k());
     const limit = LIMITS[size as keyof typeof LIMITS];
     if (limit === undefined) continue;
     const took = percentile(loads.map((load) => load.ms), 0.5);

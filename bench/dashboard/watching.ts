@@ -1,31 +1,28 @@
 /**
  * D5 to D8: what the picture costs while tasks run at 2,000 a second: how late it is, what it sends, and what it takes from the
- * cluster with many tabs, many readers, and one that does not read.
+ * cluster with many readers, and with one that does not read. D6 is watchers.ts.
  * @module
  */
-import type { BrowserContext } from "playwright-core";
-import { type Bar, kb, ms, percentile } from "./bars.ts";
+import process from "node:process";
+import { processIn, treeCpuUs, treeMemory } from "../process_tree.ts";
+import { percentile } from "../timing.ts";
+import { type Bar, kb, ms } from "./bars.ts";
 import { openWatched } from "./browser.ts";
-import { cpuMs, processOf, rssBytes, runSteadily, type Watchee } from "./cluster.ts";
+import { runSteadily } from "./cluster.ts";
 import { openReader, type StreamReader } from "./readers.ts";
+import { measureWatchers, type Place } from "./watchers.ts";
 
 const PER_SECOND = 2_000;
 const TELEMETRY = "telemetry_process";
 const HEAD = "head_main";
 
-interface Place {
-  readonly cluster: Watchee;
-  readonly context: BrowserContext;
-  readonly base: string;
-  readonly cookie: string;
-}
-
-export async function measureWatching(place: Place): Promise<Bar[]> {
+/** `isWanted`: which of the bars. */
+export async function measureWatching(place: Place, isWanted: (id: string) => boolean): Promise<Bar[]> {
   return [
-    ...await latency(place),
-    ...await tabs(place),
-    await stalled(place),
-    await manyReaders(place),
+    ...isWanted("D5") ? await latency(place) : [],
+    ...isWanted("D6") ? await measureWatchers(place) : [],
+    ...isWanted("D7") ? [await stalled(place)] : [],
+    ...isWanted("D8") ? [await manyReaders(place)] : [],
   ];
 }
 
@@ -80,73 +77,6 @@ async function latency({ context, base }: Place): Promise<Bar[]> {
   ];
 }
 
-/** D6: throughput in flight without and with five open streams of Graph and Timeline, in turns; and how long the head's loop lets one wait. */
-async function tabs({ cluster, base, cookie }: Place): Promise<Bar[]> {
-  const TASKS = 100_000;
-  const live = [`graph?job=${cluster.jobId}`, `timeline/lanes?job=${cluster.jobId}`].map((each) =>
-    `live=${encodeURIComponent(each)}`
-  );
-  const path = `/api/v1/stream?topics=cluster,rates,functions&${live.join("&")}`;
-  const rates = { without: [] as number[], with: [] as number[] };
-  const waits = { without: [] as number[], with: [] as number[] };
-  for (let round = 0; round < 7; round++) {
-    for (const kind of round % 2 === 0 ? ["without", "with"] as const : ["with", "without"] as const) {
-      const readers: StreamReader[] = [];
-      if (kind === "with") {
-        for (let tab = 0; tab < 5; tab++) readers.push(await openReader(base, path, cookie));
-      }
-      const probe = probeHead(base);
-      const startMs = performance.now();
-      await cluster.run(TASKS);
-      if (round > 0) rates[kind].push(TASKS / (performance.now() - startMs));
-      waits[kind].push(...await probe.stop());
-      for (const reader of readers) reader.close();
-    }
-  }
-  const ratios = rates.with.map((rate, index) => rate / rates.without[index]!);
-  const loss = 1 - percentile(ratios, 0.5);
-  // With both cores busy an answer also waits for a core: what watchers add is the difference.
-  const p99 = percentile(waits.with, 0.99);
-  const alone = percentile(waits.without, 0.99);
-  return [
-    {
-      id: "D6",
-      what: "throughput lost to 5 watchers of Graph and Timeline (median of 6 pairs)",
-      asked: "2 %",
-      measured: `${(loss * 100).toFixed(1)} %`,
-      isReached: loss <= 0.02,
-    },
-    {
-      id: "D6",
-      what: "p99 of an answer of the head meanwhile, both cores busy",
-      asked: `${ms(10)} more than without watchers`,
-      measured: `${ms(p99)}, without ${ms(alone)}`,
-      isReached: p99 - alone <= 10,
-    },
-  ];
-}
-
-/** Asks the head again and again for the least that it can say: its loop's stalls show as late answers. */
-function probeHead(base: string): { stop: () => Promise<number[]> } {
-  const waits: number[] = [];
-  let isOver = false;
-  const asked = (async () => {
-    while (!isOver) {
-      const startMs = performance.now();
-      await (await fetch(new URL("healthz", base))).text();
-      waits.push(performance.now() - startMs);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  })();
-  return {
-    stop: async () => {
-      isOver = true;
-      await asked;
-      return waits;
-    },
-  };
-}
-
 /** D7: a reader that stops reading for a minute, and then must have exactly what has run. */
 async function stalled({ base, cookie }: Place): Promise<Bar> {
   const SECONDS = 60;
@@ -160,11 +90,11 @@ async function stalled({ base, cookie }: Place): Promise<Bar> {
   const reader = await openReader(base, "/api/v1/stream?topics=cluster", cookie);
   await run(3);
   const first = await settledTotal(reader) - ran;
-  const head = processOf(HEAD);
-  const before = rssBytes(head);
+  const head = processIn(process.pid, HEAD);
+  const before = treeMemory(head).root;
   reader.pause();
   await run(SECONDS);
-  const grown = rssBytes(head) - before;
+  const grown = treeMemory(head).root - before;
   reader.resume();
   await run(2);
   const isExact = await settledTotal(reader) === first + ran;
@@ -192,11 +122,11 @@ async function manyReaders({ cluster, base, cookie }: Place): Promise<Bar> {
   const path = `/api/v1/stream?live=${encodeURIComponent(`profile?job=${cluster.jobId}`)}`;
   for (let each = 0; each < 20; each++) readers.push(await openReader(base, path, cookie));
   await runSteadily(PER_SECOND, 2_000);
-  const telemetry = processOf(TELEMETRY);
-  const before = cpuMs(telemetry);
+  const telemetry = processIn(process.pid, TELEMETRY);
+  const beforeUs = treeCpuUs(telemetry);
   const startMs = performance.now();
   await runSteadily(PER_SECOND, SECONDS * 1_000);
-  const share = (cpuMs(telemetry) - before) / (performance.now() - startMs);
+  const share = (treeCpuUs(telemetry) - beforeUs) / 1_000 / (performance.now() - startMs);
   for (const reader of readers) reader.close();
   return {
     id: "D8",

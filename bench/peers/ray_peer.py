@@ -18,6 +18,10 @@ DRIVERS = 4
 SMALL = b"ok"
 
 
+def random_words(count):
+    return np.frombuffer(np.random.default_rng(count).bytes(8 * count), dtype=np.int64)
+
+
 @ray.remote
 def small_value():
     return SMALL
@@ -31,7 +35,9 @@ def do_put_small():
 
 @ray.remote
 def do_put(values_of=10 * 1024 * 1024):
-    values = np.full(values_of, 0x0123456789ABCDEF, dtype=np.int64)
+    values = getattr(ray, "bench_values", None)  # This worker's, made once.
+    if values is None:
+        values = ray.bench_values = random_words(values_of)
     for _ in range(10):
         ray.put(values)
 
@@ -88,8 +94,7 @@ def work(actors, count):
 class Workload:
     """`make` gives the state that `run` gets, `end` takes it back."""
 
-    def __init__(self, multiplier, run, make=lambda: None, end=lambda state: None):
-        self.multiplier = multiplier
+    def __init__(self, run, make=lambda: None, end=lambda state: None):
         self.run = run
         self.make = make
         self.end = end
@@ -100,7 +105,7 @@ def kill_all(actors):
         ray.kill(actor)
 
 
-def with_actors(multiplier, make, run):
+def with_actors(make, run):
     """`make` gives the actors to call, and all that are to be killed."""
 
     def start():
@@ -109,7 +114,7 @@ def with_actors(multiplier, make, run):
             ray.get(actor.__ray_ready__.remote())
         return called, everyone
 
-    return Workload(multiplier, lambda state: run(state[0]), start, lambda state: kill_all(state[1]))
+    return Workload(lambda state: run(state[0]), start, lambda state: kill_all(state[1]))
 
 
 def calls(count, call):
@@ -186,57 +191,69 @@ def object_with_refs():
 
 
 WORKLOADS = {
-    "single client get calls (Plasma Store)": Workload(1, ray.get, lambda: ray.put(0)),
-    "single client put calls (Plasma Store)": Workload(1, lambda _: ray.put(0)),
+    "single client get calls (Plasma Store)": Workload(ray.get, lambda: ray.put(0)),
+    "single client put calls (Plasma Store)": Workload(lambda _: ray.put(0)),
     "multi client put calls (Plasma Store)": Workload(
-        1_000, lambda _: calls(10, lambda _: do_put_small.remote())
+        lambda _: calls(10, lambda _: do_put_small.remote())
     ),
     "single client put gigabytes": Workload(
-        8 * 0.1, ray.put, lambda: np.full(100 * 1024 * 1024, 0x0123456789ABCDEF, dtype=np.int64)
+        ray.put, lambda: random_words(100 * 1024 * 1024)
     ),
-    "multi client put gigabytes": Workload(10 * 8 * 0.1, lambda _: calls(10, lambda _: do_put.remote())),
-    "single client get object containing 10k refs": Workload(1, ray.get, object_with_refs),
-    "single client tasks and get batch": Workload(1, thousand_tasks),
-    "single client wait 1k refs": Workload(1, wait_one_by_one),
-    "single client tasks sync": Workload(1, lambda _: ray.get(small_value.remote())),
-    "single client tasks async": Workload(1_000, thousand_tasks),
+    "multi client put gigabytes": Workload(lambda _: calls(10, lambda _: do_put.remote())),
+    "single client get object containing 10k refs": Workload(ray.get, object_with_refs),
+    "single client tasks and get batch": Workload(thousand_tasks),
+    "single client wait 1k refs": Workload(wait_one_by_one),
+    "single client tasks sync": Workload(lambda _: ray.get(small_value.remote())),
+    "single client tasks async": Workload(thousand_tasks),
     "multi client tasks async": with_actors(
-        DRIVERS * 10_000, submitters, lambda all: ray.get([a.small_value_batch.remote(10_000) for a in all])
+        submitters, lambda all: ray.get([a.small_value_batch.remote(10_000) for a in all])
     ),
-    "1:1 actor calls sync": with_actors(1, one(Actor), lambda a: ray.get(a.small_value.remote())),
+    "1:1 actor calls sync": with_actors(one(Actor), lambda a: ray.get(a.small_value.remote())),
     "1:1 actor calls async": with_actors(
-        1_000, one(Actor), lambda a: calls(1_000, lambda _: a.small_value.remote())
+        one(Actor), lambda a: calls(1_000, lambda _: a.small_value.remote())
     ),
     "1:1 actor calls concurrent": with_actors(
-        1_000, one(Actor.options(max_concurrency=16)), lambda a: calls(1_000, lambda _: a.small_value.remote())
+        one(Actor.options(max_concurrency=16)), lambda a: calls(1_000, lambda _: a.small_value.remote())
     ),
     "1:n actor calls async": with_actors(
-        5_000 * ACTORS, client_of(Actor), lambda c: ray.get(c.small_value_batch.remote(5_000))
+        client_of(Actor), lambda c: ray.get(c.small_value_batch.remote(5_000))
     ),
     "n:n actor calls async": with_actors(
-        DRIVERS * 5_000, servers(Actor), lambda all: calls(DRIVERS, lambda _: work.remote(all, 5_000))
+        servers(Actor), lambda all: calls(DRIVERS, lambda _: work.remote(all, 5_000))
     ),
     "n:n actor calls with arg async": with_actors(
-        1_000 * ACTORS, clients_of(Actor), lambda all: ray.get([c.small_value_batch_arg.remote(1_000) for c in all])
+        clients_of(Actor), lambda all: ray.get([c.small_value_batch_arg.remote(1_000) for c in all])
     ),
-    "1:1 async-actor calls sync": with_actors(1, one(AsyncActor), lambda a: ray.get(a.small_value.remote())),
+    "1:1 async-actor calls sync": with_actors(one(AsyncActor), lambda a: ray.get(a.small_value.remote())),
     "1:1 async-actor calls async": with_actors(
-        1_000, one(AsyncActor), lambda a: calls(1_000, lambda _: a.small_value.remote())
+        one(AsyncActor), lambda a: calls(1_000, lambda _: a.small_value.remote())
     ),
     "1:1 async-actor calls with args async": with_actors(
-        1_000, one(AsyncActor), lambda a: calls(1_000, lambda index: a.small_value_with_arg.remote(index))
+        one(AsyncActor), lambda a: calls(1_000, lambda index: a.small_value_with_arg.remote(index))
     ),
     "1:n async-actor calls async": with_actors(
-        5_000 * ACTORS, client_of(AsyncActor), lambda c: ray.get(c.small_value_batch.remote(5_000))
+        client_of(AsyncActor), lambda c: ray.get(c.small_value_batch.remote(5_000))
     ),
     "n:n async-actor calls async": with_actors(
-        DRIVERS * 5_000, servers(AsyncActor), lambda all: calls(DRIVERS, lambda _: work.remote(all, 5_000))
+        servers(AsyncActor), lambda all: calls(DRIVERS, lambda _: work.remote(all, 5_000))
     ),
-    "placement group create/removal": Workload(100, groups),
-    "20 actors created and called": Workload(20, start_actors),
+    "placement group create/removal": Workload(groups),
+    "20 actors created and called": Workload(start_actors),
 }
 
 LAPS_MAX = 2_000
+COLD_PUTS = 8
+
+
+def cold_puts():
+    """Gigabytes (of 1,000 MiB) a second into memory that was not used before: all values are held at once."""
+    words = random_words(10 * 1024 * 1024)
+    held, rates = [], []
+    for _ in range(COLD_PUTS):
+        start = time.perf_counter()
+        held.append(ray.put(words))
+        rates.append(0.08 / (time.perf_counter() - start))
+    return rates
 
 
 def take_slice(workload, state, ms):
@@ -269,7 +286,9 @@ def main():
     )
     ray.get(small_value.remote())
     first_ms = (time.perf_counter() - began) * 1_000
-    print(json.dumps({"ready": list(WORKLOADS), "version": ray.__version__, "firstResultMs": first_ms}), file=out)
+    cold = {"puts": cold_puts(), "copies": []}
+    facts = {"version": ray.__version__, "firstResultMs": first_ms, "cold": cold}
+    print(json.dumps({"ready": list(WORKLOADS), **facts}), file=out)
     name = None
     state = None
     for line in sys.stdin:

@@ -119,6 +119,24 @@ export function collectGarbage(): void {
   Bun.gc(true);
 }
 
+export function giveWay(): void {
+  schedYield ??= openSchedYield();
+  schedYield();
+}
+
+let schedYield: (() => number) | undefined;
+
+function openSchedYield(): () => number {
+  for (const library of C_LIBRARIES) {
+    try {
+      return dlopen(library, { sched_yield: { args: [], returns: "i32" } }).symbols.sched_yield;
+    } catch {
+      continue; // Not this C library, or FFI is not permitted.
+    }
+  }
+  return () => -1;
+}
+
 /** The C library is opened at the first mapping only: most processes of a cluster never map. Null: FFI is not allowed. */
 let opened: Mappings | null | undefined;
 
@@ -180,5 +198,6 @@ function memoryCalls(library: string): MemoryCalls {
   mapShared,
   collectGarbage,
   setVariable,
+  giveWay,
   mappingsAlive,
 }) satisfies Platform;

@@ -39,6 +39,7 @@ declare const Deno: {
     library: string,
     symbols: Record<Names, { parameters: readonly string[]; result: string }>,
   ): { symbols: Record<Names, (...args: number[]) => number | bigint> };
+  permissions: { querySync(name: { name: "ffi" }): { state: string } };
   UnsafePointer: { create(address: bigint): object };
   UnsafePointerView: { getArrayBuffer(pointer: object, length: number): ArrayBuffer };
 };
@@ -108,6 +109,26 @@ function exposeGc(): () => void {
   // The flag works after start as well: a new context gets the function.
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc") as () => void;
+}
+
+export function giveWay(): void {
+  schedYield ??= openSchedYield();
+  schedYield();
+}
+
+let schedYield: (() => number | bigint) | undefined;
+
+function openSchedYield(): () => number | bigint {
+  // Nobody is asked for a permission for this.
+  const isAllowed = Deno.permissions.querySync({ name: "ffi" }).state === "granted";
+  for (const library of isAllowed ? C_LIBRARIES : []) {
+    try {
+      return Deno.dlopen(library, { sched_yield: { parameters: [], result: "i32" } }).symbols.sched_yield;
+    } catch {
+      continue; // Not this C library.
+    }
+  }
+  return () => -1;
 }
 
 /** The C library is opened at the first mapping only: most processes of a cluster never map. Null: FFI is not allowed. */
@@ -191,5 +212,6 @@ function canForbidTransfers(): boolean {
   mapShared,
   collectGarbage,
   setVariable,
+  giveWay,
   mappingsAlive,
 }) satisfies Platform;

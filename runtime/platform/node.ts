@@ -59,6 +59,9 @@ export function setVariable(name: string, value: string): void {
   process.env[name] = value;
 }
 
+/** Node has no way to. */
+export function giveWay(): void {}
+
 export function mappingsAlive(): number {
   return 0;
 }
@@ -86,5 +89,6 @@ export function collectGarbage(): void {
   mapShared,
   collectGarbage,
   setVariable,
+  giveWay,
   mappingsAlive,
 }) satisfies Platform;

@@ -111,6 +111,8 @@ export interface Platform {
   readonly setVariable: (name: string, value: string) => void;
   /** Collects garbage now, so that finalizers of views and refs run soon; does nothing where there is no way. */
   readonly collectGarbage: () => void;
+  /** Lets others that wait for this CPU run first (sched_yield); does nothing where there is no way. Under 1 us when nobody waits. */
+  readonly giveWay: () => void;
   /** Private mappings that are alive. */
   readonly mappingsAlive: () => number;
 }

@@ -2,7 +2,7 @@
  * The core worker's host in a process on Bun, Deno or Node.
  * @module
  */
-import { collectGarbage } from "#platform";
+import { collectGarbage, giveWay } from "#platform";
 import { hideOwnFrames } from "../../common/error_report.ts";
 import { userStack } from "../code_bundle/bundle_stacks.ts";
 import { rememberAlso, useSourceStacks } from "../code_bundle/source_stacks.ts";
@@ -14,10 +14,12 @@ import { ObjectWriter } from "../store/object_writer.ts";
 import { PoolFiles } from "../store/pool_files.ts";
 import { loadCode } from "./caller.ts";
 import type { CoreHost, PoolAccess } from "./core_host.ts";
+import { giveWayBy } from "./stay_awake.ts";
 import { WorkingDirs } from "./working_dirs.ts";
 
 // Whoever exports code comes by here first: without a core worker nobody does.
 useParserOfProcess();
+giveWayBy(giveWay);
 
 /** See the module's header. */
 export const nodeHost: CoreHost = {

@@ -1,33 +1,40 @@
 /**
  * Staying awake for an answer that is likely to come at once. A CPU that went idle takes 30 to 40 us to wake up, more than a
  * short task takes altogether; so a process that has just sent something keeps its event loop turning for a moment before it
- * sleeps (measured, one task at a time on 2 cores: 20 to 57 us a call without, 12 us with; in flight: no difference).
+ * sleeps (measured, one task at a time on 2 cores: 20 to 57 us a call without, 11 us with; in flight: no difference).
  *
- * Where both ends share one CPU because the others are busy, the one that turns keeps the other from answering (116 us a
- * call). So each process watches whether its turning was of use, and sleeps at once while it was not.
+ * Both ends may share one CPU: then the one that turns keeps the other from answering, and the kernel, which wakes a process
+ * where it was, leaves them there although another CPU is idle. So each turn gives way to whoever else wants this CPU
+ * (sched_yield): the other end answers at once, and two that want to run at the same time are soon on two CPUs.
+ *
+ * Where other programs keep all CPUs busy, those are given way to as well, for milliseconds. So each process keeps account of
+ * what turning has saved and cost it (AwakeJudge), and sleeps at once where it does not pay.
  * @module
  */
 
 /** Longer than the answer of a short task takes, shorter than anybody notices. */
 const AWAKE_MS = 0.05;
-/** Answers in a row that came too late until it is given up. */
-const PATIENCE = 8;
-/** What one answer in time is worth in late ones. */
-const HIT = 4;
-/** While it is given up, each so many sends it is tried once more. */
-const TRY_EVERY = 32;
+/** What an answer in time has saved: less than a wake-up. */
+const SAVED_MS = 0.01;
+/** At most so much of what was saved counts: enough to forgive a pause for garbage or two. */
+const CREDIT_MAX_MS = 10;
+/** What there is at first, and after a try that was of use. */
+const CREDIT_MS = 0.4;
+/** No turning costs more: what was longer had other reasons. */
+const COST_MAX_MS = 20;
+/** Where it does not pay, it is tried again after so many times what the last one cost. */
+const REST_FACTOR = 50;
 
-/** Decides whether to stay awake, from when answers came. Times in milliseconds on one clock. */
+/** Decides whether to stay awake, by what it has saved and cost. Times in milliseconds on one clock. */
 export class AwakeJudge {
-  #patience: number = PATIENCE;
-  #sends: number = 0;
-  /** When something was sent that has no answer yet; null: nothing, or nobody stayed awake for it. */
+  #creditMs: number = CREDIT_MS;
+  #nextTryMs: number = 0;
+  /** When something was sent that has no answer yet; null: nothing, or nobody stays awake for it. */
   #sentMs: number | null = null;
 
   /** Something was sent: whether to stay awake for its answer. */
   sent(nowMs: number): boolean {
-    this.#sends++;
-    const isWanted = this.#patience > 0 || this.#sends % TRY_EVERY === 0;
+    const isWanted = this.#creditMs > 0 || nowMs >= this.#nextTryMs;
     this.#sentMs = isWanted ? nowMs : null;
     return isWanted;
   }
@@ -35,9 +42,18 @@ export class AwakeJudge {
   /** Something came in. */
   heard(nowMs: number): void {
     if (this.#sentMs === null) return;
-    const isInTime = nowMs - this.#sentMs <= AWAKE_MS;
+    if (nowMs - this.#sentMs > AWAKE_MS) return this.gaveUp(nowMs);
     this.#sentMs = null;
-    this.#patience = isInTime ? Math.min(PATIENCE, this.#patience + HIT) : Math.max(0, this.#patience - 1);
+    this.#creditMs = Math.min(CREDIT_MAX_MS, Math.max(CREDIT_MS, this.#creditMs + SAVED_MS));
+  }
+
+  /** Nothing came while it was awake, and it sleeps now. */
+  gaveUp(nowMs: number): void {
+    if (this.#sentMs === null) return;
+    const costMs = Math.min(COST_MAX_MS, nowMs - this.#sentMs);
+    this.#sentMs = null;
+    this.#creditMs = Math.max(0, this.#creditMs - costMs);
+    this.#nextTryMs = nowMs + REST_FACTOR * costMs;
   }
 }
 
@@ -47,6 +63,12 @@ const nextTurn = (globalThis as { setImmediate?: (run: () => void) => unknown })
 const judge = new AwakeJudge();
 let untilMs = 0;
 let turning = false;
+let giveWay: () => void = () => undefined;
+
+/** How this process lets others have its CPU for a moment; without it, it keeps the CPU while it turns. */
+export function giveWayBy(way: () => void): void {
+  giveWay = way;
+}
 
 /** Something was just sent: do not sleep for the next moment, if that has been of use. */
 export function stayAwake(): void {
@@ -65,6 +87,12 @@ export function answered(): void {
 }
 
 function turn(): void {
-  if (performance.now() > untilMs) turning = false;
-  else nextTurn!(turn);
+  const nowMs = performance.now();
+  if (nowMs > untilMs) {
+    turning = false;
+    judge.gaveUp(nowMs);
+    return;
+  }
+  giveWay();
+  nextTurn!(turn);
 }

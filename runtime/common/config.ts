@@ -19,6 +19,10 @@ export const INLINE_BYTES_MAX: number = 100 * 1024;
 export const FRAME_BYTES_MAX: number = 64 * 1024 * 1024;
 /** Flow-control windows of HTTP/2, stream and session, both ends (measured: 3x the default windows' throughput). */
 export const HTTP2_WINDOW_BYTES: number = 16 * 1024 * 1024;
+/** Connections over which a node sends one large object to another (MOBULA_TRANSFER_CONNECTIONS). */
+export const TRANSFER_CONNECTIONS: number = 4;
+/** Those beyond the first are closed when they have been idle for this long. */
+export const TRANSFER_CONNECTION_IDLE_MS: number = 10_000;
 /** Bytes an outgoing queue may hold before its writers must wait. */
 export const SEND_QUEUE_BYTES_MAX: number = 32 * 1024 * 1024;
 

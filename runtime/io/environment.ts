@@ -15,6 +15,7 @@ import {
   SHUTDOWN_GRACE_MS,
   TASK_MAX_RETRIES,
   TASK_OOM_RETRIES,
+  TRANSFER_CONNECTIONS,
   WORKER_START_TIMEOUT_MS,
   WORKING_DIR_BYTES_MAX,
 } from "../common/config.ts";
@@ -69,6 +70,11 @@ export function shutdownGraceMs(): number {
 /** MOBULA_NODE_RECONNECT_MS: how long an agent whose connection closed may take to come back before its node is dead. */
 export function nodeReconnectMs(): number {
   return integerSetting("MOBULA_NODE_RECONNECT_MS", NODE_RECONNECT_MS, 0);
+}
+
+/** MOBULA_TRANSFER_CONNECTIONS: over how many connections this node is sent a large object by one other. */
+export function transferConnections(): number {
+  return integerSetting("MOBULA_TRANSFER_CONNECTIONS", TRANSFER_CONNECTIONS, 1);
 }
 
 /** How an agent watches its node's memory. */
@@ -205,6 +211,7 @@ export function checkEnvironment(): void {
   taskOomRetries();
   memorySettings();
   workerStartTimeoutMs();
+  transferConnections();
   shutdownGraceMs();
   maxPendingTasks();
   maxLineageBytes();

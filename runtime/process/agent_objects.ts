@@ -3,14 +3,15 @@
  * @module
  */
 import type { ActorId, NodeId, ObjectId } from "../common/ids.ts";
+import { transferConnections } from "../io/environment.ts";
 import type { NodeRefChange, ObjectStep, PartReceiver, StoreHost } from "../io/store/store_host.ts";
 import type { TlsOptions } from "../io/transport/http2.ts";
-import { ObjectClient } from "../io/transport/object_client.ts";
 import type { HeadMethods, ObjectReport } from "../protocol/messages.ts";
 import type { Heirs } from "./agent_heirs.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Peers } from "./agent_peers.ts";
 import type { ProcessTable } from "./agent_processes.ts";
+import { ObjectClients } from "./agent_object_clients.ts";
 import { rebuilt, type Remaking } from "./agent_rebuilds.ts";
 import type { Tracer } from "./agent_tracer.ts";
 
@@ -52,8 +53,8 @@ export class AgentStoreHost implements StoreHost {
   /** What was said while the store was opened, when no driver could hear it. */
   readonly warnings: string[] = [];
   readonly #parts: StoreHostParts;
-  /** Bulk connections, one a peer, made when first needed. */
-  readonly #clients: Map<NodeId, Promise<ObjectClient>> = new Map();
+  readonly lanes: number = transferConnections();
+  readonly #clients: ObjectClients;
   /** Reference changes reach a home in their order: each waits for the one before. */
   readonly #referenceTails: Map<NodeId, Promise<void>> = new Map();
   /** Actors that nobody refers to any more, until the head is told at the end of this tick. */
@@ -66,6 +67,7 @@ export class AgentStoreHost implements StoreHost {
   constructor(parts: StoreHostParts) {
     this.nodeId = parts.nodeId;
     this.#parts = parts;
+    this.#clients = new ObjectClients(parts);
   }
 
   async locate(
@@ -148,12 +150,13 @@ export class AgentStoreHost implements StoreHost {
 
   async fetchObject(
     node: NodeId,
-    part: Parameters<StoreHost["fetchObject"]>[1],
+    { lane, ...part }: Parameters<StoreHost["fetchObject"]>[1],
     receiver: PartReceiver,
     signal: AbortSignal,
   ): Promise<void> {
-    const client = await this.#clientOf(node);
-    await client.fetch({ ...part, ...receiver, from: this.nodeId, signal });
+    await this.#clients.use(node, lane, async (client) => {
+      await client.fetch({ ...part, ...receiver, from: this.nodeId, signal });
+    });
   }
 
   collectGarbage(): void {
@@ -175,7 +178,7 @@ export class AgentStoreHost implements StoreHost {
 
   close(): void {
     this.#closed = true;
-    for (const client of this.#clients.values()) client.then((open) => open.close(), () => undefined);
+    this.#clients.close();
   }
 
   async #sendReports(): Promise<void> {
@@ -208,26 +211,5 @@ export class AgentStoreHost implements StoreHost {
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
-  }
-
-  #clientOf(node: NodeId): Promise<ObjectClient> {
-    const known = this.#clients.get(node);
-    if (known !== undefined) return known;
-    const { peers, token, clusterId, tls } = this.#parts;
-    const forget = (): void => void this.#clients.delete(node);
-    const made = Promise.resolve().then(async () => {
-      const address = peers.addressOf(node);
-      const client = await ObjectClient.connect({
-        address,
-        token,
-        clusterId,
-        ...(tls === undefined ? {} : { tls }),
-      });
-      client.onClose(forget);
-      return client;
-    });
-    this.#clients.set(node, made);
-    made.catch(forget);
-    return made;
   }
 }

@@ -11,8 +11,11 @@ const SYS_PIDFD_GETFD = 438;
 const SHUT_RDWR = 2;
 const { i32, i64 } = FFIType;
 
-/** Cuts all connections of process `pid` to `port`. Returns how many. Throws where the kernel does not allow it. */
-export function cutConnections(pid: number, port: number): number {
+/**
+ * Cuts the connections of process `pid` to `port`, at most `limit`, the newest first (by descriptor). Returns how many. Throws
+ * where the kernel does not allow it.
+ */
+export function cutConnections(pid: number, port: number, limit: number = Infinity): number {
   const { symbols, close: unload } = dlopen("libc.so.6", {
     syscall: { args: [i64, i64, i64, i64], returns: i64 },
     shutdown: { args: [i32, i32], returns: i32 },
@@ -27,7 +30,8 @@ export function cutConnections(pid: number, port: number): number {
   const process = own(SYS_PIDFD_OPEN, pid, 0);
   let cut = 0;
   try {
-    for (const name of readdirSync(`/proc/${pid}/fd`)) {
+    for (const name of readdirSync(`/proc/${pid}/fd`).sort((a, b) => Number(b) - Number(a))) {
+      if (cut >= limit) break;
       if (!inodes.has(targetOf(pid, name))) continue;
       const socket = own(SYS_PIDFD_GETFD, process, Number(name));
       if (symbols.shutdown(socket, SHUT_RDWR) === 0) cut++;

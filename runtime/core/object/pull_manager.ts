@@ -162,6 +162,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         nodes: [],
         busy: [],
         named: new Set(),
+        relays: new Set(),
         senders: new Map(),
         unsent: [],
         bytes: 0,
@@ -189,6 +190,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     pull.nodes = [...event.nodes];
     pull.busy = [];
     pull.named = new Set(event.nodes);
+    pull.relays.clear();
     this.#setState(pull, "located");
     for (const bundle of [...pull.wantedBy]) {
       if (bundle.fetch) this.#admission.noteLocated(bundle);
@@ -210,25 +212,31 @@ export class PullManager implements Core<PullEvent, PullEffect> {
 
   /** Shares what nobody sends out among the holders that send nothing. */
   #fetchNext(nowMs: number, pull: Pull, effects: PullEffect[]): void {
-    const { id, bytes, nodes, senders } = pull;
+    const { bytes, nodes, senders } = pull;
     if (pull.state !== "fetching") {
       this.#setState(pull, "fetching");
       pull.unsent = rangesOf(bytes, nodes.length);
     }
     while (senders.size < SENDERS_MAX && nodes.length > 0 && pull.unsent.length > 0) {
-      const node = nodes.shift()!;
-      const range = pull.unsent.shift()!;
-      senders.set(node, range);
-      effects.push({ type: "fetch", id, node, ...(range.length < bytes && { range }) });
+      this.#fetchFrom(pull, nodes.shift()!, false, effects);
     }
     // Else those who send take the rest when they are done.
     if (senders.size > 0) return;
-    if (pull.busy.length > 0) {
-      const node = pull.busy.shift()!;
-      const range = pull.unsent.shift()!;
-      senders.set(node, range);
-      effects.push({ type: "fetch", id, node, ...(range.length < bytes && { range }), insists: true });
-    } else this.#pause(nowMs, pull, effects);
+    if (pull.busy.length > 0) this.#fetchFrom(pull, pull.busy.shift()!, true, effects);
+    else this.#pause(nowMs, pull, effects);
+  }
+
+  #fetchFrom(pull: Pull, node: NodeId, insists: boolean, effects: PullEffect[]): void {
+    const range = pull.unsent.shift()!;
+    pull.senders.set(node, range);
+    effects.push({
+      type: "fetch",
+      id: pull.id,
+      node,
+      ...(range.length < pull.bytes && { range }),
+      ...(insists && { insists }),
+      ...(pull.relays.has(node) && { isRelay: true }),
+    });
   }
 
   #fetched(nowMs: number, event: Extract<PullEvent, { type: "fetched" }>, effects: PullEffect[]): void {
@@ -265,7 +273,10 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     pull.unsent.unshift(range);
     pull.busy.push(event.node);
     const fresh = event.to.filter((node) => !pull.named.has(node));
-    for (const node of fresh) pull.named.add(node);
+    for (const node of fresh) {
+      pull.named.add(node);
+      pull.relays.add(node);
+    }
     pull.nodes.unshift(...fresh);
     this.#fetchNext(nowMs, pull, effects);
   }

@@ -1,6 +1,7 @@
 /**
- * Into which parts a large object is cut when several nodes can send it: each sends one at a time, and who is done takes
- * the next, so that a slow holder sends less and what a failed one has not sent goes to the others.
+ * Into which parts a large object is cut. When several nodes can send it, each sends one at a time, and who is done takes the
+ * next, so that a slow holder sends less and what a failed one has not sent goes to the others. The connections over
+ * which a lone holder sends share its parts out in the same way.
  * @module
  */
 
@@ -15,12 +16,17 @@ export interface ByteRange {
   readonly length: number;
 }
 
-/** The parts of an object that `holders` nodes can send, in order. All of it is one part when sharing does not pay. */
-export function rangesOf(bytes: number, holders: number): ByteRange[] {
-  if (holders < 2 || bytes < 2 * RANGE_BYTES) return [{ offset: 0, length: bytes }];
+/** The parts of an object, in order. All of it is one part when sharing does not pay. */
+export function partsOf(bytes: number): ByteRange[] {
+  if (bytes < 2 * RANGE_BYTES) return [{ offset: 0, length: bytes }];
   const ranges: ByteRange[] = [];
   for (let offset = 0; offset < bytes; offset += RANGE_BYTES) {
     ranges.push({ offset, length: Math.min(RANGE_BYTES, bytes - offset) });
   }
   return ranges;
+}
+
+/** What `holders` nodes are asked for, in order: its parts, or all of it at once from a lone one. */
+export function rangesOf(bytes: number, holders: number): ByteRange[] {
+  return holders < 2 ? [{ offset: 0, length: bytes }] : partsOf(bytes);
 }

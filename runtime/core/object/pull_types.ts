@@ -99,7 +99,8 @@ export type PullEffect =
   | { readonly type: "release"; readonly id: ObjectId }
   /**
    * Transfer the object, or a part of it, from where the last attempt stopped. Answered by sealed, fetched or fetchFailed.
-   * One at a time of a node. `insists`: no referral is followed. Also answered by referred otherwise.
+   * One at a time of a node. `insists`: no referral is followed. Also answered by referred otherwise. `isRelay`: that node
+   * may still be receiving it, in order; any other has all of it.
    */
   | {
     readonly type: "fetch";
@@ -107,6 +108,7 @@ export type PullEffect =
     readonly node: NodeId;
     readonly range?: ByteRange;
     readonly insists?: boolean;
+    readonly isRelay?: boolean;
   }
   /** From all nodes where none is named. */
   | { readonly type: "cancelFetch"; readonly id: ObjectId; readonly node?: NodeId }

@@ -1,12 +1,15 @@
 /**
- * One object on its way here: what has come of its parts, and the peers that are sent what has come already.
+ * One object on its way here: what has come of its parts, and the peers that are sent what has come already. Its parts are
+ * those of pull_ranges.ts, whoever sends them and over however many connections.
  *
- * **Nobody waits in a circle.** A peer is sent bytes that are here and checked, and waits for more only while a transfer of
- * just those is under way here (`settle`). It is taken on only once this node has the byte that it begins with
- * (`reaches`): then it is not among those who feed this node, because each of them lacks what its own source lacks.
+ * **Nobody waits in a circle.** A peer is sent bytes that are here and checked, and waits for more only while a node is
+ * sending those here, or is to send them in the same transfer (`settle`). It is taken on only once this node has the byte
+ * that it begins with (`reaches`): then it is not among those who feed this node, because each of them lacks what its own
+ * source lacks.
  * @module
  */
 import type { NodeId, ObjectId } from "../../common/ids.ts";
+import { type ByteRange, partsOf, RANGE_BYTES } from "../../core/object/pull_ranges.ts";
 
 /** How long a peer waits for the byte that it begins with: two that wait for each other give up. */
 export const TAKEN_ON_MS: number = 2_000;
@@ -14,8 +17,7 @@ export const TAKEN_ON_MS: number = 2_000;
 const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** A part of an object, or all of it. */
-export interface Part {
-  readonly length: number;
+export interface Part extends ByteRange {
   /** Bytes from its start; those after the last whole chunk are not checked yet. */
   received: number;
   /** Bytes from its start that are checked. */
@@ -23,7 +25,8 @@ export interface Part {
 }
 
 interface Transfer {
-  readonly part: Part;
+  /** Whole parts. */
+  readonly range: ByteRange;
   /** Its writes are refused once it is aborted. */
   readonly abort: AbortController;
 }
@@ -42,10 +45,8 @@ export class IncomingObject {
   offset: number | null | undefined = undefined;
   /** Where an inline object gathers. */
   memory: Uint8Array | null = null;
-  /** By their offset. */
-  readonly parts: Map<number, Part> = new Map();
-  /** Bytes of the parts that are here and good, whole. */
-  completeBytes = 0;
+  /** In their order, without gaps. */
+  readonly parts: readonly Part[];
   /** Under way, one a node. */
   readonly transfers: Map<NodeId, Transfer> = new Map();
   /** Pin holders of the peers that are being sent it: theirs once it is sealed. */
@@ -57,41 +58,74 @@ export class IncomingObject {
   constructor(id: ObjectId, bytes: number) {
     this.id = id;
     this.bytes = bytes;
+    this.parts = partsOf(bytes).map((range) => ({ ...range, received: 0, good: 0 }));
   }
 
-  /** The part that begins at `base`; new when nothing of it has come. */
-  part(base: number, length: number): Part {
-    let part = this.parts.get(base);
-    if (part === undefined) this.parts.set(base, part = { length, received: 0, good: 0 });
-    return part;
+  /** The parts of a range that consists of whole parts. */
+  partsIn({ offset, length }: ByteRange): readonly Part[] {
+    if (length === this.bytes) return this.parts;
+    return this.parts.filter((part) => part.offset >= offset && part.offset < offset + length);
   }
 
-  /** All before this offset of the part at `base` is checked. */
-  checked(base: number, offset: number): void {
-    this.parts.get(base)!.good = offset - base;
+  /** Bytes that have come, checked or not. */
+  get arrivedBytes(): number {
+    return this.parts.reduce((sum, { received }) => sum + received, 0);
+  }
+
+  /** Bytes of the range that are here and checked. */
+  goodBytes(range: ByteRange): number {
+    return this.partsIn(range).reduce((sum, { good }) => sum + good, 0);
+  }
+
+  get isComplete(): boolean {
+    return this.parts.every(({ good, length }) => good === length);
+  }
+
+  /** Whether these bytes are the next ones of their part (or parts); notes them as received if so. */
+  receive(offset: number, length: number): boolean {
+    for (let at = offset; at < offset + length;) {
+      const part = this.#partAt(at);
+      if (part === undefined || at !== part.offset + part.received || part.received === part.length) {
+        return false;
+      }
+      const taken = Math.min(offset + length, part.offset + part.length) - at;
+      part.received += taken;
+      at += taken;
+    }
+    return true;
+  }
+
+  /** All bytes from `from`, where a stream began, up to `offset` are right. */
+  checked(from: number, offset: number): void {
+    for (let at = from; at < offset;) {
+      const part = this.#partAt(at)!;
+      part.good = Math.max(part.good, Math.min(offset - part.offset, part.length));
+      part.received = Math.max(part.received, part.good);
+      at = part.offset + part.length;
+    }
     if (this.#waiters.length > 0) this.settle();
+  }
+
+  /** Nobody sends these parts any more: what came after the last good checksum is fetched again. */
+  forgetUnchecked(parts: Iterable<Part>): void {
+    for (const part of parts) part.received = part.good;
   }
 
   /** Up to where the bytes from `at` on are here and checked; `at` itself when that one is not. */
   goodFrom(at: number): number {
-    let end = at;
-    for (let found = true; found;) {
-      found = false;
-      for (const [base, { length, good }] of this.parts) {
-        if (end < base || end >= base + good) continue;
-        end = base + good;
-        found = good === length;
-        break;
-      }
+    for (let end = at;;) {
+      const part = this.#partAt(end);
+      if (part === undefined || part.offset + part.good <= end) return end;
+      end = part.offset + part.good;
+      if (part.good < part.length) return end;
     }
-    return end;
   }
 
   /** Resolves with whether the byte at `at` is here, perhaps after a while. */
   reaches(at: number): Promise<boolean> {
     if (this.state !== "coming" || at >= this.bytes) return Promise.resolve(false);
     if (this.goodFrom(at) > at) return Promise.resolve(true);
-    const next = this.#nextOf(at);
+    const next = this.#nextBefore(at);
     if (next === null || at - next > AHEAD_BYTES_MAX) return Promise.resolve(false);
     return new Promise((resolve) => {
       const settle = (here: boolean): void => {
@@ -126,7 +160,7 @@ export class IncomingObject {
     for (const waiter of this.#waiters) {
       const good = this.state === "coming" ? this.goodFrom(waiter.at) : 0;
       if (this.state === "sealed" || good >= waiter.end) answers.push(() => waiter.settle(true));
-      else if (this.state === "dropped" || this.#nextOf(good) === null) {
+      else if (this.state === "dropped" || this.#rangeWith(good) === null) {
         answers.push(() => waiter.settle(false));
       } else waiting.push(waiter);
     }
@@ -140,12 +174,25 @@ export class IncomingObject {
     this.settle();
   }
 
-  /** The next byte that will be good of the part with the byte at `at`; null when nobody sends that part. */
-  #nextOf(at: number): number | null {
-    for (const [base, part] of this.parts) {
-      if (at < base || at >= base + part.length) continue;
-      for (const transfer of this.transfers.values()) if (transfer.part === part) return base + part.good;
+  #partAt(at: number): Part | undefined {
+    return this.parts.length === 1 && at < this.bytes
+      ? this.parts[0]
+      : this.parts[Math.floor(at / RANGE_BYTES)];
+  }
+
+  /** What is being sent that the byte at `at` belongs to; null when nobody sends it. */
+  #rangeWith(at: number): ByteRange | null {
+    for (const { range } of this.transfers.values()) {
+      if (range.offset <= at && at < range.offset + range.length) return range;
     }
     return null;
+  }
+
+  /** The next byte that will be good on the way to `at`, as far as one can say; null when nobody sends `at`. */
+  #nextBefore(at: number): number | null {
+    const range = this.#rangeWith(at);
+    const part = this.#partAt(at);
+    if (range === null || part === undefined) return null;
+    return part.received > 0 ? part.offset + part.good : this.goodFrom(range.offset);
   }
 }

@@ -5,6 +5,7 @@
 import { errorOfCode, OutOfDiskError } from "../../common/errors.ts";
 import { type NodeId, type ObjectId, type ProcessId, taskOfObject, workerId } from "../../common/ids.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
+import type { ByteRange } from "../../core/object/pull_ranges.ts";
 import type { PullRoom } from "../../core/object/pull_admission.ts";
 import { PullManager } from "../../core/object/pull_manager.ts";
 import type { PullEffect, PullEvent, PullPurpose, WantedObject } from "../../core/object/pull_types.ts";
@@ -12,6 +13,7 @@ import { RELAYED_BYTES_MIN } from "../../core/object/fan_out.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import { IncomingObject } from "./incoming_object.ts";
 import type { PulledRanges } from "./pulled_ranges.ts";
+import { fetchRange } from "./range_fetch.ts";
 import { type Received, ReceivedBytes } from "./received_bytes.ts";
 import type { StoreHost } from "./store_host.ts";
 
@@ -77,8 +79,7 @@ export class ObjectPulls {
     const pull = this.#manager.pull(id);
     if (pull === undefined) return null;
     const { state, bytes, senders, lastError } = pull;
-    let arrivedBytes = 0;
-    for (const part of this.#incoming.get(id)?.parts.values() ?? []) arrivedBytes += part.received;
+    const arrivedBytes = this.#incoming.get(id)?.arrivedBytes ?? 0;
     return { id, state, bytes, arrivedBytes, from: [...senders.keys()], lastError };
   }
 
@@ -283,66 +284,86 @@ export class ObjectPulls {
     }
   }
 
-  async #fetch({ id, node, range, insists }: Extract<PullEffect, { type: "fetch" }>): Promise<void> {
+  async #fetch(effect: Extract<PullEffect, { type: "fetch" }>): Promise<void> {
+    const { id, node } = effect;
     const incoming = this.#incoming.get(id)!;
-    const { offset: base, length } = range ?? { offset: 0, length: incoming.bytes };
-    const part = incoming.part(base, length);
-    const startBytes = part.received;
+    const range = effect.range ?? { offset: 0, length: incoming.bytes };
+    const startBytes = incoming.goodBytes(range);
     const abort = new AbortController();
-    incoming.transfers.set(node, { part, abort });
+    incoming.transfers.set(node, { range, abort });
     const startMs = this.#store.nowMs();
     const isOwn = node === this.#store.host.nodeId;
-    const received = this.#received.from(node);
-    this.#trace("pull", id, `${length} bytes from ${isOwn ? "this node's disk" : node}`);
-    const sink = (offset: number, bytes: Uint8Array): void => {
-      // The range may belong to another object by now.
-      if (abort.signal.aborted) throw new Error(`The transfer of ${id} was cancelled`);
-      if (offset !== base + part.received || part.received + bytes.byteLength > length) {
-        throw new Error(`${id} has ${incoming.bytes} bytes; ${node} sent ${bytes.byteLength} at ${offset}`);
-      }
-      if (incoming.memory !== null) incoming.memory.set(bytes, offset);
-      else this.#store.ranges.write(incoming.offset! + offset, bytes);
-      part.received += bytes.byteLength;
-      received.bytes += bytes.byteLength;
-    };
+    this.#trace("pull", id, `${range.length} bytes from ${isOwn ? "this node's disk" : node}`);
     try {
-      const onChecked = (offset: number): void => incoming.checked(base, offset);
-      if (isOwn) {
-        const arrived = (bytes: number): void => {
-          received.bytes += bytes - part.received;
-          part.received = bytes;
-          onChecked(bytes);
-        };
-        const { memory } = incoming;
-        await this.#store.ranges.restore(id, { from: startBytes, memory, signal: abort.signal, arrived });
-      } else {
-        const mayRefer = insists !== true && incoming.bytes >= RELAYED_BYTES_MIN;
-        const wanted = { id, offset: base + startBytes, length: length - startBytes, mayRefer };
-        await this.#store.host.fetchObject(node, wanted, { sink, onChecked }, abort.signal);
-      }
+      if (isOwn) await this.#restore(incoming, abort.signal);
+      else await this.#stream(effect, incoming, range, abort.signal);
       if (abort.signal.aborted) return;
-      if (part.received !== length) {
-        throw new Error(`${id} ended after ${base + part.received} of ${incoming.bytes} bytes`);
+      if (incoming.goodBytes(range) !== range.length) {
+        throw new Error(`${id} ended after ${incoming.goodFrom(range.offset)} of ${incoming.bytes} bytes`);
       }
     } catch (error) {
       if (abort.signal.aborted) return;
       abort.abort();
       incoming.transfers.delete(node);
       // What came after the last good checksum is fetched again, from the next holder.
-      part.received = part.good;
-      this.step(this.#failureOf(id, node, part.good > startBytes, error));
+      incoming.forgetUnchecked(incoming.partsIn(range));
+      this.step(this.#failureOf(id, node, incoming.goodBytes(range) > startBytes, error));
       return;
     }
     incoming.transfers.delete(node);
-    received.transfers++;
-    part.good = length;
-    incoming.completeBytes += length;
+    this.#received.from(node).transfers++;
     if (!isOwn) {
-      this.#bandwidth.add(node, length - startBytes, this.#store.nowMs() - startMs);
+      this.#bandwidth.add(node, range.length - startBytes, this.#store.nowMs() - startMs);
       this.#sources.set(id, node);
     }
-    if (incoming.completeBytes === incoming.bytes) this.#complete(incoming);
+    if (incoming.isComplete) this.#complete(incoming);
     else this.step({ type: "fetched", id, node });
+  }
+
+  async #restore(incoming: IncomingObject, signal: AbortSignal): Promise<void> {
+    const { id, memory } = incoming;
+    const received = this.#received.from(this.#store.host.nodeId);
+    let at = incoming.goodFrom(0);
+    const arrived = (bytes: number): void => {
+      received.bytes += Math.max(0, bytes - at);
+      at = Math.max(at, bytes);
+      incoming.checked(0, bytes);
+    };
+    await this.#store.ranges.restore(id, { from: at, memory, signal, arrived });
+  }
+
+  async #stream(
+    { id, node, insists, isRelay }: Extract<PullEffect, { type: "fetch" }>,
+    incoming: IncomingObject,
+    range: ByteRange,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { host, ranges } = this.#store;
+    const received = this.#received.from(node);
+    let mayRefer = insists !== true && incoming.bytes >= RELAYED_BYTES_MIN;
+    const fetch = async (run: ByteRange, lane: number, began: () => void): Promise<void> => {
+      const sink = (offset: number, bytes: Uint8Array): void => {
+        // The range may belong to another object by now.
+        if (signal.aborted) throw new Error(`The transfer of ${id} was cancelled`);
+        const end = offset + bytes.byteLength;
+        if (
+          offset < run.offset || end > run.offset + run.length || !incoming.receive(offset, bytes.byteLength)
+        ) {
+          throw new Error(`${id} has ${incoming.bytes} bytes; ${node} sent ${bytes.byteLength} at ${offset}`);
+        }
+        if (incoming.memory !== null) incoming.memory.set(bytes, offset);
+        else ranges.write(incoming.offset! + offset, bytes);
+        received.bytes += bytes.byteLength;
+        began();
+      };
+      const onChecked = (offset: number): void => incoming.checked(run.offset, offset);
+      const wanted = { id, ...run, mayRefer, lane };
+      // Who is sent it already is not referred to others.
+      mayRefer = false;
+      await host.fetchObject(node, wanted, { sink, onChecked }, signal);
+    };
+    // A relay has it in the order in which it comes: it is asked for all of it in that order.
+    await fetchRange({ incoming, range, lanes: isRelay === true ? 1 : host.lanes, signal, fetch });
   }
 
   #failureOf(id: ObjectId, node: NodeId, progress: boolean, error: unknown): PullEvent {
@@ -360,12 +381,12 @@ export class ObjectPulls {
 
   /** Ends the object's transfers, or that from one node; what they have not checked is fetched again. */
   #stopTransfers(id: ObjectId, only?: NodeId): void {
-    const transfers = this.#incoming.get(id)?.transfers;
-    for (const [node, { part, abort }] of transfers ?? []) {
+    const incoming = this.#incoming.get(id);
+    for (const [node, { range, abort }] of incoming?.transfers ?? []) {
       if (only !== undefined && node !== only) continue;
       abort.abort();
-      transfers!.delete(node);
-      part.received = part.good;
+      incoming!.transfers.delete(node);
+      incoming!.forgetUnchecked(incoming!.partsIn(range));
     }
   }
 

@@ -51,9 +51,11 @@ export interface StoreHost {
   actorOutOfScope(actorId: ActorId): void;
   /** PeerMethods.references: resolves when the home has counted the changes, rejects when the home is dead. */
   sendReferences(home: NodeId, changes: NodeRefChange[]): Promise<void>;
+  /** Over how many connections a node that has all of a large object sends it. */
+  readonly lanes: number;
   /**
    * Streams a part of an object from another node, in order; resolves when all of it arrived. Rejects with ReferredError when
-   * that node names others instead, which it may when `mayRefer`.
+   * that node names others instead, which it may when `mayRefer`. Each lane, counted from 0, is a connection of its own.
    */
   fetchObject(
     node: NodeId,
@@ -62,6 +64,7 @@ export interface StoreHost {
       readonly offset: number;
       readonly length: number;
       readonly mayRefer: boolean;
+      readonly lane: number;
     },
     receiver: PartReceiver,
     signal: AbortSignal,

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type NodeId, type ObjectId, type ProcessId, putId } from "../../../runtime/common/ids.ts";
 import { Prng } from "../../../runtime/common/prng.ts";
 import { FAN_OUT, RELAYED_BYTES_MIN } from "../../../runtime/core/object/fan_out.ts";
+import { RANGE_BYTES } from "../../../runtime/core/object/pull_ranges.ts";
 import type { LocalStore } from "../../../runtime/io/store/local_store.ts";
 import { encodeObject } from "../../../runtime/protocol/object_layout.ts";
 import { rejection } from "../../support/processes.ts";
@@ -162,6 +163,32 @@ test("a relay that gets what it lacks from another source sends on all the while
   await Promise.all(gets);
   for (const name of ["r0", "r1", "r2"]) expectBytes(name, id, bytes);
   expect(sentBy("r0")).toBe(bytes.byteLength);
+});
+
+test("over several connections, with random cuts: the right bytes, and those who are sent it on get them too", async () => {
+  cluster.lanes = 3;
+  const names = ["many0", "many1", "many2", "many3"];
+  for (const name of ["many", ...names]) {
+    stores.set(name, await cluster.node(name, { objectStoreBytes: 64 * MB }));
+  }
+  const id = putId(driver, 6);
+  const bytes = new Uint8Array(2 * RANGE_BYTES + 5 * MB);
+  new Float64Array(bytes.buffer).forEach((_, n, words) => words[n] = n);
+  const many = stores.get("many")!;
+  await many.createObject(driver, { id, size: bytes.byteLength });
+  many.writeObject(driver, { id, offset: 0 }, bytes);
+  await many.sealObject(driver, { id, home: source, owner: driver, isError: false, contains: [] });
+  const prng = new Prng(Date.now() >>> 0);
+  cluster.onPiece = async () => {
+    if (prng.below(1_000) < 3) throw new Error("cut");
+    if (prng.chance(20)) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await Promise.all(names.map((name) => getAt(name, id)));
+  for (const name of names) expectBytes(name, id, bytes);
+  expect(cluster.extraLanes.length).toBeGreaterThan(0);
+  // What was named by a busy holder may have only the beginning: it is asked over one connection.
+  const holders = new Set(cluster.extraLanes.map((text) => text.split(" ")[1]));
+  expect([...holders]).toEqual(["n-many"]);
 });
 
 test("random cuts, cancels and kills among many: the right bytes, and nobody waits for ever", async () => {

@@ -48,6 +48,10 @@ export class FakeCluster {
   /** Transfers that were begun: `<id> <from>`. */
   readonly fetches: string[] = [];
   collections = 0;
+  /** Of stores that are opened from now on: over how many connections a node sends them a large object. */
+  lanes = 1;
+  /** Transfers that were begun over connections after the first: `<id> <from> <lane>`. */
+  readonly extraLanes: string[] = [];
   /** Called before each piece of a transfer: may throw to break it, or wait. */
   onPiece: (id: ObjectId, from: NodeId, offset: number, to: NodeId) => void | Promise<void> = () => {};
   /** Bytes that each node has sent. */
@@ -71,6 +75,7 @@ export class FakeCluster {
   #host(nodeId: NodeId): StoreHost {
     return {
       nodeId,
+      lanes: this.lanes,
       locate: ({ id, at, wait }, signal) => {
         this.asked.push(`${id} ${at}`);
         return this.#locate(id, wait, signal);
@@ -101,11 +106,12 @@ export class FakeCluster {
   async #fetch(
     from: NodeId,
     node: NodeId,
-    { id, offset, length, mayRefer }: Parameters<StoreHost["fetchObject"]>[1],
+    { id, offset, length, mayRefer, lane }: Parameters<StoreHost["fetchObject"]>[1],
     { sink, onChecked }: PartReceiver,
     signal: AbortSignal,
   ): Promise<void> {
     this.fetches.push(`${id} ${node}`);
+    if (lane > 0) this.extraLanes.push(`${id} ${node} ${lane}`);
     const source = await this.stores.get(node)?.serve({ id, offset, from, mayRefer }) ?? null;
     if (source === null) throw Object.assign(new Error("not here"), { code: "ObjectNotHereError" });
     if ("holders" in source) throw new ReferredError("busy", offset, source.holders);

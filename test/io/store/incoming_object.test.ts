@@ -4,7 +4,7 @@
  */
 import { beforeEach, expect, test } from "bun:test";
 import type { NodeId, ObjectId } from "../../../runtime/common/ids.ts";
-import { IncomingObject, type Part, TAKEN_ON_MS } from "../../../runtime/io/store/incoming_object.ts";
+import { IncomingObject, TAKEN_ON_MS } from "../../../runtime/io/store/incoming_object.ts";
 
 const MB = 1024 * 1024;
 const a = "n-a" as NodeId;
@@ -15,11 +15,9 @@ beforeEach(() => {
   incoming = new IncomingObject("o-x-1" as ObjectId, 64 * MB);
 });
 
-/** `node` sends the part at `base`. */
-function sends(node: NodeId, base: number, length: number): Part {
-  const part = incoming.part(base, length);
-  incoming.transfers.set(node, { part, abort: new AbortController() });
-  return part;
+/** `node` sends these parts. */
+function sends(node: NodeId, offset: number, length: number, to = incoming): void {
+  to.transfers.set(node, { range: { offset, length }, abort: new AbortController() });
 }
 
 function stops(node: NodeId): void {
@@ -28,7 +26,8 @@ function stops(node: NodeId): void {
 }
 
 test("only checked bytes are here, across parts that are whole", () => {
-  sends(a, 0, 16 * MB).received = 5 * MB;
+  sends(a, 0, 16 * MB);
+  expect(incoming.receive(0, 5 * MB)).toBe(true);
   sends(b, 16 * MB, 16 * MB);
   expect(incoming.goodFrom(0)).toBe(0);
   incoming.checked(0, 4 * MB);
@@ -38,6 +37,23 @@ test("only checked bytes are here, across parts that are whole", () => {
   expect(incoming.goodFrom(0)).toBe(4 * MB);
   incoming.checked(0, 16 * MB);
   expect(incoming.goodFrom(0)).toBe(20 * MB);
+  expect(incoming.goodBytes({ offset: 16 * MB, length: 16 * MB })).toBe(4 * MB);
+});
+
+test("only the next bytes of a part are received, across the parts of one stream; unchecked ones come again", () => {
+  expect(incoming.receive(0, 20 * MB)).toBe(true);
+  expect(incoming.receive(0, MB)).toBe(false);
+  expect(incoming.receive(21 * MB, MB)).toBe(false);
+  expect(incoming.receive(48 * MB, MB)).toBe(true);
+  expect(incoming.receive(60 * MB, 5 * MB)).toBe(false);
+  expect(incoming.receive(64 * MB, 1)).toBe(false);
+  incoming.checked(0, 18 * MB);
+  incoming.forgetUnchecked(incoming.parts);
+  expect(incoming.arrivedBytes).toBe(18 * MB);
+  expect(incoming.receive(18 * MB, MB)).toBe(true);
+  expect(incoming.isComplete).toBe(false);
+  incoming.checked(18 * MB, 64 * MB);
+  expect(incoming.isComplete).toBe(true);
 });
 
 test("who begins with a byte that is here is taken on at once; with one that is about to come, then", async () => {
@@ -60,7 +76,7 @@ test("who begins far ahead, where nothing comes, or behind the end is not taken 
 test("two that lack the same byte do not wait for each other for ever", async () => {
   const other = new IncomingObject(incoming.id, incoming.bytes);
   sends(a, 0, 64 * MB);
-  other.transfers.set(b, { part: other.part(0, 64 * MB), abort: new AbortController() });
+  sends(b, 0, 64 * MB, other);
   const startMs = performance.now();
   expect(await Promise.all([incoming.reaches(0), other.reaches(0)])).toEqual([false, false]);
   expect(performance.now() - startMs).toBeGreaterThan(TAKEN_ON_MS - 10);
@@ -85,7 +101,7 @@ test("it ends for all who wait: with the object, or without", async () => {
   incoming.end("sealed");
   expect(await waits).toBe(true);
   const dropped = new IncomingObject(incoming.id, MB);
-  dropped.transfers.set(a, { part: dropped.part(0, MB), abort: new AbortController() });
+  sends(a, 0, MB, dropped);
   const waiting = [dropped.arrival(0, MB), dropped.reaches(0)];
   dropped.end("dropped");
   expect(await Promise.all(waiting)).toEqual([false, false]);

@@ -21,6 +21,7 @@ const store = await openLocalStore({
   actorOutOfScope: () => {},
   sendReferences: () => Promise.resolve(),
   stranded: () => {},
+  lanes: 1,
   fetchObject: () => Promise.reject(new Error("not asked")),
   collectGarbage: () => {},
   warn: (text) => results.push(text),

@@ -25,8 +25,8 @@ export interface Side {
   readonly countShown: (page: Page) => Promise<number>;
   /** From the job's page to its table of tasks: waits until that has rows. */
   readonly openTable: (page: Page) => Promise<void>;
-  /** Finished tasks that its state API lists when it is asked for as many as it gives. */
-  readonly listed: () => Promise<number>;
+  /** Finished tasks that its state API lists when it is asked for all that it gives, and what it says of the others. */
+  readonly listed: () => Promise<{ readonly rows: number; readonly others: string }>;
   /** Five tabs that watch the job. */
   readonly watch: (context: BrowserContext) => Promise<void>;
   /** What each of them does. */
@@ -104,7 +104,7 @@ async function measurePages(
   figures.set(
     `D2 ${at} tasks: finished that the state API lists`,
     await side.listed().then(
-      (count) => `${count.toLocaleString("en-US")} of ${driver}`,
+      ({ rows, others }) => `${rows.toLocaleString("en-US")} of ${driver}; ${others}`,
       (error: Error) => `no answer: ${error.message.slice(0, 200)}`,
     ),
   );

@@ -5,7 +5,7 @@
  * The same tasks and pages on Ray, where it can be had, stand in a second table. Ray is looked for as `npm run bench:peers`
  * does (MOBULA_BENCH_PYTHON, else installed once), here with its dashboard: ray[default].
  *
- *   --only D1,D5        only these (D1, D2, D12 and D16 are measured together, and so are D3 and D4);
+ *   --only D1,D5        only these (D1, D2 and D16 are measured together, and so are D3 and D4);
  *                       ray: only the table beside Ray; ray:pages, ray:watchers: a part of it
  *   --soak-minutes N    how long D9 watches the page's heap (5; the bar asks for 60)
  *   --json FILE         also write the rows there
@@ -24,7 +24,8 @@ import { openCluster } from "./cluster.ts";
 import { measureLoading } from "./loading.ts";
 import { measurePage } from "./page.ts";
 import { cookieOf } from "./readers.ts";
-import { measureReport } from "./report.ts";
+import { measureFullReport, measureReport } from "./report.ts";
+import { measureSearch } from "./search.ts";
 import { mobulaSide, raySide } from "./sides.ts";
 import { measureWatching } from "./watching.ts";
 
@@ -78,7 +79,9 @@ async function measureBars(browser: Browser): Promise<Bar[]> {
     const [name, value] = cookie.split("=") as [string, string];
     const fresh = (): Promise<BrowserContext> => openWindow(browser, base, { name, value });
     const context = await fresh();
-    if (isWanted("D1", "D2", "D12", "D16")) {
+    if (isWanted("D12")) bars.push(await measureSearch(browser));
+    if (isWanted("D16")) bars.push(await measureFullReport(browser));
+    if (isWanted("D1", "D2", "D16")) {
       bars.push(...await measureLoading(cluster, fresh, base, () => measureReport(cluster, browser)));
     }
     if (isWanted("D3", "D4")) bars.push(...await measureCanvases(browser));

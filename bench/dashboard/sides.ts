@@ -2,6 +2,7 @@
  * mobula and Ray as the two sides of beside_ray.ts: how each runs tasks, and where its pages show what.
  * @module
  */
+import type { ProfileDto } from "../../dashboard/api/tasks.ts";
 import { MOBULA_VERSION } from "../../runtime/common/config.ts";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
@@ -37,15 +38,22 @@ export async function mobulaSide(): Promise<Side> {
       await page.locator("main tbody tr", { hasText: "echo" }).first().waitFor();
     },
     listed: async () => {
+      const ask = async <T>(question: string): Promise<T> =>
+        await (await fetch(new URL(`api/v1/${question}`, base), { headers: { cookie } })).json() as T;
       let listed = 0;
       for (let after: string | null = ""; after !== null;) {
-        const question = `api/v1/tasks?limit=${LIMIT}&filter=state%3DFINISHED${after && `&after=${after}`}`;
-        const answer = await fetch(new URL(question, base), { headers: { cookie } });
-        const { rows, next } = await answer.json() as { rows: unknown[]; next: string | null };
+        const { rows, next }: Rows<unknown> = await ask(
+          `tasks?limit=${LIMIT}&filter=state%3DFINISHED${after && `&after=${after}`}`,
+        );
         listed += rows.length;
         after = next;
       }
-      return listed;
+      const { recorded } = await ask<ProfileDto>(`profile?job=${cluster.jobId}`);
+      const out = (recorded.sampledOut + recorded.evicted + recorded.lost).toLocaleString("en-US");
+      return {
+        rows: listed,
+        others: `says that ${out} rows are left out (2,500 a second are kept, and all that fail)`,
+      };
     },
     watch: async (context) => void await openTabs({ cluster, context, base }),
     watching: "streams Graph (3 tabs) or Timeline (2)",
@@ -86,7 +94,9 @@ export async function raySide(): Promise<Side> {
       const answer = await fetch(`http://${url}/api/v0/tasks?limit=${LIMIT}&${ofJob}`);
       const { data, msg } = await answer.json() as RayAnswer;
       if (data === null) throw new Error(msg);
-      return data.result.result.filter(({ state }) => state === "FINISHED").length;
+      const { total, result } = data.result;
+      const rows = result.filter(({ state }) => state === "FINISHED").length;
+      return { rows, others: `says that it keeps ${total.toLocaleString("en-US")}` };
     },
     watch: async (context) => {
       for (let tab = 0; tab < TABS; tab++) {
@@ -101,9 +111,16 @@ export async function raySide(): Promise<Side> {
   };
 }
 
+interface Rows<T> {
+  readonly rows: readonly T[];
+  readonly next: string | null;
+}
+
 interface RayAnswer {
   readonly msg: string;
-  readonly data: { readonly result: { readonly result: { readonly state: string }[] } } | null;
+  readonly data: {
+    readonly result: { readonly total: number; readonly result: { readonly state: string }[] };
+  } | null;
 }
 
 /** Waits until the element says a count; the count. */

@@ -75,9 +75,9 @@ export class ReplyBatch {
 
   #send(): void {
     if (this.#callers.size === 0) return;
-    stayAwake();
     for (const caller of this.#callers) caller.sendReplies();
     this.#callers.clear();
+    stayAwake();
   }
 
   /** The caller is gone. */

@@ -6,7 +6,7 @@
  * @module
  */
 import { ProtocolError } from "../protocol_error.ts";
-import { binaryOf } from "./binary_kinds.ts";
+import { binaryOf, UINT8_ARRAY } from "./binary_kinds.ts";
 import type { ByteReader } from "./byte_reader.ts";
 import { type ClassRegistry, MissingCodecError, type RegisteredClass } from "./class_registry.ts";
 import type { ValueExtension } from "./encoder.ts";
@@ -144,11 +144,8 @@ export class Decoder {
       }
       case tags.TAG_BINARY: {
         const kind = reader.u8();
-        const bytes = reader.raw(reader.varint());
-        // Not slice(): that of a Buffer is a view.
-        const copy = new Uint8Array(bytes.length);
-        copy.set(bytes);
-        return binaryOf(kind, copy.buffer, bytes.length);
+        const bytes = reader.copy(reader.varint());
+        return kind === UINT8_ARRAY ? bytes : binaryOf(kind, bytes.buffer, bytes.length);
       }
       case tags.TAG_BINARY_OUT: {
         const kind = reader.u8();

@@ -20,6 +20,8 @@ import type { WorkItem } from "./work_item.ts";
 /** Inline results of one task, together; the rest is stored. A single one is smaller (INLINE_BYTES_MAX). */
 const INLINE_SUM_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Read once: the getter takes as long as a clock. */
+const ORIGIN_MS = performance.timeOrigin;
 const NO_BYTES = new Uint8Array(0);
 
 /** See the module's header. */
@@ -132,7 +134,7 @@ export class Answers {
     }
     const { sequence, caller } = item;
     const head = { sequence, status: ReplyStatus.value, startMs: epochMs(startMs), runUs };
-    this.#replies.add(caller, head, scratch.bytes());
+    this.#replies.addWritten(caller, head, scratch);
     this.#done(item);
     return null;
   }
@@ -265,5 +267,5 @@ export class Answers {
 }
 
 function epochMs(atMs: number): number {
-  return performance.timeOrigin + atMs;
+  return ORIGIN_MS + atMs;
 }

@@ -3,12 +3,14 @@
  * table with ratios, then how mobula scales (scale.ts) and a hundred thousand light actors (light_actors.ts), then Ray's 23
  * microbenchmarks (peers/) beside the baseline file. It takes less than ten minutes; figures of a busy machine are worth little.
  *
- *   --only TEXT    only measurements whose title contains TEXT       --json FILE    also write all figures there
+ *   --only TEXT        only measurements whose title contains TEXT ("Ray's microbenchmarks": all of those)
+ *   --json FILE        also write all figures there       --markdown FILE, --svg FILE   Ray's 23 as a table and as a picture
+ *   --write-baseline   Ray's 23 become the baseline that later runs are compared with (bench/baseline.json)
  * @module
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -43,7 +45,20 @@ const MB = 1_000_000;
 const IN_FLIGHT = 1_000;
 const POOLS = ["piscina", "poolifier"] as const;
 
-const { values: flags } = parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } });
+/** In all, on two processors that nobody else uses. */
+const SECONDS_MAX = 600;
+/** Short slices: medians of few, in turns with the limits beside them and with Deno and Node. */
+const SUITE = ["--with", "deno,node,plain", "--rounds", "3", "--ms", "300"];
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: "string" },
+    json: { type: "string" },
+    markdown: { type: "string" },
+    svg: { type: "string" },
+    "write-baseline": { type: "boolean", default: false },
+  },
+});
 const groups: Group[] = [];
 
 /** Measure one group, unless --only names others. */
@@ -160,11 +175,23 @@ async function store(folder: string): Promise<void> {
   await rows.close();
 }
 
-/** Ray's 23 microbenchmarks, in a process of their own. */
-async function runSuite(args: readonly string[]): Promise<void> {
+/** Ray's 23 microbenchmarks, in a process of their own, which prints them; its figures. */
+async function runSuite(folder: string): Promise<unknown> {
   const program = fileURLToPath(new URL("./peers/main.ts", import.meta.url));
+  const json = join(folder, "suite.json");
+  const args = [...SUITE, "--json", json];
+  for (const name of ["markdown", "svg"] as const) {
+    if (flags[name] !== undefined) args.push(`--${name}`, flags[name]);
+  }
+  if (flags["write-baseline"]) args.push("--write-baseline");
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "inherit", "inherit"] });
-  await once(child, "exit");
+  const [code] = await once(child, "exit") as [number | null];
+  if (code !== 0) throw new Error(`Ray's microbenchmarks ended with code ${code}`);
+  return JSON.parse(readFileSync(json, "utf8"));
+}
+
+function load(): string {
+  return loadavg()[0]!.toFixed(1);
 }
 
 function describeMachine(): string {
@@ -172,10 +199,9 @@ function describeMachine(): string {
   const runtime = process.versions["bun"] !== undefined
     ? `Bun ${process.versions["bun"]}`
     : `Node ${process.version}`;
-  const load = loadavg()[0]!.toFixed(1);
   return `${cpus().length} x ${model}, ${
     Math.round(totalmem() / 2 ** 30)
-  } GB, ${runtime}, load before ${load}`;
+  } GB, ${runtime}, load before ${load()}`;
 }
 
 const machine = describeMachine();
@@ -201,26 +227,33 @@ try {
   await measureLinkedTransfer({ isWanted, group, add: (group) => groups.push(group), folder });
   await scheduling();
   await store(folder);
+  const scale = await measureScale(isWanted);
+  const light = await measureLightActors(isWanted);
+  const isSuite = isWanted("Ray's microbenchmarks");
+  if (groups.length === 0 && scale === null && light === null && !isSuite) {
+    throw new Error(`nothing that is measured has ${JSON.stringify(flags.only)} in its title`);
+  }
+  const table = formatTable(groups);
+  const text = [table.text, scale?.text, light?.text].filter((part) => part !== undefined).join("\n\n");
+  const missed = [...table.missed, ...scale?.missed ?? [], ...light?.missed ?? []];
+  console.log(`${machine}\n\n${text}\n`);
+  console.log(missed.length === 0 ? "All marks reached." : `Marks missed:\n  ${missed.join("\n  ")}`);
+  const suite = isSuite ? await runSuite(folder) : null;
+  const seconds = (performance.now() - startMs) / 1_000;
+  const outcome = seconds <= SECONDS_MAX ? "in time" : "TOO LONG";
+  console.log(`${outcome}: ${seconds.toFixed(0)} s in all, at most ${SECONDS_MAX} s; load after ${load()}`);
+  if (flags.json !== undefined) {
+    const figures = {
+      machine,
+      seconds,
+      groups,
+      scale: scale?.outcomes ?? [],
+      lightActors: light?.figures ?? null,
+      suite,
+    };
+    writeFileSync(flags.json, `${JSON.stringify(figures, null, 2)}\n`);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
-}
-
-const scale = await measureScale(isWanted);
-const light = await measureLightActors(isWanted);
-const table = formatTable(groups);
-const text = [table.text, scale?.text, light?.text].filter((part) => part !== undefined).join("\n\n");
-const missed = [...table.missed, ...scale?.missed ?? [], ...light?.missed ?? []];
-console.log(`${machine}, ${((performance.now() - startMs) / 1_000).toFixed(0)} s\n\n${text}\n`);
-console.log(missed.length === 0 ? "All marks reached." : `Marks missed:\n  ${missed.join("\n  ")}`);
-if (isWanted("Ray's microbenchmarks")) await runSuite(["--with", "none", "--rounds", "4", "--ms", "400"]);
-if (flags.json !== undefined) {
-  writeFileSync(
-    flags.json,
-    JSON.stringify(
-      { machine, groups, scale: scale?.outcomes ?? [], lightActors: light?.figures ?? null },
-      null,
-      2,
-    ),
-  );
 }
 process.exit(0);

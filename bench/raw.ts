@@ -71,6 +71,30 @@ export class RawPeer {
     };
   }
 
+  /** `count` messages in one write, and all of them back: what no pipeline of small messages can pass. */
+  echo(count: number): Contestant {
+    return {
+      name: `raw unix-socket echo, ${count.toLocaleString("en-US")} in flight`,
+      slice: async (operations) => {
+        const messages = new Uint8Array(MESSAGE_BYTES * count);
+        for (let done = 0; done < operations; done += count) {
+          let missing = messages.length;
+          const answered = new Promise<void>((resolve) => {
+            const take = (chunk: Uint8Array): void => {
+              missing -= chunk.length;
+              if (missing > 0) return;
+              this.#socket.off("data", take);
+              resolve();
+            };
+            this.#socket.on("data", take);
+          });
+          this.#socket.write(messages);
+          await answered;
+        }
+      },
+    };
+  }
+
   get stream(): Contestant {
     return {
       name: "raw node:http2 stream",

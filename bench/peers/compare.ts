@@ -10,6 +10,8 @@ import type { Slice } from "../microbenchmarks/workload.ts";
 export interface Competitor {
   readonly name: string;
   readonly workloads: ReadonlySet<string>;
+  /** Its slices count operations themselves, not runs of the workload. */
+  readonly countsOperations?: true;
   slice(run: string, ms: number): Promise<Slice>;
 }
 
@@ -53,25 +55,37 @@ export async function compare(
       try {
         const told = await run.competitor.slice(workload, round === 0 ? plan.warmupMs : plan.sliceMs);
         if (round === 0) continue;
-        run.rates.push(told.count * multiplier / (told.ms / 1_000));
+        const each = run.competitor.countsOperations === true ? 1 : multiplier;
+        run.rates.push(told.count * each / (told.ms / 1_000));
         for (const lap of told.laps) run.laps.push(lap);
       } catch (error) {
         run.missing = String((error as Error).message).split("\n")[0]!;
       }
     }
   }
-  return runs.map(({ competitor, rates, laps, missing }) => {
-    const sorted = [...rates].sort((a, b) => a - b);
-    const perSecond = missing === null ? percentile(sorted, 0.5) : NaN;
-    return {
-      competitor: competitor.name,
-      workload,
-      perSecond,
-      p50Us: percentile(laps, 0.5),
-      p99Us: percentile(laps, 0.99),
-      spread: [sorted[0]! / perSecond, sorted.at(-1)! / perSecond] as const,
-      rates,
-      missing,
-    };
-  });
+  return runs.map(({ competitor, rates, laps, missing }) =>
+    figureFrom(competitor.name, workload, rates, laps, missing)
+  );
+}
+
+/** A figure of rates in the order of measuring, and single laps in microseconds where there are any. */
+export function figureFrom(
+  competitor: string,
+  workload: string,
+  rates: readonly number[],
+  laps: readonly number[] = [],
+  missing: string | null = null,
+): Figure {
+  const sorted = [...rates].sort((a, b) => a - b);
+  const perSecond = missing === null ? percentile(sorted, 0.5) : NaN;
+  return {
+    competitor,
+    workload,
+    perSecond,
+    p50Us: percentile(laps, 0.5),
+    p99Us: percentile(laps, 0.99),
+    spread: [sorted[0]! / perSecond, sorted.at(-1)! / perSecond],
+    rates,
+    missing,
+  };
 }

@@ -1,49 +1,63 @@
 /**
- * The machine's own limits as competitors: what no system on it can pass.
+ * The machine's own limits as competitors: what no system on it can pass. Each workload has one of them beside it, its
+ * yardstick; the ratio to it is what the baseline file keeps, because it says the same on a faster machine.
  * @module
  */
-import { RawPeer } from "../raw.ts";
-import type { Competitor } from "./compare.ts";
+import { COPIES } from "../microbenchmarks/names.ts";
 import type { Slice } from "../microbenchmarks/workload.ts";
+import type { RawPeer } from "../raw.ts";
+import type { Competitor } from "./compare.ts";
+import { COPY_GIGABYTES, COPY_WORKLOAD } from "./copies.ts";
+import type { Peer } from "./peer.ts";
 
-/** Ray's gigabytes are 1,000 MiB. */
-const PUT_BYTES = 800 * 1024 * 1024;
+const ROUND_TRIP = "unix-socket round trip";
+const ECHO = "unix-socket echo, 1,000 in flight";
+const COPY = "memory copy on bun";
+const IN_FLIGHT = 1_000;
+const ONE_BY_ONE: ReadonlySet<string> = new Set([
+  "single client get calls (Plasma Store)",
+  "single client put calls (Plasma Store)",
+  "single client tasks sync",
+  "1:1 actor calls sync",
+  "1:1 async-actor calls sync",
+]);
 
-/** A unix-socket round trip beside calls one at a time. */
-export function roundTrip(raw: RawPeer): Competitor {
-  const workloads = new Set([
-    "single client tasks sync",
-    "1:1 actor calls sync",
-    "1:1 async-actor calls sync",
-  ]);
-  return {
-    name: "unix-socket round trip",
-    workloads,
-    slice: (_, ms) => timed(ms, (lap) => raw.roundTrip.slice(100, lap), 100),
-  };
+/** The limit that a workload is measured by. */
+export function yardstickOf(workload: string): string {
+  if (COPIES.has(workload)) return COPY;
+  return ONE_BY_ONE.has(workload) ? ROUND_TRIP : ECHO;
 }
 
-/** Copying the gigabytes into memory that is warm, and into memory that is touched for the first time. */
-export function memoryCopy(isWarm: boolean): Competitor {
-  const workloads = new Set(["single client put gigabytes", "multi client put gigabytes"]);
-  let source: BigInt64Array | null = null;
-  let target: BigInt64Array | null = null;
-  const name = isWarm ? "memory copy, warm" : "memory copy, first touch";
+/** Both limits of small messages; `workloads`: the names of all. */
+export function messageLimits(raw: RawPeer, workloads: readonly string[]): Competitor[] {
+  const beside = (name: string): ReadonlySet<string> =>
+    new Set(workloads.filter((workload) => yardstickOf(workload) === name));
+  const echo = raw.echo(IN_FLIGHT);
+  return [
+    {
+      name: ROUND_TRIP,
+      workloads: beside(ROUND_TRIP),
+      countsOperations: true,
+      slice: (_, ms) => timed(ms, (lap) => raw.roundTrip.slice(100, lap), 100),
+    },
+    {
+      name: ECHO,
+      workloads: beside(ECHO),
+      countsOperations: true,
+      slice: (_, ms) => timed(ms, () => echo.slice(IN_FLIGHT, () => undefined), IN_FLIGHT),
+    },
+  ];
+}
+
+/** Copying gigabytes in the very process of a peer on the runtime. */
+export function memoryCopy(peer: Peer, runtime: string): Competitor {
   return {
-    name,
-    workloads,
-    slice: (run, ms) => {
-      source ??= new BigInt64Array(PUT_BYTES / 8).fill(0x0123456789abcdefn);
-      // What one run of the workload moves.
-      const copies = run === "multi client put gigabytes" ? 10 : 1;
-      return timed(ms, (lap) => {
-        for (let copy = 0; copy < copies; copy++) {
-          target = isWarm && target !== null ? target : new BigInt64Array(source!.length);
-          target.set(source!);
-        }
-        lap();
-        return Promise.resolve();
-      }, 1);
+    name: `memory copy on ${runtime}`,
+    workloads: COPIES,
+    countsOperations: true,
+    slice: async (_, ms) => {
+      const slice = await peer.slice(COPY_WORKLOAD, ms);
+      return { ...slice, count: slice.count * COPY_GIGABYTES };
     },
   };
 }

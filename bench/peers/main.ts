@@ -6,23 +6,29 @@
  *   --only TEXT          workloads whose name contains TEXT
  *   --with A,B           of the peers only these: ray, deno, node, plain, piscina, tinypool, workerpool, poolifier, bullmq
  *   --rounds N --ms N    rounds (5) and milliseconds of a slice (700); the first round warms up and does not count
- *   --json FILE --markdown FILE --svg FILE      also write the figures, the table, the picture of the ratios to Ray
- *   --baseline FILE      compare with the rates there (bench/baseline.json); --write-baseline: write them there
+ *   --json FILE --markdown FILE --svg FILE      also write the figures, the table, a picture: the ratios to Ray, else the rates
+ *   --baseline FILE      compare with the shares there (bench/baseline.json); --write-baseline: write them there
  * @module
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { RawPeer } from "../raw.ts";
-import { compare, type Competitor, type Figure } from "./compare.ts";
-import { memoryCopy, roundTrip } from "./limits.ts";
+import { percentile } from "../timing.ts";
+import { compare, type Competitor, type Figure, figureFrom } from "./compare.ts";
+import { COPY_WORKLOAD } from "./copies.ts";
+import { againstBaseline, readBaseline, slower, writeBaseline } from "./baseline.ts";
+import { memoryCopy, messageLimits } from "./limits.ts";
+import { measureRecording } from "./recording.ts";
 import { COPIES, MULTIPLIERS } from "../microbenchmarks/names.ts";
 import { Peer, type PeerCommand } from "./peer.ts";
 import { rayPython } from "./ray_install.ts";
-import { figureOf, markdown, ratioChart, type Row, times } from "./tables.ts";
+import { rateChart, ratioChart } from "./chart.ts";
+import { figureOf, markdown, type Row, times } from "./tables.ts";
 
 const POOLS = ["piscina", "tinypool", "workerpool", "poolifier"];
 const OVER_RAY = 10;
@@ -34,6 +40,11 @@ const OF_PLAIN = 0.9;
 /** Rows with a mark of their own over Ray. */
 const OVER_RAY_OF: Readonly<Record<string, number>> = { "20 actors created and called": 12 };
 const FIRST_RESULT_MS_MAX = 400;
+const FIRST_RESULT = "init() to the first result";
+const FIRST_RESULT_STARTS = 5;
+const RECORDING = "recording and dashboard";
+const [RECORDING_PAIRS, RECORDING_MS] = [30, 200];
+const COLD = "single client put gigabytes, cold memory";
 
 const { values: flags } = parseArgs({
   options: {
@@ -48,6 +59,14 @@ const { values: flags } = parseArgs({
     "write-baseline": { type: "boolean", default: false },
   },
 });
+/** A flag's number; a wrong one ends the program. */
+function numberOf(name: "rounds" | "ms"): number {
+  const value = Number(flags[name]);
+  if (value > 0 && Number.isFinite(value)) return value;
+  console.error(`--${name} must be a number above 0, is ${JSON.stringify(flags[name])}`);
+  process.exit(1);
+}
+
 const wanted = flags.with?.split(",");
 const isWanted = (kind: string): boolean => wanted === undefined || wanted.includes(kind);
 const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
@@ -65,12 +84,6 @@ async function peerCommands(missing: Map<string, string>): Promise<PeerCommand[]
     if (isWanted(runtime)) {
       commands.push({ name: `mobula on ${runtime}`, ...under(runtime, "./mobula_peer.ts") });
     }
-  }
-  if (isWanted("plain")) {
-    commands.push({
-      name: "mobula, recording and dashboard off",
-      ...under("bun", "./mobula_peer.ts", "--plain"),
-    });
   }
   if (isWanted("ray")) {
     const python = await rayPython().catch((error: Error) => {
@@ -105,22 +118,21 @@ function marksOf(workload: string, figures: readonly Figure[]): Row["marks"] {
     names.map((name) => figureOf(row, name)).filter((figure) => figure !== null)
       .sort((a, b) => b.perSecond - a.perSecond)[0]?.competitor ?? "";
   over("Ray", OVER_RAY_OF[workload] ?? OVER_RAY);
-  const copy = figureOf(row, "memory copy, warm");
+  const copy = figureOf(row, "memory copy on bun");
   if (COPIES.has(workload) && copy !== null && marks[0]?.isReached !== true) {
-    const ratio = own.perSecond / copy.perSecond;
-    marks.splice(0, 1, {
-      text: `${times(ratio)} memory copy (${times(OF_COPY)})`,
-      isReached: ratio >= OF_COPY,
-    });
+    marks.splice(0, marks.length);
+    over("memory copy on bun", OF_COPY);
   }
   const pools = figures.map(({ competitor }) => competitor).filter((name) =>
     POOLS.some((pool) => name.startsWith(pool))
   );
   if (workload.endsWith("sync") && !workload.endsWith("async")) over(fastest(pools), OVER_POOLS_SINGLE);
   else over(fastest(pools.filter((name) => name.startsWith("poolifier"))), OVER_POOLIFIER);
-  // Recording and the page may cost a tenth.
-  if (workload === "single client tasks async") over("mobula, recording and dashboard off", OF_PLAIN);
-  for (const runtime of ["deno", "node"]) over("mobula", OF_BUN, figureOf(row, `mobula on ${runtime}`));
+  for (const runtime of ["deno", "node"]) {
+    const there = figureOf(row, `mobula on ${runtime}`);
+    if (COPIES.has(workload)) over(`memory copy on ${runtime}`, OF_COPY, there);
+    else over("mobula", OF_BUN, there);
+  }
   return marks;
 }
 
@@ -131,20 +143,71 @@ function describeMachine(): string {
   }`;
 }
 
-function firstResultMark(ms: number): Row["marks"][number] {
-  return { text: `${ms.toFixed(0)} ms (${FIRST_RESULT_MS_MAX} ms)`, isReached: ms <= FIRST_RESULT_MS_MAX };
+/** On Bun, in processes of their own, one after the other. */
+async function firstResultRow(): Promise<Row> {
+  const { command, args } = under("bun", "./first_result.ts");
+  const times: number[] = [];
+  for (let start = 0; start < FIRST_RESULT_STARTS; start++) {
+    times.push(Number((await promisify(execFile)(command, args)).stdout));
+  }
+  const [ms, low, high] = [0.5, 0, 1].map((share) => percentile(times, share).toFixed(0));
+  const text = `${ms} ms (${FIRST_RESULT_MS_MAX} ms; ${low} to ${high} in ${times.length} starts)`;
+  return {
+    workload: FIRST_RESULT,
+    figures: [],
+    marks: [{ text, isReached: Number(ms) <= FIRST_RESULT_MS_MAX }],
+  };
 }
 
-interface Baseline {
-  readonly machine: string;
-  readonly date: string;
-  readonly rates: Readonly<Record<string, number>>;
+/** The pair with and without recording and the page, in processes of their own. */
+async function recordingRow(): Promise<Row> {
+  const [full, plain] = await Promise.all([
+    Peer.start({ name: "recorded", ...under("bun", "./mobula_peer.ts", "--tasks") }),
+    Peer.start({ name: "plain", ...under("bun", "./mobula_peer.ts", "--tasks", "--plain") }),
+  ]);
+  try {
+    const { share, middle, pairs, cpuUs } = await measureRecording(
+      full,
+      plain,
+      RECORDING_PAIRS,
+      RECORDING_MS,
+    );
+    const [low, high] = middle.map((value) => value.toFixed(2));
+    const text = `${share.toFixed(2)}x of the throughput without (${OF_PLAIN}x; ${low} to ${high} in the ` +
+      `middle half of ${pairs} pairs); processor time a task ${cpuUs.full.toFixed(2)} us, without ` +
+      `${cpuUs.plain.toFixed(2)} us`;
+    return { workload: RECORDING, figures: [], marks: [{ text, isReached: share >= OF_PLAIN }] };
+  } finally {
+    await Promise.all([full.stop(), plain.stop()]);
+  }
 }
 
-function readBaseline(): Baseline | null {
-  return existsSync(flags.baseline) ? JSON.parse(readFileSync(flags.baseline, "utf8")) as Baseline : null;
+interface ColdFact {
+  readonly puts: readonly number[];
+  readonly copies: readonly number[];
 }
 
+/** Puts into memory that nobody used before, which each peer measured when it began. */
+function coldRow(): Row {
+  const figures: Figure[] = [];
+  for (const { name, facts } of peers) {
+    const cold = facts["cold"] as ColdFact | undefined;
+    if (cold === undefined) continue;
+    figures.push(figureFrom(name, COLD, cold.puts));
+    if (name === "mobula") figures.push(figureFrom("memory copy, first touch", COLD, cold.copies));
+  }
+  const row: Row = { workload: COLD, figures, marks: [] };
+  const [own, copy, ray] = ["mobula", "memory copy, first touch", "Ray"].map((name) => figureOf(row, name));
+  if (own == null || copy == null) return row;
+  const overRay = ray == null ? 0 : own.perSecond / ray.perSecond;
+  const overCopy = own.perSecond / copy.perSecond;
+  const mark = overRay >= OVER_RAY
+    ? { text: `${times(overRay)} Ray (${times(OVER_RAY)})`, isReached: true }
+    : { text: `${times(overCopy)} ${copy.competitor} (${times(OF_COPY)})`, isReached: overCopy >= OF_COPY };
+  return { ...row, marks: [mark] };
+}
+
+const plan = { rounds: numberOf("rounds"), sliceMs: numberOf("ms"), warmupMs: numberOf("ms") / 2 };
 const machine = describeMachine();
 const startMs = performance.now();
 const folder = mkdtempSync(join(tmpdir(), "mobula-bench-"));
@@ -160,9 +223,14 @@ try {
       (error: Error) => missing.set(command.name, error.message),
     );
   }
-  const competitors: Competitor[] = [...peers, roundTrip(raw), memoryCopy(true), memoryCopy(false)];
-  const plan = { rounds: Number(flags.rounds), sliceMs: Number(flags.ms), warmupMs: Number(flags.ms) / 2 };
-  for (const [workload, multiplier] of MULTIPLIERS(Math.max(1, Math.floor(cpus().length / 2)))) {
+  if (COLD.includes(flags.only)) rows.push(coldRow());
+  const workloads = [...MULTIPLIERS(Math.max(1, Math.floor(cpus().length / 2)))];
+  const limits = messageLimits(raw, workloads.map(([name]) => name));
+  const copies = peers.filter(({ workloads }) => workloads.has(COPY_WORKLOAD)).map((peer) =>
+    memoryCopy(peer, peer.name === "mobula" ? "bun" : peer.name.replace("mobula on ", ""))
+  );
+  const competitors: Competitor[] = [...peers, ...limits, ...copies];
+  for (const [workload, multiplier] of workloads) {
     if (!workload.includes(flags.only)) continue;
     process.stderr.write(`${workload} ...\n`);
     const figures = await compare(workload, multiplier, competitors, plan);
@@ -176,16 +244,20 @@ try {
 
 for (const { name, facts } of peers) {
   const ms = facts["firstResultMs"];
-  if (typeof ms !== "number") continue;
-  firstResults.push(`${name} ${ms.toFixed(0)} ms`);
-  if (name !== "mobula") continue;
-  rows.push({ workload: "init() to the first result", figures: [], marks: [firstResultMark(ms)] });
+  if (typeof ms === "number") firstResults.push(`${name} ${ms.toFixed(0)} ms`);
 }
-const baseline = readBaseline();
-const table = markdown(
-  rows.filter(({ figures }) => figures.length > 0),
-  new Map(Object.entries(baseline?.rates ?? {})),
-);
+if (FIRST_RESULT.includes(flags.only)) rows.push(await firstResultRow());
+if (isWanted("plain") && RECORDING.includes(flags.only)) {
+  process.stderr.write(`${RECORDING} ...\n`);
+  rows.push(await recordingRow());
+}
+if (rows.length === 0) {
+  console.error(`Nothing is named like ${JSON.stringify(flags.only)}`);
+  process.exit(1);
+}
+const baseline = readBaseline(flags.baseline);
+const against = againstBaseline(rows, baseline);
+const table = markdown(rows.filter(({ figures }) => figures.length > 0), against);
 const missed = rows.flatMap(({ workload, marks }) =>
   marks.filter(({ isReached }) => !isReached).map(({ text }) => `${workload}: ${text}`)
 );
@@ -193,8 +265,15 @@ const notes = [
   `${machine}, ${
     ((performance.now() - startMs) / 1_000).toFixed(0)
   } s; rates are medians of ${flags.rounds} slices of ${flags.ms} ms, in turns; in brackets how many times its rate mobula's is.`,
-  `From init() to the first result: ${firstResults.join(", ")}.`,
-  ...(baseline === null ? [] : [`Baseline: ${baseline.machine}, ${baseline.date}.`]),
+  `From init() to the first result, once each: ${firstResults.join(", ")}.`,
+  ...rows.filter(({ figures }) => figures.length === 0).flatMap(({ workload, marks }) =>
+    marks.map(({ text, isReached }) => `${isReached ? "Reached" : "Missed"}: ${workload}: ${text}.`)
+  ),
+  ...(baseline === null ? [] : [
+    `Baseline (each as a share of the limit beside it): ${baseline.machine}, ${baseline.date}. Slower by a third or more: ${
+      slower(against).join("; ") || "none"
+    }.`,
+  ]),
   ...[...missing].map(([name, why]) => `Missing: ${name} (${why})`),
 ];
 const text = [table, "", ...notes].join("\n");
@@ -206,14 +285,10 @@ if (flags.json !== undefined) {
   writeFileSync(flags.json, `${JSON.stringify({ machine, rows, missing: [...missing] }, null, 2)}\n`);
 }
 if (flags.svg !== undefined) {
-  writeFileSync(flags.svg, ratioChart(rows, "Ray", "How many times Ray's rate mobula reaches (2 cores)"));
+  const chart = peers.some(({ name }) => name === "Ray")
+    ? ratioChart(rows, "Ray", `How many times Ray's rate mobula reaches (${cpus().length} processors)`)
+    : rateChart(rows, `mobula, operations a second (${cpus().length} processors)`);
+  writeFileSync(flags.svg, chart);
 }
-if (flags["write-baseline"]) {
-  const rates = Object.fromEntries(rows.flatMap((row) => {
-    const own = figureOf(row, "mobula");
-    return own === null ? [] : [[row.workload, own.perSecond]];
-  }));
-  const written: Baseline = { machine, date: new Date().toISOString().slice(0, 10), rates };
-  writeFileSync(flags.baseline, `${JSON.stringify(written, null, 2)}\n`);
-}
+if (flags["write-baseline"]) writeBaseline(flags.baseline, machine, rows);
 process.exit(0);

@@ -70,6 +70,10 @@ export class Peer {
     }
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** One slice of a workload, at least `ms` long. */
   async slice(run: string, ms: number): Promise<Slice> {
     this.#child.stdin!.write(`${JSON.stringify({ run, ms })}\n`);

@@ -1,5 +1,5 @@
 /**
- * The comparison as Markdown and as a picture.
+ * The comparison as Markdown.
  * @module
  */
 import type { Figure } from "./compare.ts";
@@ -41,13 +41,13 @@ function wideTable(
   const lines = heading(columns);
   for (const row of rows) {
     const own = figureOf(row, "mobula");
-    const before = baseline.get(row.workload);
+    const against = baseline.get(row.workload);
     lines.push(line([
       row.workload,
       own === null ? whyMissing(row, "mobula") : amount(own.perSecond),
       ...(own === null ? ["", "", ""] : latency(own)),
       ...others.map((name) => otherCell(row, own, name)),
-      own === null || before === undefined ? "" : times(own.perSecond / before),
+      against === undefined ? "" : times(against),
       row.marks.map(({ text, isReached }) => `${isReached ? "reached" : "**missed**"} ${text}`).join("; "),
     ]));
   }
@@ -94,64 +94,17 @@ function line(cells: readonly string[]): string {
 }
 
 export function times(ratio: number): string {
-  return `${ratio.toFixed(ratio < 10 ? 2 : 0)}x`;
+  return `${ratio < 0.1 ? ratio.toPrecision(2) : ratio.toFixed(ratio < 10 ? 2 : 0)}x`;
 }
 
-function amount(value: number): string {
+export function amount(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(2)}M`;
   if (value >= 1e4) return `${(value / 1e3).toFixed(1)}k`;
   return value >= 100 ? value.toFixed(0) : value.toFixed(2);
 }
 
 function duration(us: number): string {
+  if (Number.isNaN(us)) return "";
   if (us >= 1e6) return `${(us / 1e6).toFixed(2)} s`;
   return us >= 1_000 ? `${(us / 1_000).toFixed(1)} ms` : `${us.toFixed(us < 100 ? 1 : 0)} us`;
-}
-
-const [WIDTH, LEFT, BAR, TOP] = [860, 330, 22, 74];
-const STYLE = `
-  svg { --back: #ffffff; --text: #1a2129; --muted: #5b6774; --grid: #dfe4e9; --bar: #1565b3; --low: #cf4a15; }
-  @media (prefers-color-scheme: dark) {
-    svg { --back: #151a20; --text: #e3e8ed; --muted: #93a0ad; --grid: #283039; --bar: #4b9be6; --low: #f07a48; } }
-  text { font: 13px system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; fill: var(--text); }
-  .title { font-size: 17px; font-weight: 600; } .muted { fill: var(--muted); }
-  .end { text-anchor: end; } .middle { text-anchor: middle; } .grid { stroke: var(--grid); }`;
-
-/** How many times `than`'s rate mobula reaches, a bar a workload, on a logarithmic scale. */
-export function ratioChart(rows: readonly Row[], than: string, title: string): string {
-  const bars = rows.flatMap((row) => {
-    const [own, other] = [figureOf(row, "mobula"), figureOf(row, than)];
-    return own === null || other === null
-      ? []
-      : [{ name: row.workload, ratio: own.perSecond / other.perSecond }];
-  });
-  const end = Math.max(100, ...bars.map(({ ratio }) => ratio)) * 1.3;
-  const x = (ratio: number): number =>
-    LEFT + Math.log10(Math.max(1, ratio)) / Math.log10(end) * (WIDTH - LEFT - 70);
-  const height = TOP + bars.length * BAR + 30;
-  const ticks = [1, 10, 100, 1_000, 10_000].filter((tick) => tick <= end);
-  const parts = [
-    `<rect width="${WIDTH}" height="${height}" rx="8" fill="var(--back)"/>`,
-    `<text class="title" x="24" y="34">${escape(title)}</text>`,
-    ...ticks.map((tick) =>
-      `<path class="grid" d="M${x(tick).toFixed(1)} ${TOP - 8}V${height - 22}"/>` +
-      `<text class="muted middle" x="${x(tick).toFixed(1)}" y="${TOP - 14}">${tick}x</text>`
-    ),
-    ...bars.map(({ name, ratio }, index) => {
-      const y = TOP + index * BAR;
-      const colour = ratio >= 10 ? "var(--bar)" : "var(--low)";
-      return `<text class="end" x="${LEFT - 12}" y="${y + 15}">${escape(name)}</text>` +
-        `<rect x="${LEFT}" y="${y + 3}" width="${Math.max(1, x(ratio) - LEFT).toFixed(1)}" height="${
-          BAR - 7
-        }" rx="2" fill="${colour}"/>` +
-        `<text class="muted" x="${(x(ratio) + 8).toFixed(1)}" y="${y + 15}">${times(ratio)}</text>`;
-    }),
-  ];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${
-    escape(title)
-  }"><style>${STYLE}</style>${parts.join("")}</svg>\n`;
-}
-
-function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }

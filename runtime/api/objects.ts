@@ -79,8 +79,15 @@ function getOne(entry: Entry, options: GetOptions | undefined): Promise<unknown>
     stayAwake();
     objects.whenSettled(entry, () => {
       letGo();
-      if (entry.state === "value") resolve(entry.payload);
-      else keepAlive(objects.getOne(entry, undefined)).then(resolve, reject);
+      if (entry.state === "value") return resolve(entry.payload);
+      if (entry.state === "bytes") {
+        try {
+          return resolve(objects.here(entry));
+        } catch {
+          // It says why below, or loads a missing codec.
+        }
+      }
+      keepAlive(objects.getOne(entry, undefined)).then(resolve, reject);
     });
   });
 }

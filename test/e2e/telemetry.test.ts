@@ -3,7 +3,7 @@
  * people are told is complete again. And what a program did is what profile, graph, timeline and trace file say.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { get, init, listTasks, put, remote, shutdown, summarize, timeline } from "mobula";
+import { get, init, kill, listTasks, put, remote, shutdown, summarize, timeline } from "mobula";
 import { currentDriver } from "../../runtime/api/init.ts";
 import { requireCoreWorker } from "../../runtime/io/core_worker/current.ts";
 import type { TelemetryAnswers } from "../../dashboard/api/tasks.ts";
@@ -122,4 +122,36 @@ test("the trace file over HTTP is one JSON text that Perfetto reads", async () =
     if (ph !== "M") expect(ts).toBeGreaterThanOrEqual(0);
     if (ph === "X") expect(dur).toBeGreaterThanOrEqual(0);
   }
+});
+
+test("a call that waited behind another one began when that one ended, and shares its lane", async () => {
+  const Napper = remote(
+    class Napper {
+      async nap(ms: number): Promise<void> {
+        await new Promise((resolve) => setTimeout(resolve, ms));
+      }
+    },
+    { name: "Napper" },
+  );
+  using napper = Napper.remote();
+  const first = napper.nap.remote(500);
+  const second = napper.nap.remote(60_000);
+  await get(first);
+  const runs = async (state: string) =>
+    (await listTasks({ filters: ["name=Napper.nap", `state=${state}`] }))[0] as
+      | { startMs: number; endMs: number }
+      | undefined;
+  const [ended, running] = await waitFor("both are told of", async () => {
+    const both = [await runs("FINISHED"), await runs("RUNNING")];
+    return both.includes(undefined) ? null : both;
+  });
+  expect(running!.startMs).toBeGreaterThanOrEqual(ended!.endMs - 0.01);
+  const { bars } = await waitFor("both have bars", async () => {
+    const answer = await ask("timeline/bars", { job: jobId() });
+    return answer.bars!.filter(({ name }) => name === "Napper.nap").length === 2 ? answer : null;
+  });
+  const own = bars!.filter(({ name }) => name === "Napper.nap" || name === "new Napper");
+  expect(new Set(own.map(({ lane }) => lane)).size).toBe(1);
+  await kill(napper);
+  expect(await get(second).catch((error: Error) => error.name)).toContain("ActorDied");
 });

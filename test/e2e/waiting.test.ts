@@ -215,3 +215,19 @@ test("mapTasks ends with the first failure, in order", async () => {
     expect(error).toBeInstanceOf(Number.isInteger(maxInFlight) ? RangeError : TypeError);
   }
 });
+
+test("who waits for a long task uses no CPU meanwhile, nor does its worker, also right after short tasks", async () => {
+  const long = remote(async (ms: number) => {
+    const before = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1_000;
+  });
+  for (let call = 0; call < 200; call++) expect(await get(echo.remote(call))).toBe(call);
+  const before = process.cpuUsage();
+  const workerMs = await get(long.remote(600));
+  const { user, system } = process.cpuUsage(before);
+  // Awake all the time, it would be 600; collectors and timers use some.
+  expect((user + system) / 1_000).toBeLessThan(200);
+  expect(workerMs).toBeLessThan(200);
+});

@@ -69,6 +69,8 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   #host: HostLink | null = null;
   #linkIncarnation = 0;
   #pumpScheduled = false;
+  /** When the call that was answered last had ended, in ms of the epoch. */
+  #endedMs = 0;
   /** Why it could not be created (a taken name, unreachable GCS), or its constructor's error. */
   #creationError: Error | null = null;
 
@@ -314,6 +316,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
       return false;
     }
     stats.runMs += reply.runUs / 1000;
+    this.#endedMs = reply.startMs + reply.runUs / 1000;
     if (reply.error === null) stats.finished++;
     else stats.failed++;
     recordCall(this.#core, this.status, call, reply.error === null ? "FINISHED" : "FAILED", reply);
@@ -477,7 +480,8 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     for (const call of this.#queue.inFlight.values()) {
       if (limit-- <= 0 || call.pushedMs > before) return;
       const state = isFirst ? "RUNNING" : "SUBMITTED_TO_WORKER";
-      const startMs = isFirst ? call.pushedMs : null;
+      // Where calls run one at a time, it began when the one before it had ended.
+      const startMs = isFirst ? Math.max(call.pushedMs, this.info.ordered ? this.#endedMs : 0) : null;
       isFirst = false;
       if (!this.#core.recorder.isNews(call, state)) continue;
       const outcome = { state, startMs, endMs: null, resultBytes: 0, error: null } as const;

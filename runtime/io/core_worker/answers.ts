@@ -20,6 +20,8 @@ import type { WorkItem } from "./work_item.ts";
 /** Inline results of one task, together; the rest is stored. A single one is smaller (INLINE_BYTES_MAX). */
 const INLINE_SUM_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Read once: the getter takes as long as a clock. */
+const ORIGIN_MS = performance.timeOrigin;
 const NO_BYTES = new Uint8Array(0);
 
 /** See the module's header. */
@@ -132,7 +134,7 @@ export class Answers {
     }
     const { sequence, caller } = item;
     const head = { sequence, status: ReplyStatus.value, startMs: epochMs(startMs), runUs };
-    this.#replies.add(caller, head, scratch.bytes());
+    this.#replies.addWritten(caller, head, scratch);
     this.#done(item);
     return null;
   }
@@ -146,7 +148,11 @@ export class Answers {
       for (const [index, value] of resultValues(result, item.numReturns).entries()) {
         const path = item.numReturns === 1 ? "result" : `result[${index}]`;
         const encoded = this.#core.codec.encode(value, path);
-        for (const inner of encoded.held) held.push(inner);
+        // Counted at once: user code may release its refs while the result is being stored.
+        for (const inner of encoded.held) {
+          inner.count++;
+          held.push(inner);
+        }
         if (isInline(encoded) && inlineBytes + encoded.bytes <= INLINE_SUM_BYTES_MAX) {
           inlineBytes += encoded.bytes;
           results.push({ kind: ValueKind.inline, bytes: encoded.body, contains: encoded.refs as never });
@@ -162,8 +168,9 @@ export class Answers {
       const head = { sequence, status: ReplyStatus.results, startMs: epochMs(startMs), runUs };
       this.#replies.addResults(caller, head, results);
     } catch (error) {
-      abandon(held);
       return await this.failed(item, error, startMs) ?? undefined;
+    } finally {
+      for (const inner of held) this.#core.objects.drop(inner);
     }
     this.#done(item);
   }
@@ -260,5 +267,5 @@ export class Answers {
 }
 
 function epochMs(atMs: number): number {
-  return performance.timeOrigin + atMs;
+  return ORIGIN_MS + atMs;
 }

@@ -180,6 +180,9 @@ export class Caller {
     if (this.replies.position === 0) return;
     this.#connection.send(PushType.replies, this.replies.bytes());
     this.replies.reset();
+    // Not at the end of the tick: its caller goes on while this process does the rest. What was told to the agent is ahead of it.
+    this.#core.link.flush();
+    this.#connection.flush();
   }
 
   get isOpen(): boolean {

@@ -38,6 +38,14 @@ export class ReplyBatch {
     this.#added(caller);
   }
 
+  /** A value as a writer holds it. */
+  addWritten(caller: Caller, head: Readonly<ReplyHead>, encoded: ByteWriter): void {
+    const writer = this.#begin(caller, head);
+    writer.varint(encoded.position);
+    writer.written(encoded);
+    this.#added(caller);
+  }
+
   /** An error with these refs inside. */
   addError(caller: Caller, head: Readonly<ReplyHead>, encoded: Uint8Array, refs: readonly ReplyRef[]): void {
     const writer = this.#begin(caller, { ...head, status: ReplyStatus.errorWithRefs });
@@ -67,9 +75,9 @@ export class ReplyBatch {
 
   #send(): void {
     if (this.#callers.size === 0) return;
-    stayAwake();
     for (const caller of this.#callers) caller.sendReplies();
     this.#callers.clear();
+    stayAwake();
   }
 
   /** The caller is gone. */

@@ -10,6 +10,7 @@ export const ARRAY_BUFFER = 0;
 export const SHARED_ARRAY_BUFFER = 1;
 export const DATA_VIEW = 2;
 const FIRST_TYPED = 3;
+export const UINT8_ARRAY = 4;
 
 type TypedArrayClass = {
   new (buffer: ArrayBuffer, byteOffset: number, length: number): ArrayBufferView;

@@ -19,18 +19,33 @@ const KEY_CHARS_MAX = 24;
 const KEY_CACHE_SLOTS = 1024;
 const keyCache: (string | undefined)[] = new Array(KEY_CACHE_SLOTS).fill(undefined);
 
+/** Up to so many bytes a loop beats a view and a call; and a message so short has few numbers to read. */
+const SMALL_BYTES = 64;
+/** To read a number without a view: making one over bytes that have no ArrayBuffer object yet costs more than a short message. */
+const number = new Float64Array(1);
+const numberBytes = new Uint8Array(number.buffer);
+const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
 export class ByteReader {
   readonly buffer: Uint8Array;
   position: number;
   /** One past the last byte that may be read. */
   readonly end: number;
-  readonly #view: DataView;
+  /** Made when it is needed. */
+  #lazyView: DataView | null = null;
 
   constructor(bytes: Uint8Array, start: number = 0, end: number = bytes.length) {
     this.buffer = bytes;
     this.position = start;
     this.end = end;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get #view(): DataView {
+    return this.#lazyView ??= new DataView(
+      this.buffer.buffer,
+      this.buffer.byteOffset,
+      this.buffer.byteLength,
+    );
   }
 
   get remaining(): number {
@@ -51,9 +66,11 @@ export class ByteReader {
 
   f64(): number {
     if (this.position + 8 > this.end) this.#truncated(8);
-    const value = this.#view.getFloat64(this.position, true);
-    this.position += 8;
-    return value;
+    const { position } = this;
+    this.position = position + 8;
+    if (this.end > SMALL_BYTES || !isLittleEndian) return this.#view.getFloat64(position, true);
+    for (let index = 0; index < 8; index++) numberBytes[index] = this.buffer[position + index]!;
+    return number[0]!;
   }
 
   i64(): bigint {
@@ -93,6 +110,22 @@ export class ByteReader {
     const start = this.position;
     this.position += count;
     return this.buffer.subarray(start, this.position);
+  }
+
+  /** The next `count` bytes, in an array of their own. */
+  copy(count: number): Uint8Array<ArrayBuffer> {
+    if (count > SMALL_BYTES) {
+      const bytes = this.raw(count);
+      // Not slice(): that of a Buffer is a view.
+      const copy = new Uint8Array(count);
+      copy.set(bytes);
+      return copy;
+    }
+    if (this.position + count > this.end) this.#truncated(count);
+    const copy = new Uint8Array(count);
+    for (let index = 0; index < count; index++) copy[index] = this.buffer[this.position + index]!;
+    this.position += count;
+    return copy;
   }
 
   /** `length` characters of one byte each. */

@@ -93,6 +93,15 @@ export class ByteWriter {
     this.position += bytes.length;
   }
 
+  /** What another writer holds, without its length. */
+  written(other: ByteWriter): void {
+    const length = other.position;
+    if (length > LOOP_CHARS_MAX) return this.raw(other.bytes());
+    this.reserve(length);
+    const from = other.buffer;
+    for (let index = 0; index < length; index++) this.buffer[this.position++] = from[index]!;
+  }
+
   /**
    * Text of fewer than 64 characters of one byte each, as `base + length` and then the characters; false (and nothing
    * written) where a character does not fit in a byte. The caller has checked the length.

@@ -2,10 +2,11 @@
  * Values to bytes: everything that is neither a primitive nor a plain object or array.
  * @module
  */
-import { ARRAY_BUFFER, KIND_OF_VIEW, SHARED_ARRAY_BUFFER } from "./binary_kinds.ts";
+import { ARRAY_BUFFER, KIND_OF_VIEW, SHARED_ARRAY_BUFFER, UINT8_ARRAY } from "./binary_kinds.ts";
 import type { RegisteredClass } from "./class_registry.ts";
 import type { Encoder } from "./encoder.ts";
 import { encodeError, isError } from "./error_codec.ts";
+import { REF_TAG } from "./ref_codec.ts";
 import { CODEC_DATA, describeUnsupported, MAP_KEY } from "./refusal.ts";
 import {
   OUT_OF_BAND_BYTES_MIN,
@@ -17,6 +18,7 @@ import {
   TAG_EXTENSION,
   TAG_INSTANCE,
   TAG_MAP,
+  TAG_REF,
   TAG_REGEXP,
   TAG_SET,
   TAG_URL,
@@ -111,6 +113,12 @@ function encodeExtension(
   const encoded = extension.encode(value, encoder);
   if (encoded === undefined) return false;
   encoder.remember(value);
+  if (encoded.tag === REF_TAG) {
+    const [id, home] = encoded.data as [string, string];
+    encoder.writer.u8(TAG_REF);
+    encoder.refs.write(encoder.writer, id, home);
+    return true;
+  }
   encoder.writer.u8(TAG_EXTENSION);
   encoder.writer.string(encoded.tag);
   encodeOpaque(encoder, value, encoded.data);
@@ -204,12 +212,17 @@ function encodeSharedArrayBuffer(encoder: Encoder, value: SharedArrayBuffer): vo
   encodeBytes(encoder, value, SHARED_ARRAY_BUFFER, new Uint8Array(value));
 }
 
-function encodeView(encoder: Encoder, value: ArrayBufferView, kind?: number): void {
+function encodeView(encoder: Encoder, value: ArrayBufferView, kindOf?: number): void {
+  const kind = kindOf ?? KIND_OF_VIEW.get(Object.getPrototypeOf(value))!;
+  // As it is: of a detached one no bytes are left, and to ask for the buffer of a small array costs more than to copy it.
+  if (kind === UINT8_ARRAY && value.byteLength > 0 && value.byteLength < OUT_OF_BAND_BYTES_MIN) {
+    return encodeBytes(encoder, value, kind, value as Uint8Array);
+  }
   if (value.buffer instanceof ArrayBuffer && value.buffer.detached) {
     return encoder.refuse("a view of a detached ArrayBuffer: it was transferred away");
   }
   const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  encodeBytes(encoder, value, kind ?? KIND_OF_VIEW.get(Object.getPrototypeOf(value))!, bytes);
+  encodeBytes(encoder, value, kind, bytes);
 }
 
 function encodeBytes(encoder: Encoder, value: object, kind: number, bytes: Uint8Array): void {

@@ -19,7 +19,7 @@ const NARROW = 640;
 
 /** Width of the labels at the left. */
 export function gutterWidth(width: number): number {
-  return width < NARROW ? 62 : 168;
+  return width < NARROW ? 96 : 168;
 }
 
 /** Colours that only this page has. */

@@ -20,6 +20,21 @@ function log(line: string): void {
   console.error(`${new Date().toISOString()} agent ${line}`);
 }
 
+/** The first line that comes; none comes when the lifeline is cut. */
+function lineOf(input: NodeJS.ReadableStream): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    const onData = (chunk: Uint8Array): void => {
+      text += new TextDecoder().decode(chunk);
+      const end = text.indexOf("\n");
+      if (end < 0) return;
+      input.off("data", onData);
+      resolve(text.slice(0, end));
+    };
+    input.on("data", onData);
+  });
+}
+
 async function main(): Promise<void> {
   let config: AgentConfig;
   let agent: Agent | null = null;
@@ -40,7 +55,9 @@ async function main(): Promise<void> {
     process.on("SIGINT", () => void end("SIGINT"));
     if (config.lifeline) {
       const cut = (): void => void end("its lifeline was cut", { isOrphan: true });
-      process.stdin.on("end", cut).on("close", cut).on("error", cut).resume();
+      process.stdin.on("end", cut).on("close", cut).on("error", cut);
+      if (config.headAddress === "") config = { ...config, headAddress: await lineOf(process.stdin) };
+      process.stdin.resume();
     }
     agent = await Agent.start(config, {
       openStore: (host) => openLocalStore(host, config),

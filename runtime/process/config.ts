@@ -45,7 +45,7 @@ export interface HeadConfig {
 /** What an agent process is told. */
 export interface AgentConfig {
   readonly sessionDir: string;
-  /** HOST:PORT of the head. */
+  /** HOST:PORT of the head. Empty: it comes as the first line of stdin, which has to be a lifeline, when the head is there. */
   readonly headAddress: string;
   /** Given when this start replaces an agent that died: the node keeps its id and gets a new epoch. */
   readonly nodeId?: string;

@@ -67,8 +67,13 @@ export class LocalCluster {
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     const cluster = new LocalCluster(options);
     try {
-      await cluster.startHead();
-      await cluster.addAgent({ ...options, isHeadNode: true });
+      // The agent loads its code while the head starts, and is told the address when there is one.
+      const head = cluster.startHead();
+      const agent = cluster.addAgent({ ...options, isHeadNode: true }, head.then(() => cluster.address));
+      // When the head fails, that is the reason; the agent that waits for its address is ended.
+      agent.catch(() => undefined);
+      await head;
+      await agent;
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -109,14 +114,15 @@ export class LocalCluster {
     this.#watch(this.#head.process, "head");
   }
 
-  /** Start one more node. */
+  /** Start one more node; by default at the head that runs. */
   async addAgent(
     options: LocalNodeOptions & { isHeadNode?: boolean } = {},
+    headAddress?: Promise<string>,
   ): Promise<StartedProcess<AgentReady>> {
     const runtime = options.runtime ?? preferredRuntime();
     const config: AgentConfig = {
       sessionDir: this.sessionDir,
-      headAddress: this.address,
+      headAddress: headAddress === undefined ? this.address : "",
       ...(options.nodeId !== undefined && { nodeId: options.nodeId }),
       host: "127.0.0.1",
       port: 0,
@@ -137,7 +143,9 @@ export class LocalCluster {
       ephemeral: this.#ephemeral,
       prestart: options.prestart ?? 2,
     };
-    const started = await startProcess<AgentReady>("agent_main.ts", config);
+    const started = await startProcess<AgentReady>("agent_main.ts", config, {
+      ...(headAddress !== undefined && { firstLine: headAddress }),
+    });
     this.#watch(started.process, `agent of ${started.ready.nodeId}`);
     // A killed one leaves its shared memory to the next agent that starts here; there may be none.
     started.process.once("exit", (_code: number | null, signal: string | null) => {

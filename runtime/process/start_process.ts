@@ -24,6 +24,8 @@ export interface StartOptions {
   readonly output?: Writable;
   /** Default 30 s. */
   readonly timeoutMs?: number;
+  /** What the child waits for after it has loaded its code, sent as the first line of its stdin. When it fails, so does the start. */
+  readonly firstLine?: Promise<string>;
 }
 
 /** A process that is ready, and what it said. */
@@ -56,7 +58,9 @@ export async function startProcess<R extends { readonly ready: true }>(
   // Writing to a child that just died is not our failure: its exit says so.
   child.stdin!.on("error", () => undefined);
   try {
-    return { process: child, ready: await readyLine<R>(child, options) };
+    const ready = readyLine<R>(child, options);
+    const sent = options.firstLine?.then((line) => void child.stdin!.write(`${line}\n`));
+    return { process: child, ready: (await Promise.all([ready, sent]))[0] };
   } catch (error) {
     child.kill("SIGKILL");
     const name = entry.replace(/^.*\//, "").replace(/(_main)?\.ts$/, "");

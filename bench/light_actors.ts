@@ -3,10 +3,9 @@
  * memory of driver, head, agent, store process and workers together is honest.
  * @module
  */
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { treeMemory } from "./process_tree.ts";
+import { runCase } from "./case_process.ts";
 
+const PROGRAM = new URL("./light_actors_case.ts", import.meta.url);
 const TITLE = "100,000 light actors";
 const COUNT = 100_000;
 /** All processes together, when the actors are there and idle. */
@@ -42,23 +41,10 @@ export interface LightReport {
 export async function measureLightActors(isWanted: (title: string) => boolean): Promise<LightReport | null> {
   if (!isWanted(TITLE)) return null;
   process.stderr.write(`${TITLE} ...\n`);
-  const program = fileURLToPath(new URL("./light_actors_case.ts", import.meta.url));
-  const child = spawn(process.execPath, [program, String(COUNT)], {
-    stdio: ["ignore", "pipe", "inherit"],
-    timeout: TIMEOUT_MS,
-    killSignal: "SIGKILL",
-  });
-  let highest = 0;
-  const sampler = setInterval(() => highest = Math.max(highest, treeMemory(child.pid!).total), SAMPLE_MS);
-  let output = "";
-  child.stdout.on("data", (chunk: Uint8Array) => output += String(chunk));
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  clearInterval(sampler);
-  if (code !== 0) {
-    const missed = [`${TITLE}: ended with code ${code}`];
-    return { text: `${TITLE}\n  missing (ended with code ${code})`, missed, figures: null };
-  }
-  return report(JSON.parse(output) as LightFigures, highest);
+  const limits = { timeoutMs: TIMEOUT_MS, sampleMs: SAMPLE_MS };
+  const { figures, memory, missing } = await runCase<LightFigures>(PROGRAM, [String(COUNT)], limits);
+  if (figures !== null) return report(figures, memory.total);
+  return { text: `${TITLE}\n  missing (${missing})`, missed: [`${TITLE}: ${missing}`], figures: null };
 }
 
 function report(figures: LightFigures, highest: number): LightReport {

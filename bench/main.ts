@@ -35,6 +35,7 @@ import { measureScale } from "./scale.ts";
 import { COST_GROWTH_MAX, deciding } from "./scheduling.ts";
 import { measureBroadcast } from "./broadcast.ts";
 import { measureStore, putting } from "./store.ts";
+import { measureLinkedTransfer, measureTransfers } from "./transfers.ts";
 import { openStoreRows } from "./store_rows.ts";
 import { formatTable, type Group, type Mark } from "./table.ts";
 import { type Contestant, type Measurement, missing, race, type Result } from "./timing.ts";
@@ -221,7 +222,9 @@ try {
     await raw.stop();
   }
   await measureStore({ isWanted, group, add: (group) => groups.push(group), folder });
+  await measureTransfers({ isWanted, group, add: (group) => groups.push(group), folder });
   await measureBroadcast({ isWanted, group, add: (group) => groups.push(group), folder });
+  await measureLinkedTransfer({ isWanted, group, add: (group) => groups.push(group), folder });
   await scheduling();
   await store(folder);
   const scale = await measureScale(isWanted);

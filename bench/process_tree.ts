@@ -23,14 +23,23 @@ export function treeMemory(rootPid: number): TreeMemory {
  * contains it. What ended is not counted.
  */
 export function treeCpuUs(rootPid: number, program = ""): number {
-  let nanoseconds = 0;
+  let total = 0;
+  for (const us of treeCpu(rootPid, program).values()) total += us;
+  return total;
+}
+
+/** The same, by process. */
+export function treeCpu(rootPid: number, program = ""): Map<number, number> {
+  const byProcess = new Map<number, number>();
   for (const pid of treeOf(rootPid)) {
-    if (!commandLineOf(pid).includes(program)) continue;
+    if (program !== "" && !commandLineOf(pid).includes(program)) continue;
+    let nanoseconds = 0;
     for (const thread of namesIn(`/proc/${pid}/task`)) {
       nanoseconds += Number(readText(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
     }
+    byProcess.set(pid, nanoseconds / 1_000);
   }
-  return nanoseconds / 1_000;
+  return byProcess;
 }
 
 /** The newest process of the tree whose command line contains `program`. @throws {Error} when there is none. */

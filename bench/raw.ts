@@ -14,6 +14,14 @@ import type { Contestant } from "./timing.ts";
 
 const MESSAGE_BYTES = 64;
 
+/** Where the other process runs. */
+export interface Place {
+  /** Where it listens; default 127.0.0.1. */
+  readonly host?: string;
+  /** What its command line begins with; default nothing. */
+  readonly command?: readonly string[];
+}
+
 export class RawPeer {
   readonly #child: ChildProcess;
   readonly #socket: Socket;
@@ -26,10 +34,12 @@ export class RawPeer {
   }
 
   /** Start the other process; `bytes` is what a transfer moves. */
-  static async start(folder: string, bytes: number): Promise<RawPeer> {
+  static async start(folder: string, bytes: number, place: Place = {}): Promise<RawPeer> {
+    const { host = "127.0.0.1", command = [] } = place;
     const program = fileURLToPath(new URL("./raw_peer.ts", import.meta.url));
     const path = join(folder, "raw.sock");
-    const child = spawn(process.execPath, [program, path, String(bytes)], {
+    const [first, ...rest] = [...command, process.execPath, program, path, String(bytes), host];
+    const child = spawn(first!, rest, {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const port = await new Promise<string>((resolve, reject) => {
@@ -38,7 +48,7 @@ export class RawPeer {
     });
     const socket = connect(path);
     await new Promise((resolve) => socket.once("connect", resolve));
-    const session = connectHttp2(`http://127.0.0.1:${port}`, {
+    const session = connectHttp2(`http://${host}:${port}`, {
       settings: { initialWindowSize: HTTP2_WINDOW_BYTES },
     });
     await new Promise((resolve) => session.once("connect", resolve));

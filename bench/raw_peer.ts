@@ -1,7 +1,7 @@
 /**
  * The other end of the raw limits, a process of its own: echoes on a unix socket and serves bytes by bare node:http2.
  *
- *   raw_peer.ts SOCKET_PATH BYTES      prints the HTTP/2 port when ready, ends when stdin does
+ *   raw_peer.ts SOCKET_PATH BYTES [HOST]      prints the HTTP/2 port when ready, ends when stdin does
  * @module
  */
 import { createServer as createHttp2 } from "node:http2";
@@ -11,7 +11,7 @@ import { HTTP2_WINDOW_BYTES } from "../runtime/common/config.ts";
 
 const WRITE_BYTES = 1024 * 1024;
 
-const [socketPath, bytesText] = process.argv.slice(2);
+const [socketPath, bytesText, host = "127.0.0.1"] = process.argv.slice(2);
 const bytes = new Uint8Array(Number(bytesText)).fill(1);
 
 createServer((socket) => socket.on("data", (chunk: Uint8Array) => socket.write(chunk))).listen(socketPath);
@@ -27,7 +27,7 @@ server.on("stream", async (stream) => {
   }
   stream.end();
 });
-server.listen(0, "127.0.0.1", () => console.log((server.address() as AddressInfo).port));
+server.listen(0, host, () => console.log((server.address() as AddressInfo).port));
 
 process.stdin.on("end", () => process.exit(0));
 process.stdin.resume();

@@ -1,6 +1,6 @@
 /**
  * Hosts with links of a limited rate, on this machine: each a network namespace with a virtual link to one bridge, both of
- * whose ends tc slows down. Needs root and iproute2; what was made is removed, also when the process ends early.
+ * whose ends tc slows down, all of it or each connection by itself. Needs root and iproute2; what was made is removed, also when the process ends early.
  * @module
  */
 import { spawnSync } from "node:child_process";
@@ -10,6 +10,11 @@ import process from "node:process";
 const NETWORK = "10.213.97";
 /** Room for a burst, and how long a packet may wait before it is dropped, so that TCP reaches the rate. */
 const SHAPE = ["burst", "256kb", "latency", "100ms"] as const;
+/** Connections are told apart by so many bits of their receiver's port, but for the lowest, which is the same for most. */
+const PORT_BITS = 4;
+
+/** What is limited to the rate: each link in both directions, or each connection over which a host sends. */
+export type Limited = "link" | "each connection";
 
 export class ShapedLinks {
   /** This machine's own address; its link has no limit. */
@@ -22,7 +27,7 @@ export class ShapedLinks {
   static whyNot(): string | null {
     const hasTools = ["ip", "tc"].every((tool) => spawnSync(tool, ["-V"]).status === 0);
     if (process.getuid?.() !== 0 || !hasTools) return "skipped: needs root and tc";
-    const probe = new ShapedLinks(1);
+    const probe = new ShapedLinks(1, "each connection");
     try {
       probe.#build(1);
       return null;
@@ -34,8 +39,8 @@ export class ShapedLinks {
   }
 
   /** So many hosts, each sends and receives at most `megabits` a second. Throws with what the system said. */
-  static make(hosts: number, megabits: number): ShapedLinks {
-    const links = new ShapedLinks(megabits);
+  static make(hosts: number, megabits: number, limited: Limited = "link"): ShapedLinks {
+    const links = new ShapedLinks(megabits, limited);
     try {
       links.#build(hosts);
     } catch (error) {
@@ -46,9 +51,11 @@ export class ShapedLinks {
   }
 
   readonly #rate: string;
+  readonly #limited: Limited;
 
-  private constructor(megabits: number) {
+  private constructor(megabits: number, limited: Limited) {
     this.#rate = `${megabits}mbit`;
+    this.#limited = limited;
   }
 
   #build(hosts: number): void {
@@ -69,6 +76,7 @@ export class ShapedLinks {
     run("ip", ...inside, "ip", "link", "set", "lo", "up");
     run("ip", ...inside, "ip", "address", "add", `${this.addressOf(n)}/24`, "dev", "eth0");
     run("ip", ...inside, "ip", "link", "set", "eth0", "up");
+    if (this.#limited === "each connection") return limitConnections(name, this.#rate);
     // What it receives, then what it sends.
     run("tc", "qdisc", "add", "dev", name, "root", "tbf", "rate", this.#rate, ...SHAPE);
     run("ip", ...inside, "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", this.#rate, ...SHAPE);
@@ -92,6 +100,33 @@ export class ShapedLinks {
       spawnSync("ip", ["netns", "delete", name]);
     }
     spawnSync("ip", ["link", "delete", this.#bridge]);
+  }
+}
+
+/** What this host sends: a class of traffic for each of the ports' patterns; what has none of them is not limited. */
+function limitConnections(host: string, rate: string): void {
+  const tc = (...args: string[]): void => run("ip", "netns", "exec", host, "tc", ...args);
+  tc("qdisc", "add", "dev", "eth0", "root", "handle", "1:", "htb");
+  const mask = (2 ** PORT_BITS - 1) << 1;
+  for (let n = 0; n < 2 ** PORT_BITS; n++) {
+    const flow = `1:${(n + 1).toString(16)}`;
+    tc(
+      "class",
+      "add",
+      "dev",
+      "eth0",
+      "parent",
+      "1:",
+      "classid",
+      flow,
+      "htb",
+      "rate",
+      rate,
+      "quantum",
+      "60000",
+    );
+    const match = ["u32", "match", "ip", "dport", String(n << 1), `0x${mask.toString(16)}`];
+    tc("filter", "add", "dev", "eth0", "parent", "1:", "protocol", "ip", ...match, "flowid", flow);
   }
 }
 

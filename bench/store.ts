@@ -3,16 +3,14 @@
  * own, so that nothing else lies in its stores.
  * @module
  */
-import { mkdtempSync } from "node:fs";
-import { join } from "node:path";
 import process from "node:process";
 import { currentDriver } from "../runtime/api/init.ts";
-import { get, init, put, release, remote, shutdown, wait } from "../runtime/mod.ts";
+import { get, init, put, release, remote, shutdown } from "../runtime/mod.ts";
 import type { ObjectRef } from "../runtime/mod.ts";
 import type { LocalCluster } from "../runtime/process/local_cluster.ts";
 import { measureGetsOf } from "./gets.ts";
 import { check } from "./pools.ts";
-import { memoryCopy, RawPeer } from "./raw.ts";
+import { memoryCopy } from "./raw.ts";
 import { isSpillingWanted, measureSpilling } from "./spilling.ts";
 import type { Group, Mark } from "./table.ts";
 import { type Contestant, type Measurement, medianOf, race, type Result } from "./timing.ts";
@@ -44,11 +42,9 @@ const TITLES = {
   put: "store: put of 256 MB",
   get: "store: get of 1 GB on its node",
   small: "store: put of 1 KB, from one client",
-  transfer: "store: transfer of 1 GB between two agents",
   broadcast: `store: 256 MB to ${RECEIVERS} agents`,
 } as const;
 
-const make = remote((bytes: number) => new Uint8Array(bytes).fill(1));
 const sizeOf = remote((value: Uint8Array) => value.length);
 
 /** All groups of the section that are wanted; about a minute and a half. */
@@ -68,7 +64,6 @@ export async function measureStore(bench: Bench): Promise<void> {
       perSecondMin: 50_000,
     });
     if (bench.isWanted(TITLES.get)) await gets(bench);
-    if (bench.isWanted(TITLES.transfer)) await transfers(bench);
     if (bench.isWanted(TITLES.broadcast)) await broadcasts(bench);
     if (isSpillingWanted(bench)) await measureSpilling(bench, embedded());
   } finally {
@@ -125,27 +120,6 @@ async function addAgent(objectStoreBytes: number): Promise<string> {
 }
 
 const on = (nodeId: string) => ({ schedulingStrategy: { nodeId } });
-
-async function transfers(bench: Bench): Promise<void> {
-  process.stderr.write(`${TITLES.transfer} ...\n`);
-  const far = await addAgent(STORE_BYTES);
-  const raw = await RawPeer.start(mkdtempSync(join(bench.folder, "raw-")), GB);
-  let object: ObjectRef<Uint8Array> | null = null;
-  const prepare = async (): Promise<void> => {
-    if (object !== null) release(object);
-    object = make.options(on(far)).remote(GB);
-    await wait([object], { fetchLocal: false });
-  };
-  const own: Contestant = {
-    name: NAME,
-    slice: async () => check((await wait([object!], { timeoutMs: 60_000 }))[0].length, 1),
-  };
-  const results = await rounds(4, [own, raw.stream], GB, prepare);
-  const { name } = raw.stream;
-  bench.add({ title: TITLES.transfer, unit: "bytes", results, mark: { than: name, ratio: 0.9 } });
-  if (object !== null) release(object);
-  await raw.stop();
-}
 
 async function broadcasts(bench: Bench): Promise<void> {
   process.stderr.write(`${TITLES.broadcast} ...\n`);

@@ -100,6 +100,34 @@ export function medianOf(results: readonly Result[]): Result {
   };
 }
 
+/**
+ * Two contestants in pairs, one operation each, after one pair that warms up; `prepare` is not measured. Both are reported as
+ * they were in the pair with the median ratio of the first to the second, and the ratios' spread is that of the pairs.
+ */
+export async function sideBySide(
+  contestants: readonly [Contestant, Contestant],
+  measurement: Measurement & { readonly slices: number },
+  prepare: () => Promise<void>,
+): Promise<Result[]> {
+  const pairs: Result[][] = [];
+  for (let pair = 0; pair <= measurement.slices; pair++) {
+    await prepare();
+    const order = pair % 2 === 0 ? contestants : [...contestants].reverse();
+    const results = await race(order, { ...measurement, operations: 1, slices: 1, warmups: 0 });
+    const failed = results.some(({ missing }) => missing !== null);
+    const sorted = contestants.map(({ name }) => results.find((result) => result.name === name)!);
+    if (failed) return sorted;
+    if (pair > 0) pairs.push(sorted);
+  }
+  const ratio = ([one, other]: readonly Result[]): number => one!.perSecond / other!.perSecond;
+  const middle = [...pairs].sort((a, b) => ratio(a) - ratio(b))[pairs.length >> 1]!;
+  return middle.map((result, index) => {
+    const rates = pairs.map((pair) => pair[index]!.perSecond);
+    const spread = [Math.min(...rates) / result.perSecond, Math.max(...rates) / result.perSecond] as const;
+    return { ...result, rates, spread };
+  });
+}
+
 /** A contestant that cannot even start. */
 export function missing(name: string, reason: string): Result {
   return summarize(name, [], [], reason, { operations: 0 });

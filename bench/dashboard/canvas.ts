@@ -6,14 +6,10 @@
  * @module
  */
 import type { Browser, Page } from "playwright-core";
-import { createDashboardApp } from "../../dashboard/server/app.ts";
-import { ensureDashboardApp } from "../../dashboard/server/app_build.ts";
-import { createAuth } from "../../dashboard/server/auth.ts";
-import { listenHttp } from "../../dashboard/server/serve.ts";
-import { ClusterView } from "../../runtime/io/telemetry/cluster_view.ts";
 import { percentile } from "../timing.ts";
 import { type Bar, ms } from "./bars.ts";
-import { fillTelemetry, JOB } from "./tasks.ts";
+import { type Server, withServer } from "./server.ts";
+import { JOB } from "./tasks.ts";
 
 const GRAPH_TASKS = 100_000;
 /** Frames are counted while the wheel turns and the pointer drags. */
@@ -25,31 +21,6 @@ export async function measureCanvases(browser: Browser, tasks: number = 1_000_00
     ...await withServer(tasks, (open) => measureTimeline(browser, open)),
     ...await withServer(GRAPH_TASKS, (open) => measureGraph(browser, open)),
   ];
-}
-
-interface Server {
-  readonly url: string;
-  readonly ticket: () => string;
-}
-
-async function withServer<T>(tasks: number, use: (server: Server) => Promise<T>): Promise<T> {
-  const view = new ClusterView();
-  const auth = createAuth("token-of-the-bench");
-  const { app, endStreams } = createDashboardApp({
-    view,
-    services: { telemetry: fillTelemetry(tasks) },
-    auth,
-    meta: { clusterId: "c-bench", version: "0", address: "127.0.0.1:0", startedMs: Date.now() },
-    appDir: ensureDashboardApp(),
-  });
-  const listener = await listenHttp({ fetch: (request) => app.fetch(request), host: "127.0.0.1", port: 0 });
-  try {
-    const url = `http://127.0.0.1:${listener.port}/`;
-    return await use({ url, ticket: () => `${url}?ticket=${auth.createTicket()}` });
-  } finally {
-    endStreams();
-    await listener.close();
-  }
 }
 
 /** A signed-in page that counts its frames and its long tasks. */

@@ -1,6 +1,6 @@
 /**
- * D1, D2, D12: a job's page at 10,000, 100,000 and 1,000,000 tasks: how soon it shows them, what it transfers, whether its
- * counts are the driver's own, and how soon a search over all attempts answers.
+ * D1, D2: a job's page at 10,000, 100,000 and 1,000,000 tasks: how soon it shows them, what it transfers, whether its counts
+ * are the driver's own.
  * @module
  */
 import type { BrowserContext } from "playwright-core";
@@ -11,7 +11,6 @@ import type { Watchee } from "./cluster.ts";
 
 const SIZES = [10_000, 100_000, 1_000_000] as const;
 const LIMITS = { 100_000: { ms: 1_000, bytes: 300_000 }, 1_000_000: { ms: 1_500, bytes: 350_000 } } as const;
-const SEARCH_MS_MAX = 500;
 const LOADS = 3;
 
 /** `fresh`: a signed-in window that has nothing in its cache. `at100k`: measures what else wants that many tasks. */
@@ -52,7 +51,6 @@ export async function measureLoading(
     // A count that never shows ends the run with an error.
     isReached: true,
   });
-  bars.push(await search(await fresh(), base));
   return bars;
 }
 
@@ -71,28 +69,4 @@ async function loadJob(
   const bytes = watched.bytes();
   await context.close();
   return { ms: took, bytes };
-}
-
-async function search(context: BrowserContext, base: string): Promise<Bar> {
-  const page = await context.newPage();
-  await page.goto(base);
-  const times: number[] = [];
-  for (const filter of ["name~ech", "durationMs>1000000", "state=FAILED", "workerId~zz", "taskId~ff00"]) {
-    times.push(
-      await page.evaluate(async (text) => {
-        const startMs = performance.now();
-        const answer = await fetch(`api/v1/tasks?limit=50&filter=${encodeURIComponent(text)}`);
-        await answer.json();
-        return performance.now() - startMs;
-      }, filter),
-    );
-  }
-  await context.close();
-  return {
-    id: "D12",
-    what: "search over 1,000,000 tasks, first results (worst of 5 filters)",
-    asked: ms(SEARCH_MS_MAX),
-    measured: ms(Math.max(...times)),
-    isReached: Math.max(...times) <= SEARCH_MS_MAX,
-  };
 }

@@ -27,7 +27,7 @@ const ROUNDS = 5;
 const LOSS_MAX = 0.02;
 const STALL_MS_MAX = 10;
 const KINDS = ["nobody", "streams", "tabs"] as const;
-const BROWSER = "chromium";
+export const BROWSER = "chromium";
 
 interface Turns {
   /** Tasks a millisecond. */

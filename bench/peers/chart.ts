@@ -1,17 +1,11 @@
 /**
- * The comparison as a picture: bars on a logarithmic scale, in colours that a page's dark side swaps.
+ * The comparison as a picture: bars on a logarithmic scale.
  * @module
  */
+import { escapeXml, picture } from "../svg.ts";
 import { amount, figureOf, type Row, times } from "./tables.ts";
 
 const [WIDTH, LEFT, BAR, TOP] = [860, 330, 22, 74];
-const STYLE = `
-  svg { --back: #ffffff; --text: #1a2129; --muted: #5b6774; --grid: #dfe4e9; --bar: #1565b3; --low: #cf4a15; }
-  @media (prefers-color-scheme: dark) {
-    svg { --back: #151a20; --text: #e3e8ed; --muted: #93a0ad; --grid: #283039; --bar: #4b9be6; --low: #f07a48; } }
-  text { font: 13px system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; fill: var(--text); }
-  .title { font-size: 17px; font-weight: 600; } .muted { fill: var(--muted); }
-  .end { text-anchor: end; } .middle { text-anchor: middle; } .grid { stroke: var(--grid); }`;
 
 interface Bar {
   readonly name: string;
@@ -48,8 +42,6 @@ function barChart(bars: readonly Bar[], title: string, unit: string): string {
   const height = TOP + bars.length * BAR + 30;
   const ticks = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7].filter((tick) => tick <= end);
   const parts = [
-    `<rect width="${WIDTH}" height="${height}" rx="8" fill="var(--back)"/>`,
-    `<text class="title" x="24" y="34">${escape(title)}</text>`,
     ...ticks.map((tick) =>
       `<path class="grid" d="M${x(tick).toFixed(1)} ${TOP - 8}V${height - 22}"/>` +
       `<text class="muted middle" x="${x(tick).toFixed(1)}" y="${TOP - 14}">${
@@ -58,22 +50,12 @@ function barChart(bars: readonly Bar[], title: string, unit: string): string {
     ),
     ...bars.map(({ name, value, text, isLow }, index) => {
       const y = TOP + index * BAR;
-      return `<text class="end" x="${LEFT - 12}" y="${y + 15}">${escape(name)}</text>` +
+      return `<text class="end" x="${LEFT - 12}" y="${y + 15}">${escapeXml(name)}</text>` +
         `<rect x="${LEFT}" y="${y + 3}" width="${Math.max(1, x(value) - LEFT).toFixed(1)}" height="${
           BAR - 7
         }" rx="2" fill="${isLow ? "var(--low)" : "var(--bar)"}"/>` +
         `<text class="muted" x="${(x(value) + 8).toFixed(1)}" y="${y + 15}">${text}</text>`;
     }),
   ];
-  return svg(WIDTH, height, title, parts);
-}
-
-function svg(width: number, height: number, title: string, parts: readonly string[]): string {
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${
-    escape(title)
-  }"><style>${STYLE}</style>${parts.join("")}</svg>\n`;
-}
-
-function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+  return picture({ width: WIDTH, height, title }, parts);
 }

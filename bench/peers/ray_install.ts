@@ -14,11 +14,18 @@ const VERSION = "2.58.0";
 const INSTALL_MS_MAX = 15 * 60_000;
 const run = promisify(execFile);
 
+/** What is needed of Ray: alone, or with its dashboard (`ray[default]`), whose agents also cost processor time on each node. */
+export type RayKind = "plain" | "dashboard";
+
 /** The path of a Python that has Ray. @throws {Error} when it cannot be installed here: with the last line of why. */
-export async function rayPython(): Promise<string> {
+export async function rayPython(kind: RayKind = "plain"): Promise<string> {
   const own = process.env["MOBULA_BENCH_PYTHON"];
-  if (own !== undefined) return own;
-  const folder = fileURLToPath(new URL("../../node_modules/.cache/mobula-bench-ray", import.meta.url));
+  if (own !== undefined) {
+    if (kind === "dashboard") await checkDashboard(own);
+    return own;
+  }
+  const name = kind === "plain" ? "mobula-bench-ray" : "mobula-bench-ray-dashboard";
+  const folder = fileURLToPath(new URL(`../../node_modules/.cache/${name}`, import.meta.url));
   const python = join(folder, "bin", "python");
   const done = join(folder, `ray-${VERSION}`);
   if (existsSync(done)) return python;
@@ -26,13 +33,26 @@ export async function rayPython(): Promise<string> {
   try {
     rmSync(folder, { recursive: true, force: true });
     await run("python3", ["-m", "venv", folder]);
-    const pip = ["-m", "pip", "install", "--quiet", "--retries", "0", `ray==${VERSION}`, "numpy"];
+    const ray = `ray${kind === "plain" ? "" : "[default]"}==${VERSION}`;
+    const pip = ["-m", "pip", "install", "--quiet", "--retries", "0", ray, "numpy"];
     await run(python, pip, { timeout: INSTALL_MS_MAX });
+    if (kind === "dashboard") await checkDashboard(python);
     await run("touch", [done]);
     return python;
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw new Error(`Ray cannot be installed here: ${lastLine(error)}`, { cause: error });
+  }
+}
+
+/** The same look that Ray itself takes before it starts its dashboard. @throws {Error} when something is missing. */
+async function checkDashboard(python: string): Promise<void> {
+  try {
+    await run(python, ["-c", "import ray.dashboard.optional_deps"]);
+  } catch (error) {
+    throw new Error(`its dashboard cannot start, ray[default] is not installed: ${lastLine(error)}`, {
+      cause: error,
+    });
   }
 }
 

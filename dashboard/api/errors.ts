@@ -1,8 +1,13 @@
 /**
- * What the query `errors` answers: failures that look alike, in one row. Types only.
+ * What the query `errors` answers: failures that look alike, in one row.
  * @module
  */
 import type { ErrorGroupDto } from "./tasks.ts";
+
+/** Failed attempts that groups stand for. */
+export function attemptsOf(groups: readonly ErrorGroupDto[]): number {
+  return groups.reduce((sum, { count, dependants = 0 }) => sum + count + dependants, 0);
+}
 
 /** `errors?job=ID`, or of all jobs without one. */
 export interface ErrorsDto {

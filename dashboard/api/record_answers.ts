@@ -3,6 +3,7 @@
  * a job lives, as far as the record goes. Pure, so that the store's reader and a report in a file answer alike.
  * @module
  */
+import { attemptsOf } from "./errors.ts";
 import type { GraphGroupDto, GraphNeighbourhoodDto, GraphTask } from "./graph.ts";
 import type { JobRecord } from "./job_record.ts";
 import type { TaskRowDto } from "./tasks.ts";
@@ -50,7 +51,7 @@ export function answerFromRecord(record: JobRecord, name: string, params: Record
       return record.critical;
     case "errors": {
       const { errors, errorsTotal, totals } = record.profile;
-      const attempts = errors.reduce((sum, group) => sum + group.count, 0);
+      const attempts = attemptsOf(errors);
       return {
         groups: errors,
         total: errorsTotal,

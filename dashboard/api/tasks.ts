@@ -111,7 +111,12 @@ export interface ErrorGroupDto {
   readonly errorType: string;
   /** The newest one's. */
   readonly message: string;
+  /** Attempts that failed so themselves. */
   readonly count: number;
+  /** Attempts that failed because of these: they took a result of theirs, or waited for it. Absent in older records. */
+  readonly dependants?: number;
+  /** Frames of user code of the newest one, a line each; null or absent where nothing is known. */
+  readonly stack?: string | null;
   readonly firstMs: number;
   readonly lastMs: number;
   /** A few of the tasks, newest first. */

@@ -8,6 +8,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statfsSync
 import { createServer } from "node:net";
 import { freemem, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
+import { byteText } from "../common/byte_text.ts";
 import { createClient } from "@libsql/client";
 import { runtimeName } from "#platform";
 import { DASHBOARD_PORT, HEAD_PORT, OBJECT_STORE_BYTES_MIN } from "../common/config.ts";
@@ -15,7 +16,6 @@ import type { RuntimeName } from "../common/task_spec.ts";
 import { findRuntime } from "../platform/spawn.ts";
 import { tokenPath } from "../process/config.ts";
 import { runningSupervisors } from "../process/session.ts";
-import { bytes } from "./print.ts";
 
 /** `warn`: it works, but not well; `bad`: something will fail. */
 export interface Finding {
@@ -90,7 +90,7 @@ function sharedMemoryFinding(): Finding {
   }
   const { bsize, blocks, bavail } = statfsSync("/dev/shm");
   const [size, free] = [bsize * blocks, bsize * bavail];
-  const found = `/dev/shm has ${bytes(size)}, ${bytes(free)} free`;
+  const found = `/dev/shm has ${byteText(size)}, ${byteText(free)} free`;
   const wanted = totalmem() * STORE_SHARE;
   if (free < OBJECT_STORE_BYTES_MIN) {
     const advice = "make it larger (docker: --shm-size 8g), or start with --object-store-dir";
@@ -98,7 +98,7 @@ function sharedMemoryFinding(): Finding {
   }
   if (size >= wanted) return ok(check, found);
   const advice =
-    `the object store is clamped to it instead of ${bytes(wanted)}: make it larger (docker: --shm-size ` +
+    `the object store is clamped to it instead of ${byteText(wanted)}: make it larger (docker: --shm-size ` +
     `${Math.ceil(wanted / 2 ** 30)}g), or start with --object-store-dir`;
   return { check, state: "warn", found, advice };
 }
@@ -106,8 +106,8 @@ function sharedMemoryFinding(): Finding {
 function memoryFinding(): Finding {
   const limit = containerLimit();
   const total = totalmem();
-  const what = limit === null ? "no limit of a container" : `a container's limit of ${bytes(limit)}`;
-  const found = `${bytes(total)}, ${bytes(freemem())} free, ${what}`;
+  const what = limit === null ? "no limit of a container" : `a container's limit of ${byteText(limit)}`;
+  const found = `${byteText(total)}, ${byteText(freemem())} free, ${what}`;
   if (limit === null || limit >= total) return ok("memory", found);
   return ok("memory", `${found}: workers are ended above 95 % of it`);
 }
@@ -186,11 +186,11 @@ async function storeFinding(sessionDir: string, isRunning: boolean): Promise<Fin
   const file = join(sessionDir, "store", "gcs.db");
   const size = statSync(file, { throwIfNoEntry: false })?.size;
   if (size === undefined) return ok(check, "none yet");
-  if (isRunning) return ok(check, `${bytes(size)}, in use: looked through when the cluster does not run`);
+  if (isRunning) return ok(check, `${byteText(size)}, in use: looked through when the cluster does not run`);
   if (size > STORE_BYTES_CHECKED) {
     return ok(
       check,
-      `${bytes(size)}, too large to be looked through here (PRAGMA quick_check on a copy does it)`,
+      `${byteText(size)}, too large to be looked through here (PRAGMA quick_check on a copy does it)`,
     );
   }
   const folder = mkdtempSync(join(tmpdir(), "mobula-doctor-"));
@@ -202,7 +202,7 @@ async function storeFinding(sessionDir: string, isRunning: boolean): Promise<Fin
     try {
       const { rows } = await client.execute("PRAGMA quick_check(3)");
       const told = rows.map((row) => String(row[0]));
-      if (told.length === 1 && told[0] === "ok") return ok(check, `${bytes(size)}, whole`);
+      if (told.length === 1 && told[0] === "ok") return ok(check, `${byteText(size)}, whole`);
       return { check, state: "bad", found: told.join("; "), advice: BROKEN_STORE };
     } finally {
       client.close();

@@ -4,10 +4,11 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import { byteText } from "../common/byte_text.ts";
 import { packLimits, scanFolder, type ScannedFolder } from "../io/runtime_env/pack_folder.ts";
 import { type FolderSink, uploadFolder } from "../io/runtime_env/upload_folder.ts";
 import type { HeadClient } from "./head_client.ts";
-import { bytes } from "./print.ts";
+
 import { UsageError } from "./usage.ts";
 
 /** Large files that are named before an upload. */
@@ -65,9 +66,9 @@ export function describeFolder({ root, manifest }: ScannedFolder): string[] {
   const total = files.reduce((sum, [, , size]) => sum + size, 0);
   const largest = [...files].sort((a, b) => b[2] - a[2]).slice(0, OFFENDERS_SHOWN);
   return [
-    `${root}: ${files.length} ${files.length === 1 ? "file" : "files"}, ${bytes(total)} ` +
+    `${root}: ${files.length} ${files.length === 1 ? "file" : "files"}, ${byteText(total)} ` +
     "(without .git, node_modules and what .gitignore names)",
-    ...largest.map(([path, , size]) => `  ${bytes(size).padStart(8)}  ${path}`),
+    ...largest.map(([path, , size]) => `  ${byteText(size).padStart(8)}  ${path}`),
   ];
 }
 

@@ -2,9 +2,10 @@
  * `mobula mem`: every stored object, where it is, who made it and who keeps it; with sums per node, owner or producer.
  * @module
  */
+import { byteText } from "../common/byte_text.ts";
 import type { MemoryGrouping, MemoryReport, MemoryRow, ObjectHolder } from "../common/memory_facts.ts";
 import { withHead } from "./head_client.ts";
-import { age, bytes, dim, print, printJson, table } from "./print.ts";
+import { age, dim, print, printJson, table } from "./print.ts";
 import {
   type CommandDefinition,
   COMMON_FLAGS,
@@ -71,7 +72,7 @@ function printObjects(report: MemoryReport, rows: readonly MemoryRow[]): void {
     headings,
     rows.map((row) => [
       row.objectId,
-      bytes(row.bytes),
+      byteText(row.bytes),
       row.state,
       row.ageMs === null ? "" : age(row.ageMs),
       row.nodes.map(({ nodeId }) => nodeId).join(" "),
@@ -101,11 +102,11 @@ function totalsTable({ totals, stores }: MemoryReport, group: MemoryGrouping): s
     total.key,
     String(total.objects),
     String(total.copies),
-    bytes(total.bytes),
-    bytes(total.inMemoryBytes),
-    bytes(total.spilledBytes),
-    bytes(total.inFlightBytes),
-    ...group === "node" ? [bytes(stores.find(({ nodeId }) => nodeId === total.key)?.capacity ?? 0)] : [],
+    byteText(total.bytes),
+    byteText(total.inMemoryBytes),
+    byteText(total.spilledBytes),
+    byteText(total.inFlightBytes),
+    ...group === "node" ? [byteText(stores.find(({ nodeId }) => nodeId === total.key)?.capacity ?? 0)] : [],
   ]);
   const headings = [group, "objects", "copies", "bytes", "in memory", "spilled", "in flight"];
   return table(group === "node" ? [...headings, "store"] : headings, rows);

@@ -35,7 +35,7 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
     Math.max(heading.length, ...rows.map((row) => (row[i] ?? "").length))
   );
   const isNumeric = headings.map((_, i) =>
-    rows.length > 0 && rows.every((row) => /^[\d.]*$|^[\d.]+ [kMGT]?B?$/.test(row[i] ?? ""))
+    rows.length > 0 && rows.every((row) => /^[\d.]*$|^[\d.]+ (?:[KMGTP]i)?B?$/.test(row[i] ?? ""))
   );
   const format = (row: readonly string[]) =>
     headings.map((_, i) =>
@@ -48,18 +48,6 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 /** Faint on a terminal, plain elsewhere. */
 export function dim(text: string): string {
   return process.stdout.isTTY === true ? styleText("dim", text) : text;
-}
-
-/** 1,500,000 as `1.5 MB`. */
-export function bytes(count: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = count;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
 /** A cell of a table from any JSON value: times of day for `…Ms` columns that hold dates, long texts cut. */

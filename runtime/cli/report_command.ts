@@ -5,9 +5,10 @@
  */
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { byteText } from "../common/byte_text.ts";
 import { buildReport } from "../process/report.ts";
 import { withHead } from "./head_client.ts";
-import { bytes, print, printJson } from "./print.ts";
+import { print, printJson } from "./print.ts";
 import { withStore } from "./store_file.ts";
 import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments, UsageError } from "./usage.ts";
 
@@ -51,6 +52,6 @@ async function run(flags: ParsedArguments): Promise<number> {
   writeFileSync(path, html);
   const size = Buffer.byteLength(html);
   if (flags.isSet("json")) printJson({ file: path, bytes: size });
-  else print(`${path} (${bytes(size)})`);
+  else print(`${path} (${byteText(size)})`);
   return 0;
 }

@@ -3,11 +3,12 @@
  * @module
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { byteText } from "../common/byte_text.ts";
 import type { AttentionDto, AttentionItem } from "../../dashboard/api/now.ts";
 import { describeResources, fromUnits, unitOf } from "../common/resources.ts";
 import type { DemandRow, HeadMethods, NodeRow } from "../protocol/messages.ts";
 import { type HeadClient, withHead } from "./head_client.ts";
-import { bytes, dim, drained, print, printJson, table } from "./print.ts";
+import { dim, drained, print, printJson, table } from "./print.ts";
 import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments } from "./usage.ts";
 
 type ClusterInfo = HeadMethods["clusterInfo"]["result"];
@@ -114,8 +115,8 @@ function printStatus(info: ClusterInfo, items: readonly AttentionItem[], link: s
       node.address,
       node.runtime,
       node.state === "DEAD" ? node.stateMessage : usageText([node]),
-      `${bytes(node.storeUsedBytes)} of ${bytes(node.objectStoreBytes)}` +
-      (node.storeSpilledBytes === 0 ? "" : `, ${bytes(node.storeSpilledBytes)} on disk`),
+      `${byteText(node.storeUsedBytes)} of ${byteText(node.objectStoreBytes)}` +
+      (node.storeSpilledBytes === 0 ? "" : `, ${byteText(node.storeSpilledBytes)} on disk`),
       String(node.storeObjects),
       String(node.workers),
     ]),
@@ -170,7 +171,7 @@ function usage(nodes: readonly NodeRow[]): Record<string, { used: number; total:
 
 function usageText(nodes: readonly NodeRow[]): string {
   return Object.entries(usage(nodes)).map(([name, { used, total }]) =>
-    name === "memory" ? `${name} ${bytes(used)} of ${bytes(total)}` : `${name} ${used} of ${total}`
+    name === "memory" ? `${name} ${byteText(used)} of ${byteText(total)}` : `${name} ${used} of ${total}`
   ).join(", ");
 }
 

@@ -4,9 +4,10 @@
  * @module
  */
 import { open, rename, rm } from "node:fs/promises";
+import { byteText } from "../common/byte_text.ts";
 import type { TraceEvent } from "../../dashboard/api/timeline.ts";
 import { type HeadClient, withHead } from "./head_client.ts";
-import { bytes, drained, print, printJson } from "./print.ts";
+import { drained, print, printJson } from "./print.ts";
 import { type CommandDefinition, COMMON_FLAGS, type ParsedArguments, UsageError } from "./usage.ts";
 
 interface TracePage {
@@ -53,7 +54,9 @@ async function run(flags: ParsedArguments): Promise<number> {
     const written = await writeFile(output, (write) => writeTrace(head, job, write));
     if (flags.isSet("json")) printJson({ job, file: output, ...written });
     else {print(
-        `${output}: ${written.events} events of ${job}, ${bytes(written.bytes)}; open it in ui.perfetto.dev`,
+        `${output}: ${written.events} events of ${job}, ${
+          byteText(written.bytes)
+        }; open it in ui.perfetto.dev`,
       );}
     return 0;
   });

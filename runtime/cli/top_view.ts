@@ -2,8 +2,9 @@
  * What `mobula top` shows, as lines: the cluster in one line, its nodes, functions and actors, cut to the terminal's size.
  * @module
  */
+import { byteText } from "../common/byte_text.ts";
 import type { ActorDto, ClusterDto, FunctionDto, NodeDto } from "../../dashboard/api_types.ts";
-import { age, bytes, table } from "./print.ts";
+import { age, table } from "./print.ts";
 
 /** One look at the cluster. */
 export interface TopSnapshot {
@@ -48,11 +49,13 @@ function headLines({ cluster, atMs }: TopSnapshot, before: TopSnapshot | null): 
     before?.atMs,
   );
   const used = Object.entries(resources).map(([name, { used, total }]) =>
-    name === "memory" ? `${name} ${bytes(used)}/${bytes(total)}` : `${name} ${round(used)}/${round(total)}`
+    name === "memory"
+      ? `${name} ${byteText(used)}/${byteText(total)}`
+      : `${name} ${round(used)}/${round(total)}`
   );
   return [
     `nodes ${cluster.nodesAlive} of ${cluster.nodesTotal}   jobs ${cluster.jobsRunning}   actors ${cluster.actorsAlive}   ` +
-    `${used.join("  ")}   store ${bytes(cluster.storeUsedBytes)}/${bytes(cluster.storeBytes)}`,
+    `${used.join("  ")}   store ${byteText(cluster.storeUsedBytes)}/${byteText(cluster.storeBytes)}`,
     `tasks ${rate} per s   running ${tasks.running}   waiting ${
       tasks.pendingArgs + tasks.pendingNode
     }   finished ${tasks.finished}   failed ${tasks.failed}`,
@@ -68,9 +71,11 @@ function nodeTable({ nodes }: TopSnapshot): string[] {
       node.drain === null ? node.state : "DRAINING",
       String(Math.round(node.cpuPercent)),
       `${round(node.resources["CPU"]?.used ?? 0)} of ${round(node.resources["CPU"]?.total ?? 0)}`,
-      node.memoryBytes === 0 ? bytes(node.rssBytes) : `${bytes(node.rssBytes)} of ${bytes(node.memoryBytes)}`,
-      `${bytes(node.storeUsedBytes)} of ${bytes(node.storeBytes)}`,
-      bytes(node.storeSpilledBytes),
+      node.memoryBytes === 0
+        ? byteText(node.rssBytes)
+        : `${byteText(node.rssBytes)} of ${byteText(node.memoryBytes)}`,
+      `${byteText(node.storeUsedBytes)} of ${byteText(node.storeBytes)}`,
+      byteText(node.storeSpilledBytes),
       String(node.workers),
     ]),
   );

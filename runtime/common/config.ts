@@ -15,6 +15,8 @@ export const METRICS_PORT: number = 8266;
 
 /** Values up to this size travel inside messages; larger ones live in the object store (Ray: 100 KB). */
 export const INLINE_BYTES_MAX: number = 100 * 1024;
+/** From so many refs in one stored value on, whoever reads it holds them as a whole (ref_bundle.ts). */
+export const BUNDLED_REFS_MIN: number = 64;
 /** Frames above this are a protocol error; bulk bytes travel in object streams, not frames. */
 export const FRAME_BYTES_MAX: number = 64 * 1024 * 1024;
 /** Flow-control windows of HTTP/2, stream and session, both ends (measured: 3x the default windows' throughput). */

@@ -127,7 +127,7 @@ function isUserFrame(line: string): boolean {
 }
 
 /** The error and what caused it, in order. */
-function causesOf(error: Error): Error[] {
+export function causesOf(error: Error): Error[] {
   const chain: Error[] = [];
   for (let at: unknown = error; at instanceof Error && chain.length < CAUSES_MAX && !chain.includes(at);) {
     chain.push(at);

@@ -35,6 +35,8 @@ export interface HeldRef {
   readonly pendingCalls: number;
   /** file:line:column of the put or call that made it; null unless MOBULA_RECORD_CALL_SITES=1 is set in its process. */
   readonly callSite: string | null;
+  /** It came with many others in one value. They are held as a whole, by what that contained: its agent knows no more. */
+  readonly isBundled?: boolean;
 }
 
 /** One object (or counted actor) as one node knows it. */

@@ -6,6 +6,8 @@
  * @module
  */
 
+import { byteText } from "./byte_text.ts";
+
 /** How many fixed-point units one whole CPU, GPU or resource of the user's own is. */
 export const RESOURCE_UNIT = 10_000;
 
@@ -85,11 +87,15 @@ export function describeResources(units: ResourceSet): string {
   return names.map((name) => `${name} ${describeAmount(name, units[name]!)}`).join(", ");
 }
 
-/** So many units of one resource: memory in GiB (MiB below 0.1 GiB, bytes below 1 MiB), others as they are. */
+/** So many units of one resource: `16.5 GiB` of memory, others as they are. */
 export function describeAmount(name: string, units: number): string {
   const quantity = units / unitOf(name);
-  if (!BYTES.has(name)) return String(quantity);
-  if (quantity < 2 ** 20) return `${quantity} B`;
-  const [size, unit] = quantity < 0.1 * 2 ** 30 ? [quantity / 2 ** 20, "MiB"] : [quantity / 2 ** 30, "GiB"];
-  return `${Number(size.toFixed(2))} ${unit}`;
+  return BYTES.has(name) ? byteText(quantity) : String(quantity);
+}
+
+/** What is wanted and what there is of it, told apart: `memory 16.5 GiB (has 8.00 GiB)`. */
+export function describeLack(name: string, needs: number, has: number): string {
+  const [wanted, there] = [needs, has].map((units) => describeAmount(name, units));
+  if (wanted !== there) return `${name} ${wanted} (has ${there})`;
+  return `${name} ${needs / unitOf(name)} (has ${has / unitOf(name)})`;
 }

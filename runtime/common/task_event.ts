@@ -9,6 +9,26 @@ import type { TaskState } from "./task_spec.ts";
 
 export type TaskType = "NORMAL_TASK" | "ACTOR_CREATION_TASK" | "ACTOR_TASK";
 
+/** The failure of another task that a task failed with. */
+export interface RootFailure {
+  readonly taskId: string;
+  /** Its function's name. */
+  readonly name: string;
+  readonly type: string;
+  readonly message: string;
+}
+
+/** What the history keeps of a failure. */
+export interface ErrorFacts {
+  /** The class, as `TaskError(RangeError)`. */
+  readonly type: string;
+  readonly message: string;
+  /** Frames of user code, a line each, the innermost first; absent where there are none, or it is not its own failure. */
+  readonly stack?: string;
+  /** Absent: it is its own. */
+  readonly root?: RootFailure;
+}
+
 /** One task's row: a short task sends one, in its final state; a longer one is resent when its state changes. */
 export interface TaskRow extends LabelWishes {
   readonly taskId: TaskId;
@@ -29,7 +49,7 @@ export interface TaskRow extends LabelWishes {
   /** Refs among the arguments. */
   readonly args: readonly ObjectId[];
   readonly resultBytes: number;
-  readonly error: { readonly type: string; readonly message: string } | null;
+  readonly error: ErrorFacts | null;
 }
 
 /** Exact counts of one function (or actor method) in one process, absolute since the process began. */

@@ -227,8 +227,8 @@ function objectHandlers(process: AttachedProcess, parts: AgentParts): Handlers<A
     putInline: (params, [bytes]) => store.putInline(id, params, bytes ?? NO_BYTES),
     writeObject: (params, [bytes]) => store.writeObject(id, params, bytes ?? NO_BYTES),
     getObject: async (params) => {
-      const { place, isError, bytes } = await store.getObject(id, params, { remote });
-      return new Reply({ place, isError }, bytes === null ? [] : [bytes]);
+      const { bytes, ...answer } = await store.getObject(id, params, { remote });
+      return new Reply(answer, bytes === null ? [] : [bytes]);
     },
     waitObject: (params) => store.waitObject(id, params),
     prefetch: (params) => store.prefetch(id, params),

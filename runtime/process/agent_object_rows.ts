@@ -3,7 +3,7 @@
  * hold. It only looks; a process that computes does not answer in time, and is named.
  * @module
  */
-import type { ActorId, ObjectId, ProcessId } from "../common/ids.ts";
+import type { ActorId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
 import type { HeldRef, NodeObject, NodeObjects, ObjectHolder } from "../common/memory_facts.ts";
 import type { AgentParts } from "./agent_handlers.ts";
 import type { AttachedProcess } from "./agent_processes.ts";
@@ -16,7 +16,7 @@ const REFS_MAX = 20_000;
 const OBJECTS_MAX = 10_000;
 
 export async function nodeMemory(
-  { store, processes }: AgentParts,
+  { nodeId, store, processes }: AgentParts,
   limit: number,
   id: ObjectId | ActorId | null,
 ): Promise<NodeObjects> {
@@ -30,7 +30,7 @@ export async function nodeMemory(
   // After the processes: what they have let go of meanwhile is not told of.
   const all = store.memory(id);
   all.sort((a, b) => (b.copy?.bytes ?? 0) - (a.copy?.bytes ?? 0));
-  const told = all.slice(0, Math.min(limit, OBJECTS_MAX)).map((object) => withRefs(object, refs));
+  const told = all.slice(0, Math.min(limit, OBJECTS_MAX)).map((object) => withRefs(object, refs, nodeId));
   const { capacity, used } = store.usage();
   return { objects: told, left: all.length - told.length, silent, capacity, used };
 }
@@ -50,10 +50,11 @@ async function heldBy(
   }
 }
 
-/** What a process says replaces what its agent can only guess: that it has some ref. */
+/** What a process says replaces what its agent can only guess: that it has some ref; and adds what that does not know. */
 function withRefs(
   object: NodeObject,
   refs: ReadonlyMap<ProcessId, ReadonlyMap<string, HeldRef>>,
+  nodeId: NodeId,
 ): NodeObject {
   let { callSite } = object;
   const holders = object.holders.flatMap((held): ObjectHolder[] => {
@@ -67,5 +68,11 @@ function withRefs(
     if (ref.pendingCalls > 0) kinds.push({ ...held, kind: "USED_BY_PENDING_TASK" });
     return kinds;
   });
+  for (const [holder, held] of refs) {
+    const isListed = holders.some((known) => known.holder === holder && known.kind === "LOCAL_REFERENCE");
+    if (held.get(object.id)?.isBundled === true && !isListed) {
+      holders.push({ holder, nodeId, kind: "LOCAL_REFERENCE" });
+    }
+  }
   return { ...object, callSite, holders };
 }

@@ -98,7 +98,7 @@ export class Sandbox {
 
   changes(changes: readonly RefChange[]): void {
     for (const { op, id } of changes) {
-      if (op === "hold" || op === "drop") this.use(id);
+      if (op === "hold" || op === "drop" || op === "dropContents") this.use(id);
       else if (String(id).startsWith("a-")) {
         // Its actor-to-be: nobody else knows the id yet. One that it was given is not its own.
         if (this.#known.has(id)) this.#refuse(`own ${id}`);

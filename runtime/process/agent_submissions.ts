@@ -1,6 +1,6 @@
 /**
  * Submitted jobs on this node: each program is a process of ours in a process group of its own, in a folder of its own,
- * and writes to files of its own. A stop, its end, and our own end take the whole group.
+ * and writes to files of its own. A stop, its end, and our own end take the whole group; a stop also what has left the group.
  *
  *   preparing --> running --> ended --head has heard--> (forgotten)
  *        \-----stopped-----------^
@@ -23,8 +23,10 @@ import { headSource } from "./agent_environments.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { AgentPaths } from "./agent_session.ts";
 import { type AgentConfig, PROCESS_CONFIG_VARIABLE } from "./config.ts";
+import { markedProcesses } from "./marked_processes.ts";
 import { SubmissionOutputs } from "./submission_outputs.ts";
 
+const ID = "MOBULA_SUBMISSION_ID";
 /** Between SIGTERM and SIGKILL (Ray: 3 s). */
 const STOP_GRACE_MS = 3_000;
 /** How long the exit code of a program that ended is known by its pid. */
@@ -195,7 +197,7 @@ export class Submissions {
       MOBULA_ADDRESS: headAddress,
       MOBULA_SESSION_DIR: sessionDir,
       MOBULA_TOKEN: token,
-      MOBULA_SUBMISSION_ID: submissionId,
+      [ID]: submissionId,
       MOBULA_JOB_METADATA: JSON.stringify(metadata),
       MOBULA_JOB_RUNTIME_ENV: JSON.stringify(jobEnv),
       ...env,
@@ -205,9 +207,17 @@ export class Submissions {
   #endGroup(submission: Submission, graceMs: number): void {
     const pid = submission.child?.pid;
     if (pid === undefined) return;
-    signalGroup(pid, "SIGTERM");
+    this.#signal(submission, "SIGTERM");
     clearTimeout(submission.timer);
-    submission.timer = setTimeout(() => signalGroup(pid, "SIGKILL"), graceMs);
+    submission.timer = setTimeout(() => this.#signal(submission, "SIGKILL"), graceMs);
+  }
+
+  /** To its group, and to what left the group (setsid): that has its environment yet. */
+  #signal({ spec: { submissionId }, child }: Submission, signal: NodeJS.Signals): void {
+    signalProcess(-child!.pid!, signal);
+    const { headAddress, sessionDir } = this.#options.config;
+    const marks = { [ID]: submissionId, MOBULA_ADDRESS: headAddress, MOBULA_SESSION_DIR: sessionDir };
+    for (const pid of markedProcesses(marks, child!.pid!)) signalProcess(pid, signal);
   }
 
   #exited(submission: Submission, code: number | null, signal: NodeJS.Signals | null): void {
@@ -215,8 +225,9 @@ export class Submissions {
     // Its connection to us may end after it.
     const { pid } = submission.child!;
     setTimeout(() => this.#exits.delete(pid!), EXIT_KEPT_MS).unref?.();
-    // What it has left running in its group ends with it, and so does the guard.
-    signalGroup(submission.child!.pid!, "SIGKILL");
+    // What it has left running in its group ends with it, and so does the guard; what left the group was to stay.
+    if (submission.isStopping) this.#signal(submission, "SIGKILL");
+    else signalProcess(-pid!, "SIGKILL");
     const words = this.outputs.lastWords(submission.spec.submissionId);
     const how = signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`;
     const message = code === 0 ? "" : words === "" ? how : `${how}; its last words:\n${words}`;
@@ -243,9 +254,10 @@ export class Submissions {
 
 const NO_EXIT: { readonly exitCode: null; readonly signal: null } = { exitCode: null, signal: null };
 
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
+/** A negative number is a group's. */
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-pid, signal);
+    process.kill(pid, signal);
   } catch {
     // All of it has ended.
   }

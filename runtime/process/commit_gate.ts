@@ -13,10 +13,12 @@ export interface Commits {
 }
 
 interface Held {
-  /** Resolves when it may leave; null: as soon as those before it have left. */
+  /** Resolves when it may leave. */
   readonly durable: Promise<void> | null;
-  /** May answer when it has really left; what is behind it waits for that. */
-  readonly leave: () => void | Promise<void>;
+  isDurable: boolean;
+  /** The answer to a request: it is written a few microtasks after it has left. */
+  readonly isAnswer: boolean;
+  readonly leave: () => void;
 }
 
 /** One ordered way out: the messages to one node, for instance. */
@@ -38,9 +40,12 @@ export class CommitGate {
    * Call `leave`, in order: now when it waits for nothing, else after the commit of all that was written before this call.
    * When the store fails for good it is never called: the head exits.
    */
-  pass(afterCommit: boolean, leave: Held["leave"]): void {
+  pass(afterCommit: boolean, leave: () => void, isAnswer: boolean = false): void {
     if (!afterCommit && this.#held.length === 0) return void leave();
-    this.#held.push({ durable: afterCommit ? this.#commits.committed() : null, leave });
+    const durable = afterCommit ? this.#commits.committed() : null;
+    const held: Held = { durable, isDurable: durable === null, isAnswer, leave };
+    durable?.then(() => held.isDurable = true, () => undefined);
+    this.#held.push(held);
     if (!this.#pumping) void this.#pump();
   }
 
@@ -48,9 +53,16 @@ export class CommitGate {
     this.#pumping = true;
     try {
       for (let next = this.#held[0]; next !== undefined; next = this.#held[0]) {
-        if (next.durable !== null) await next.durable;
-        await next.leave();
-        this.#held.shift();
+        if (!next.isDurable) {
+          await next.durable;
+          // What became durable with it says so in this very turn.
+          await null;
+        }
+        if (next.isAnswer) await this.#answer();
+        else {
+          next.leave();
+          this.#held.shift();
+        }
       }
     } catch (error) {
       this.#held.length = 0;
@@ -59,5 +71,17 @@ export class CommitGate {
     } finally {
       this.#pumping = false;
     }
+  }
+
+  /** Answers in a row leave together. What is behind them must not overtake them: it waits until they are written. */
+  async #answer(): Promise<void> {
+    let count = 0;
+    for (const { isAnswer, isDurable, leave } of this.#held) {
+      if (!isAnswer || !isDurable) break;
+      leave();
+      count++;
+    }
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#held.splice(0, count);
   }
 }

@@ -223,12 +223,7 @@ export class HeadEffects {
     };
     if (!effect.afterCommit) return settle();
     const gate = open.connection === null ? null : this.#options.nodes.gate(open.connection);
-    const leave = () => {
-      settle();
-      // The answer is written a few microtasks later; messages that come after it must not overtake it.
-      return new Promise<void>((resolve) => setImmediate(resolve));
-    };
-    if (gate !== null) return gate.pass(true, leave);
+    if (gate !== null) return gate.pass(true, settle, true);
     this.#options.store.committed().then(settle, open.reject);
   }
 

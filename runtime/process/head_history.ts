@@ -4,12 +4,19 @@
  * @module
  */
 import type { ProcessId } from "../common/ids.ts";
-import type { TaskEventBatch, TaskRow, TraceStep } from "../common/task_event.ts";
+import type { FunctionCounts, TaskEventBatch, TaskRow, TraceStep } from "../common/task_event.ts";
 import type { StoredFunctionCounts, StoredTask, StoredTraceStep } from "../io/storage/rows.ts";
 import type { GcsStore } from "../io/storage/store_client.ts";
 import type { ClusterView } from "../io/telemetry/cluster_view.ts";
 import { orphanedMessage } from "../io/telemetry/open_rows.ts";
-import { countsRow, historyRows, reportedCounts, reportedStep, reportedTask } from "./head_records.ts";
+import {
+  countsRow,
+  type CountsSource,
+  historyRows,
+  reportedCounts,
+  reportedStep,
+  reportedTask,
+} from "./head_records.ts";
 
 /** Counts change with every batch; the store gets the newest ones this often. */
 const COUNTS_INTERVAL_MS = 2_000;
@@ -24,6 +31,8 @@ export class TaskHistory {
   readonly #view: ClusterView;
   readonly #nowMs: () => number;
   readonly #counts: Map<string, StoredFunctionCounts> = new Map();
+  /** Who told of tasks and has not ended. */
+  readonly #told: Map<string, CountsSource> = new Map();
   #countsWrittenMs = 0;
 
   constructor(store: GcsStore, view: ClusterView, nowMs: () => number) {
@@ -60,12 +69,11 @@ export class TaskHistory {
   take(batches: readonly TaskEventBatch[]): void {
     for (const batch of batches) {
       for (const row of historyRows(batch)) this.#store.record(row);
-      // After its rows: of what the last words of a process leave open, the view says at once that it has failed.
+      for (const counts of batch.counts) this.#count(batch, counts);
+      const { processId, nodeId, jobId, sequence } = batch;
+      this.#told.set(processId, { processId, nodeId, jobId, sequence });
+      // After its rows and counts: of what the last words of a process leave open, the view says at once that it has failed.
       this.#view.applyTaskEvents(batch);
-      for (const counts of batch.counts) {
-        const row = countsRow(batch, counts, this.#nowMs());
-        this.#counts.set(`${row.processId}/${row.type}/${row.name}`, row);
-      }
     }
     if (this.#counts.size > COUNTS_WAITING_MAX) this.flush();
   }
@@ -76,6 +84,15 @@ export class TaskHistory {
     if (owner === undefined) return;
     const message = orphanedMessage(processId);
     this.#store.record({ table: "tasks", orphaned: { owner, endMs: this.#nowMs(), message } });
+    const told = this.#told.get(processId);
+    if (told === undefined) return;
+    this.#told.delete(processId);
+    for (const counts of this.#view.counts.ofProcess(processId)) this.#count(told, counts);
+  }
+
+  #count(batch: CountsSource, counts: FunctionCounts): void {
+    const row = countsRow(batch, counts, this.#nowMs());
+    this.#counts.set(`${row.processId}/${row.type}/${row.name}`, row);
   }
 
   tick(): void {

@@ -3,6 +3,7 @@
  * processes are brought into shape here, so that a bad one can never make the store refuse a batch.
  * @module
  */
+import type { RootFailure } from "../common/task_event.ts";
 import type { ActorId, JobId, NodeId, ObjectId, ProcessId } from "../common/ids.ts";
 import type { FunctionCounts, TaskEventBatch, TaskRow, TaskType, TraceStep } from "../common/task_event.ts";
 import type {
@@ -178,6 +179,9 @@ export function restoredRecords(loaded: LoadedStore): GcsRecords | null {
   };
 }
 
+/** Whose counts they are, as a batch says. */
+export type CountsSource = Pick<TaskEventBatch, "processId" | "nodeId" | "jobId" | "sequence">;
+
 /** History rows of a batch: attempts and steps. Counts are coalesced by the caller (countsRow). */
 export function* historyRows(batch: TaskEventBatch): Iterable<HistoryRow> {
   for (const row of batch.rows) yield { table: "tasks", put: taskRow(row) };
@@ -204,6 +208,23 @@ function taskRow(row: TaskRow): StoredTask {
     resultBytes: integer(row.resultBytes),
     errorType: textOrNull(row.error?.type),
     errorMessage: textOrNull(row.error?.message),
+    errorStack: textOrNull(row.error?.stack),
+    errorRoot: rootText(row.error?.root),
+  };
+}
+
+function rootText(root: RootFailure | null | undefined): string | null {
+  if (root === null || root === undefined) return null;
+  const { taskId, name, type, message } = root;
+  return JSON.stringify({ taskId: text(taskId), name: text(name), type: text(type), message: text(message) });
+}
+
+function errorOf({ errorType, errorMessage, errorStack, errorRoot }: StoredTask): TaskRow["error"] {
+  if (errorType === null) return null;
+  return {
+    ...{ type: errorType, message: errorMessage ?? "" },
+    ...errorStack !== null && { stack: errorStack },
+    ...errorRoot !== null && { root: JSON.parse(errorRoot) as RootFailure },
   };
 }
 
@@ -214,7 +235,7 @@ export function reportedTask(row: StoredTask): TaskRow {
     type: row.type as TaskType,
     state: row.state as TaskState,
     args: JSON.parse(row.args) as ObjectId[],
-    error: row.errorType === null ? null : { type: row.errorType, message: row.errorMessage ?? "" },
+    error: errorOf(row),
   };
 }
 
@@ -237,7 +258,7 @@ export function reportedStep(row: StoredTraceStep): TraceStep {
 }
 
 export function countsRow(
-  batch: TaskEventBatch,
+  batch: CountsSource,
   counts: FunctionCounts,
   nowMs: number,
 ): StoredFunctionCounts {

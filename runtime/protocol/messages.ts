@@ -89,10 +89,21 @@ export interface RefTarget {
 
 /** Changes of one process's references, applied in order.
  *  own: this process is the owner (its object is stored, here or at `at`, or escaped).  disown: its own count fell to 0.
- *  hold / drop: a borrower's count left / reached 0. */
+ *  hold / drop: a borrower's count left / reached 0.  dropContents: one getObject that was answered with `kept` is over. */
 export type RefChange =
   | ({ readonly op: "own"; readonly at: NodeId | null } & RefTarget)
-  | ({ readonly op: "disown" | "hold" | "drop" } & RefTarget);
+  | ({ readonly op: "disown" | "hold" | "drop" | "dropContents" } & RefTarget);
+
+/** A value that is complete. */
+export interface SealParams {
+  readonly id: ObjectId;
+  readonly home: NodeId;
+  readonly owner: ProcessId;
+  readonly isError: boolean;
+  readonly contains: RefTarget[];
+  /** Name of the task that made it, for people (ObjectReport.producer). */
+  readonly producer?: string | undefined;
+}
 
 // ---- driver, worker -> agent ------------------------------------------------------------------------------------------
 
@@ -153,29 +164,13 @@ export interface AgentMethods
   /** The bytes are complete: publish. `contains`: refs inside the value, held as long as the object lives. `owner`: who
    *  counts it. Answered when contained refs are held at their homes. Idempotent. */
   readonly sealObject: Method<
-    {
-      id: ObjectId;
-      home: NodeId;
-      owner: ProcessId;
-      isError: boolean;
-      contains: RefTarget[];
-      /** Name of the task that made it, for people (ObjectReport.producer). */
-      producer?: string | undefined;
-    },
+    SealParams,
     Record<string, never>
   >;
   readonly abortObject: Notification<{ id: ObjectId }>;
   /** createObject, write and seal in one for small values: layout bytes are section 0. */
   readonly putInline: Method<
-    {
-      id: ObjectId;
-      home: NodeId;
-      owner: ProcessId;
-      isError: boolean;
-      contains: RefTarget[];
-      /** Name of the task that made it, for people (ObjectReport.producer). */
-      producer?: string | undefined;
-    },
+    SealParams,
     Record<string, never>
   >;
   /** Remote drivers and sandboxed workers only: bytes of an object in the making, in order (section 0). */
@@ -190,8 +185,11 @@ export interface AgentMethods
       /** As locateObject.at. */
       at?: NodeId | undefined;
       purpose: "get" | "wait" | "argument";
+      /** The caller can keep many refs as a whole. */
+      keep?: boolean;
     },
-    { place: ObjectPlace; isError: boolean }
+    /** `kept`: the caller holds what the object contains until it says dropContents. */
+    { place: ObjectPlace; isError: boolean; kept?: boolean }
   >;
   /** Answered when the object exists somewhere (fetchLocal false), or here (true); nothing is pinned. */
   readonly waitObject: Method<

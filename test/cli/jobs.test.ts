@@ -16,12 +16,13 @@ let api = "";
 let token = "";
 let address = "";
 
-/** Prints pids of itself and of a child that takes no notice of SIGTERM, and stays. */
+/** Prints pids of itself, of a child that takes no notice of SIGTERM and of one in a session of its own, and stays. */
 const STAYS = `
 import { spawn } from "node:child_process";
 const child = spawn("/bin/sh", ["-c", "trap '' TERM; while :; do sleep 1; done"], { stdio: "ignore" });
+const away = spawn("sleep", ["1000"], { stdio: "ignore", detached: true });
 process.on("SIGTERM", () => {});
-console.log("pids", process.pid, child.pid);
+console.log("pids", process.pid, child.pid, away.pid);
 setInterval(() => {}, 1000);
 `;
 
@@ -132,7 +133,7 @@ test(
 );
 
 test(
-  "JOB-04 stop ends a program and its child that take no notice of SIGTERM; followers hear of it; exit 3",
+  "JOB-04 stop ends a program, its child that takes no notice of SIGTERM and one in another session; followers hear of it; exit 3",
   async () => {
     const id = await submitted(program({ "stays.ts": STAYS }));
     const [binary, ...rest] = runtimeCommand("bun", join(import.meta.dirname, "../../runtime/cli/main.ts"));
@@ -143,17 +144,19 @@ test(
     let out = "";
     follower.stdout.on("data", (chunk) => out += chunk);
     const ended = new Promise((resolve) => follower.on("close", resolve));
-    const pids = (await waitFor("its output is followed", () => /pids (\d+) (\d+)\n/.exec(out))).slice(1).map(
+    const pids = (await waitFor("its output is followed", () => /pids (\d+) (\d+) (\d+)\n/.exec(out))).slice(
+      1,
+    ).map(
       Number,
     );
-    expect(pids.map(isAlive)).toEqual([true, true]);
+    expect(pids.map(isAlive)).toEqual([true, true, true]);
     const stopping = performance.now();
     expect(await session.json<{ stopped: boolean; job: SubmissionRow }>("job", "stop", id)).toMatchObject({
       stopped: true,
       job: { state: "STOPPED", exitCode: null, signal: "SIGKILL" },
     });
     expect(performance.now() - stopping).toBeGreaterThan(2_900);
-    await waitFor("both are gone", () => !pids.some(isAlive));
+    await waitFor("all are gone", () => !pids.some(isAlive));
     expect(await ended).toBe(3);
     expect(await session.json<{ stopped: boolean }>("job", "stop", id)).toMatchObject({ stopped: false });
   },

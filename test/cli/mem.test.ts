@@ -103,7 +103,7 @@ test("people read a table: a line for each object, then the sums of nodes and ow
   const [heading, ...lines] = out.split("\n");
   expect(heading).toMatch(/^object +size +state +age +nodes +producer +owner +call site +held by$/);
   const line = lines.find((one) => one.startsWith(ids.borrowed))!;
-  expect(line).toMatch(/ 1\.0 MB +IN_MEMORY +\d+ (ms|s) +n-\w+ +put +d-\w+ +\S+holding\.ts:\d+:\d+ +/);
+  expect(line).toMatch(/ 9\d\d KiB +IN_MEMORY +\d+ (ms|s) +n-\w+ +put +d-\w+ +\S+holding\.ts:\d+:\d+ +/);
   expect(line).toMatch(/d-\w+ LOCAL_REFERENCE, w-\w+ LOCAL_REFERENCE$/);
   expect(lines.find((one) => one.startsWith(ids.inner))).toEndWith(`${ids.outer} CAPTURED_IN_OBJECT`);
   const order = [ids.made, ids.borrowed, ids.used, ids.inner].map((id) =>
@@ -111,7 +111,7 @@ test("people read a table: a line for each object, then the sums of nodes and ow
   );
   expect(order).toEqual([...order].sort((a, b) => a - b));
   expect(lines.find((one) => one.startsWith("node "))).toMatch(/objects +copies +bytes +in memory +spilled/);
-  expect(lines.some((one) => one.startsWith(headNode) && one.endsWith("67.1 MB"))).toBe(true);
+  expect(lines.some((one) => one.startsWith(headNode) && one.endsWith("64.0 MiB"))).toBe(true);
 });
 
 test("sums are those of the rows, by producer, owner and node", async () => {

@@ -3,19 +3,22 @@ import { expect, test } from "bun:test";
 import {
   addResources,
   describeAmount,
+  describeLack,
   describeResources,
   fromUnits,
   isUnits,
   toUnits,
 } from "../../runtime/common/resources.ts";
 
-test("memory is told in GiB, MiB or bytes; everything else as it was asked for", () => {
-  expect(describeResources(toUnits({ CPU: 0.4, memory: 17_693_551_411 }))).toBe("CPU 0.4, memory 16.48 GiB");
+test("memory is told in binary units; everything else as it was asked for", () => {
+  expect(describeResources(toUnits({ CPU: 0.4, memory: 17_693_551_411 }))).toBe("CPU 0.4, memory 16.5 GiB");
   expect(describeResources({})).toBe("nothing");
+  expect(describeLack("memory", 2 ** 41, 2 ** 34)).toBe("memory 2.00 TiB (has 16.0 GiB)");
+  expect(describeLack("memory", 2 ** 34 + 1, 2 ** 34)).toBe("memory 17179869185 (has 17179869184)");
   const memory = (quantity: number): string =>
     describeAmount("memory", toUnits({ memory: quantity })["memory"] ?? 0);
   expect([0, 1_000, 2 ** 20, 64 * 2 ** 20, 512 * 2 ** 20].map(memory))
-    .toEqual(["0 B", "1000 B", "1 MiB", "64 MiB", "0.5 GiB"]);
+    .toEqual(["0 B", "0.98 KiB", "1.00 MiB", "64.0 MiB", "512 MiB"]);
 });
 
 test("bytes are whole, up to 8 PiB; the rest has four decimals; beyond, the message says what may be", () => {

@@ -376,3 +376,52 @@ test("what does not fit is told as spilled, and in memory again when it was read
   expect((await memory(row.objectId)).rows[0]!.state).toBe("IN_MEMORY");
   for (const ref of refs) ref.release();
 });
+
+test("refs that came many at once hold what they stand for, each on its own, whatever becomes of the value", async () => {
+  const make = remote(async () => {
+    const { put, release } = await import("mobula");
+    const refs = await Promise.all(Array.from({ length: 100 }, (_, n) => put(`value ${n}`)));
+    setTimeout(() => refs.forEach(release), 0);
+    return { refs, padding: new Uint8Array(300_000) };
+  });
+  const outer = make.options({ schedulingStrategy: { nodeId: firstNodeId() } }).remote();
+  const { refs } = await get(outer);
+  const [first, second] = refs as [ObjectRef<string>, ObjectRef<string>];
+  outer.release();
+  // Untouched, they are held together: by what the object contained.
+  await waitFor(
+    "the object is gone",
+    async () => (await objects()).every(({ objectId }) => objectId !== outer.id),
+  );
+  expect(await holders(second.id)).toContain("driver LOCAL_REFERENCE");
+  expect(await get(first)).toBe("value 0");
+  for (const ref of refs.slice(2)) ref.release();
+  await waitFor("the others are gone, one by one", async () => (await objects()).length === 2);
+  expect(await holders(second.id)).toEqual(["driver LOCAL_REFERENCE"]);
+  expect(await get(second)).toBe("value 1");
+  const { id } = second;
+  second.release();
+  expect(second.id).toBe(id);
+  expect((await rejection(get(second))).name).toBe("RefReleasedError");
+  expect(await holders(first.id)).toEqual(["driver LOCAL_REFERENCE"]);
+  first.release();
+});
+
+test("many refs that nobody looked at are let go when they are collected, or all released", async () => {
+  const make = async () =>
+    await put({
+      refs: await Promise.all(Array.from({ length: 100 }, (_, n) => put(n))),
+      padding: new Uint8Array(LARGE),
+    });
+  const forgotten = await make();
+  expect((await get(forgotten)).refs.length).toBe(100);
+  forgotten.release();
+  const released = await make();
+  const { refs } = await get(released);
+  released.release();
+  for (const ref of refs) ref.release();
+  await waitFor("nothing is left", async () => {
+    Bun.gc(true);
+    return (await objects()).length === 0;
+  });
+});

@@ -65,7 +65,7 @@ describe("a task", () => {
   test("that runs: where, and since when", async () => {
     await says(
       taskOf(first),
-      `${taskOf(first)} (hold) runs on worker w-… of ${here} since <ms>; it waits in get or wait.`,
+      `${taskOf(first)} (hold) has been running for <ms> on worker w-… of ${here}; it waits in get or wait.`,
     );
   });
 
@@ -106,7 +106,7 @@ describe("a task", () => {
       consumer,
       `${consumer} (use) has waited <ms> for argument ${first.id}: ${
         taskOf(first)
-      } (hold) runs on worker w-… of ${here} since …`,
+      } (hold) has been running for <ms> on worker w-… of ${here}…`,
     );
     const both = taskOf(remote((_a: unknown, _b: unknown) => 1).remote(first, hold.remote(gate)));
     await says(both, `${both} (…) has waited <ms> for argument ${first.id} (and 1 more): …`);
@@ -118,7 +118,7 @@ describe("a task", () => {
       schedulingStrategy: { nodeId: other.nodeId },
     });
     const runs = taskOf(there.remote(gate));
-    await says(runs, `${runs} (hold) runs on worker w-… of ${other.nodeId} since <ms>…`);
+    await says(runs, `${runs} (hold) has been running for <ms> on worker w-… of ${other.nodeId}…`);
     const waits = taskOf(there.remote(gate));
     await says(
       waits,
@@ -132,7 +132,7 @@ describe("a task", () => {
     const make = remote(() => new Uint8Array(48 << 20), { maxRetries: 0 });
     const data = make.options({ schedulingStrategy: { nodeId: node.nodeId } }).remote();
     await wait([data], { fetchLocal: false });
-    await says(data.id, `${data.id} is stored at ${node.nodeId}, 50 MB.`);
+    await says(data.id, `${data.id} is stored at ${node.nodeId}, 48.0 MiB.`);
     // It goes on sending nothing until it is killed, which ends the wait.
     process.kill(node.pid, "SIGSTOP");
     const reader = use.options({ schedulingStrategy: { nodeId: here }, maxRetries: 0 }).remote(data);
@@ -140,7 +140,7 @@ describe("a task", () => {
       taskOf(reader),
       `${
         taskOf(reader)
-      } (use) has waited <ms> for a worker; ${here} waits for argument ${data.id} (50 MB), ` +
+      } (use) has waited <ms> for a worker; ${here} waits for argument ${data.id} (48.0 MiB), ` +
         `which ${here} pulls from ${node.nodeId}: … have arrived.`,
     );
     await node.kill();
@@ -163,7 +163,7 @@ describe("a task", () => {
       taskOf(done),
       `${
         taskOf(done)
-      } (use) finished on worker w-… of n-… after running <ms>, <ms> ago, with … bytes of results.`,
+      } (use) finished on worker w-… of n-… after running <ms>, <ms> ago, with … B of results.`,
     );
     const failed = remote((): number => {
       throw new TypeError("no such luck");
@@ -195,7 +195,9 @@ describe("an actor", () => {
     const id = actorOf(actor);
     await says(
       id,
-      `${id} (Holder) has waited <ms> for argument ${first.id}: ${taskOf(first)} (hold) runs on …`,
+      `${id} (Holder) has waited <ms> for argument ${first.id}: ${
+        taskOf(first)
+      } (hold) has been running for …`,
     );
     release(actor);
   });
@@ -225,16 +227,16 @@ describe("an actor", () => {
     const id = actorOf(actor);
     await says(id, `${id} (Slow) is to be created: its constructor runs on n-….`);
     await ready(actor);
-    await says(id, `${id} (Slow) is alive on n-…, worker w-… (pid …) since <ms>.`);
+    await says(id, `${id} (Slow) has been alive for <ms> on n-…, worker w-… (pid …).`);
     await kill(actor);
-    await says(id, `${id} (Slow) is dead since <ms> (KILLED): …`);
+    await says(id, `${id} (Slow) has been dead for <ms> (KILLED): …`);
   });
 
   test("that is busy: how many calls are before this one; that leaves calls in order", async () => {
     const actor = Holder.remote();
     const running = taskOf(actor.hold.remote(gate));
     const behind = taskOf(actor.take.remote(1));
-    const alive = `${actorOf(actor)} (Holder) is alive on n-…, worker w-… (pid …) since <ms>.`;
+    const alive = `${actorOf(actor)} (Holder) has been alive for <ms> on n-…, worker w-… (pid …).`;
     await says(
       running,
       `${running} (Holder.hold) was sent to its actor <ms> ago and has no answer yet; ${alive}`,
@@ -258,10 +260,12 @@ describe("an actor", () => {
 test("an object that is not made yet is explained by its task", async () => {
   await says(
     first.id,
-    `${first.id} is in no node's store: ${taskOf(first)} (hold) runs on worker w-… of ${here} since …`,
+    `${first.id} is in no node's store: ${
+      taskOf(first)
+    } (hold) has been running for <ms> on worker w-… of ${here}…`,
   );
   const stored = await put(new Uint8Array(1 << 20));
-  await says(stored.id, `${stored.id} is stored at ${here}, 1 MB.`);
+  await says(stored.id, `${stored.id} is stored at ${here}, 1.02 MiB.`);
 });
 
 test("what nobody knows, and what is no id, is refused", async () => {
@@ -283,7 +287,7 @@ test("what nobody knows, and what is no id, is refused", async () => {
 
 test("a worker may ask; a restricted one may not", async () => {
   const ask = remote(async (id: string) => await (await import("mobula")).why(id), { numCpus: 0 });
-  expect(await get(ask.remote(taskOf(first)))).toContain("(hold) runs on worker");
+  expect(await get(ask.remote(taskOf(first)))).toContain("(hold) has been running for");
   const restricted = ask.options({ runtimeEnv: { runtime: "deno", permissions: {} } });
   expect((await rejection(get(restricted.remote(taskOf(first))))).message).toContain("ask the head for why");
 });
@@ -293,12 +297,15 @@ test("while the head does not answer, a process explains its own tasks", async (
   head.kill("SIGSTOP");
   try {
     const sentence = await why(taskOf(first));
-    expect(sentence).toContain("(hold) runs on worker");
+    expect(sentence).toContain("(hold) has been running for");
     expect(sentence).toEndWith("; the head does not answer.");
   } finally {
     head.kill("SIGCONT");
   }
-  await says(taskOf(first), `${taskOf(first)} (hold) runs on worker w-… of ${here} since …wait.`);
+  await says(
+    taskOf(first),
+    `${taskOf(first)} (hold) has been running for <ms> on worker w-… of ${here}…wait.`,
+  );
 }, 20_000);
 
 test("mobula why prints the sentence", async () => {
@@ -316,6 +323,6 @@ test("mobula why prints the sentence", async () => {
     if (before === undefined) delete process.env.MOBULA_TOKEN;
     else process.env.MOBULA_TOKEN = before;
   }
-  expect(printed[0]).toStartWith(`${taskOf(first)} (hold) runs on worker`);
+  expect(printed[0]).toStartWith(`${taskOf(first)} (hold) has been running for`);
   expect(JSON.parse(printed.slice(1).join(""))).toEqual({ id: taskOf(first), sentence: expect.any(String) });
 });

@@ -46,7 +46,7 @@ test("4 fenced node: suspect, then dead and fenced; what was there names it", as
     taskOf(again),
     `${
       taskOf(again)
-    } (again) runs on worker w-… of ${id} since <ms>; ${id} is suspect: nothing was heard of it for <ms>.`,
+    } (again) has been running for <ms> on worker w-… of ${id}; ${id} is suspect: nothing was heard of it for <ms>.`,
   );
   await waitFor("it is dead", () => node.isDead(), 30_000);
   await says(id, `${id} (…) is dead: no heartbeat for … ms; it was heard of last <ms> ago, and is fenced: …`);
@@ -60,7 +60,7 @@ test("4 fenced node: suspect, then dead and fenced; what was there names it", as
   const actorId = actorOf(actor);
   await says(
     actorId,
-    `${actorId} (There) is dead since <ms> (NODE_DIED): its node ${id} died: no heartbeat for …`,
+    `${actorId} (There) has been dead for <ms> (NODE_DIED): its node ${id} died: no heartbeat for …`,
   );
   // It hears that it is fenced, and ends.
   process.kill(node.pid, "SIGCONT");
@@ -95,7 +95,7 @@ test("10 OOM loop: that the attempt before was ended for low memory, with the fi
   memory(10);
   await says(
     id,
-    `${id} (hold, attempt …) runs on worker w-… since <ms>; it waits in get or wait; attempt … failed <ms> ago with ${cause}`,
+    `${id} (hold, attempt …) has been running for <ms> on worker w-…; it waits in get or wait; attempt … failed <ms> ago with ${cause}`,
   );
   await get(gate.send.remote());
   await get(ref);
@@ -115,7 +115,7 @@ test("11 slow argument fetch: from where, and how much has arrived", async () =>
     taskOf(reader),
     `${
       taskOf(reader)
-    } (use) …; ${to} waits for argument ${data.id} (50 MB), which ${to} pulls from ${node.nodeId}: ` +
+    } (use) …; ${to} waits for argument ${data.id} (48.0 MiB), which ${to} pulls from ${node.nodeId}: ` +
       "… have arrived.",
   );
   await node.kill();

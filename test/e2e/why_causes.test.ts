@@ -99,7 +99,7 @@ test("3 full store: who waits for room, for what, and what is taken", async () =
   const own = Signal.options({ schedulingStrategy: { nodeId: here } }).remote();
   const kept = keeper.remote(own);
   await waitFor("the store is full", async () => await get(own.waiters.remote()) === 1);
-  const full = "(13 MB): 13 MB of 17 MB are taken, and nothing may be spilled to disk.";
+  const full = "(12.0 MiB): 12.0 MiB of 16.0 MiB are taken, and nothing may be spilled to disk.";
   const room = `room in the object store of ${odd.nodeId} for`;
   const maker = remote(() => new Uint8Array(12 << 20), {
     ...there(),
@@ -111,7 +111,7 @@ test("3 full store: who waits for room, for what, and what is taken", async () =
     taskOf(maker),
     `${
       taskOf(maker)
-    } (maker) runs on worker w-… of ${odd.nodeId} since <ms>; it waits for ${room} ${maker.id} ${full}`,
+    } (maker) has been running for <ms> on worker w-… of ${odd.nodeId}; it waits for ${room} ${maker.id} ${full}`,
   );
   const big = await put(new Uint8Array(12 << 20));
   const reader = taskOf(use.options(there()).remote(big));
@@ -195,7 +195,7 @@ test(
     await says(
       behind,
       `${behind} (Holder.take) has waited <ms> for its actor, behind 1 call: calls leave in order, and ${unready} ` +
-        `waits for argument ${first.id}: ${taskOf(first)} (hold) runs on worker …`,
+        `waits for argument ${first.id}: ${taskOf(first)} (hold) has been running for …`,
     );
     release(actor);
     const numbers = remote(function* () {
@@ -204,7 +204,7 @@ test(
     const id = taskOf(numbers.completed());
     await says(
       id,
-      `${id} (numbers) runs on worker w-… since <ms>; it stands at its yield: its reader has 2 unread items, ` +
+      `${id} (numbers) has been running for <ms> on worker w-…; it stands at its yield: its reader has 2 unread items, ` +
         "and it may be 2 ahead (generatorBackpressure).",
     );
     release(numbers);

@@ -41,18 +41,32 @@ test("what waits for nothing leaves at once; behind something that waits it keep
   expect(gate.length).toBe(0);
 });
 
-test("what is behind an answer waits until the answer has really left", async () => {
+test("answers that one commit covers leave together; what is behind them waits until they are written", async () => {
   const store = commits();
   const gate = new CommitGate(store);
   const left: string[] = [];
-  const answered = Promise.withResolvers<void>();
-  gate.pass(true, () => answered.promise);
+  const answer = (name: string) => gate.pass(true, () => void left.push(name), true);
+  answer("one");
+  answer("two");
   gate.pass(false, () => void left.push("order"));
-  await store.next();
-  expect(left).toEqual([]);
-  answered.resolve();
+  answer("late");
+  const written = store.next();
+  void store.next();
+  // Within the turn of the commit, and not yet what is behind.
+  for (let n = 0; n < 10; n++) await null;
+  expect(left).toEqual(["one", "two"]);
+  await written;
   await new Promise((resolve) => setImmediate(resolve));
-  expect(left).toEqual(["order"]);
+  expect(left).toEqual(["one", "two", "order"]);
+  // Nobody overtakes an answer that is being written.
+  void store.next();
+  for (let n = 0; n < 10; n++) await null;
+  gate.pass(false, () => void left.push("next"));
+  expect(left).toEqual(["one", "two", "order", "late"]);
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(left).toEqual(["one", "two", "order", "late", "next"]);
+  expect(gate.length).toBe(0);
 });
 
 test("nothing leaves when the store failed for good", async () => {

@@ -87,7 +87,8 @@ const RULES: Readonly<Record<string, Layer>> = {
     packages: ["hono", "@hono/node-server"],
   },
   "dashboard/app": {
-    code: ["dashboard/types", "dashboard/app"],
+    // Of the vocabulary, what people read is to be worded alike on pages and on the command line.
+    code: ["common", "dashboard/types", "dashboard/app"],
     packages: ["preact", "@preact/signals", "uplot"],
   },
   // An example is a user's program.

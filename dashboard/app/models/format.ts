@@ -3,8 +3,11 @@
  * @module
  */
 
+import { byteText as bytes } from "../../../runtime/common/byte_text.ts";
+
+export { bytes };
+
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /** 1,234,567 */
 export function count(value: number): string {
@@ -16,16 +19,6 @@ export function shortCount(value: number): string {
   if (value < 10_000) return whole.format(value);
   if (value < 1e6) return `${threeDigits(value / 1e3)}k`;
   return `${threeDigits(value / 1e6)}M`;
-}
-
-/** 1.50 GiB */
-export function bytes(value: number): string {
-  let unit = 0;
-  while (Math.abs(value) >= 1000 && unit < BYTE_UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? whole.format(value) : threeDigits(value)} ${BYTE_UNITS[unit]}`;
 }
 
 /** 830 µs, 12.3 ms, 4.20 s, 3 m 05 s, 2 h 10 m, 3 d 04 h */

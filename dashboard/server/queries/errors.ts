@@ -3,7 +3,7 @@
  * ids do not count.
  * @module
  */
-import type { ErrorsDto } from "../../api/errors.ts";
+import { attemptsOf, type ErrorsDto } from "../../api/errors.ts";
 import type { StateRow } from "../../api/state.ts";
 import type { ErrorGroupDto, ProfileDto } from "../../api/tasks.ts";
 import type { Query, QueryServices } from "./query.ts";
@@ -24,7 +24,7 @@ export const ERROR_QUERIES: readonly Query[] = [
       const { telemetry } = services;
       if (telemetry === undefined) return await fromRows(services, job);
       const profile = await telemetry.ask("profile", job === null ? {} : { job }) as ProfileDto;
-      const attempts = profile.errors.reduce((sum, group) => sum + group.count, 0);
+      const attempts = attemptsOf(profile.errors);
       const groups = [...profile.errors].sort((a, b) => b.lastMs - a.lastMs);
       const attemptsTotal = Math.max(attempts, profile.totals.failed);
       return { groups, total: profile.errorsTotal, attempts, attemptsTotal };

@@ -355,10 +355,8 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
     }
     this.#unknown.ownerDied(processId, ownerDied(processId), out);
     this.#revivals.processGone(processId, this.#end(nowMs), out);
-    for (const entry of this.#table.living()) {
-      if (entry.spec.owner === processId && !entry.spec.detached) {
-        this.#life.die(nowMs, entry, ownerDied(processId), out);
-      }
+    for (const entry of this.#table.ownedBy(processId)) {
+      this.#life.die(nowMs, entry, ownerDied(processId), out);
     }
     if (actorId !== null) this.#incarnationEnded(nowMs, [actorId, event.incarnation], event, out);
   }

@@ -75,6 +75,8 @@ export class ActorTable {
   readonly #alone: Map<NodeId, readonly NodeId[]> = new Map();
   /** All and only dead actors, oldest first. */
   readonly #dead: Set<ActorId> = new Set();
+  /** How many actors that are not dead end with each process. Most processes have none, and most that end are such. */
+  readonly #owned: Map<ProcessId, number> = new Map();
 
   restore(record: ActorRecord): ActorEntry {
     const { spec, status, createdMs, startedMs, endedMs } = record;
@@ -94,7 +96,10 @@ export class ActorTable {
     };
     this.#actors.set(spec.actorId, entry);
     if (status.state === "DEAD") this.#dead.add(spec.actorId);
-    else if (spec.name !== "") this.#names.set(nameKey(spec.namespace, spec.name), spec.actorId);
+    else this.#count(spec, 1);
+    if (status.state !== "DEAD" && spec.name !== "") {
+      this.#names.set(nameKey(spec.namespace, spec.name), spec.actorId);
+    }
     return entry;
   }
 
@@ -103,6 +108,7 @@ export class ActorTable {
     assert(!this.#actors.has(spec.actorId), `${spec.actorId} is new`);
     const entry = newEntry(spec, nowMs);
     this.#actors.set(spec.actorId, entry);
+    this.#count(spec, 1);
     if (spec.name !== "") {
       const key = nameKey(spec.namespace, spec.name);
       assert(!this.#names.has(key), `the name ${spec.name} is free`);
@@ -130,6 +136,19 @@ export class ActorTable {
     return this.entries().filter((entry) => entry.state !== "DEAD");
   }
 
+  /** Those that end with this process. A walk over all actors where it has some. */
+  ownedBy(process: ProcessId): ActorEntry[] {
+    if (!this.#owned.has(process)) return [];
+    return this.living().filter(({ spec }) => spec.owner === process && !spec.detached);
+  }
+
+  #count({ owner, detached }: ActorSpec, by: 1 | -1): void {
+    if (detached) return;
+    const count = (this.#owned.get(owner) ?? 0) + by;
+    if (count === 0) this.#owned.delete(owner);
+    else this.#owned.set(owner, count);
+  }
+
   /** The only place where an actor's state changes. */
   transition(entry: ActorEntry, state: ActorState): void {
     const { actorId } = entry.spec;
@@ -149,6 +168,7 @@ export class ActorTable {
       out.push({ type: "persistName", namespace, name, actorId: null });
     }
     this.persist(entry, out);
+    this.#count(entry.spec, -1);
     this.#dead.add(actorId);
     if (this.#dead.size <= DEAD_ACTORS_KEPT) return;
     const oldest = this.#dead.values().next().value!;
@@ -161,6 +181,7 @@ export class ActorTable {
   /** A dead actor is to be constructed once more. */
   exhume(entry: ActorEntry): void {
     this.transition(entry, "RESTARTING");
+    this.#count(entry.spec, 1);
     this.#dead.delete(entry.spec.actorId);
     entry.restartCause = entry.deathCause;
     entry.deathCause = entry.ending = entry.endedMs = null;
@@ -234,6 +255,14 @@ export class ActorTable {
         entry !== undefined && entry.state !== "DEAD",
         `the name ${name} belongs to an actor that lives`,
       );
+    }
+    const owned = new Map<ProcessId, number>();
+    for (const { spec: { owner } } of this.living().filter(({ spec }) => !spec.detached)) {
+      owned.set(owner, (owned.get(owner) ?? 0) + 1);
+    }
+    assert(owned.size === this.#owned.size, "all and only owners of actors are counted");
+    for (const [owner, count] of owned) {
+      assert(this.#owned.get(owner) === count, `${owner} owns ${count} actors`);
     }
     assert(this.#dead.size <= DEAD_ACTORS_KEPT, "the list of the dead is bounded");
   }

@@ -4,6 +4,7 @@
  */
 import { LINE_LEVELS, type LineLevel, type LogMark, type LogOrigin } from "../../common/log_lines.ts";
 import { type LogQuery, patternOf } from "../../common/log_query.ts";
+import { type RequiredTexts, requiredTexts } from "./required_texts.ts";
 
 /** A pattern that a longer text may fulfil less than its lines: pieces are not judged by it. */
 const LOOKS_AROUND = /\(\?[<!=]|\\b|\\B/;
@@ -31,10 +32,14 @@ export class LineFilter {
     return node === null || origin()?.node.startsWith(node) === true;
   }
 
-  /** Text without which a piece has no line that is asked for, whatever its marks say; null where that cannot be said. */
-  get literal(): string | null {
+  /** Texts without which a piece has no line that is asked for, whatever its marks say; null where that cannot be said. */
+  get required(): RequiredTexts | null {
     const { pattern, ignoreCase } = this.#query;
-    return pattern !== null && !ignoreCase && pattern === literal(pattern) ? pattern : null;
+    return pattern === null ? null : requiredTexts(pattern, ignoreCase);
+  }
+
+  get ignoresCase(): boolean {
+    return this.#query.ignoreCase;
   }
 
   /** Names of which a mark must have all: without one of them a piece has no such line but under the mark before it. */
@@ -65,8 +70,4 @@ export class LineFilter {
 
 function nameOf(mark: LogMark): string | null {
   return mark.name?.replace(/#\d+$/, "") ?? null;
-}
-
-function literal(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }

@@ -24,6 +24,7 @@ import { assert } from "../../common/assert.ts";
 import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { RefChange, RefTarget } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
+import { Contents } from "./contents.ts";
 import { Outbox } from "./outbox.ts";
 import { RecentSet } from "./recent_set.ts";
 import type {
@@ -70,8 +71,8 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
   readonly #node: NodeId;
   /** Bounded by live refs of this node's processes, and live objects whose home it is. */
   readonly #counted = new Map<CountedId, Counted>();
-  /** Refs inside objects that are stored here. */
-  readonly #contained = new Map<ObjectId, readonly RefTarget[]>();
+  /** Refs inside objects that are stored here, or that processes here have read. */
+  readonly #contents = new Contents();
   /** What each process holds or owns, so that its death costs no search. */
   readonly #ofProcess = new Map<ProcessId, Set<CountedId>>();
   readonly #outbox = new Outbox();
@@ -105,6 +106,11 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
     return this.#counted.get(id)?.at ?? undefined;
   }
 
+  /** How many refs and handles an object contains, as far as that is known here. */
+  contentsOf(id: ObjectId): number {
+    return this.#contents.count(id);
+  }
+
   get countedSize(): number {
     return this.#counted.size;
   }
@@ -122,8 +128,10 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
         this.#sealed(event, effects);
         break;
       case "deleted":
-        for (const target of this.#contained.get(event.id) ?? []) this.#drop(event.id, target.id, effects);
-        this.#contained.delete(event.id);
+        this.#dropAll(event.id, this.#contents.deleted(event.id), effects);
+        break;
+      case "keepContents":
+        if (!this.#dead.has(event.process)) this.#contents.keep(event.process, event.id);
         break;
       case "nodeChanged":
         for (const change of event.changes) this.#nodeChange(event.from, change, effects);
@@ -170,6 +178,11 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
       case "drop":
         this.#drop(process, change.id, effects);
         break;
+      case "dropContents": {
+        const id = change.id as ObjectId;
+        this.#dropAll(id, this.#contents.letGo(process, id), effects);
+        break;
+      }
       default:
         change satisfies never;
     }
@@ -198,10 +211,7 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
 
   #sealed(event: Extract<ReferencesEvent, { type: "sealed" }>, effects: ReferencesEffect[]): void {
     const { id, home, owner, contains } = event;
-    if (contains.length > 0 && !this.#contained.has(id)) {
-      this.#contained.set(id, contains);
-      for (const target of contains) this.#hold(id, target);
-    }
+    for (const target of this.#contents.sealed(id, contains)) this.#hold(id, target);
     if (home !== this.#node) return;
     if (this.#freed.has(id)) {
       this.#freedNow.push(id);
@@ -242,6 +252,10 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
     if (!this.#deferred.has(key)) this.#deferred.set(key, { holder, id, after });
   }
 
+  #dropAll(holder: ObjectId, targets: readonly RefTarget[], effects: ReferencesEffect[]): void {
+    for (const target of targets) this.#drop(holder, target.id, effects);
+  }
+
   #dropNow(holder: LocalHolder, id: CountedId, effects: ReferencesEffect[]): void {
     const counted = this.#counted.get(id);
     if (counted === undefined) return; // Resent, or freed meanwhile.
@@ -272,6 +286,9 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
   #processDied(process: ProcessId, effects: ReferencesEffect[]): void {
     this.#dead.add(process);
     for (const id of [...this.#ofProcess.get(process) ?? []]) this.#drop(process, id, effects);
+    for (const id of this.#contents.keptBy(process)) {
+      this.#dropAll(id, this.#contents.letGo(process, id), effects);
+    }
   }
 
   #strand(node: NodeId, effects: ReferencesEffect[]): void {
@@ -347,7 +364,10 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
           assert(this.#ofProcess.get(holder)?.has(id) === true, `${holder}'s refs are known by holder`);
         } else {
           const waits = this.#deferred.has(deferredKey(holder, id));
-          assert(this.#contained.has(holder) || waits, `${holder}, which contains ${id}, is stored here`);
+          assert(
+            this.#contents.has(holder) || waits,
+            `${holder}, which contains ${id}, is stored or kept here`,
+          );
         }
       }
       if (owned) {
@@ -367,6 +387,7 @@ export class References implements Core<ReferencesEvent, ReferencesEffect> {
       this.#freed.size <= FREED_REMEMBERED && this.#dead.size <= DEAD_REMEMBERED,
       "memories are bounded",
     );
+    this.#contents.check();
     this.#outbox.check();
   }
 }

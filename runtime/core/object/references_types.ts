@@ -36,8 +36,10 @@ export type ReferencesEvent =
     readonly owner: ProcessId;
     readonly contains: readonly RefTarget[];
   }
-  /** A sealed object was deleted here: nothing needs what it contained. */
+  /** A sealed object was deleted here: what it contained is needed by nobody but those who keep it. */
   | { readonly type: "deleted"; readonly id: ObjectId }
+  /** A process of this node reads it, and holds what it contains (contentsOf() is not 0) until it says dropContents. */
+  | { readonly type: "keepContents"; readonly process: ProcessId; readonly id: ObjectId }
   /** From another agent, in its order. */
   | { readonly type: "nodeChanged"; readonly from: NodeId; readonly changes: readonly NodeChange[] }
   /** A batch of `send` was counted at its home, or its home is dead. */

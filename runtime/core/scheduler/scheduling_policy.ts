@@ -5,7 +5,8 @@
  */
 import type { NodeId } from "../../common/ids.ts";
 import { type LabelWishes, selectorsOf, unmetLabels } from "../../common/labels.ts";
-import { describeAmount, describeResources, fits, type ResourceSet } from "../../common/resources.ts";
+import { byteText } from "../../common/byte_text.ts";
+import { describeLack, describeResources, fits, type ResourceSet } from "../../common/resources.ts";
 
 /** A node of which less than this is in use is as good as an idle one: work packs there (Ray's hybrid policy), in 1/1000. */
 export const PACKED_SHARE = 500;
@@ -67,7 +68,7 @@ export function obstacle(node: NodeView, demand: Demand): string {
     const has = node.total[name] ?? 0;
     const needs = demand.resources[name]!;
     if (has < needs) {
-      missing.push(`${name} ${describeAmount(name, needs)} (has ${describeAmount(name, has)})`);
+      missing.push(describeLack(name, needs, has));
     }
   }
   if (missing.length > 0) problems.unshift(`it needs ${missing.join(", ")}`);
@@ -160,13 +161,13 @@ export function usedShare(
   return Math.round(highest);
 }
 
-/** A node's cost in one line: `n-1: queue 12 ms + move 64 MB / 1.2 GB/s = 65 ms`. */
+/** A node's cost in one line: `n-1: queue 12 ms + move 61.0 MiB / 1.12 GiB/s = 65 ms`. */
 export function describeCost(cost: NodeCost): string {
   const { nodeId, availableNow, queueMs, moveBytes, measured, totalMs } = cost;
   const queue = availableNow ? `free (${Math.round(cost.usedShare / 10)} % used)` : `queue ${queueMs} ms`;
   if (moveBytes === 0) return `${nodeId}: ${queue} = ${totalMs} ms`;
-  const rate = `${describeBytes(cost.bandwidth)}/s${measured ? "" : " assumed"}`;
-  return `${nodeId}: ${queue} + move ${describeBytes(moveBytes)} / ${rate} = ${totalMs} ms`;
+  const rate = `${byteText(cost.bandwidth)}/s${measured ? "" : " assumed"}`;
+  return `${nodeId}: ${queue} + move ${byteText(moveBytes)} / ${rate} = ${totalMs} ms`;
 }
 
 /** The resources and labels of a demand, for people: `CPU 8, GPU 1 and zone=eu or zone=us`. */
@@ -178,11 +179,4 @@ export function describeDemand(demand: Demand): string {
   if (selectors.join("") === "") return resources;
   const labels = selectors.join(" or ");
   return Object.keys(demand.resources).length === 0 ? labels : `${resources} and ${labels}`;
-}
-
-/** Bytes for people: `1.2 GB`, `64 MB`, `5 KB`, `12 bytes`. */
-export function describeBytes(bytes: number): string {
-  if (bytes >= 1e9) return `${Math.round(bytes / 1e8) / 10} GB`;
-  if (bytes >= 1e6) return `${Math.round(bytes / 1e6)} MB`;
-  return bytes >= 1e3 ? `${Math.ceil(bytes / 1e3)} KB` : `${bytes} bytes`;
 }

@@ -2,10 +2,10 @@
  * Why an actor is where it is, and where an object is, in one sentence with the numbers. Pure: facts in, words out.
  * @module
  */
+import { byteText } from "../../common/byte_text.ts";
 import type { ObjectId } from "../../common/ids.ts";
 import type { ActorSpec, ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import type { LeaseFacts } from "../../common/why_facts.ts";
-import { describeBytes } from "../scheduler/scheduling_policy.ts";
 import { type ArgumentFacts, describeArguments, describeLease, duration } from "./words.ts";
 
 export interface ActorFacts {
@@ -37,12 +37,16 @@ export function actorSentence(facts: ActorFacts): string {
   switch (status.state) {
     case "DEAD": {
       const { code, message } = status.deathCause ?? { code: "unknown", message: "its cause is not known" };
-      const ago = facts.endedMs === null ? "" : ` since ${duration(nowMs - facts.endedMs)}`;
-      return `${who} is dead${ago} (${code}): ${message}`;
+      const dead = facts.endedMs === null
+        ? "is dead"
+        : `has been dead for ${duration(nowMs - facts.endedMs)}`;
+      return `${who} ${dead} (${code}): ${message}`;
     }
     case "ALIVE": {
-      const since = facts.startedMs === null ? "" : ` since ${duration(nowMs - facts.startedMs)}`;
-      return `${who} is alive on ${nodeId}, worker ${workerId} (pid ${pid})${since}`;
+      const alive = facts.startedMs === null
+        ? "is alive"
+        : `has been alive for ${duration(nowMs - facts.startedMs)}`;
+      return `${who} ${alive} on ${nodeId}, worker ${workerId} (pid ${pid})`;
     }
     case "DEPENDENCIES_UNREADY":
       return `${who} has waited ${duration(nowMs - facts.createdMs)} for ${describeArguments(facts.missing)}`;
@@ -87,7 +91,7 @@ export interface ObjectFacts {
 
 /** Where an object is, or what makes it. */
 export function objectSentence({ id, nodes, bytes, maker, loss, nowMs = 0 }: ObjectFacts): string {
-  if (nodes.length > 0) return `${id} is stored at ${nodes.join(", ")}, ${describeBytes(bytes)}`;
+  if (nodes.length > 0) return `${id} is stored at ${nodes.join(", ")}, ${byteText(bytes)}`;
   if (loss != null) {
     const made = maker === null ? "" : `; ${maker}`;
     return `${id} was lost ${duration(nowMs - loss.atMs)} ago: ${loss.reason.replace(/\.$/, "")}${made}`;

@@ -42,8 +42,8 @@ export function groupSentence(facts: GroupFacts): string {
       if (missing === 0) return `${who} is whole again: its nodes are being told; ${message}`;
       return `${who} lacks ${missing} of its ${all}, the others work on: ${message}; ${wanting(facts)}`;
     case "CREATED": {
-      const since = readyMs === null ? "" : ` since ${duration(nowMs - readyMs)}`;
-      return `${who} has its ${all}${since}: ${describePlacements(placements)}`;
+      const has = readyMs === null ? "has its" : `has had for ${duration(nowMs - readyMs)} its`;
+      return `${who} ${has} ${all}: ${describePlacements(placements)}`;
     }
     case "REMOVED": {
       const ago = endedMs === null ? "" : ` ${duration(nowMs - endedMs)} ago`;

@@ -88,7 +88,7 @@ export function jobSentence(
   { jobId, driverId, state, message, startedMs, endedMs, nowMs }: JobPlaceFacts,
 ): string {
   const who = `${jobId} (driver ${driverId})`;
-  if (endedMs === null) return `${who} is ${state.toLowerCase()} since ${duration(nowMs - startedMs)}`;
+  if (endedMs === null) return `${who} has been ${state.toLowerCase()} for ${duration(nowMs - startedMs)}`;
   const why = message === "" ? "" : `: ${message.replace(/\.$/, "")}`;
   return `${who} ${state.toLowerCase()} ${duration(nowMs - endedMs)} ago${why}`;
 }

@@ -2,10 +2,10 @@
  * Why a task or an actor's call is where it is, in one sentence with the numbers. Pure: facts in, words out.
  * @module
  */
+import { byteText } from "../../common/byte_text.ts";
 import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { TaskRow } from "../../common/task_event.ts";
 import type { CallFacts, LeaseFacts, WorkerFacts } from "../../common/why_facts.ts";
-import { describeBytes } from "../scheduler/scheduling_policy.ts";
 import {
   type ArgumentFacts,
   count,
@@ -91,7 +91,7 @@ function present(facts: TaskFacts): string {
           count(stage.ahead, "task")
         } there`;
       }
-      return `${who} runs on ${where} since ${since}${waitingInside(facts)}`;
+      return `${who} has been running for ${since} on ${where}${waitingInside(facts)}`;
     }
     case "actor":
       return `${who} ${waited} for its actor${describeActorQueue(facts)}`;
@@ -117,7 +117,7 @@ function waitingInside({ call: { stage }, worker, trouble }: TaskFacts): string 
   if (stage.stands != null) return `; ${describeStanding(stage.stands)}`;
   if (worker?.creating != null) {
     const { id, bytes, room } = worker.creating;
-    return `; it waits for room in the object store of ${stage.nodeId} for ${id} (${describeBytes(bytes)})${
+    return `; it waits for room in the object store of ${stage.nodeId} for ${id} (${byteText(bytes)})${
       describeRoom(room)
     }`;
   }
@@ -155,7 +155,7 @@ export function rowSentence(row: TaskRow, nowMs: number): string {
   const ran = startMs === null || endMs === null ? "" : ` after running ${duration(endMs - startMs)}`;
   const ago = endMs === null ? "" : `, ${duration(nowMs - endMs)} ago`;
   if (row.state === "FINISHED") {
-    return `${who} finished${where}${ran}${ago}, with ${describeBytes(row.resultBytes)} of results`;
+    return `${who} finished${where}${ran}${ago}, with ${byteText(row.resultBytes)} of results`;
   }
   if (row.state === "FAILED") {
     const error = row.error === null

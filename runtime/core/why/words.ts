@@ -2,9 +2,9 @@
  * Words that the sentences of "why" share: durations, places, arguments and leases.
  * @module
  */
+import { byteText } from "../../common/byte_text.ts";
 import type { NodeId, ObjectId } from "../../common/ids.ts";
 import type { LeaseFacts, PullFacts, RoomFacts, StandingFacts } from "../../common/why_facts.ts";
-import { describeBytes } from "../scheduler/scheduling_policy.ts";
 
 /** An argument that is not there, with what the head knows of it. */
 export interface ArgumentFacts {
@@ -39,14 +39,14 @@ export function describeArguments(missing: readonly ArgumentFacts[]): string {
   if (first === undefined) return "its arguments, which are about to be known";
   const more = missing.length > 1 ? ` (and ${missing.length - 1} more)` : "";
   const { id, nodes, bytes, maker } = first;
-  if (nodes.length > 0) return `argument ${id}${more}, ${describeBytes(bytes)} at ${nodes.join(", ")}`;
+  if (nodes.length > 0) return `argument ${id}${more}, ${byteText(bytes)} at ${nodes.join(", ")}`;
   return maker === null
     ? `argument ${id}${more}, which no node has stored yet`
     : `argument ${id}${more}: ${maker}`;
 }
 
 export function describePull(pull: PullFacts, to: NodeId): string {
-  const size = pull.bytes > 0 ? ` (${describeBytes(pull.bytes)})` : "";
+  const size = pull.bytes > 0 ? ` (${byteText(pull.bytes)})` : "";
   const failed = pull.lastError === "" ? "" : ` (the last try failed: ${pull.lastError})`;
   switch (pull.state) {
     case "locating":
@@ -56,18 +56,18 @@ export function describePull(pull: PullFacts, to: NodeId): string {
       return `room in the object store of ${to} for argument ${pull.id}${size}${failed}`;
     case "fetching":
       return `argument ${pull.id}${size}, which ${to} pulls from ${pull.from.join(" and ")}: ${
-        describeBytes(pull.arrivedBytes)
+        byteText(pull.arrivedBytes)
       } have arrived${failed}`;
     case "paused":
       return `argument ${pull.id}${size}, which could not be pulled to ${to} and is tried again${failed}`;
   }
 }
 
-/** `, 13 of 17 MB are taken, 12 MB of them held by readers, and nothing may be spilled`. */
+/** `, 12.5 MiB of 16.0 MiB are taken, 12.0 MiB of them held by readers, and nothing may be spilled`. */
 export function describeRoom({ capacity, usedBytes, pinnedBytes, canSpill }: RoomFacts): string {
-  const pinned = pinnedBytes === 0 ? "" : `, ${describeBytes(pinnedBytes)} of them held by readers`;
+  const pinned = pinnedBytes === 0 ? "" : `, ${byteText(pinnedBytes)} of them held by readers`;
   const spill = canSpill ? "" : ", and nothing may be spilled to disk";
-  return `: ${describeBytes(usedBytes)} of ${describeBytes(capacity)} are taken${pinned}${spill}`;
+  return `: ${byteText(usedBytes)} of ${byteText(capacity)} are taken${pinned}${spill}`;
 }
 
 /** Of a generator that may not go on. */

@@ -7,6 +7,7 @@
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { decode } from "@jridgewell/sourcemap-codec";
+import { byteText } from "../../common/byte_text.ts";
 import { type CachedBundle, cachedBundle, keepBundle, outputKey } from "./bundle_cache.ts";
 import { type Bundle, makeBundle } from "./bundle_text.ts";
 import { runEsbuild } from "./esbuild.ts";
@@ -156,15 +157,15 @@ function readOutput(
 }
 
 function sizeSaid(bytes: number, largest: CachedBundle["largest"], subject: string): string {
-  const parts = largest.map(([path, size]) => `${path} (${megabytes(size)})`).join(", ");
-  return `${subject}: its code with all that it imports is ${megabytes(bytes)}. The largest parts: ${parts}`;
+  const parts = largest.map(([path, size]) => `${path} (${byteText(size)})`).join(", ");
+  return `${subject}: its code with all that it imports is ${byteText(bytes)}. The largest parts: ${parts}`;
 }
 
 function refuseSize(bytes: number, largest: CachedBundle["largest"], subject: string): void {
   if (bytes <= BUNDLE_BYTES_MAX) return;
   throw new RangeError(
     `${sizeSaid(bytes, largest, subject)}. At most ${
-      megabytes(BUNDLE_BYTES_MAX)
+      byteText(BUNDLE_BYTES_MAX)
     } travel: put() data and pass its ref, ` +
       "or list packages under mobula.external in package.json and install them where the workers run.",
   );
@@ -175,10 +176,6 @@ function warnOfSize(bytes: number, largest: CachedBundle["largest"], subject: st
   console.warn(
     `mobula warning: ${sizeSaid(bytes, largest, subject)}. Every worker that runs it loads all of this.`,
   );
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / (1024 * 1024)).toFixed(1)} MB`;
 }
 
 const projects = new Map<string, string>();

@@ -74,13 +74,20 @@ export class AgentLink {
     return this.#borrowed;
   }
 
+  /** The agent has answered that this process holds the contents of an object, until dropContents. */
+  contentsKept(): void {
+    this.#changed++;
+    this.#holds++;
+    this.#borrowed++;
+  }
+
   reference(change: RefChange): void {
     this.#changes.push(change);
     this.#changed++;
     if (change.op === "hold") {
       this.#holds++;
       this.#borrowed++;
-    } else if (change.op === "drop") this.#borrowed--;
+    } else if (change.op === "drop" || change.op === "dropContents") this.#borrowed--;
     else if (change.op === "own") this.#owned++;
     else if (change.op === "disown") this.#owned--;
     if (this.#scheduled) return;

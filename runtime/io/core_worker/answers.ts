@@ -148,7 +148,11 @@ export class Answers {
       for (const [index, value] of resultValues(result, item.numReturns).entries()) {
         const path = item.numReturns === 1 ? "result" : `result[${index}]`;
         const encoded = this.#core.codec.encode(value, path);
-        for (const inner of encoded.held) held.push(inner);
+        // Counted at once: user code may release its refs while the result is being stored.
+        for (const inner of encoded.held) {
+          inner.count++;
+          held.push(inner);
+        }
         if (isInline(encoded) && inlineBytes + encoded.bytes <= INLINE_SUM_BYTES_MAX) {
           inlineBytes += encoded.bytes;
           results.push({ kind: ValueKind.inline, bytes: encoded.body, contains: encoded.refs as never });
@@ -164,8 +168,9 @@ export class Answers {
       const head = { sequence, status: ReplyStatus.results, startMs: epochMs(startMs), runUs };
       this.#replies.addResults(caller, head, results);
     } catch (error) {
-      abandon(held);
       return await this.failed(item, error, startMs) ?? undefined;
+    } finally {
+      for (const inner of held) this.#core.objects.drop(inner);
     }
     this.#done(item);
   }

@@ -29,7 +29,7 @@ export function recordCall(
   const { recorder } = core;
   recorder.touch();
   if (state === "FINISHED" ? !recorder.wantsRow(call) : !recorder.wantsFailedRow(call)) return;
-  const error = state === "FAILED" ? core.describeError(reply?.error ?? encoded) : null;
+  const error = state === "FAILED" ? core.describeError(reply?.error ?? encoded, call.id) : null;
   const endMs = reply === null ? core.nowMs() : reply.startMs + reply.runUs / 1000;
   const itemBytes = call.options.streams ? core.itemCalls.bytesOf(call.sequence) : undefined;
   const resultBytes = itemBytes ?? reply?.bytes ?? 0;

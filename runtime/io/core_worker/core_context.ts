@@ -3,6 +3,7 @@
  * and history. Made by core_worker.ts.
  * @module
  */
+import type { ErrorFacts } from "../../common/task_event.ts";
 import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
 import type { RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import type { DeathCause } from "../../common/task_spec.ts";
@@ -93,6 +94,6 @@ export interface CoreContext {
   workerFate(address: WorkerAddress): Promise<DeathCause>;
   /** The error of a call that cannot run because an argument failed. */
   argumentError(failed: Entry, name: string, task: TaskId): Uint8Array;
-  /** Type and message of an encoded error, for people. */
-  describeError(error: Uint8Array | null): { type: string; message: string };
+  /** What the history keeps of the encoded error that this task failed with. */
+  describeError(error: Uint8Array | null, task: TaskId): ErrorFacts;
 }

@@ -8,6 +8,7 @@
  * Calls may be submitted while it is connecting: messages wait in the link.
  * @module
  */
+import { errorFacts } from "../../common/error_facts.ts";
 import { isErrorCode, MobulaError, NodeDiedError, TaskError } from "../../common/errors.ts";
 import { userClassNames } from "../../common/error_matching.ts";
 import { type ActorId, type JobId, type NodeId, type ProcessId, type TaskId } from "../../common/ids.ts";
@@ -17,6 +18,7 @@ import type { AssignedGroup } from "../../common/placement_group.ts";
 import { restrictedPrefix, runtimeEnvOf, type RuntimeEnvRequest } from "../../common/runtime_env.ts";
 import { sha256Hex } from "../../common/sha256.ts";
 import type { RuntimeEnv } from "../../common/public_types.ts";
+import type { ErrorFacts } from "../../common/task_event.ts";
 import type { DeathCause, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import type { OutputBatch } from "../../common/log_lines.ts";
 import type { HeldRef } from "../../common/memory_facts.ts";
@@ -215,7 +217,7 @@ export class CoreWorker implements CoreContext {
   #heldRefs(asked: { readonly limit: number; readonly id: string | null }): HeldRef[] {
     const { objects, tasks, actors } = this;
     const calls = [...tasksOf(tasks.underWay), ...actors.pendingCalls()];
-    return heldRefs(objects.known(), calls, objects.callSites, asked);
+    return heldRefs(objects.known(), calls, objects.bundles.refs(), objects.callSites, asked);
   }
 
   /** The link to the agent is there and the identity is set. */
@@ -354,10 +356,8 @@ export class CoreWorker implements CoreContext {
     );
   }
 
-  describeError(error: Uint8Array | null): { type: string; message: string } {
-    const thrown = error === null ? null : this.#readError(error);
-    if (!(thrown instanceof Error)) return { type: "Error", message: String(thrown) };
-    return { type: thrown.name, message: thrown.message.slice(0, 1_000) };
+  describeError(error: Uint8Array | null, task: TaskId): ErrorFacts {
+    return errorFacts(error === null ? null : this.#readError(error), task);
   }
 
   /** What a task printed last, in a worker. */

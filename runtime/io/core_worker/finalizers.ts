@@ -12,6 +12,11 @@ export function deferFinalizers(): void {
   waiting ??= [];
 }
 
+/** Whether messages can leave only while a request is handled: none by finalizers or timers. */
+export function areFinalizersDeferred(): boolean {
+  return waiting !== null;
+}
+
 /** Run what waits. Call it where messages may be sent. */
 export function runFinalizers(): void {
   if (waiting === null) return;

@@ -2,6 +2,7 @@
  * What a process says when `mobula mem` asks which refs it holds and why. Only looks.
  * @module
  */
+import type { ObjectId } from "../../common/ids.ts";
 import type { HeldRef } from "../../common/memory_facts.ts";
 import type { TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { CallArguments } from "./arguments.ts";
@@ -19,10 +20,11 @@ export interface TasksUnderWay {
 /** Calls looked through, at most: a process may have a million, and people wait. */
 const CALLS_MAX = 100_000;
 
-/** Of `known`, those that are counted and not released: at most `limit`, or the one of `id`. */
+/** Of `known`, those that are counted and not released, and those of `bundled`: at most `limit`, or the one of `id`. */
 export function heldRefs(
   known: Iterable<Entry>,
   calls: Iterable<{ readonly args: CallArguments }>,
+  bundled: Iterable<{ readonly id: ObjectId }>,
   sites: CallSites | null,
   { limit, id }: { readonly limit: number; readonly id: string | null },
 ): HeldRef[] {
@@ -43,6 +45,12 @@ export function heldRefs(
       pendingCalls,
       callSite: sites?.of(entry) ?? null,
     });
+  }
+  for (const each of bundled) {
+    if (refs.length >= limit) break;
+    if (id === null || each.id === id) {
+      refs.push({ id: each.id, uses: 1, pendingCalls: 0, callSite: null, isBundled: true });
+    }
   }
   return refs;
 }

@@ -5,6 +5,7 @@
 import { MobulaError, RefReleasedError } from "../../common/errors.ts";
 import type { ObjectRef as PublicRef } from "../../common/public_types.ts";
 import type { Entry } from "./entry.ts";
+import { BundledRef } from "./ref_bundle.ts";
 
 /** Who is told that an entry's last use ended. */
 export interface EntryTable {
@@ -17,20 +18,24 @@ let heldEntry: (ref: ObjectRef<unknown>) => Entry | null;
 /** See the module's header. Users see the interface of the same name. */
 export class ObjectRef<T> implements PublicRef<T> {
   /** Of a released ref: its id, or an entry that has no use left. */
-  #held: Entry | string;
+  #held: Entry | BundledRef | string;
   readonly #table: EntryTable;
 
   static {
     heldEntry = (ref) => {
       const held = ref.#held;
-      return typeof held === "string" || held.released ? null : held;
+      if (typeof held === "string") return null;
+      if (!(held instanceof BundledRef)) return held.released ? null : held;
+      const entry = held.leave();
+      if (entry !== null) ref.#held = entry;
+      return entry;
     };
     tableOf = (ref) => ref.#table;
   }
 
-  constructor(entry: Entry, table: EntryTable) {
-    entry.count++;
-    this.#held = entry;
+  constructor(held: Entry | BundledRef, table: EntryTable) {
+    held.count++;
+    this.#held = held;
     this.#table = table;
   }
 
@@ -39,6 +44,7 @@ export class ObjectRef<T> implements PublicRef<T> {
   }
 
   release(): void {
+    if (this.#held instanceof BundledRef) return this.#held.release();
     const entry = heldEntry(this);
     if (entry === null) return;
     if (--entry.count === 0) this.#table.unused(entry);

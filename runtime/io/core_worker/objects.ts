@@ -19,6 +19,7 @@ import { sendingRegistry } from "./finalizers.ts";
 import { lossOf } from "./cancels.ts";
 import { entryOf, type EntryTable, ObjectRef } from "./object_ref.ts";
 import { Prefetches } from "./prefetches.ts";
+import { RefBundles } from "./ref_bundle.ts";
 import { type ObjectTarget, type StoreAccess, type StoredBytes, targetOf } from "./store_access.ts";
 import type { TaskRecorder } from "./recorder.ts";
 import { bounded, firstOf, GetBatch, POLL_MS, WaitBatch } from "./waits.ts";
@@ -45,6 +46,8 @@ export class ObjectManager implements EntryTable {
   readonly #known = new Map<ObjectId, WeakRef<Entry>>();
   readonly #collected: FinalizationRegistry<{ id: ObjectId; home: NodeId; op: "disown" | "drop" }>;
   readonly #prefetches: Prefetches;
+  /** Refs that came with values of many. */
+  readonly bundles: RefBundles = new RefBundles(this);
   #nextRequest = 1;
   #closed: Error | null = null;
 
@@ -112,6 +115,13 @@ export class ObjectManager implements EntryTable {
     this.link.reference({ op: "hold", id, home: target.home });
     this.#watch(entry);
     return entry;
+  }
+
+  /** The same as a ref: of the value that is being decoded, if that has many. */
+  arrivedRef(target: RefTarget): ObjectRef<unknown> {
+    const bundle = this.bundles.open;
+    if (bundle === null) return this.refOf(this.arrived(target));
+    return new ObjectRef(bundle.add(target.id as ObjectId, target.home), this);
   }
 
   /** The entry of an object whose ref has left this process or came from elsewhere, if it is in use here. */
@@ -364,8 +374,11 @@ export class ObjectManager implements EntryTable {
       throw lossOf(entry, error);
     });
     if (entry.state === "remote" && stored.size <= INLINE_BYTES_MAX) this.#keepSmall(entry, stored);
-    if (stored.isError) throw this.#codec.decodeError(stored.body);
-    return this.#codec.decode(stored.body, stored.buffers);
+    const decode = (): unknown => {
+      if (stored.isError) throw this.#codec.decodeError(stored.body);
+      return this.#codec.decode(stored.body, stored.buffers);
+    };
+    return stored.kept ? this.bundles.around(entry, decode) : decode();
   }
 
   /** The stored bytes of an object, brought to this node if need be. */
@@ -474,6 +487,7 @@ export class ObjectManager implements EntryTable {
   /** The cluster is gone for this process: what waits fails with `reason`. */
   close(reason: Error): void {
     this.#closed = reason;
+    this.bundles.close();
     this.#known.clear();
   }
 }

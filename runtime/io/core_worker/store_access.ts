@@ -10,6 +10,7 @@ import { ProtocolError } from "../../protocol/protocol_error.ts";
 import type { AgentLink } from "./agent_link.ts";
 import type { PoolAccess } from "./core_host.ts";
 import type { Entry } from "./entry.ts";
+import { areFinalizersDeferred } from "./finalizers.ts";
 
 /** Bytes of a stored object, taken apart. */
 export interface StoredBytes {
@@ -18,6 +19,8 @@ export interface StoredBytes {
   readonly size: number;
   readonly body: Uint8Array;
   readonly buffers: readonly ArrayBuffer[];
+  /** The agent holds what is inside for this process, until dropContents. */
+  readonly kept: boolean;
 }
 
 /** An object to be fetched. */
@@ -85,15 +88,24 @@ export class StoreAccess {
     { id, home, at }: ObjectTarget,
     purpose: "get" | "argument",
   ): Promise<StoredBytes> {
-    const { result, sections } = await this.#link.request("getObject", { requestId, id, home, at, purpose });
-    const { place, isError } = result;
-    if (place.type === "inline") {
-      // The section is a view of a received chunk, and what is decoded from it may stay.
-      const bytes = sections[0]!.slice();
-      return { isError, size: bytes.length, ...decodeObject(bytes) };
+    const keep = purpose === "get" && !areFinalizersDeferred();
+    const asked = { requestId, id, home, at, purpose, ...(keep && { keep }) };
+    const { result, sections } = await this.#link.request("getObject", asked);
+    const { place, isError, kept = false } = result;
+    if (kept) this.#link.contentsKept();
+    try {
+      if (place.type === "inline") {
+        // The section is a view of a received chunk, and what is decoded from it may stay.
+        const bytes = sections[0]!.slice();
+        return { isError, kept, size: bytes.length, ...decodeObject(bytes) };
+      }
+      const { size } = place;
+      const parts = place.type === "remote" ? await this.#receive(id, size) : this.#readShared(id, place);
+      return { isError, kept, size, ...parts };
+    } catch (error) {
+      if (kept) this.#link.reference({ op: "dropContents", id, home });
+      throw error;
     }
-    if (place.type === "remote") return { isError, size: place.size, ...await this.#receive(id, place.size) };
-    return { isError, size: place.size, ...this.#readShared(id, place) };
   }
 
   #readShared(

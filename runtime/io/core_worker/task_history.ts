@@ -30,7 +30,7 @@ export class TaskHistory implements RunningSource {
     const { recorder } = this.#core;
     recorder.touch();
     if (state === "FINISHED" ? !recorder.wantsRow(task) : !recorder.wantsFailedRow(task)) return;
-    const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded) : null;
+    const error = state === "FAILED" ? this.#core.describeError(reply?.error ?? encoded, task.id) : null;
     const startMs = reply === null ? null : reply.startMs;
     const endMs = reply === null ? this.#core.nowMs() : reply.startMs + reply.runUs / 1000;
     const itemBytes = task.call.items === null ? undefined : this.#core.itemCalls.bytesOf(task.sequence);

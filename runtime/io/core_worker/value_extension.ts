@@ -89,7 +89,7 @@ export function valueExtension(
         if (typeof id !== "string" || typeof home !== "string") {
           throw new TypeError("a ref without id or home");
         }
-        return objects.refOf(objects.arrived({ id, home }));
+        return objects.arrivedRef({ id, home });
       }
       if (tag === "actor") return actors.handleOf(data as HandleInfo);
       if (tag === "code") return decodeCode(data as CodeData);

@@ -15,6 +15,7 @@ import {
 import type { LineFilter } from "../../core/logs/line_filter.ts";
 import { LINE_BYTES_MAX, LineReader, type ReadLine } from "../../core/logs/line_reader.ts";
 import { type LogFile, logStart, originOf } from "./log_folder.ts";
+import { pieceSearch } from "./piece_search.ts";
 
 /** The first piece of a file, and the largest: each is twice the one before. */
 const PIECE_BYTES_MIN = 32 * 1024;
@@ -32,6 +33,7 @@ export class FileScan {
   readonly #file: LogFile;
   readonly #query: LogQuery;
   readonly #filter: LineFilter;
+  readonly #mayMatch: (piece: Buffer) => boolean;
   readonly #fd: number;
   readonly #start: number;
   readonly #lines: LogLine[] = [];
@@ -45,6 +47,7 @@ export class FileScan {
     this.#file = file;
     this.#query = query;
     this.#filter = filter;
+    this.#mayMatch = pieceSearch(filter.required, filter.ignoresCase);
     this.#fd = openSync(file.path, "r");
     this.#start = logStart(this.#fd);
     this.#end = file.size;
@@ -109,9 +112,9 @@ export class FileScan {
 
   /** Judged by the bytes alone, which is fast. */
   #mayHave(bytes: Uint8Array, at: number): boolean {
-    const { literal, names } = this.#filter;
+    const { names } = this.#filter;
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (literal !== null && !buffer.includes(literal)) return false;
+    if (!this.#mayMatch(buffer)) return false;
     return names.every((name) => buffer.includes(name)) || this.#filter.takesMark(this.#markBefore(at));
   }
 

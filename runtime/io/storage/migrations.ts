@@ -126,6 +126,14 @@ export const MIGRATIONS: readonly Migration[] = [
         FROM (SELECT value FROM json_each(spec, '$.bundles') ORDER BY key)))`,
     ],
   },
+  {
+    version: 7,
+    name: "where a task's error comes from",
+    statements: [
+      `ALTER TABLE tasks ADD COLUMN error_stack TEXT`,
+      `ALTER TABLE tasks ADD COLUMN error_root TEXT`,
+    ],
+  },
 ];
 
 /** The schema that this program reads and writes. */

@@ -134,6 +134,10 @@ export interface StoredTask {
   readonly resultBytes: number;
   readonly errorType: string | null;
   readonly errorMessage: string | null;
+  /** Frames of user code, a line each. */
+  readonly errorStack: string | null;
+  /** JSON: the failure of another task that it comes from. */
+  readonly errorRoot: string | null;
 }
 
 /** One step of a journey as it happened. */

@@ -201,6 +201,8 @@ const tasks = sqliteTable("tasks", {
   resultBytes: integer("result_bytes").notNull(),
   errorType: text("error_type"),
   errorMessage: text("error_message"),
+  errorStack: text("error_stack"),
+  errorRoot: text("error_root"),
 }, (table) => [
   primaryKey({ columns: [table.taskId, table.attempt] }),
   index("tasks_by_state").on(table.state, table.submittedMs),

@@ -8,7 +8,7 @@ import { HIDDEN_COLUMNS } from "./sql_plan.ts";
 const ABOUT: Readonly<Record<string, string>> = {
   tasks: "one row an attempt of a task: the newest ones, within the limits of the history",
   function_counts:
-    "exact counts of each function in each process, as it told them last; what it left open is not in them",
+    "exact counts of each function in each process, as it told them last; what it left open when it ended has failed",
   trace_steps: "the steps that tasks took",
   jobs: "drivers, running and ended",
   submissions: "programs that were submitted as jobs",

@@ -5,13 +5,14 @@
  * Every public call runs its machines to the end before it returns or awaits, so that calls never see each other half done.
  * @module
  */
+import { BUNDLED_REFS_MIN } from "../../common/config.ts";
 import { ObjectLostError } from "../../common/errors.ts";
 import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { WantedObject } from "../../core/object/pull_types.ts";
 import type { StoredEntry } from "../../core/object/object_table_types.ts";
-import type { AgentMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+import type { AgentMethods, ObjectReport } from "../../protocol/messages.ts";
 import type { Ownerless } from "../../core/object/directory_events.ts";
 import { HEADER_BYTES_MIN, parseLayout } from "../../protocol/object_layout.ts";
 import { memoryOf, reportOf } from "./memory_rows.ts";
@@ -26,6 +27,7 @@ import { SpillFiles } from "./spill_files.ts";
 import { checkId, leaseKey, requestKey, sealOf } from "./store_keys.ts";
 import type {
   CreationBytes,
+  FoundObject,
   NodeRefChange,
   ObjectSourceBytes,
   ObjectStore,
@@ -190,14 +192,18 @@ export class LocalStore implements ObjectStore {
 
   getObject(
     process: ProcessId,
-    { requestId, id, home, at, purpose }: Params<"getObject">,
-    options: { readonly remote?: boolean } = {},
-  ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }> {
+    { requestId, id, home, at, purpose, keep = false }: Params<"getObject">,
+    { remote = false }: { readonly remote?: boolean } = {},
+  ): Promise<FoundObject> {
+    const found = (object: StoredEntry): FoundObject => {
+      const place = this.#place(process, object, remote);
+      return keep && this.#keepContents(process, id) ? { ...place, kept: true } : place;
+    };
     checkId(id);
     const entry = this.#space.table.get(id);
     if (entry?.resident) {
       this.#host.step?.({ name: "local", id, purpose, detail: `${id} is on this node` });
-      return Promise.resolve(this.#place(process, entry, options.remote === true));
+      return Promise.resolve(found(entry));
     }
     return new Promise((resolve, reject) => {
       this.#pulls.want(
@@ -211,7 +217,7 @@ export class LocalStore implements ObjectStore {
         },
         // Pinned in the very step that brought it: nothing can evict it in between.
         {
-          ready: () => resolve(this.#place(process, this.#space.table.get(id)!, options.remote === true)),
+          ready: () => resolve(found(this.#space.table.get(id)!)),
           failed: reject,
         },
       );
@@ -465,15 +471,18 @@ export class LocalStore implements ObjectStore {
     if (this.#pulls.count > 0) this.#pulls.step({ type: "roomChanged" });
   }
 
-  #place(
-    process: ProcessId,
-    entry: StoredEntry,
-    remote: boolean,
-  ): { place: ObjectPlace; isError: boolean; bytes: Uint8Array | null } {
+  /** Whether a process that reads an object holds what is in it as a whole from now on. */
+  #keepContents(process: ProcessId, id: ObjectId): boolean {
+    const isMany = this.#references.contentsOf(id) >= BUNDLED_REFS_MIN;
+    if (isMany) this.#references.step({ type: "keepContents", process, id });
+    return isMany;
+  }
+
+  #place(process: ProcessId, entry: StoredEntry, remote: boolean): FoundObject {
     const { id, offset, size, report: { isError } } = entry;
     if (offset === null) return { place: { type: "inline" }, isError, bytes: this.#space.inlineBytes(id) };
     this.#space.step({ type: "pin", holder: process, id });
-    const place: ObjectPlace = remote
+    const place: FoundObject["place"] = remote
       ? { type: "remote", size }
       : { type: "shm", path: this.#pool.path, offset, size };
     return { place, isError, bytes: null };

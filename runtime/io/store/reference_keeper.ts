@@ -64,6 +64,11 @@ export class ReferenceKeeper {
     return this.#references.counted();
   }
 
+  /** See References.contentsOf. */
+  contentsOf(id: ObjectId): number {
+    return this.#references.contentsOf(id);
+  }
+
   /** See References.madeAt. */
   madeAt(id: ObjectId): NodeId | undefined {
     return this.#references.madeAt(id);

@@ -7,7 +7,7 @@ import type { ActorId, NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { NodeObject } from "../../common/memory_facts.ts";
 import type { ArgumentRef } from "../../common/task_spec.ts";
 import type { PullFacts } from "../../common/why_facts.ts";
-import type { AgentMethods, HeadMethods, ObjectPlace, ObjectReport } from "../../protocol/messages.ts";
+import type { AgentMethods, HeadMethods, ObjectReport } from "../../protocol/messages.ts";
 import type { ObjectAsk, Referral } from "../transport/object_stream.ts";
 import type { Received } from "./received_bytes.ts";
 import type { Ownerless } from "../../core/object/directory_events.ts";
@@ -19,6 +19,9 @@ export interface ObjectStep {
   readonly purpose: "get" | "wait" | "argument" | "prefetch";
   readonly detail: string;
 }
+
+/** The answer to getObject, and the bytes that go with it. */
+export type FoundObject = AgentMethods["getObject"]["result"] & { readonly bytes: Uint8Array | null };
 
 /** Node-level reference changes, as PeerMethods.references carries them. */
 export interface NodeRefChange {
@@ -141,7 +144,7 @@ export interface ObjectStore {
     process: ProcessId,
     params: Params<"getObject">,
     options?: { readonly remote?: boolean },
-  ): Promise<{ place: ObjectPlace; isError: boolean; bytes: Uint8Array | null }>;
+  ): Promise<FoundObject>;
   waitObject(process: ProcessId, params: Params<"waitObject">): Promise<None>;
   prefetch(process: ProcessId, params: Params<"prefetch">): void;
   cancelGet(process: ProcessId, params: Params<"cancelGet">): void;

@@ -129,6 +129,14 @@ export class TaskCounts {
     return { finished: 0, failed: this.totals.failed - failed, runMs: 0 };
   }
 
+  /** What one process said last of its functions; of one that is gone, what it left open has failed. */
+  *ofProcess(id: string): Iterable<{ readonly name: string; readonly type: TaskType } & Readonly<Sums>> {
+    for (const [key, { sums }] of this.#processes.get(id)?.functions ?? []) {
+      const space = key.indexOf(" ");
+      yield { ...sums, name: key.slice(space + 1), type: key.slice(0, space) as TaskType };
+    }
+  }
+
   /** Whether the process is known to be gone. */
   isDead(id: string): boolean {
     return this.#dead.has(id);

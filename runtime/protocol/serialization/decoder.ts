@@ -11,6 +11,7 @@ import type { ByteReader } from "./byte_reader.ts";
 import { type ClassRegistry, MissingCodecError, type RegisteredClass } from "./class_registry.ts";
 import type { ValueExtension } from "./encoder.ts";
 import { decodeError } from "./error_codec.ts";
+import { REF_TAG, RefDecoder } from "./ref_codec.ts";
 import * as tags from "./tags.ts";
 
 /** An object that has its number and is not built yet. */
@@ -33,6 +34,7 @@ export class Decoder {
   readonly #objects: unknown[] = [];
   readonly #shapes: Shape[] = [];
   readonly #classes: RegisteredClass[] = [];
+  #refs: RefDecoder | null = null;
 
   /** Forget everything of the message, so that nothing stays alive through a kept decoder. */
   reset(): void {
@@ -40,6 +42,7 @@ export class Decoder {
     if (this.#objects.length > 0) this.#objects.length = 0;
     if (this.#shapes.length > 0) this.#shapes.length = 0;
     if (this.#classes.length > 0) this.#classes.length = 0;
+    this.#refs = null;
     this.extension = undefined;
     this.buffers = undefined;
   }
@@ -121,7 +124,9 @@ export class Decoder {
       case tags.TAG_INSTANCE:
         return this.#instance();
       case tags.TAG_EXTENSION:
-        return this.#extended();
+        return this.#extended(this.reserve(), reader.string(), null);
+      case tags.TAG_REF:
+        return this.#extended(this.reserve(), REF_TAG, (this.#refs ??= new RefDecoder()).read(reader));
       default:
         return this.fill(this.reserve(), this.#leaf(tag));
     }
@@ -285,10 +290,9 @@ export class Decoder {
     return this.fill(index, value);
   }
 
-  #extended(): unknown {
-    const index = this.reserve();
-    const tag = this.reader.string();
-    const data = this.value();
+  /** `ref`: its data, where that has bytes of its own. */
+  #extended(index: number, tag: string, ref: unknown[] | null): unknown {
+    const data = ref ?? this.value();
     if (this.extension === undefined) {
       throw new ProtocolError(`a value of kind ${tag.slice(0, 40)} is not expected here`);
     }

@@ -6,6 +6,7 @@ import { ARRAY_BUFFER, KIND_OF_VIEW, SHARED_ARRAY_BUFFER, UINT8_ARRAY } from "./
 import type { RegisteredClass } from "./class_registry.ts";
 import type { Encoder } from "./encoder.ts";
 import { encodeError, isError } from "./error_codec.ts";
+import { REF_TAG } from "./ref_codec.ts";
 import { CODEC_DATA, describeUnsupported, MAP_KEY } from "./refusal.ts";
 import {
   OUT_OF_BAND_BYTES_MIN,
@@ -17,6 +18,7 @@ import {
   TAG_EXTENSION,
   TAG_INSTANCE,
   TAG_MAP,
+  TAG_REF,
   TAG_REGEXP,
   TAG_SET,
   TAG_URL,
@@ -111,6 +113,12 @@ function encodeExtension(
   const encoded = extension.encode(value, encoder);
   if (encoded === undefined) return false;
   encoder.remember(value);
+  if (encoded.tag === REF_TAG) {
+    const [id, home] = encoded.data as [string, string];
+    encoder.writer.u8(TAG_REF);
+    encoder.refs.write(encoder.writer, id, home);
+    return true;
+  }
   encoder.writer.u8(TAG_EXTENSION);
   encoder.writer.string(encoded.tag);
   encodeOpaque(encoder, value, encoded.data);

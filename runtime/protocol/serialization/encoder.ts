@@ -15,6 +15,7 @@ import { errorHere } from "../../common/error_report.ts";
 import { type ByteWriter } from "./byte_writer.ts";
 import type { ClassRegistry, RegisteredClass } from "./class_registry.ts";
 import { encodeSpecial } from "./encode_special.ts";
+import { RefEncoder } from "./ref_codec.ts";
 import { formatPath } from "./refusal.ts";
 import {
   BIGINT_DIGITS_MAX,
@@ -51,7 +52,7 @@ export interface EncodeContext {
 export interface ValueExtension {
   /**
    * Asked for functions and for objects with a prototype of their own that is not built in nor registered (so never for
-   * plain objects and arrays). `data` may be anything serializable. Undefined: not mine.
+   * plain objects and arrays). `data` may be anything serializable; that of the tag "ref" is [id, home]. Undefined: not mine.
    */
   encode(value: object, context: EncodeContext): { readonly tag: string; readonly data: unknown } | undefined;
   /** Given what encode returned; `data` may come from anyone, so check it. */
@@ -76,6 +77,8 @@ export class Encoder implements EncodeContext {
   /** Registered classes in the order in which the message names them. */
   readonly classes: RegisteredClass[] = [];
 
+  #refs: RefEncoder | null = null;
+
   // The way to the value under way, for messages only: the object at each depth, and the key in it.
   #depth = 0;
   readonly #holders: object[] = [];
@@ -95,8 +98,14 @@ export class Encoder implements EncodeContext {
     if (this.classes.length > 0) this.classes.length = 0;
     this.#seenMap = null;
     this.#seenCount = 0;
+    this.#refs = null;
     this.extension = undefined;
     this.buffers = undefined;
+  }
+
+  /** Of the message. */
+  get refs(): RefEncoder {
+    return this.#refs ??= new RefEncoder();
   }
 
   get path(): string {

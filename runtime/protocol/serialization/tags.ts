@@ -56,6 +56,9 @@ export const TAG_INSTANCE = 0x19;
 export const TAG_EXTENSION = 0x1a;
 /** An array (as TAG_ARRAY) followed by a dictionary of named properties: the result of a RegExp match. */
 export const TAG_MATCH = 0x1b;
+/** varint owner (string() start of its ids and string() home follow when it is the message's next one), string() rest of
+ *  the id: what an extension calls a "ref". */
+export const TAG_REF = 0x1c;
 
 /** 0x80 + length: text of fewer than 64 characters of one byte each. */
 export const TAG_SHORT_TEXT = 0x80;

@@ -200,7 +200,8 @@ describe("placement", () => {
           nodeId: null,
           processId: null,
           atMs: 1_000,
-          detail: "n-2: free (0 % used) = 0 ms; n-1: free (0 % used) + move 64 MB / 1 GB/s assumed = 64 ms",
+          detail:
+            "n-2: free (0 % used) = 0 ms; n-1: free (0 % used) + move 61.0 MiB / 954 MiB/s assumed = 64 ms",
         }],
       },
       afterCommit: false,

@@ -184,6 +184,51 @@ test("sealing counts for the owner, and holds the contents until the object is d
   expect(step({ type: "deleted", id: outer })).toEqual([]);
 });
 
+test("who keeps the contents of an object holds them after it, until the last keep is over", () => {
+  const targets = [{ id, home: there }, { id: actor, home: here }];
+  change(owner, "own", outer);
+  change(owner, "own", actor);
+  step({ type: "sealed", id: outer, home: here, owner, contains: targets });
+  step({ type: "delivered", batchId: 1 });
+  change(owner, "disown", actor);
+  expect(references.contentsOf(outer)).toBe(2);
+  const keep = () => step({ type: "keepContents", process: worker, id: outer });
+  const letGo = () =>
+    step({ type: "changed", process: worker, changes: [{ op: "dropContents", id: outer, home: here }] });
+  expect([...keep(), ...keep()]).toEqual([]);
+  expect(change(owner, "disown", outer)).toEqual([{ type: "freeObjects", ids: [outer] }]);
+  expect(step({ type: "deleted", id: outer })).toEqual([]);
+  // Made again, with something else inside.
+  step({
+    type: "sealed",
+    id: outer,
+    home: there,
+    owner,
+    contains: [{ id: "o-1-p3" as ObjectId, home: here }],
+  });
+  expect(references.contentsOf(outer)).toBe(3);
+  expect(step({ type: "deleted", id: outer })).toEqual([]);
+  expect(letGo()).toEqual([]);
+  expect(letGo()).toEqual([
+    { type: "freeActor", id: actor },
+    { type: "send", batchId: 2, home: there, changes: [{ op: "drop", id }] },
+  ]);
+  expect(letGo()).toEqual([]);
+  expect(references.contentsOf(outer)).toBe(0);
+  expect(references.countedSize).toBe(0);
+});
+
+test("what a dead process kept is let go", () => {
+  change(owner, "own");
+  step({ type: "sealed", id: outer, home: there, owner, contains: [{ id, home: here }] });
+  step({ type: "keepContents", process: worker, id: outer });
+  change(owner, "disown");
+  expect(step({ type: "deleted", id: outer })).toEqual([]);
+  expect(step({ type: "processDied", process: worker }) as unknown).toEqual(free);
+  // Its last word comes late.
+  change(worker, "drop", outer);
+});
+
 test("what is sealed after its owner has let go, or has died, is free", () => {
   change(owner, "disown");
   expect(step({ type: "sealed", id, home: here, owner, contains: [] }) as unknown).toEqual(free);
@@ -234,6 +279,8 @@ class World {
   readonly #processes = this.#nodes.flatMap((node) => [`w-${node}1`, `w-${node}2`]) as ProcessId[];
   readonly #holds = new Map<ProcessId, Set<Thing>>(this.#processes.map((process) => [process, new Set()]));
   readonly #things = new Map<ObjectId, Thing>();
+  /** What processes read as a whole: they hold what is inside. */
+  readonly #kept: { process: ProcessId; outer: Thing; inside: readonly Thing[] }[] = [];
   readonly #links = new Map<string, { dueMs: number; deliver: () => void }[]>();
   readonly #flushes = new Map<string, () => void>();
   #round = 0;
@@ -250,6 +297,7 @@ class World {
       this.#deliver();
     }
     this.#settle(); // Refs that are on their way arrive.
+    while (this.#kept.length > 0) this.#letGo();
     for (const process of this.#processes) {
       for (const thing of [...this.#holds.get(process)!]) this.#drop(process, thing);
     }
@@ -278,7 +326,10 @@ class World {
     const things = [...this.#holds.get(process)!];
     const own = [...this.#things.values()].filter((thing) => thing.owned && thing.owner === process);
     const reachable = [...things, ...own];
-    switch (this.#prng.below(6)) {
+    switch (this.#prng.below(7)) {
+      case 6:
+        if (this.#kept.length > 0) this.#letGo();
+        break;
       case 0:
         this.#make(process, reachable);
         break;
@@ -343,8 +394,21 @@ class World {
 
   /** A process takes the refs out of an object that it can reach, and may let go of the object at once. */
   #open(process: ProcessId, thing: Thing): void {
-    for (const inner of thing.contains) if (inner.owner !== process) this.#hold(process, inner);
+    const node = nodeOf(process);
+    if (this.#agents.get(node)!.contentsOf(thing.id) > 0 && this.#prng.chance(50)) {
+      this.#kept.push({ process, outer: thing, inside: thing.contains });
+      this.#apply(node, { type: "keepContents", process, id: thing.id });
+    } else for (const inner of thing.contains) if (inner.owner !== process) this.#hold(process, inner);
     if (this.#holds.get(process)!.has(thing) && this.#prng.chance(70)) this.#drop(process, thing);
+  }
+
+  /** Of a value that was read as a whole, perhaps one ref is held on its own, the others go. */
+  #letGo(): void {
+    const [kept] = this.#kept.splice(this.#prng.below(this.#kept.length), 1);
+    const { process, outer: { id, home }, inside } = kept!;
+    const stays = this.#prng.chance(30) ? this.#prng.pick(inside) : undefined;
+    if (stays !== undefined && stays.owner !== process) this.#hold(process, stays);
+    this.#apply(nodeOf(process), { type: "changed", process, changes: [{ op: "dropContents", id, home }] });
   }
 
   /** Somebody who will surely hold the thing until `done`: a process of the thing's home, as its owner would. */
@@ -425,6 +489,9 @@ class World {
     if (thing.owned) throw new Error(`${thing.id} was freed while its owner has it`);
     for (const [process, things] of this.#holds) {
       if (things.has(thing)) throw new Error(`${thing.id} was freed while ${process} holds it`);
+    }
+    for (const { process, inside } of this.#kept) {
+      if (inside.includes(thing)) throw new Error(`${thing.id} was freed while ${process} keeps it`);
     }
     for (const container of this.#things.values()) {
       if (!container.freed && container.contains.includes(thing)) {

@@ -89,7 +89,7 @@ describe("the least expected wait", () => {
         { ...cost, nodeId: N2 },
         { ...cost, nodeId: N1, moveBytes: 64_000_000, bandwidth: 1.2e9, measured: true, totalMs: 53 },
       ],
-      detail: "n-2: free (0 % used) = 0 ms; n-1: free (0 % used) + move 64 MB / 1.2 GB/s = 53 ms",
+      detail: "n-2: free (0 % used) = 0 ms; n-1: free (0 % used) + move 61.0 MiB / 1.12 GiB/s = 53 ms",
     }]);
   });
 

@@ -111,7 +111,7 @@ test.each<[string, GroupRecord, readonly NodeView[], string | null]>([
     "disk full",
   ],
   [
-    "g-1 has its 3 bundles (SPREAD) since 2.0 s: 0, 2 at n-1; 1 at n-2",
+    "g-1 has had for 2.0 s its 3 bundles (SPREAD): 0, 2 at n-1; 1 at n-2",
     group("SPREAD", [{ CPU: 1 }, { CPU: 1 }, { CPU: 1 }], {
       state: "CREATED",
       message: "",

@@ -64,13 +64,13 @@ describe("a task in its process", () => {
     ],
     [
       { at: "arguments", missing: [] },
-      { missing: [{ ...ARGUMENT, maker: "t-1-1 (make) runs on worker w-1 of n-1 since 5.0 s" }] },
-      `${START} for argument o-1-1.0: t-1-1 (make) runs on worker w-1 of n-1 since 5.0 s`,
+      { missing: [{ ...ARGUMENT, maker: "t-1-1 (make) has been running for 5.0 s on worker w-1 of n-1" }] },
+      `${START} for argument o-1-1.0: t-1-1 (make) has been running for 5.0 s on worker w-1 of n-1`,
     ],
     [
       { at: "arguments", missing: [] },
       { missing: [{ ...ARGUMENT, nodes: [N2], bytes: 64e6 }, ARGUMENT] },
-      `${START} for argument o-1-1.0 (and 1 more), 64 MB at n-2`,
+      `${START} for argument o-1-1.0 (and 1 more), 61.0 MiB at n-2`,
     ],
     [
       { at: "arguments", missing: [] },
@@ -89,12 +89,12 @@ describe("a task in its process", () => {
     [
       { at: "worker", nodeId: N2, workerId: W1, sinceMs: NOW - 500, ahead: 0, blocked: false },
       {},
-      "t-1-2 (work) runs on worker w-1 of n-2 since 500 ms",
+      "t-1-2 (work) has been running for 500 ms on worker w-1 of n-2",
     ],
     [
       { at: "worker", nodeId: N2, workerId: W1, sinceMs: NOW - 600_000, ahead: 0, blocked: true },
       {},
-      "t-1-2 (work) runs on worker w-1 of n-2 since 10 min; it waits in get or wait",
+      "t-1-2 (work) has been running for 10 min on worker w-1 of n-2; it waits in get or wait",
     ],
     [
       { at: "worker", nodeId: N2, workerId: W1, sinceMs: NOW - 500, ahead: 2, blocked: false },
@@ -152,11 +152,11 @@ describe("a task that waits for a worker", () => {
   ])("%s", (rest, stage, facts) => expect(task(stage, facts)).toBe(`${START} for a worker${rest}`));
 
   test.each<[string, Partial<PullFacts>]>([
-    ["argument o-1-1.0 (64 MB), which n-1 pulls from n-2: 12 MB have arrived", {}],
-    ["room in the object store of n-1 for argument o-1-1.0 (64 MB)", { state: "reserving" }],
+    ["argument o-1-1.0 (61.0 MiB), which n-1 pulls from n-2: 11.4 MiB have arrived", {}],
+    ["room in the object store of n-1 for argument o-1-1.0 (61.0 MiB)", { state: "reserving" }],
     ["argument o-1-1.0, which no node has stored yet", { state: "locating", bytes: 0 }],
     [
-      "argument o-1-1.0 (64 MB), which could not be pulled to n-1 and is tried again (the last try failed: reset)",
+      "argument o-1-1.0 (61.0 MiB), which could not be pulled to n-1 and is tried again (the last try failed: reset)",
       { state: "paused", lastError: "reset" },
     ],
   ])("whose argument is on its way: %s", (rest, changes) => {
@@ -166,7 +166,7 @@ describe("a task that waits for a worker", () => {
 });
 
 describe("a call", () => {
-  const actor = "a-1 (Counter) is alive on n-2, worker w-2 (pid 7) since 5.0 s";
+  const actor = "a-1 (Counter) has been alive for 5.0 s on n-2, worker w-2 (pid 7)";
   test.each<[string, CallStage, Partial<TaskFacts>]>([
     [`${START} for its actor; ${actor}`, { at: "actor", actorId: A1, ahead: 0, behind: null }, { actor }],
     [
@@ -210,7 +210,7 @@ describe("a task that ended", () => {
   };
   test.each<[string, Partial<TaskRow>]>([
     [
-      "t-1-2 (work) finished on worker w-1 of n-1 after running 1.0 s, 3.0 s ago, with 12 bytes of results",
+      "t-1-2 (work) finished on worker w-1 of n-1 after running 1.0 s, 3.0 s ago, with 12 B of results",
       {},
     ],
     [
@@ -287,7 +287,7 @@ describe("an actor", () => {
       { status: { ...status, state: "DEPENDENCIES_UNREADY" }, missing: [ARGUMENT] },
     ],
     [
-      `${facts.spec.actorId} (Counter "hits") is alive on n-2, worker w-1 (pid 7) since 5.0 s`,
+      `${facts.spec.actorId} (Counter "hits") has been alive for 5.0 s on n-2, worker w-1 (pid 7)`,
       {
         spec: actorSpec({ name: "hits" }),
         status: { ...status, state: "ALIVE", nodeId: N2, workerId: W1, pid: 7 },
@@ -295,7 +295,7 @@ describe("an actor", () => {
       },
     ],
     [
-      `${who} is dead since 1.0 s (KILLED): it was killed`,
+      `${who} has been dead for 1.0 s (KILLED): it was killed`,
       {
         status: { ...status, state: "DEAD", deathCause: { code: "KILLED", message: "it was killed" } },
         endedMs: NOW - 1_000,
@@ -306,7 +306,7 @@ describe("an actor", () => {
 
 test("an object", () => {
   expect(objectSentence({ id: O1, nodes: [N1, N2], bytes: 64e6, maker: null })).toBe(
-    "o-1-1.0 is stored at n-1, n-2, 64 MB",
+    "o-1-1.0 is stored at n-1, n-2, 61.0 MiB",
   );
   expect(objectSentence({ id: O1, nodes: [], bytes: 0, maker: "t-1-1 (make) has ended" })).toBe(
     "o-1-1.0 is in no node's store: t-1-1 (make) has ended",
@@ -327,13 +327,13 @@ describe("what is told besides", () => {
   test("of a task that runs: a full store, a generator that stands, a node in trouble, before that it waits", () => {
     const creating = { id: O1, bytes: 8e6, room };
     expect(task(ran, { worker: { creating } })).toBe(
-      `t-1-2 (work) runs on worker w-1 of n-1 since 500 ms; it waits for room in the object store of n-1 for ${O1} (8 MB): ` +
-        "12 MB of 16 MB are taken, 4 MB of them held by readers, and nothing may be spilled to disk",
+      `t-1-2 (work) has been running for 500 ms on worker w-1 of n-1; it waits for room in the object store of n-1 for ${O1} (7.63 MiB): ` +
+        "11.4 MiB of 15.3 MiB are taken, 3.81 MiB of them held by readers, and nothing may be spilled to disk",
     );
     expect(task({ ...ran, stands: { unread: 1, limit: 1 } }, { worker: { creating: null } })).toEndWith(
       "; it stands at its yield: its reader has 1 unread item, and it may be 1 ahead (generatorBackpressure)",
     );
-    expect(task(ran, { trouble: "n-1 is suspect" })).toEndWith("since 500 ms; n-1 is suspect");
+    expect(task(ran, { trouble: "n-1 is suspect" })).toEndWith("on worker w-1 of n-1; n-1 is suspect");
     expect(task(ran, { worker: { creating: null } })).toEndWith("; it waits in get or wait");
   });
 
@@ -355,7 +355,7 @@ describe("what is told besides", () => {
     const pulls = [pull({ state: "reserving" })];
     expect(task(QUEUED, { lease: lease({ phase: "pulling", pulls, room: { ...room, canSpill: true } }) }))
       .toEndWith(
-        `for argument ${O1} (64 MB): 12 MB of 16 MB are taken, 4 MB of them held by readers`,
+        `for argument ${O1} (61.0 MiB): 11.4 MiB of 15.3 MiB are taken, 3.81 MiB of them held by readers`,
       );
   });
 
@@ -393,7 +393,7 @@ describe("what is told besides", () => {
       startedMs: NOW - 2_000,
       nowMs: NOW,
     };
-    expect(jobSentence({ ...job, endedMs: null })).toBe("j-1 (driver d-1) is running since 2.0 s");
+    expect(jobSentence({ ...job, endedMs: null })).toBe("j-1 (driver d-1) has been running for 2.0 s");
     expect(jobSentence({ ...job, state: "FAILED", message: "it went away.", endedMs: NOW - 50 })).toBe(
       "j-1 (driver d-1) failed 50 ms ago: it went away",
     );

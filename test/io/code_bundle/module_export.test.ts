@@ -260,12 +260,12 @@ describe("size", () => {
       expect(definitionOf(made).source.length).toBeLessThan(1 << 20);
       expect(await (await received(made))()).toBe(11 << 20);
       expect(said).toEqual([
-        "mobula warning: remote(made): its code with all that it imports is 11.0 MB. The largest parts: big.ts (11.0 MB), " +
-        "main.ts.slice (0.0 MB). Every worker that runs it loads all of this.",
+        "mobula warning: remote(made): its code with all that it imports is 11.0 MiB. The largest parts: big.ts (11.0 MiB), " +
+        "main.ts.slice (34 B). Every worker that runs it loads all of this.",
       ]);
       const large = await project.load({ "main.ts": main, "big.ts": big(96) });
       expect(large.make).toThrow(
-        /^remote\(made\): its code with all that it imports is 96\.0 MB\. The largest parts: big\.ts \(96\.0 MB\).*At most 95\.0 MB travel/,
+        /^remote\(made\): its code with all that it imports is 96\.0 MiB\. The largest parts: big\.ts \(96\.0 MiB\).*At most 95\.0 MiB travel/,
       );
     } finally {
       console.warn = warn;

@@ -65,6 +65,8 @@ test("D12 lines of a gigabyte: the newest, a rare one, the oldest, those of one 
     newest: await firstLine({}),
     rare: await firstLine({ pattern: "line 300000 of worker 7:" }),
     oldest: await firstLine({ pattern: "^line 1 of worker 3:" }),
+    rarePattern: await firstLine({ pattern: "line 30000\\d of worker 7:" }),
+    rareOfAnyCase: await firstLine({ pattern: "LINE 300000 of Worker \\d+", ignoreCase: true }),
     task: await firstLine({ task: "t-3-40" }),
   };
   console.log(figures);

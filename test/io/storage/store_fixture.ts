@@ -81,6 +81,8 @@ export function task(
       resultBytes: 8,
       errorType: state === "FAILED" ? "TypeError" : null,
       errorMessage: state === "FAILED" ? "no" : null,
+      errorStack: state === "FAILED" ? "at work (app.ts:1:1)" : null,
+      errorRoot: null,
     },
   };
 }

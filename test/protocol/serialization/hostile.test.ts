@@ -61,6 +61,8 @@ describe("crafted bytes", () => {
     ],
     ["an error with a million names", `17 14 ${ascii("Error")} ${"c0843d"}`, "truncated: "],
     ["an extension's value", `1a 0c ${ascii("ref")} 00`, "a value of kind ref is not expected here"],
+    ["a ref of an owner that was not named", "1c 01 00", "a ref of an unknown owner before byte 2"],
+    ["a ref that ends early", `1c 00 0c ${ascii("o-1")} 0c`, "truncated: "],
     [
       "a match whose property is its length",
       `1b 00 0e 01 18 ${ascii("length")} c0`,

@@ -239,12 +239,12 @@ const asked: unknown[] = [];
 const extension: ValueExtension = {
   encode(value, context) {
     asked.push(value);
-    if (value instanceof Ref) return { tag: "ref", data: { id: value.id, path: context.path } };
+    if (value instanceof Ref) return { tag: "thing", data: { id: value.id, path: context.path } };
     if (typeof value === "function" && "remote" in value) return { tag: "fn", data: "f" };
     return undefined;
   },
   decode(tag, data) {
-    return tag === "ref" ? new Ref((data as Ref).id) : { tag, data };
+    return tag === "thing" ? new Ref((data as Ref).id) : { tag, data };
   },
 };
 
@@ -272,7 +272,36 @@ describe("an extension", () => {
     const writer = new ByteWriter();
     encodeValue(writer, new Ref("o-1"), { extension });
     expect(() => decodeValue(new ByteReader(writer.bytes()))).toThrow(
-      "a value of kind ref is not expected here",
+      "a value of kind thing is not expected here",
     );
+  });
+
+  test("its refs are written by owner and home, and come back as they were", () => {
+    const homes = new Map<Ref, string>();
+    const refs: ValueExtension = {
+      encode: (value) =>
+        value instanceof Ref ? { tag: "ref", data: [value.id, homes.get(value)!] } : undefined,
+      decode: (tag, data) => [tag, ...data as string[]],
+    };
+    const make = (id: string, home: string): Ref => {
+      const ref = new Ref(id);
+      homes.set(ref, home);
+      return ref;
+    };
+    const ids = ["o-aa-p1", "o-aa-1z.0", "o-bb-p1", "o-aa-p2", "without", "", "o-é-pä"];
+    const value = ids.map((id) => make(id, id.includes("bb") ? "n-2" : "n-1"));
+    // Its owner's node is gone, and another one counts it.
+    const moved = make("o-aa-p3", "n-9");
+    const bytes = encodeToBytes([...value, moved, value[0]], { extension: refs });
+    const back = decodeFromBytes(bytes, { extension: refs }) as unknown[];
+    const seen = ids.map((id) => ["ref", id, id.includes("bb") ? "n-2" : "n-1"]);
+    expect(back).toEqual([...seen, ["ref", "o-aa-p3", "n-9"], seen[0]]);
+    expect(back.at(-1)).toBe(back[0]);
+    const thousand = Array.from(
+      { length: 1_000 },
+      (_, n) => make(`o-0123456789abcdef-p${n}`, "n-0123456789abcdef"),
+    );
+    expect(encodeToBytes(thousand, { extension: refs }).length).toBeLessThan(8_000);
+    expect(() => decodeFromBytes(bytes)).toThrow("a value of kind ref is not expected here");
   });
 });

@@ -14,6 +14,7 @@ import { clock, count } from "../../models/format.ts";
 import { links } from "../../models/links.ts";
 import { question, useQuery } from "../../models/query.ts";
 import { route } from "../../models/route.ts";
+import { Times } from "../job/error_groups.tsx";
 import "../logs/logs.css";
 
 /** Tasks that a row names. */
@@ -76,7 +77,7 @@ function columnsOf(onChoose: (fingerprint: string) => void): readonly Column<Err
       id: "count",
       title: "Times",
       align: "num",
-      cell: (group) => count(group.count),
+      cell: (group) => <Times group={group} />,
       value: (group) => group.count,
     },
     {
@@ -137,7 +138,7 @@ function Sample({ group }: { group: ErrorGroupDto }) {
   return (
     <>
       <Panel id="sample" title="Newest of these" note={`${group.functionName}, ${clock(group.lastMs)}`}>
-        <pre class="error-sample">{group.errorType}: {group.message}</pre>
+        <pre class="error-sample">{group.errorType}: {group.message}{group.stack && `\n${group.stack}`}</pre>
         <ul class="error-tasks">
           {group.taskIds.map((id) => (
             <li key={id}>

@@ -4,6 +4,7 @@
  */
 import type { ComponentChildren } from "preact";
 import type { CriticalPathDto, GraphGroup, GraphObject, GraphTask } from "../../../api/graph.ts";
+import { Age } from "../../components/age.tsx";
 import { Id } from "../../components/id.tsx";
 import { State } from "../../components/state.tsx";
 import { bytes, clock, count, duration } from "../../models/format.ts";
@@ -213,7 +214,9 @@ function TaskFacts({ jobId, task }: { jobId: string; task: GraphTask }) {
         </Fact>
         {task.attempt > 0 && <Fact name="Attempt">{count(task.attempt)}</Fact>}
         <Fact name="Began">{task.startMs === null ? "not yet" : clock(task.startMs)}</Fact>
-        <Fact name="Ran">{ran === null ? "–" : duration(ran)}</Fact>
+        <Fact name="Ran">
+          <Age sinceMs={task.startMs} untilMs={task.endMs} />
+        </Fact>
         <Fact name="Node">
           <Id id={task.nodeId} />
         </Fact>

@@ -3,6 +3,7 @@
  * @module
  */
 import type { GraphDto, GraphGroupDto } from "../../../api/graph.ts";
+import { Age } from "../../components/age.tsx";
 import { type Column, DataTable } from "../../components/data_table.tsx";
 import { Id } from "../../components/id.tsx";
 import { State } from "../../components/state.tsx";
@@ -174,10 +175,7 @@ const TASK_COLUMNS: readonly Column<TaskRow>[] = [
     align: "num",
     value: (row) =>
       row.task.startMs === null || row.task.endMs === null ? null : row.task.endMs - row.task.startMs,
-    cell: (row) =>
-      row.task.startMs === null || row.task.endMs === null
-        ? <span class="zero">–</span>
-        : duration(row.task.endMs - row.task.startMs),
+    cell: ({ task }) => <Age sinceMs={task.startMs} untilMs={task.endMs} />,
   },
   {
     id: "node",

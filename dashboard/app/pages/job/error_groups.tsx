@@ -29,7 +29,7 @@ const COLUMNS: readonly Column<ErrorGroupDto>[] = [
     title: "Failures",
     align: "num",
     value: (row) => row.count,
-    cell: (row) => count(row.count),
+    cell: (row) => <Times group={row} />,
   },
   {
     id: "first",
@@ -48,6 +48,20 @@ const COLUMNS: readonly Column<ErrorGroupDto>[] = [
     ),
   },
 ];
+
+/** How often, and what failed because of it. */
+export function Times({ group: { count: own, dependants = 0 } }: { group: ErrorGroupDto }) {
+  return (
+    <>
+      {count(own)}
+      {dependants > 0 && (
+        <div class="sub" data-dependants={dependants}>
+          and {count(dependants)} {dependants === 1 ? "dependant" : "dependants"} failed with it
+        </div>
+      )}
+    </>
+  );
+}
 
 export function ErrorGroups({ profile }: { profile: ProfileDto }) {
   if (profile.errors.length === 0) return null;

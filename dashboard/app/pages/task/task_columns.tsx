@@ -3,6 +3,7 @@
  * @module
  */
 import type { TaskRowDto } from "../../../api/tasks.ts";
+import { Age } from "../../components/age.tsx";
 import type { Column } from "../../components/data_table.tsx";
 import { Id } from "../../components/id.tsx";
 import { State } from "../../components/state.tsx";
@@ -63,7 +64,7 @@ export const TASK_COLUMNS: readonly Column<TaskRowDto>[] = [
     title: "Ran",
     align: "num",
     value: (row) => row.durationMs,
-    cell: (row) => time(row.durationMs),
+    cell: (row) => <Ran task={row} />,
   },
   {
     id: "results",
@@ -99,6 +100,11 @@ export const TASK_COLUMNS: readonly Column<TaskRowDto>[] = [
 /** From submission until user code began; null before. */
 export function waitedMs(row: TaskRowDto): number | null {
   return row.startMs === null ? null : Math.max(0, row.startMs - row.submittedMs);
+}
+
+/** How long it ran, or has run so far. */
+export function Ran({ task: { state, startMs, durationMs } }: { task: TaskRowDto }) {
+  return durationMs === null && state === "RUNNING" ? <Age sinceMs={startMs} /> : time(durationMs);
 }
 
 function time(ms: number | null) {

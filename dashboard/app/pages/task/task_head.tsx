@@ -10,7 +10,7 @@ import { State } from "../../components/state.tsx";
 import { clock, duration } from "../../models/format.ts";
 import { links } from "../../models/links.ts";
 import { question, useQuery } from "../../models/query.ts";
-import { waitedMs } from "./task_columns.tsx";
+import { Ran, waitedMs } from "./task_columns.tsx";
 
 export function TaskHead({ id, attempts }: { id: string; attempts: readonly TaskRowDto[] }) {
   const task = attempts.at(-1)!;
@@ -56,7 +56,9 @@ export function TaskHead({ id, attempts }: { id: string; attempts: readonly Task
         </Fact>
         <Fact name="Submitted">{clock(task.submittedMs)}</Fact>
         <Fact name="Waited">{waitedMs(task) === null ? "–" : duration(waitedMs(task)!)}</Fact>
-        <Fact name="Ran">{task.durationMs === null ? "–" : duration(task.durationMs)}</Fact>
+        <Fact name="Ran">
+          <Ran task={task} />
+        </Fact>
       </dl>
     </section>
   );

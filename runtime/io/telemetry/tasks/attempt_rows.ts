@@ -3,10 +3,12 @@
  * @module
  */
 import type { TaskRowDto } from "../../../../dashboard/api/tasks.ts";
+import type { ErrorFacts } from "../../../common/task_event.ts";
 import type { TaskRow } from "../../../common/task_event.ts";
 import { FINISHED, RUNNING, STATES, TYPES } from "./attempt_codes.ts";
 import { NONE } from "./attempt_columns.ts";
 import type { AttemptStore } from "./attempt_store.ts";
+import { errorOf } from "./error_texts.ts";
 import { objectIdOf, taskIdOf } from "./task_ids.ts";
 
 /** Reads attempts of one store. */
@@ -81,7 +83,10 @@ export class AttemptReader {
   }
   errorMessage(slot: number): string | null {
     const text = this.store.errors.textOrNull(this.store.columns.a.error[slot]!);
-    return text === null ? null : text.slice(text.indexOf("\u0000") + 1);
+    return text === null ? null : text.split("\u0000", 2)[1] ?? "";
+  }
+  error(slot: number): ErrorFacts | null {
+    return errorOf(this.store.errors.textOrNull(this.store.columns.a.error[slot]!) ?? "");
   }
   wishes(slot: number): { labelSelector: unknown; fallbackStrategy: unknown } {
     const text = this.store.kinds.text(this.store.columns.a.kind[slot]!);
@@ -138,8 +143,8 @@ export class AttemptReader {
 
   /** The row as it was reported, as near as it is kept. */
   reported(slot: number): { row: TaskRow; processId: string; reportedMs: number } {
-    const { durationMs: _, errorType, errorMessage, ...row } = this.row(slot, true);
-    const error = errorType === null ? null : { type: errorType, message: errorMessage ?? "" };
+    const { durationMs: _, errorType: _type, errorMessage: _message, ...row } = this.row(slot, true);
+    const error = this.error(slot);
     const processId = this.store.reporters.text(this.store.columns.a.reporter[slot]!);
     return { row: { ...row, error } as unknown as TaskRow, processId, reportedMs: this.reportedMs(slot) };
   }

@@ -13,6 +13,7 @@ import { orphanedMessage } from "../open_rows.ts";
 import { ArgCells } from "./arg_cells.ts";
 import { AttemptColumns, NONE } from "./attempt_columns.ts";
 import { bytesOf, FAILED, FINISHED, packBytes, STATES, TYPES } from "./attempt_codes.ts";
+import { errorText } from "./error_texts.ts";
 import { SlotIndex } from "./slot_index.ts";
 import { OTHER_TEXT, StringTable } from "./string_table.ts";
 import { IdParts, NO_SEQUENCE } from "./task_ids.ts";
@@ -20,9 +21,8 @@ import { IdParts, NO_SEQUENCE } from "./task_ids.ts";
 /** Cells for arguments, for each attempt that may be kept. */
 const ARGS_EACH = 1.1;
 const ARGS_LEAST = 10_000;
-/** Longest texts that are kept. */
+/** Longest name that is kept. */
 const NAME_MAX = 200;
-const MESSAGE_MAX = 1_000;
 const ERROR_CHARACTERS_MAX = 32 * 1024 * 1024;
 const NAME_CHARACTERS_MAX = 32 * 1024 * 1024;
 /** Attempts of one task that are looked for beyond a gap. */
@@ -197,7 +197,7 @@ export class AttemptStore {
       a.flags[slot] = (a.flags[slot]! & ~7) | FAILED;
       a.run[slot] = nowMs - (a.submitted[slot]! + (Number.isNaN(a.start[slot]!) ? 0 : a.start[slot]!));
       a.result[slot] = 0;
-      a.error[slot] = this.errors.acquire(`OwnerDiedError\u0000${message}`);
+      a.error[slot] = this.errors.acquire(errorText({ type: "OwnerDiedError", message }));
       this.#append(slot, FAILED);
     }
     return slots;
@@ -244,9 +244,10 @@ export class AttemptStore {
     a.result[slot] = packBytes(finite(row.resultBytes) ?? 0);
     a.error[slot] = 0;
     if (row.error !== null && row.error !== undefined) {
-      const type = String(row.error.type).slice(0, NAME_MAX);
-      const full = this.errors.acquire(`${type}\u0000${String(row.error.message).slice(0, MESSAGE_MAX)}`);
-      a.error[slot] = this.errors.text(full) === OTHER_TEXT ? this.errors.acquire(`${type}\u0000`) : full;
+      const full = this.errors.acquire(errorText(row.error));
+      a.error[slot] = this.errors.text(full) === OTHER_TEXT
+        ? this.errors.acquire(errorText({ type: row.error.type, message: "" }))
+        : full;
     }
     a.args[slot] = NONE;
     if (Array.isArray(row.args)) this.#keepArgs(slot, row.args);

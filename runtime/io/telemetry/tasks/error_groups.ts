@@ -1,9 +1,11 @@
 /**
  * Failures that look alike are one group: the same function, the same kind of error, messages that differ in numbers and ids
- * only. Bounded; the group that was seen longest ago gives way.
+ * only. A task that failed because another one had is counted with that one's failure, and is none of its own. Bounded; the
+ * group that was seen longest ago gives way.
  * @module
  */
 import type { ErrorGroupDto } from "../../../../dashboard/api/tasks.ts";
+import type { ErrorFacts } from "../../../common/task_event.ts";
 
 const GROUPS_MAX = 500;
 const TASKS_EACH = 5;
@@ -15,7 +17,9 @@ interface Group {
   readonly errorType: string;
   message: string;
   count: number;
-  readonly firstMs: number;
+  dependants: number;
+  stack: string | null;
+  firstMs: number;
   lastMs: number;
   readonly taskIds: string[];
   readonly nodes: Set<string>;
@@ -23,8 +27,7 @@ interface Group {
 
 export interface Failure {
   readonly functionName: string;
-  readonly errorType: string;
-  readonly message: string;
+  readonly error: ErrorFacts;
   readonly taskId: string;
   readonly nodeId: string | null;
   readonly atMs: number;
@@ -40,8 +43,29 @@ export class ErrorGroups {
     return this.#groups.size + this.#dropped;
   }
 
-  add(failure: Failure): void {
-    const { functionName, errorType, message, taskId, nodeId, atMs } = failure;
+  /** A failure that comes from another task's is counted with that one, whichever of the two is heard of first. */
+  add({ functionName, error, taskId, nodeId, atMs }: Failure): void {
+    const { root } = error;
+    if (root === undefined) {
+      const group = this.#group(functionName, error.type, error.message, atMs);
+      group.count++;
+      group.message = error.message;
+      group.stack = error.stack ?? group.stack;
+      group.lastMs = Math.max(group.lastMs, atMs);
+      if (group.taskIds.includes(taskId)) group.taskIds.splice(group.taskIds.indexOf(taskId), 1);
+      group.taskIds.unshift(taskId);
+      if (group.taskIds.length > TASKS_EACH) group.taskIds.pop();
+      if (nodeId !== null && group.nodes.size < NODES_EACH) group.nodes.add(nodeId);
+      return;
+    }
+    const group = this.#group(root.name, root.type, root.message, atMs);
+    group.dependants++;
+    if (group.taskIds.length < TASKS_EACH && !group.taskIds.includes(root.taskId)) {
+      group.taskIds.push(root.taskId);
+    }
+  }
+
+  #group(functionName: string, errorType: string, message: string, atMs: number): Group {
     const key = fingerprintOf(functionName, errorType, message);
     let group = this.#groups.get(key);
     if (group === undefined) {
@@ -50,23 +74,19 @@ export class ErrorGroups {
         this.#dropped++;
       }
       group = {
-        ...{ fingerprint: key, functionName, errorType, message, count: 0, firstMs: atMs, lastMs: atMs },
-        taskIds: [],
-        nodes: new Set(),
+        ...{ fingerprint: key, functionName, errorType, message, count: 0, dependants: 0, stack: null },
+        ...{ firstMs: atMs, lastMs: atMs, taskIds: [], nodes: new Set() },
       };
     } else this.#groups.delete(key);
     this.#groups.set(key, group);
-    group.count++;
-    group.message = message;
-    group.lastMs = Math.max(group.lastMs, atMs);
-    group.taskIds.unshift(taskId);
-    if (group.taskIds.length > TASKS_EACH) group.taskIds.pop();
-    if (nodeId !== null && group.nodes.size < NODES_EACH) group.nodes.add(nodeId);
+    group.firstMs = Math.min(group.firstMs, atMs);
+    return group;
   }
 
-  /** Most frequent first. */
+  /** Those with most failed attempts first. */
   rows(limit: number): ErrorGroupDto[] {
-    const groups = [...this.#groups.values()].sort((a, b) => b.count - a.count || b.lastMs - a.lastMs);
+    const all = ({ count, dependants }: Group): number => count + dependants;
+    const groups = [...this.#groups.values()].sort((a, b) => all(b) - all(a) || b.lastMs - a.lastMs);
     return groups.slice(0, limit).map((group) => ({
       ...group,
       taskIds: [...group.taskIds],

@@ -106,8 +106,7 @@ export class JobBook {
     if (!isFailed) return;
     this.errors.add({
       functionName: book.name,
-      errorType: reader.errorType(slot) ?? "",
-      message: reader.errorMessage(slot) ?? "",
+      error: reader.error(slot) ?? { type: "", message: "" },
       taskId: reader.taskId(slot),
       nodeId: reader.nodeId(slot),
       atMs: endMs ?? a.submitted[slot]!,

@@ -436,3 +436,47 @@ test("what a submitter left open without having told is counted as not recorded"
   expect(totals.failed).toBe(5);
   expect(recorded).toEqual({ attempts: 1, sampledOut: 7 + 4, evicted: 0, lost: 0 });
 });
+
+test("what failed because another task had is counted with it, in whatever order they come, also after a restart", async () => {
+  const first = {
+    taskId: "t-p-1",
+    name: "load",
+    type: "TaskError(RangeError)",
+    message: "task load failed: bad 7",
+  };
+  const failed = (taskId: string, name: string, error: Partial<TaskRow["error"]>): TaskRow =>
+    events.taskRow(taskId, {
+      name,
+      state: "FAILED",
+      attempt: 0,
+      error: { type: first.type, message: first.message, ...error },
+    });
+  const own = failed("t-p-1", "load", { stack: "at load (app.ts:3:9)" });
+  const others = [
+    failed("t-p-2", "parse", { root: first }),
+    failed("t-p-3", "all", { message: "task all failed: task load failed: bad 7", root: first }),
+    failed("t-p-4", "load", { message: "task load failed: bad 8", stack: "at load (app.ts:3:9)" }),
+  ];
+  const answers = [[own, ...others], [...others, own], others.concat(own).reverse()].map(async (rows) => {
+    const { telemetry } = begin(0);
+    tell(telemetry, rows);
+    const again = new LocalTelemetry(undefined, () => ORIGIN);
+    const reported = rows.map(({ taskId }) => telemetry.ask("task/reported", { id: taskId }));
+    tell(again, (await Promise.all(reported)).map((answer) => answer.rows[0]!.row));
+    return [telemetry, again];
+  });
+  for (const telemetry of (await Promise.all(answers)).flat()) {
+    const { errors, errorsTotal } = await telemetry.ask("profile", { job: "j-1" });
+    expect([errorsTotal, errors.length]).toEqual([1, 1]);
+    expect(errors[0]).toMatchObject({
+      ...{
+        functionName: "load",
+        errorType: first.type,
+        count: 2,
+        dependants: 2,
+        stack: "at load (app.ts:3:9)",
+      },
+    });
+    expect(errors[0]!.taskIds.toSorted()).toEqual(["t-p-1", "t-p-4"]);
+  }
+});

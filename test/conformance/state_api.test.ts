@@ -6,6 +6,7 @@ import {
   get,
   type HandleOf,
   listTasks,
+  put,
   release,
   remote,
   runtimeContext,
@@ -95,3 +96,17 @@ test("OBS-05 when a driver is killed, what had finished stays so, all else has f
   });
   expect(await states()).toEqual({ done: "FINISHED", parent: "FAILED", child: "FAILED" });
 }, 30_000);
+
+test(
+  "tasks that may not ask for workers yet, because many with stored arguments do, are listed with the others",
+  async () => {
+    const need = remote((_data: Uint8Array) => 1, { name: "needs", numGpus: 1 });
+    const data = await put(new Uint8Array(200_000));
+    const tasks = Array.from({ length: 100 }, () => need.remote(data));
+    await waitFor("all of them are listed", async () => {
+      return (await listTasks({ filters: ["name=needs", "state=PENDING_NODE_ASSIGNMENT"] })).total === 100;
+    });
+    await Promise.all(tasks.map((ref) => cancel(ref)));
+  },
+  30_000,
+);

@@ -63,8 +63,9 @@ export class TaskHistory implements RunningSource {
         isFirst = false;
       }
     }
-    for (const queue of this.#submitter.queues.values()) {
-      for (const task of queue.waiting) {
+    const waiting = [...this.#submitter.queues.values()].map((queue) => queue.waiting);
+    for (const tasks of [...waiting, this.#submitter.gated]) {
+      for (const task of tasks) {
         if (looked++ >= limit || task.submittedMs > before) break;
         const state = "PENDING_NODE_ASSIGNMENT";
         if (recorder.isNews(task, state)) rows.push(this.#row(task, state, NOT_STARTED));

@@ -1,20 +1,25 @@
 /**
  * Follows every link of the page, as a reader would: each address must show a page that loads, says nothing is broken, and
- * complains of nothing. Addresses of one kind (tasks, say) are visited a few times, not thousands.
+ * complains of nothing. Nothing is left out in silence: what a bound keeps from being visited is counted.
  * @module
  */
 import type { Page } from "playwright-core";
 import { waitFor } from "../support/wait_for.ts";
 
-/** Visits of addresses that differ in ids and values only. */
-const EACH_KIND = 3;
-const VISITS_MAX = 200;
+/** A line of a log has an address of its own, and logs have many lines: so many of them are visited. */
+const LINES_MAX = 10;
+const LOG_LINE = "logs/?file&at";
+const VISITS_MAX = 2_000;
 /** A page that is still loading after this is broken. */
 const READY_MS = 10_000;
 
 export interface CrawlReport {
   /** Addresses that were opened, as they stand in links. */
   readonly visited: string[];
+  /** How many of each kind: "tasks/*?" for the pages of single tasks. */
+  readonly kinds: ReadonlyMap<string, number>;
+  /** Addresses that were seen and not opened: bounds. */
+  readonly left: string[];
   /** What is wrong, one line each: the address and what was seen there. */
   readonly dead: string[];
   /** Script errors, failed requests, console errors. */
@@ -23,7 +28,8 @@ export interface CrawlReport {
 
 /** Crawl from `starts` (hashes like "#/jobs"). */
 export async function crawl(page: Page, starts: readonly string[] = ["#/"]): Promise<CrawlReport> {
-  const report: CrawlReport = { visited: [], dead: [], complaints: [] };
+  const kinds = new Map<string, number>();
+  const report: CrawlReport = { visited: [], kinds, left: [], dead: [], complaints: [] };
   const base = page.url().split("#")[0]!;
   const onError = (error: Error): void => void report.complaints.push(`${page.url()}: ${error.message}`);
   const onConsole = (message: { type(): string; text(): string }): void => {
@@ -33,13 +39,14 @@ export async function crawl(page: Page, starts: readonly string[] = ["#/"]): Pro
   page.on("console", onConsole);
   const queue = [...starts];
   const queued = new Set(queue);
-  const visits = new Map<string, number>();
-  while (queue.length > 0 && report.visited.length < VISITS_MAX) {
-    const href = queue.shift()!;
+  for (let href = queue.shift(); href !== undefined; href = queue.shift()) {
     const kind = kindOf(href);
-    const times = visits.get(kind) ?? 0;
-    if (times >= EACH_KIND) continue;
-    visits.set(kind, times + 1);
+    const times = kinds.get(kind) ?? 0;
+    if (report.visited.length >= VISITS_MAX || (kind === LOG_LINE && times >= LINES_MAX)) {
+      report.left.push(href);
+      continue;
+    }
+    kinds.set(kind, times + 1);
     report.visited.push(href);
     const wrong = href.startsWith("#")
       ? await visit(page, href)

@@ -94,7 +94,7 @@ describe("locality", () => {
     // From now on the head knows how fast it came.
     const numbers = new RegExp(
       `^${other.nodeId}: free \\(\\d+ % used\\) = 0 ms; ` +
-        `${here}: free \\(\\d+ % used\\) \\+ move 4.00 MiB / [\\d.]+ [KMG]iB/s = \\d+ ms$`,
+        `${here}: free \\(\\d+ % used\\) \\+ move 4\\.0\\d MiB / [\\d.]+ [KMG]iB/s = \\d+ ms$`,
     );
     await waitFor("a choice by measured bandwidth, with its numbers", async () => {
       const near = whereIs.remote(await bigThere());

@@ -4,20 +4,17 @@
  * @module
  */
 import { escapeXml, picture, SERIES_COLOURS } from "../svg.ts";
+import type { ChartText } from "./curves.ts";
 import type { MeasuredCurve, Point } from "./growth.ts";
 
 const [WIDTH, LEFT, RIGHT, TOP, PLOT] = [860, 70, 300, 76, 260];
 const LEGEND_LINE = 44;
 
-export interface ChartText {
-  readonly title: string;
-  /** What the horizontal axis counts. */
-  readonly axis: string;
-}
-
-export function curvesChart(curves: readonly MeasuredCurve[], { title, axis }: ChartText): string {
+/** Null where less than two sizes have figures. */
+export function curvesChart(curves: readonly MeasuredCurve[], { title, axis }: ChartText): string | null {
   const points = curves.flatMap((each) => each.points).filter(({ cpuUs }) => cpuUs > 0);
   const sizes = [...new Set(points.map(({ size }) => size))].sort((a, b) => a - b);
+  if (sizes.length < 2) return null;
   const x = scale(sizes[0]!, sizes.at(-1)!, LEFT + 16, WIDTH - RIGHT - 16);
   const costs = points.map(({ cpuUs }) => cpuUs);
   const ticks = ticksAround(Math.min(...costs), Math.max(...costs));
@@ -72,7 +69,7 @@ function ticksAround(low: number, high: number): number[] {
     for (const digit of [1, 2, 5]) all.push(Number((digit * 10 ** exponent).toPrecision(1)));
   }
   const first = all.findLastIndex((tick) => tick <= low);
-  const last = all.findIndex((tick) => tick >= high);
+  const last = all.findIndex((tick) => tick > high);
   return all.slice(Math.max(0, first), last + 1);
 }
 

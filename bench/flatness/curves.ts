@@ -25,11 +25,29 @@ export interface Curve {
 export type CaseName = "tasks" | "calls" | "dedicated" | "light" | "nodes";
 export type ChartName = "queued" | "actors" | "nodes" | "head";
 
-export const CHARTS: Readonly<Record<ChartName, { readonly title: string; readonly axis: string }>> = {
+export interface ChartText {
+  readonly title: string;
+  /** What the horizontal axis counts. */
+  readonly axis: string;
+  /** What its reader has to know. */
+  readonly note?: string;
+}
+
+export const CHARTS: Readonly<Record<ChartName, ChartText>> = {
   queued: { title: "Cost of one operation by what is queued", axis: "queued" },
-  actors: { title: "Cost of one operation by live actors", axis: "live actors" },
+  actors: {
+    title: "Cost of one operation by live actors",
+    axis: "live actors",
+    note:
+      "Calls in turn have no mark: a thousand calls in flight to one actor share a few frames and one process's " +
+      "wake-ups; to a hundred actors they are a hundred frames to a hundred processes, each of which first compiles its code.",
+  },
   nodes: { title: "Cost of one operation by node agents on this machine", axis: "node agents" },
-  head: { title: "Cost of one event in the head's machines by simulated nodes", axis: "simulated nodes" },
+  head: {
+    title: "Cost of one event in the head's machines by simulated nodes",
+    axis: "simulated nodes",
+    note: "Placing a group has no mark: it compares all nodes that are free.",
+  },
 };
 
 const QUEUED = [1_000, 10_000, 100_000, 1_000_000];

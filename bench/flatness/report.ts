@@ -35,10 +35,14 @@ export function markdown(results: Results): string {
     "and by the clock in parentheses; medians of the rounds. *Growth* is the highest processor time relative to that of " +
     "any smaller size, *spread* the widest among the rounds of one size.",
   ];
-  for (const [name, { title }] of Object.entries(CHARTS)) {
+  for (const [name, { title, note }] of Object.entries(CHARTS)) {
     const own = results.curves.filter(({ curve }) => curve.chart === name);
     if (own.length === 0) continue;
-    parts.push(`**${title}**\n\n![${title}](${chartFile(name as ChartName)})`, curveTable(own));
+    parts.push(
+      `**${title}**\n\n![${title}](${chartFile(name as ChartName)})`,
+      curveTable(own),
+      ...(note === undefined ? [] : [note]),
+    );
   }
   if (results.memory.length > 0) {
     const rows = results.memory.map(({ title, bytes }) => [title, size(bytes)]);

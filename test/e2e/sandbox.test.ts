@@ -19,6 +19,7 @@ import {
   shutdown,
   TaskError,
 } from "mobula";
+import { PROTOCOL_VERSION } from "../../runtime/common/config.ts";
 import { currentCoreWorker } from "../../runtime/io/core_worker/current.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { endProcess, isAlive, rejection } from "../support/processes.ts";
@@ -399,7 +400,7 @@ describe("the agent denies", () => {
       const core = currentCoreWorker();
       const path = core.link.rpc.connection.name as string;
       const hello = {
-        version: 1,
+        version: PROTOCOL_VERSION,
         token: "guessed",
         role,
         id: core.identity.self,

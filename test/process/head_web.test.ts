@@ -1,6 +1,7 @@
 /** The way in for pages, against hostile and stalled clients: an agent's listener on one side, bare sockets on the other. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { PROTOCOL_VERSION } from "../../runtime/common/config.ts";
 import { type HttpListener, listenHttp } from "../../dashboard/server/serve.ts";
 import type { Connection } from "../../runtime/io/transport/connection.ts";
 import { Gate } from "../../runtime/io/transport/handshake.ts";
@@ -16,7 +17,7 @@ import { waitFor } from "../support/wait_for.ts";
 const TOKEN = "the token";
 const MIB = 1 << 20;
 const hello: Hello = {
-  version: 1,
+  version: PROTOCOL_VERSION,
   token: TOKEN,
   role: "driver",
   id: "d-1",
@@ -37,7 +38,7 @@ let clients: Socket[];
 beforeEach(async () => {
   atAgent = [];
   clients = [];
-  const welcome: Welcome = { version: 1, clusterId: "c-1", id: "n-1" };
+  const welcome: Welcome = { version: PROTOCOL_VERSION, clusterId: "c-1", id: "n-1" };
   agent = await listenHttp2({
     port: 0,
     gate: new Gate({ token: TOKEN, clusterId: "c-1", accept: () => welcome }),

@@ -4,6 +4,7 @@
  */
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
+import { PROTOCOL_VERSION } from "../../../runtime/common/config.ts";
 import { encodeFrame, FrameType } from "../../../runtime/protocol/frames.ts";
 import { AuthenticationError } from "../../../runtime/common/errors.ts";
 import { Gate } from "../../../runtime/io/transport/handshake.ts";
@@ -23,7 +24,7 @@ function exchange(listener: TestListener, bytes: Uint8Array): Promise<string> {
 test("a good hello is answered with the welcome, and each side knows its peer", async () => {
   await using listener = await new TestListener().listen();
   const [client, server] = await listener.pair();
-  expect(client.peer).toEqual({ version: 1, clusterId: "c-test", id: "w-test" });
+  expect(client.peer).toEqual({ version: PROTOCOL_VERSION, clusterId: "c-test", id: "w-test" });
   expect(server.peer).toEqual(HELLO);
 });
 
@@ -39,8 +40,8 @@ test("a wrong token, another cluster and another version are refused by name", a
     code: "AuthenticationError",
     message: "w-test belongs to cluster c-other, this is cluster c-test",
   });
-  expect(await refused({ version: 9 })).toMatchObject({
-    message: "protocol version 9, but this cluster speaks 1",
+  expect(await refused({ version: PROTOCOL_VERSION + 1 })).toMatchObject({
+    message: `protocol version ${PROTOCOL_VERSION + 1}, but this cluster speaks ${PROTOCOL_VERSION}`,
   });
   expect(await listener.connect({ clusterId: null })).toMatchObject({ isOpen: true });
   expect(listener.gate.failures).toBe(3);
@@ -51,7 +52,7 @@ test("the server's own word counts last, also when it comes late", async () => {
     accept: async (hello) => {
       await Promise.resolve();
       return hello.epoch < 5 ? new AuthenticationError("epoch 4 was declared dead") : {
-        version: 1,
+        version: PROTOCOL_VERSION,
         clusterId: "c-test",
         id: "x",
       };

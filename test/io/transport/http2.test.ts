@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AddressInfo } from "node:net";
+import { PROTOCOL_VERSION } from "../../../runtime/common/config.ts";
 import type { ObjectId } from "../../../runtime/common/ids.ts";
 import { Gate } from "../../../runtime/io/transport/handshake.ts";
 import { parseAddress } from "../../../runtime/io/transport/http2.ts";
@@ -23,7 +24,7 @@ import { TEST_TLS } from "./tls_fixture.ts";
 const gate = new Gate({
   token: TOKEN,
   clusterId: CLUSTER,
-  accept: () => ({ version: 1, clusterId: CLUSTER, id: "x" }),
+  accept: () => ({ version: PROTOCOL_VERSION, clusterId: CLUSTER, id: "x" }),
 });
 
 function listen(options: Partial<Parameters<typeof listenHttp2>[0]> = {}): Promise<Http2Listener> {

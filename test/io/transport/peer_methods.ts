@@ -2,6 +2,7 @@
  * What the two programs of the pairing test (peer_server.ts, peer_client.ts) share.
  * @module
  */
+import { PROTOCOL_VERSION } from "../../../runtime/common/config.ts";
 import type { Hello } from "../../../runtime/protocol/messages.ts";
 import type { Method, Notification } from "../../../runtime/protocol/method.ts";
 import type { TlsOptions } from "../../../runtime/io/transport/http2.ts";
@@ -40,7 +41,7 @@ export function objectBytes(): Uint8Array {
 
 export function hello(id: string): Hello {
   return {
-    version: 1,
+    version: PROTOCOL_VERSION,
     token: TOKEN,
     role: "agent",
     id,

@@ -6,6 +6,7 @@
  * @module
  */
 import process from "node:process";
+import { PROTOCOL_VERSION } from "../../../runtime/common/config.ts";
 import type { NodeId } from "../../../runtime/common/ids.ts";
 import type { Connection } from "../../../runtime/io/transport/connection.ts";
 import { Gate } from "../../../runtime/io/transport/handshake.ts";
@@ -32,7 +33,7 @@ async function serve(path: string, tls: TlsOptions | undefined): Promise<void> {
   const gate = new Gate({
     token: TOKEN,
     clusterId: CLUSTER,
-    accept: (hello) => ({ version: 1, clusterId: CLUSTER, id: `welcome ${hello.id}` }),
+    accept: (hello) => ({ version: PROTOCOL_VERSION, clusterId: CLUSTER, id: `welcome ${hello.id}` }),
   });
   const onConnection = (connection: Connection): void => {
     const rpc: Rpc<ServerMethods, ClientMethods> = new Rpc<ServerMethods, ClientMethods>(connection, {

@@ -6,6 +6,7 @@ import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PROTOCOL_VERSION } from "../../../runtime/common/config.ts";
 import { Gate } from "../../../runtime/io/transport/handshake.ts";
 import { connectUnix, listenUnix } from "../../../runtime/io/transport/unix.ts";
 import { HELLO, TestListener } from "./unix_pair.ts";
@@ -13,7 +14,7 @@ import { HELLO, TestListener } from "./unix_pair.ts";
 const gate = new Gate({
   token: HELLO.token,
   clusterId: "c-test",
-  accept: () => ({ version: 1, clusterId: "c-test", id: "x" }),
+  accept: () => ({ version: PROTOCOL_VERSION, clusterId: "c-test", id: "x" }),
 });
 const listen = (path: string): Promise<{ close(): Promise<void> }> =>
   listenUnix({ path, gate, onConnection: () => undefined });

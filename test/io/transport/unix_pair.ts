@@ -5,13 +5,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PROTOCOL_VERSION } from "../../../runtime/common/config.ts";
 import type { Hello } from "../../../runtime/protocol/messages.ts";
 import type { Connection, ConnectionOptions } from "../../../runtime/io/transport/connection.ts";
 import { Gate, type GateOptions } from "../../../runtime/io/transport/handshake.ts";
 import { connectUnix, listenUnix, type UnixListener } from "../../../runtime/io/transport/unix.ts";
 
 export const HELLO: Hello = {
-  version: 1,
+  version: PROTOCOL_VERSION,
   token: "test-6f1d0c",
   role: "worker",
   id: "w-test",
@@ -35,7 +36,7 @@ export class TestListener implements AsyncDisposable {
     this.gate = new Gate({
       token: HELLO.token,
       clusterId: "c-test",
-      accept: (hello) => ({ version: 1, clusterId: "c-test", id: hello.id }),
+      accept: (hello) => ({ version: PROTOCOL_VERSION, clusterId: "c-test", id: hello.id }),
       ...gate,
     });
   }

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, expect } from "bun:test";
 import { get as httpGet, type IncomingMessage } from "node:http";
-import { get, listJobs, placementGroup, remote } from "mobula";
+import { get, listJobs, listTasks, placementGroup, remote } from "mobula";
 import { type Browser, chromium, type Page } from "playwright-core";
 import type { StreamFrame } from "../../dashboard/api_types.ts";
 import { applyFrames, cluster as clusterSeen, functions } from "../../dashboard/app/models/cluster.ts";
@@ -113,6 +113,12 @@ async function runExample(file: string, args: readonly string[]): Promise<string
   });
   if (isStaying) {
     await waitFor(`${file} stays`, () => program.errors.includes("Enter ends"), TIMEOUT_MS);
+    // Owners tell of their attempts once a second: what is not told yet would die with it.
+    await waitFor(`${file}'s tasks are known`, async () => {
+      const [job] = await listJobs({ filters: [`entrypoint~${file}`] });
+      const sorts = await listTasks({ filters: [`jobId=${job!["jobId"]}`, "state=FINISHED"] });
+      return new Set(sorts.map((task) => task["name"])).size > 1;
+    });
     program.kill("SIGKILL");
   }
   expect(await program.ended).toBe(isStaying ? "SIGKILL" : 0);

@@ -18,7 +18,7 @@ export const PATIENCE: number = 2;
 
 /** Which state may follow which. */
 const TRANSITIONS: Readonly<Record<GroupState, readonly GroupState[]>> = {
-  PENDING: ["PREPARED", "REMOVED"],
+  PENDING: ["PREPARED", "CREATED", "REMOVED"],
   PREPARED: ["PENDING", "CREATED", "REMOVED"],
   CREATED: ["RESCHEDULING", "REMOVED"],
   RESCHEDULING: ["CREATED", "REMOVED"],
@@ -39,6 +39,8 @@ export interface Round {
   readonly attempt: number;
   /** All have agreed and the placement is written down: only a node's death can undo it. */
   committing: boolean;
+  /** One node for the whole group: its agreement is the decision. */
+  readonly final: boolean;
   readonly nodes: Map<NodeId, Asked>;
 }
 
@@ -57,6 +59,8 @@ export interface GroupEntry {
   /** When to try (again); null while there is nothing to place or a round goes on. Changed by GroupTable.schedule. */
   tryAtMs: number | null;
   triedMs: number;
+  /** The last try found no placement, by what the nodes had said: it is worth another one as soon as one has more. */
+  lacksRoom: boolean;
   retryMs: number;
   /** Nodes that said no although they seemed to have room; left out until nothing else is left. */
   readonly refusedBy: Set<NodeId>;
@@ -234,6 +238,7 @@ function newEntry(nowMs: number, spec: GroupSpec, endsWithOwner: boolean): Group
     round: null,
     tryAtMs: null,
     triedMs: -Infinity,
+    lacksRoom: false,
     retryMs: RETRY_MS,
     refusedBy: new Set(),
     patience: PATIENCE,

@@ -28,7 +28,7 @@ export async function withServer<T>(tasks: number, use: (server: Server) => Prom
     services: { telemetry, state: new StateApi([taskTable(telemetry)]) },
     auth,
     meta: { clusterId: "c-bench", version: "0", address: "127.0.0.1:0", startedMs: Date.now() },
-    appDir: ensureDashboardApp(),
+    appDir: () => ensureDashboardApp(),
   });
   const listener = await listenHttp({ fetch: (request) => app.fetch(request), host: "127.0.0.1", port: 0 });
   try {

@@ -10,6 +10,7 @@ import type { ActorId, GroupId, JobId, NodeId, ProcessId, TaskId } from "../../r
 import { toUnits } from "../../runtime/common/resources.ts";
 import { Gcs } from "../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../../runtime/core/gcs/gcs_events.ts";
+import type { BundleWord } from "../../runtime/protocol/group_messages.ts";
 import type { Cost } from "./meter.ts";
 
 /** What is measured, each with what belongs to it: see SimulatedHead. */
@@ -194,37 +195,48 @@ export class SimulatedHead {
   /** A placement group of four bundles, from its creation until all nodes have reserved them. */
   #group(): GcsEvent {
     const groupId = `g-${++this.#count}` as GroupId;
-    let effects = this.#step({
-      type: "createGroup",
+    let effects: readonly GcsEffect[] = this.#step({
+      type: "groupWishes",
       requestId: `c ${groupId}`,
-      spec: {
-        groupId,
-        jobId: JOB,
-        owner: DRIVER,
-        ownerNode: this.#nodes[0]!,
-        name: "",
-        namespace: "bench",
-        detached: false,
-        byDetachedActor: false,
-        strategy: "SPREAD",
-        bundles: Array.from({ length: BUNDLES_PER_GROUP }, () => ONE_CPU),
-      },
+      wishes: [{
+        type: "createGroup",
+        spec: {
+          groupId,
+          jobId: JOB,
+          owner: DRIVER,
+          ownerNode: this.#nodes[0]!,
+          name: "",
+          namespace: "bench",
+          detached: false,
+          byDetachedActor: false,
+          strategy: "SPREAD",
+          bundles: Array.from({ length: BUNDLES_PER_GROUP }, () => ONE_CPU),
+        },
+      }],
     });
-    for (
-      const [method, type] of [["prepareBundles", "bundlesPrepared"], [
-        "commitBundles",
-        "bundlesCommitted",
-      ]] as const
-    ) {
-      const orders = effects.filter((effect) => effect.type === "send" && effect.method === method);
-      if (orders.length === 0) throw new Error(`no ${method} for ${groupId}`);
-      effects = orders.flatMap((order) => {
-        const { nodeId, params } = order as { nodeId: NodeId; params: { attempt: number } };
-        const said = { requestId: `b ${groupId}`, nodeId, groupId, attempt: params.attempt };
-        return this.#step(type === "bundlesPrepared" ? { type, ...said, problem: null } : { type, ...said });
+    // On one node they count as soon as they are reserved: nothing is left to commit.
+    for (let asked = true; asked;) {
+      asked = false;
+      effects = effects.flatMap((effect) => {
+        if (effect.type !== "send" || effect.method !== "bundleOrders") return [];
+        asked = true;
+        const words = effect.params.orders.map((order): BundleWord => {
+          if (order.type === "bundlesRelease") throw new Error(`${groupId} was given back`);
+          const { attempt } = order;
+          return order.type === "bundlesCommit"
+            ? { type: "bundlesCommitted", groupId, attempt }
+            : { type: "bundlesPrepared", groupId, attempt, problem: null };
+        });
+        const { nodeId } = effect;
+        return this.#step({ type: "bundlesTold", requestId: `b ${groupId}`, nodeId, words });
       });
     }
-    return { type: "removeGroup", requestId: `r ${groupId}`, groupId };
+    if (this.#gcs.groups.record(groupId)?.state !== "CREATED") throw new Error(`${groupId} is not created`);
+    return {
+      type: "groupWishes",
+      requestId: `r ${groupId}`,
+      wishes: [{ type: "removeGroup", groupId }],
+    };
   }
 
   #register(nodeId: NodeId, connection: number): void {

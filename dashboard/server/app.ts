@@ -51,8 +51,8 @@ export interface DashboardOptions {
     readonly address: string;
     readonly startedMs: number;
   };
-  /** Folder of the built page, or its build under way (ensureDashboardApp). While it is not there, the API works. */
-  readonly appDir: string | Promise<string>;
+  /** Folder of the built page, or what builds it (ensureDashboardApp) when it is asked for. The API works without. */
+  readonly appDir: string | (() => Promise<string>);
   /** Submitted jobs; without it there are no such routes. */
   readonly jobs?: JobService;
   /** Host names under which the server may be reached, besides loopback's. */
@@ -169,12 +169,11 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
   }
 }
 
-function addPage(app: Hono, appDir: string | Promise<string>): void {
+function addPage(app: Hono, appDir: DashboardOptions["appDir"]): void {
   let files: Promise<ReadonlyMap<string, StaticFile>> | null = null;
-  // A build that fails is told to those who ask for the page, not to the process.
-  Promise.resolve(appDir).catch(() => {});
+  const folder = async (): Promise<string> => typeof appDir === "string" ? appDir : await appDir();
   app.get("/:file?", async (c) => {
-    files ??= Promise.resolve(appDir).then(readStaticFiles);
+    files ??= folder().then(readStaticFiles);
     let found: ReadonlyMap<string, StaticFile>;
     try {
       found = await files;

@@ -9,9 +9,13 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { spawnRuntime } from "#platform";
+import { RUNTIME_URL } from "../../runtime/platform/runtime_folder.ts";
 
-const ROOT = join(import.meta.dirname, "..", "..");
+const ROOT = fileURLToPath(new URL("../", RUNTIME_URL));
+/** The program that bundles. */
+const BUNDLER = join(ROOT, "dashboard", "server", "bundle.ts");
 const SOURCE = join(ROOT, "dashboard", "app");
 /** What the bundle is made from: the page and the types, with their few constants, that it shares with the server. */
 const SOURCES = [SOURCE, join(ROOT, "dashboard", "api")];
@@ -51,7 +55,7 @@ export async function ensureDashboardApp(options: BuildOptions = {}): Promise<st
 
 /** Of sources, bundler options and the versions of packages, as package.json pins them (they need not be installed). */
 function sourceHash(): string {
-  const hash = createHash("sha256").update(readFileSync(join(import.meta.dirname, "bundle.ts")));
+  const hash = createHash("sha256").update(readFileSync(BUNDLER));
   const { devDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   for (const name of ["preact", "@preact/signals", "uplot", "bun"]) {
     hash.update(`${name} ${devDependencies[name]}\n`);
@@ -96,7 +100,7 @@ async function removeOthers(folder: string, hash: string): Promise<void> {
 
 function bundle(outdir: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawnRuntime("bun", join(import.meta.dirname, "bundle.ts"), {
+    const child = spawnRuntime("bun", BUNDLER, {
       args: [outdir, ...ENTRIES.map((entry) => join(SOURCE, entry))],
       cwd: SOURCE,
       stdio: ["ignore", "ignore", "pipe"],

@@ -6,6 +6,12 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
+/** What is run for a process of mobula's own: a file, and arguments. */
+export interface Program {
+  readonly entry: string;
+  readonly args: string[];
+}
+
 /** The folder `runtime/`, with a slash at its end. */
 export const RUNTIME_URL: URL = new URL("../", import.meta.url);
 
@@ -18,6 +24,17 @@ let bundle: string | null = null;
 /** This process runs mobula's modules from a bundle, which is this file. */
 export function runsFrom(bundleFile: string): void {
   bundle = bundleFile;
+}
+
+/** The bundle that this process runs from; null: it runs the modules. */
+export function runningBundle(): string | null {
+  return bundle;
+}
+
+/** How the module at this path in `runtime/` is started from a bundle that has it; by default the one that runs here, if any. */
+export function programHere(module: string, from: string | null = bundle): Program {
+  const path = folder + module;
+  return from === null ? { entry: path, args: [] } : { entry: from, args: [path] };
 }
 
 /** Whether a file is mobula's own code, and no frame of a stack that names it is the user's. */

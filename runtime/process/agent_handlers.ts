@@ -70,9 +70,7 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof HeadMethods>([
   "reportTransfers",
   "reportWorkerFigures",
   "taskEvents",
-  "bundlesPrepared",
-  "bundlesCommitted",
-  "bundlesAsked",
+  "bundlesTold",
   "pickNode",
   "cancelPick",
   "locateObject",
@@ -356,9 +354,9 @@ export function nodeHandlers(
     actorStatuses: (batch) => parts().actors.watches.publishedMany(batch),
     deleteObjects: ({ ids }) => parts().store.deleteObjects(ids),
     ownerless: ({ objects }) => parts().store.ownerless(objects),
-    prepareBundles: (order) => parts().leases.step({ type: "bundlesPrepare", ...order }),
-    commitBundles: (order) => parts().leases.step({ type: "bundlesCommit", ...order }),
-    releaseBundles: (order) => parts().leases.step({ type: "bundlesRelease", ...order }),
+    bundleOrders: ({ orders }) => {
+      for (const order of orders) parts().leases.step(order);
+    },
     drain: (order) => parts().drain.order(order),
     startSubmission: ({ spec }) => parts().submissions.start(spec),
     endSubmission: ({ submissionId }) => parts().submissions.end(submissionId),

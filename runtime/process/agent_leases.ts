@@ -15,6 +15,7 @@ import {
   requestKey,
 } from "../core/scheduler/local_scheduler_types.ts";
 import type { ObjectStore } from "../io/store/store_host.ts";
+import type { BundleWord } from "../protocol/group_messages.ts";
 import type { AgentMethods } from "../protocol/messages.ts";
 import type { HeadLink } from "./agent_head_link.ts";
 import type { Peers } from "./agent_peers.ts";
@@ -76,6 +77,7 @@ export class Leases {
   #events: LocalSchedulerEvent[] = [];
   #scheduled: boolean = false;
   #bundleChanges: number = 0;
+  #bundleWords: BundleWord[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerMs: number = Infinity;
 
@@ -126,6 +128,7 @@ export class Leases {
     // Wanted, returned, or a repetition: the machine has decided on all of them.
     this.#forwarded.clear();
     this.#scheduled = false;
+    this.#tellOfBundles();
     if (this.scheduler.bundles.changes === this.#bundleChanges) return;
     this.#bundleChanges = this.scheduler.bundles.changes;
     this.#parts.onBundlesChanged();
@@ -186,7 +189,8 @@ export class Leases {
       case "bundlesPrepared":
       case "bundlesCommitted":
       case "bundlesAsked":
-        return this.#tellOfBundles(effect);
+        this.#bundleWords.push(effect);
+        return;
       case "warn":
         log(effect.text);
         return processes.message(effect.jobId, "warning", effect.text);
@@ -197,18 +201,12 @@ export class Leases {
     }
   }
 
-  /** Kept until the head has heard it, however often it restarts. */
-  #tellOfBundles(effect: EffectOf<"bundlesPrepared" | "bundlesCommitted" | "bundlesAsked">): void {
-    const { head } = this.#parts;
-    if (effect.type === "bundlesAsked") {
-      const { type, groupId, attempt, indices } = effect;
-      void head.request(type, { groupId, attempt, indices: [...indices] }, [], { keep: true }).catch(() =>
-        undefined
-      );
-    } else {
-      const { type, ...params } = effect;
-      void head.request(type, params as never, [], { keep: true }).catch(() => undefined);
-    }
+  /** What a run says of bundles is one message, kept until the head has heard it, however often it restarts. */
+  #tellOfBundles(): void {
+    if (this.#bundleWords.length === 0) return;
+    const words = this.#bundleWords;
+    this.#bundleWords = [];
+    void this.#parts.head.request("bundlesTold", { words }, [], { keep: true }).catch(() => undefined);
   }
 
   #settle(key: string, answer: (waiter: Waiter) => void): void {

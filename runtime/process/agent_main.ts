@@ -73,4 +73,4 @@ async function main(): Promise<void> {
   await say({ ready: true, nodeId, clusterId, address, socketPath, pid: process.pid });
 }
 
-await main();
+void main();

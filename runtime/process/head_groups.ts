@@ -11,37 +11,50 @@ import {
   PLACEMENT_STRATEGIES,
 } from "../common/placement_group.ts";
 import { isUnits } from "../common/resources.ts";
-import type { GcsEvent } from "../core/gcs/gcs_events.ts";
+import type { GcsEvent, GroupWish } from "../core/gcs/gcs_events.ts";
 import type { GroupRecord } from "../core/gcs/group_events.ts";
 import type { StoredGroup } from "../io/storage/rows.ts";
 import type { Handlers } from "../io/transport/rpc.ts";
+import { type GroupOutcomes, GROUPS_PER_MESSAGE } from "../protocol/group_messages.ts";
 import type { HeadMethods } from "../protocol/messages.ts";
 
 type Ask = <R>(event: (requestId: string) => GcsEvent) => Promise<R>;
 
 /** `ask`: through the GCS, for this agent. `refuseWhenFull` throws while the store takes no writes. */
 export function groupHandlers(nodeId: NodeId, ask: Ask, refuseWhenFull: () => void): Handlers<HeadMethods> {
+  const wish = (wishes: readonly GroupWish[]): Promise<GroupOutcomes> =>
+    ask((requestId) => ({ type: "groupWishes", requestId, wishes }));
   return {
-    createGroup: ({ spec }) => {
+    createGroups: ({ specs }) => {
       refuseWhenFull();
-      checkSpec(spec);
-      // Its creator is a process of this node, whatever it says.
-      return ask((requestId) => ({ type: "createGroup", requestId, spec: { ...spec, ownerNode: nodeId } }));
+      checkCount("createGroups", specs);
+      specs.forEach(checkSpec);
+      // Their creator is a process of this node, whatever it says.
+      return wish(specs.map((spec) => ({ type: "createGroup", spec: { ...spec, ownerNode: nodeId } })));
     },
     getGroup: ({ name, namespace }) => ask((requestId) => ({ type: "getGroup", requestId, name, namespace })),
-    removeGroup: ({ groupId }) => ask((requestId) => ({ type: "removeGroup", requestId, groupId })),
-    waitGroup: ({ groupId, timeoutMs }) => {
-      if (timeoutMs !== null && !(timeoutMs >= 0)) {
-        throw new RangeError(`waitGroup: timeoutMs is ${timeoutMs}`);
-      }
-      return ask((requestId) => ({ type: "waitGroup", requestId, groupId, timeoutMs }));
+    removeGroups: ({ groupIds }) => {
+      checkCount("removeGroups", groupIds);
+      return wish(groupIds.map((groupId) => ({ type: "removeGroup", groupId })));
     },
-    bundlesPrepared: (params) =>
-      ask((requestId) => ({ type: "bundlesPrepared", requestId, ...params, nodeId })),
-    bundlesCommitted: (params) =>
-      ask((requestId) => ({ type: "bundlesCommitted", requestId, ...params, nodeId })),
-    bundlesAsked: (params) => ask((requestId) => ({ type: "bundlesAsked", requestId, ...params, nodeId })),
+    waitGroups: ({ waits }) => {
+      checkCount("waitGroups", waits);
+      for (const { timeoutMs } of waits) {
+        if (timeoutMs !== null && !(timeoutMs >= 0)) {
+          throw new RangeError(`waitGroups: timeoutMs is ${timeoutMs}`);
+        }
+      }
+      return wish(waits.map(({ groupId, timeoutMs }) => ({ type: "waitGroup", groupId, timeoutMs })));
+    },
+    bundlesTold: ({ words }) => ask((requestId) => ({ type: "bundlesTold", requestId, nodeId, words })),
   };
+}
+
+function checkCount(method: string, items: readonly unknown[]): void {
+  if (!Array.isArray(items)) throw new TypeError(`${method}: no list of groups`);
+  if (items.length === 0 || items.length > GROUPS_PER_MESSAGE) {
+    throw new RangeError(`${method}: ${items.length} groups, should be 1 to ${GROUPS_PER_MESSAGE}`);
+  }
 }
 
 export function groupRow(record: GroupRecord): StoredGroup {
@@ -74,7 +87,7 @@ export function groupRecordOf(row: StoredGroup): GroupRecord {
 
 /** The machine computes with what a spec says: it must at least be possible. */
 function checkSpec(spec: GroupSpec): void {
-  const what = `createGroup ${String(spec?.groupId as GroupId | undefined)}`;
+  const what = `createGroups ${String(spec?.groupId as GroupId | undefined)}`;
   for (const field of ["groupId", "jobId", "owner", "name", "namespace"] as const) {
     if (typeof spec[field] !== "string") throw new TypeError(`${what}: ${field} is no text`);
   }

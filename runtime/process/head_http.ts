@@ -17,6 +17,9 @@ import { reachableHost } from "../io/transport/reachable_host.ts";
 import type { NodeRow } from "../protocol/messages.ts";
 import { WebDrivers } from "./head_web.ts";
 
+/** The page is looked for, or built, when it is first asked for, or after this long: starts have no time for it. */
+const PAGE_AFTER_MS = 1_000;
+
 export interface HeadHttpOptions {
   readonly view: ClusterView;
   /** What queries may ask besides. */
@@ -47,6 +50,7 @@ export interface HeadHttp {
 export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> {
   const { view, token, clusterId, address, host, port, sessionDir, startedMs } = options;
   const auth = createAuth(token);
+  const page = pageBuild(join(sessionDir, "dashboard"));
   const reachable = reachableHost(host);
   const { app, endStreams } = createDashboardApp({
     view,
@@ -54,7 +58,7 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
     auth,
     jobs: options.jobs,
     meta: { clusterId, version: MOBULA_VERSION, address, startedMs },
-    appDir: ensureDashboardApp({ fallbackDir: join(sessionDir, "dashboard") }),
+    appDir: page.folder,
     hosts: [host, reachable],
     frames: dashboardFrames(),
   });
@@ -75,9 +79,19 @@ export async function openHeadHttp(options: HeadHttpOptions): Promise<HeadHttp> 
     link: (role) => `${url}?ticket=${auth.createTicket(role)}`,
     viewerToken: auth.viewerToken,
     async close() {
+      page.close();
       endStreams();
       await drivers.close();
       await listener.close();
     },
   };
+}
+
+/** The page's folder, made once. */
+function pageBuild(fallbackDir: string): { folder(): Promise<string>; close(): void } {
+  let made: Promise<string> | null = null;
+  const folder = (): Promise<string> => made ??= ensureDashboardApp({ fallbackDir });
+  // A build that fails is told to those who ask for the page.
+  const timer = setTimeout(() => void folder().catch(() => undefined), PAGE_AFTER_MS);
+  return { folder, close: () => clearTimeout(timer) };
 }

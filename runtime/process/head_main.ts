@@ -64,4 +64,4 @@ async function main(): Promise<void> {
   await say({ ready: true, clusterId, address, dashboardUrl, pid: process.pid });
 }
 
-await main();
+void main();

@@ -5,13 +5,15 @@
  */
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import type { Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { runtimeName, spawnRuntime } from "#platform";
 import type { RuntimeName } from "../common/task_spec.ts";
-import { RUNTIME_URL } from "../platform/runtime_folder.ts";
+import { programHere } from "../platform/runtime_folder.ts";
 import { findRuntime } from "../platform/spawn.ts";
 import { type NotReady, PROCESS_CONFIG_VARIABLE } from "./config.ts";
+import { clusterProgram } from "./worker_bundle.ts";
 
+/** Those that the bundle of a cluster's processes has. */
+const BUNDLED: ReadonlySet<string> = new Set(["head_main.ts", "agent_main.ts"]);
 /** How long a process may take until it says that it serves. */
 const START_TIMEOUT_MS = 30_000;
 /** Of a process that fails to start, this much of its stderr goes into the error. */
@@ -46,15 +48,15 @@ export async function startProcess<R extends { readonly ready: true }>(
 ): Promise<StartedProcess<R>> {
   const stderr = options.stderr ?? "pipe";
   const stdio: StdioOptions = ["pipe", "pipe", stderr];
-  const child = spawnRuntime(
-    config.runtime,
-    fileURLToPath(new URL(entry, new URL("process/", RUNTIME_URL))),
-    {
-      env: childEnvironment(config),
-      stdio,
-      detached: true,
-    },
-  );
+  const { entry: file, args } = BUNDLED.has(entry)
+    ? clusterProgram(config.runtime, `process/${entry}`)
+    : programHere(`process/${entry}`, null);
+  const child = spawnRuntime(config.runtime, file, {
+    env: childEnvironment(config),
+    stdio,
+    detached: true,
+    args,
+  });
   // Writing to a child that just died is not our failure: its exit says so.
   child.stdin!.on("error", () => undefined);
   try {

@@ -1,45 +1,26 @@
 /**
- * mobula's modules as one file for workers, made once for an installation and runtime and kept in the user's cache folder: a
- * worker that reads, erases and compiles 150 modules takes twice the processor time to start. For Bun the file comes with its
- * bytecode. As long as there is no bundle, and where none can be made, workers run the modules as they are.
+ * mobula's modules as one file for workers, and another one for the other processes of a cluster, made once for an
+ * installation and runtime and kept in the user's cache folder: a process that reads, erases and compiles hundreds of modules
+ * takes two to four times the processor time to start. For Bun the files come with their bytecode. As long as there are no
+ * bundles, and where none can be made, processes run the modules as they are.
  *
  * A bundle is the code of files that have not changed since: its name is the hash of their sizes and times. Bundles that
  * somebody else could have written are not for us.
  * @module
  */
-import type { ChildProcess } from "node:child_process";
-import { createHash, randomUUID } from "node:crypto";
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { rename, rm } from "node:fs/promises";
-import { constants, setPriority } from "node:os";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { existsSync, lstatSync, mkdirSync, readdirSync, statSync, utimesSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runtimeName } from "#platform";
 import type { RuntimeName } from "../common/task_spec.ts";
-import { ESBUILD_VERSION, esbuildBinary } from "../io/code_bundle/esbuild.ts";
+import { ESBUILD_VERSION } from "../io/code_bundle/esbuild.ts";
 import { cacheFolder } from "../platform/cache_folder.ts";
-import { RUNTIME_URL } from "../platform/runtime_folder.ts";
-import { findRuntime } from "../platform/spawn.ts";
+import { type Program, programHere, runningBundle, RUNTIME_URL } from "../platform/runtime_folder.ts";
+import { bunBinary, BUNDLE_ADDRESS, bundleIn, makeBundle } from "./bundle_build.ts";
 
-const ENTRY: string = fileURLToPath(new URL("bundled_worker.ts", RUNTIME_URL));
-/** Standing in for `import.meta.url` in all of the bundle. */
-const ADDRESS: string = new URL("platform/runtime_folder.ts", RUNTIME_URL).href;
 /** Raise it when bundles are made in another way. */
-const FORMAT = 2;
-/** Bundles that are kept: of several installations and runtimes. */
-const BUNDLES_MAX = 12;
-/** A bundle that is still being made after this long was given up. */
-const MAKING_MS = 60_000;
-const ERROR_TEXT_MAX = 2_000;
+const FORMAT = 3;
 
 /** The bundles of one agent's workers. */
 export class WorkerBundles {
@@ -73,34 +54,57 @@ export class WorkerBundles {
 
   #find(runtime: RuntimeName): void {
     try {
-      const folder = join(bundlesFolder(), bundleName(runtime));
-      const path = fileIn(folder);
-      if (path !== null) {
-        utimesSync(folder, new Date(), new Date());
-        this.#paths.set(runtime, path);
-        return;
-      }
-      const making = makeBundle(runtime, folder, this.#ending.signal).then(
-        (made) => void this.#paths.set(runtime, made),
-        (error: Error) => {
-          if (!this.#ending.signal.aborted) this.#log(`workers start without a bundle: ${error.message}`);
-        },
-      );
-      this.#makings.set(runtime, making);
+      const folder = folderOf(runtime);
+      const path = bundleIn(folder, "worker");
+      if (path !== null) this.#paths.set(runtime, path);
+      // On Bun the other processes of a cluster have one too; elsewhere they are few and start once.
+      if (path !== null && (runtime !== "bun" || bundleIn(folder, "cluster") !== null)) return;
+      this.#makings.set(runtime, this.#make(runtime, folder, path === null));
     } catch (error) {
       this.#makings.set(runtime, Promise.resolve());
       this.#log(`workers start without a bundle: ${(error as Error).message}`);
     }
   }
+
+  async #make(runtime: RuntimeName, folder: string, lacksWorker: boolean): Promise<void> {
+    const { signal } = this.#ending;
+    try {
+      if (lacksWorker) this.#paths.set(runtime, await makeBundle(runtime, "worker", folder, signal));
+      if (runtime === "bun") await makeBundle(runtime, "cluster", folder, signal);
+    } catch (error) {
+      if (!signal.aborted) this.#log(`processes start without a bundle: ${(error as Error).message}`);
+    }
+  }
 }
 
-const FILE = "worker.cjs";
-/** What Bun's compiler calls it. */
-const COMPILED = "worker.js";
+/** Where a runtime's bundles are or are to be. Who runs from them knows without looking at all modules. */
+function folderOf(runtime: RuntimeName): string {
+  const own = runningBundle();
+  if (own !== null && runtime === runtimeName) return dirname(own);
+  const folder = join(bundlesFolder(), bundleName(runtime));
+  if (existsSync(folder)) utimesSync(folder, new Date(), new Date());
+  return folder;
+}
 
-/** The bundle in its folder; null when it is not there. */
-function fileIn(folder: string): string | null {
-  return [FILE, COMPILED].map((name) => join(folder, name)).find((path) => existsSync(path)) ?? null;
+/** What is started here for a process of the cluster, by its module's path in `runtime/`: from the bundle where there is one. */
+export function clusterProgram(runtime: RuntimeName, module: string): Program {
+  return programHere(module, runtime === "bun" ? clusterBundle() : null);
+}
+
+/** A head and its agent are started at once: files are not looked at twice. */
+const LOOK_AGAIN_MS = 1_000;
+let looked: { readonly bundle: string | null; readonly atMs: number } | null = null;
+
+function clusterBundle(): string | null {
+  if (looked !== null && performance.now() - looked.atMs < LOOK_AGAIN_MS) return looked.bundle;
+  let bundle: string | null = null;
+  try {
+    bundle = bundleIn(folderOf("bun"), "cluster");
+  } catch {
+    // The agent that makes the bundle says why it cannot.
+  }
+  looked = { bundle, atMs: performance.now() };
+  return bundle;
 }
 
 function bundlesFolder(): string {
@@ -113,116 +117,20 @@ function bundlesFolder(): string {
   return folder;
 }
 
-/** Different for whatever else the bundle would be made of. */
+/** Different for whatever else the bundles would be made of. */
 function bundleName(runtime: RuntimeName): string {
-  const hash = createHash("sha256").update(`${FORMAT} ${runtime} ${ESBUILD_VERSION} ${ADDRESS}`);
-  const folder = fileURLToPath(RUNTIME_URL);
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
-    name.endsWith(".ts")
+  const hash = createHash("sha256").update(`${FORMAT} ${runtime} ${ESBUILD_VERSION} ${BUNDLE_ADDRESS}`);
+  const root = fileURLToPath(new URL("../", RUNTIME_URL));
+  const sources = ["runtime", "dashboard/server", "dashboard/api"].flatMap((name) =>
+    readdirSync(join(root, name), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts")).sort().map((file) => join(root, name, file))
   );
-  // Bytecode is good for the program that made it only.
-  const compiler = runtime === "bun" ? [bunBinary()] : [];
-  for (const path of [...files.sort().map((name) => join(folder, name)), ...compiler]) {
+  // Which versions of packages belong to it; and bytecode is good for the program that made it only.
+  const others = [join(root, "package.json"), ...(runtime === "bun" ? [bunBinary()] : [])];
+  for (const path of [...sources, ...others]) {
     // Packages come with times of their makers' choice, but nobody sets the time of the last change.
     const { size, mtimeMs, ctimeMs } = statSync(path);
     hash.update(`\n${path} ${size} ${mtimeMs} ${ctimeMs}`);
   }
   return `${runtime}-${hash.digest("hex").slice(0, 32)}`;
-}
-
-const bunBinary = (): string => findRuntime("bun", { name: runtimeName, path: process.execPath });
-
-/** Make the bundle and put it in place, whole. Two that make the same at the same time both may. */
-async function makeBundle(runtime: RuntimeName, folder: string, signal: AbortSignal): Promise<string> {
-  const temporary = `${folder}.${randomUUID()}`;
-  mkdirSync(temporary, { mode: 0o700 });
-  try {
-    await run(esbuildBinary(), [
-      ENTRY,
-      "--bundle",
-      "--platform=node",
-      "--format=cjs",
-      "--target=esnext",
-      "--charset=utf8",
-      "--log-level=error",
-      "--external:bun:*",
-      "--ignore-annotations",
-      `--conditions=${runtime}`,
-      `--define:import.meta.url=${JSON.stringify(ADDRESS)}`,
-      `--outfile=${join(temporary, FILE)}`,
-    ], { folder: temporary, signal });
-    lightenImports(join(temporary, FILE));
-    if (runtime === "bun") await compile(temporary, signal);
-    // So that Deno looks for packages in node_modules folders, as it does beside the modules.
-    if (runtime === "deno") writeFileSync(join(temporary, "deno.json"), '{ "nodeModulesDir": "manual" }\n');
-    await rename(temporary, folder).catch((error: Error) => {
-      if (fileIn(folder) === null) throw error;
-    });
-    await forgetOld(join(folder, ".."));
-    return fileIn(folder)!;
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
-}
-
-/**
- * esbuild's helper for `import` of a `node:` module copies all of its properties, and asking for them has the runtime open
- * standard input and load streams. What is imported here is there on the module itself, and the module is its default export.
- */
-function lightenImports(path: string): void {
-  const text = readFileSync(path, "utf8");
-  const helper = /\nvar __toESM = \(mod, isNodeMode, target\) =>[\s\S]*?\n\)\);\n/;
-  writeFileSync(
-    path,
-    text.replace(helper, () => "\nvar __toESM = (mod) => ({ __proto__: mod, default: mod });\n"),
-  );
-}
-
-/** Bun's bytecode, and beside it the file that it belongs to. */
-async function compile(folder: string, signal: AbortSignal): Promise<void> {
-  const plain = join(folder, FILE);
-  const args = ["build", plain, "--target=bun", "--format=cjs", "--bytecode", `--outdir=${folder}`];
-  await run(bunBinary(), args, { folder, signal });
-  await rm(plain);
-}
-
-/** Resolves when the program has ended well; it gives way to whatever else runs here. */
-async function run(
-  program: string,
-  args: readonly string[],
-  { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
-): Promise<void> {
-  const { spawn } = process.getBuiltinModule("node:child_process");
-  const child: ChildProcess = spawn(program, args, {
-    cwd: folder,
-    stdio: ["ignore", "ignore", "pipe"],
-    signal,
-    timeout: MAKING_MS,
-    killSignal: "SIGKILL",
-  });
-  try {
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
-  } catch {
-    // It has ended, or may not.
-  }
-  let errors = "";
-  child.stderr!.on("data", (chunk: Uint8Array) => errors = (errors + String(chunk)).slice(-ERROR_TEXT_MAX));
-  const how = await new Promise<string | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => resolve(code === 0 ? null : `ended with ${signal ?? code}`));
-  });
-  if (how !== null) throw new Error(`${program} ${how}: ${errors.trim()}`);
-}
-
-/** The bundles used longest ago leave, and what was left half made. Who still starts workers from them finds out. */
-async function forgetOld(folder: string): Promise<void> {
-  const nowMs = Date.now();
-  const aged = readdirSync(folder).map((name) => {
-    const path = join(folder, name);
-    return { path, usedMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? nowMs };
-  }).sort((a, b) => b.usedMs - a.usedMs);
-  const isHalfMade = (path: string, usedMs: number): boolean =>
-    fileIn(path) === null && nowMs - usedMs > MAKING_MS;
-  const leaving = aged.filter(({ path, usedMs }, place) => place >= BUNDLES_MAX || isHalfMade(path, usedMs));
-  for (const { path } of leaving) await rm(path, { recursive: true, force: true });
 }

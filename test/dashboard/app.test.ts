@@ -306,7 +306,7 @@ describe("answers", () => {
       view: dashboard.view,
       auth: createAuth(TOKEN),
       meta: META,
-      appDir: Promise.reject(new Error("no bundler")),
+      appDir: () => Promise.reject(new Error("no bundler")),
     });
     const ask = (path: string) =>
       app.request(path, { headers: { host: "localhost", authorization: `Bearer ${TOKEN}` } });

@@ -36,7 +36,7 @@ export class TestDashboard implements AsyncDisposable {
       services: { entities: new EntityReads(this.view), ...this.services },
       auth: this.auth,
       meta: { ...META, startedMs: Date.now() },
-      appDir: ensureDashboardApp(),
+      appDir: () => ensureDashboardApp(),
       frames: this.frames,
     });
     const { app } = this.#made;

@@ -414,7 +414,11 @@ describe("rl_controller.ts", () => {
       ["Counter.read | 1", `flaky | ${attempts - 1}`],
     );
     await page.click("#errors tr:has-text('flaky') button");
-    await page.sees(() => page.text(".error-sample"), `TaskError(Error): ${failure(attempts - 1)}`);
+    // What comes after the message is the user's frame.
+    await page.sees(
+      async () => (await page.text(".error-sample"))?.replace(/:\d+:\d+\)$/, ")") ?? null,
+      `TaskError(Error): ${failure(attempts - 1)} at <anonymous> (examples/quickstart.ts)`,
+    );
     await page.shows(`#/jobs/${tour.jobId}`, () => page.text("#figure-retries dd"), `${attempts - 1}`);
     await page.shows(
       `#/tasks?filter=jobId%3D${tour.jobId}+name%3Dflaky`,

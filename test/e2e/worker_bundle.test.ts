@@ -3,12 +3,14 @@
  * it, and from the modules themselves where there is no bundle to trust.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { get, init, put, remote, shutdown } from "mobula";
+import { currentDriver } from "../../runtime/api/init.ts";
 import { WorkerBundles } from "../../runtime/process/worker_bundle.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
+import { childOf } from "../support/processes.ts";
 import { RUNTIMES } from "../support/run_program.ts";
 
 const leftovers = watchLeftovers();
@@ -25,6 +27,17 @@ function newCache(): string {
 }
 
 const start = () => init({ numCpus: 1, dashboard: false, objectStoreBytes: 16 << 20, logToDriver: false });
+
+/** What the head, its store process and the agent run, by the module that each is. */
+function started(): [module: string, file: string][] {
+  const { head, agents } = currentDriver()!.local!;
+  const store = readFileSync(`/proc/${childOf(head.process.pid!, "store_process")}/cmdline`, "utf8");
+  const commands = [head.process.spawnargs, agents[0]!.process.spawnargs, store.split("\0").slice(0, -1)];
+  return commands.map((command) => {
+    const module = command.at(-1)!;
+    return [module, command.find((part) => part.endsWith("cluster.js")) ?? module];
+  });
+}
 
 const program = remote(() => [process.pid, process.argv[1]!] as const);
 
@@ -56,6 +69,9 @@ describe("a bundle", () => {
       const env = { runtime };
       const [, path] = await get(program.options({ runtimeEnv: env }).remote());
       expect(path).toStartWith(join(cache, "workers", `${runtime}-`));
+      // The others of the cluster run on Bun here, from their own bundle where it is made.
+      const own = runtime === "bun" ? path.replace("worker.js", "cluster.js") : null;
+      for (const [module, file] of started()) expect(file).toBe(own ?? module);
       const inside = remote(async (value: unknown, user: string) => {
         const own = await import("mobula");
         const theirs = await import(user) as typeof own;

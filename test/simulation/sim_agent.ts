@@ -318,12 +318,9 @@ export class SimAgent {
         return this.store.ownerless(order.params.objects);
       case "jobEnded":
         return this.#jobEnded(order.params.jobId);
-      case "prepareBundles":
-        return this.step({ type: "bundlesPrepare", ...order.params });
-      case "commitBundles":
-        return this.step({ type: "bundlesCommit", ...order.params });
-      case "releaseBundles":
-        return this.step({ type: "bundlesRelease", ...order.params });
+      case "bundleOrders":
+        for (const bundles of order.params.orders) this.step(bundles);
+        return;
       case "shutdown":
         return this.config.onFenced(this);
       case "message":
@@ -421,7 +418,10 @@ export class SimAgent {
       case "bundlesPrepared":
       case "bundlesCommitted":
       case "bundlesAsked":
-        return void this.link.request({ ...effect, nodeId: this.nodeId }, () => undefined);
+        return void this.link.request(
+          { type: "bundlesTold", nodeId: this.nodeId, words: [effect] },
+          () => undefined,
+        );
       case "assignJob":
       case "warn":
         return;

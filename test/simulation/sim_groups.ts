@@ -6,6 +6,7 @@
 import { type GroupId, groupId } from "../../runtime/common/ids.ts";
 import type { GroupSpec, PlacementStrategy } from "../../runtime/common/placement_group.ts";
 import { toUnits } from "../../runtime/common/resources.ts";
+import type { GroupOutcomes } from "../../runtime/protocol/group_messages.ts";
 import type { TaskPlan } from "./plan.ts";
 import type { SimDriver } from "./sim_driver.ts";
 import type { SimWorld } from "./sim_world.ts";
@@ -47,12 +48,16 @@ export class SimGroups {
       bundles: Array.from({ length: work.between(1, 3) }, () => toUnits({ CPU: work.pick([0.5, 1]) })),
     };
     this.#open++;
-    agent.link.request({ type: "createGroup", spec }, (answer) => {
+    agent.link.request({ type: "groupWishes", wishes: [{ type: "createGroup", spec }] }, (answer) => {
       this.#open--;
-      if (!answer.ok) {
+      const [outcome] = answer.ok ? (answer.result as unknown as GroupOutcomes).outcomes : [answer];
+      if (outcome === null || outcome === undefined) {
+        return this.#world.fail(`${spec.groupId} is neither created nor refused`);
+      }
+      if ("code" in outcome) {
         // The head ended the job, and its driver has not heard of it.
         if (this.#world.head.gcs?.jobs.isRunning(spec.jobId) !== true) return;
-        return this.#world.fail(`${spec.groupId} is refused with ${answer.code}: ${answer.message}`);
+        return this.#world.fail(`${spec.groupId} is refused with ${outcome.code}: ${outcome.message}`);
       }
       this.#live.set(spec.groupId, spec);
       loop.after(work.between(500, LIFE_MS), () => this.#remove(spec.groupId));
@@ -90,9 +95,12 @@ export class SimGroups {
   #remove(groupId: GroupId): void {
     if (!this.#driver.isAlive) return;
     this.#open++;
-    this.#driver.agent.link.request({ type: "removeGroup", groupId }, () => {
-      this.#open--;
-      this.#live.delete(groupId);
-    });
+    this.#driver.agent.link.request(
+      { type: "groupWishes", wishes: [{ type: "removeGroup", groupId }] },
+      () => {
+        this.#open--;
+        this.#live.delete(groupId);
+      },
+    );
   }
 }

@@ -22,6 +22,7 @@ interface Layer {
 const LAYERS: readonly (readonly [path: string, name: string])[] = [
   ["runtime/mod.ts", "api"],
   ["runtime/bundled_worker.ts", "api"],
+  ["runtime/bundled_cluster.ts", "api"],
   ["runtime/common/", "common"],
   ["runtime/protocol/", "protocol"],
   ["runtime/core/", "core"],

@@ -24,7 +24,7 @@ import { leasePickKey } from "../scheduler/pick_request.ts";
 import { ArgumentWaits, isArgumentRequest } from "./argument_waits.ts";
 import type { ActorRequest, GcsEffect, GcsEvent, GcsRecords, Of } from "./gcs_events.ts";
 import { relocations } from "./gcs_relocation.ts";
-import { groupEvent, nodeLoad } from "./gcs_groups.ts";
+import { nodeLoad } from "./gcs_groups.ts";
 import { LightSends } from "./light_sends.ts";
 import { GcsPlaces } from "./gcs_places.ts";
 import { broadcast, reply, replyError, send } from "./gcs_replies.ts";
@@ -79,6 +79,7 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
   step(nowMs: number, event: GcsEvent): readonly GcsEffect[] {
     const out: GcsEffect[] = [];
     this.#apply(nowMs, event, out);
+    this.#places.flush(nowMs, out);
     this.#lightSends.flush(out);
     return out;
   }
@@ -114,17 +115,15 @@ export class Gcs implements Core<GcsEvent, GcsEffect> {
       case "cancelPick":
         this.#places.cancelTask(nowMs, leasePickKey(event.submitter, event.leaseRequestId), out);
         break;
-      case "createGroup":
       case "getGroup":
-      case "removeGroup":
-      case "waitGroup":
       case "timer":
-        this.#places.stepGroups(nowMs, groupEvent(event, this.jobs), out);
-        break;
-      case "bundlesPrepared":
-      case "bundlesCommitted":
-      case "bundlesAsked":
         this.#places.stepGroups(nowMs, event, out);
+        break;
+      case "groupWishes":
+        this.#places.groupWishes(nowMs, event, out);
+        break;
+      case "bundlesTold":
+        this.#places.bundlesTold(nowMs, event, out);
         reply(event.requestId, {}, false, out);
         break;
       case "objectsReported":

@@ -9,6 +9,7 @@
 import type { NodeId, ProcessId } from "../../common/ids.ts";
 import type { PickParams } from "../../common/task_spec.ts";
 import type { HeadMethods, NodeMethods, NodeOrder, ObjectReport } from "../../protocol/messages.ts";
+import type { BundleWord } from "../../protocol/group_messages.ts";
 import type { ActorEffect, ActorEvent, ActorRecord } from "../actor/actor_events.ts";
 import type { DirectoryEffect, DirectoryEvent } from "../object/directory_events.ts";
 import type { GroupEffect, GroupEvent, GroupRecord } from "./group_events.ts";
@@ -32,13 +33,23 @@ export type ActorRequest =
     readonly requestId: string;
   });
 
+/** What a process wishes of one group. */
+export type GroupWish =
+  | Pick<Of<GroupEvent, "createGroup">, "type" | "spec">
+  | Omit<Of<GroupEvent, "removeGroup">, "requestId">
+  | Omit<Of<GroupEvent, "waitGroup">, "requestId">;
+
 /** What agents ask the placement group manager; a node's word about its bundles is answered at once. */
 export type GroupRequest =
-  | Omit<Of<GroupEvent, "createGroup">, "refused" | "endsWithOwner">
-  | Of<GroupEvent, "getGroup" | "removeGroup" | "waitGroup">
-  | (Of<GroupEvent, "bundlesPrepared" | "bundlesCommitted" | "bundlesAsked"> & {
+  | Of<GroupEvent, "getGroup">
+  /** Several that came in one message. Answered with GroupOutcomes. */
+  | { readonly type: "groupWishes"; readonly requestId: string; readonly wishes: readonly GroupWish[] }
+  | {
+    readonly type: "bundlesTold";
     readonly requestId: string;
-  });
+    readonly nodeId: NodeId;
+    readonly words: readonly BundleWord[];
+  };
 
 export type GcsEvent =
   /** Answered with HeadMethods.registerNode's result, or refused. */

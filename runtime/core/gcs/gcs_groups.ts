@@ -2,10 +2,11 @@
  * Placement groups within the GCS: what the manager says, as effects of the GCS, and what it leaves to the other machines.
  * @module
  */
-import type { NodeId } from "../../common/ids.ts";
-import type { Heartbeat, NodeMethods, NodeOrder } from "../../protocol/messages.ts";
-import type { GcsEffect, GroupRequest, Of } from "./gcs_events.ts";
+import type { GroupOutcome as Answer } from "../../protocol/group_messages.ts";
+import type { Heartbeat } from "../../protocol/messages.ts";
+import type { GcsEffect, GroupWish, Of } from "./gcs_events.ts";
 import { reply, replyError, send } from "./gcs_replies.ts";
+import { GroupBatches, OrderBatches } from "./group_batches.ts";
 import type { GroupEffect, GroupEvent } from "./group_events.ts";
 import type { JobManager } from "./job_manager.ts";
 
@@ -15,40 +16,81 @@ export type GroupOutcome = Of<
   "assigned" | "picked" | "pickRemoved" | "groupRemoved" | "warnInfeasible"
 >;
 
-/** What the GCS does itself is put into `out`; the rest is given back. */
-export function groupEffect(effect: GroupEffect, out: GcsEffect[]): GroupOutcome | null {
-  switch (effect.type) {
-    case "persistGroup":
-    case "forgetGroup":
-    case "setTimer":
-      out.push(effect);
-      return null;
-    case "groupFound":
-      reply(effect.requestId, { ...effect.info }, true, out);
-      return null;
-    case "removeDone":
-      reply(effect.requestId, {}, true, out);
-      return null;
-    case "groupWaited":
-      reply(effect.requestId, { created: effect.created }, true, out);
-      return null;
-    case "groupRefused":
-      replyError(effect.requestId, effect, true, out);
-      return null;
-    case "prepareBundles": {
-      const { nodeId, groupId, attempt, bundles } = effect;
-      return order(nodeId, "prepareBundles", { groupId, attempt, bundles }, out);
+/** What a step says of groups; orders and answers of messages leave at its end. */
+export class GroupSays {
+  readonly #batches: GroupBatches = new GroupBatches();
+  readonly #orders: OrderBatches = new OrderBatches();
+
+  /** A message's wishes as the manager takes them. */
+  events(requestId: string, wishes: readonly GroupWish[], jobs: JobManager): GroupEvent[] {
+    const names = this.#batches.open(requestId, wishes.length);
+    return wishes.map((wish, place) => groupEvent(names[place]!, wish, jobs));
+  }
+
+  /** What the GCS does itself is put into `out`, or kept until the end of the step; the rest is given back. */
+  effect(effect: GroupEffect, out: GcsEffect[]): GroupOutcome | null {
+    switch (effect.type) {
+      case "persistGroup":
+      case "forgetGroup":
+      case "setTimer":
+        out.push(effect);
+        return null;
+      case "groupFound":
+        return this.#answer(effect.requestId, { created: false }, { ...effect.info }, out);
+      case "removeDone":
+        return this.#answer(effect.requestId, { created: false }, {}, out);
+      case "groupWaited": {
+        const answer = { created: effect.created };
+        return this.#answer(effect.requestId, answer, answer, out);
+      }
+      case "groupRefused": {
+        const { requestId, code, message } = effect;
+        if (!this.#batches.take(requestId, { code, message })) replyError(requestId, effect, true, out);
+        return null;
+      }
+      case "prepareBundles": {
+        const { nodeId, groupId, attempt, bundles, final } = effect;
+        // A restarted head that does not know of these may have them given back: nothing has been promised yet.
+        this.#orders.add(nodeId, { type: "bundlesPrepare", groupId, attempt, bundles, final }, !final);
+        return null;
+      }
+      case "commitBundles": {
+        const { nodeId, groupId, attempt } = effect;
+        // It must know of every placement that counts somewhere, and of every removal.
+        this.#orders.add(nodeId, { type: "bundlesCommit", groupId, attempt }, true);
+        return null;
+      }
+      case "releaseBundles": {
+        const { nodeId, groupId, indices, removed, message } = effect;
+        this.#orders.add(nodeId, { type: "bundlesRelease", groupId, indices, removed, message }, true);
+        return null;
+      }
+      default:
+        return effect;
     }
-    case "commitBundles": {
-      const { nodeId, groupId, attempt } = effect;
-      return order(nodeId, "commitBundles", { groupId, attempt }, out);
+  }
+
+  /** The end of a step. Answers the waits that nobody has any more, as events. */
+  flush(out: GcsEffect[]): GroupEvent[] {
+    for (const { nodeId, orders, afterCommit } of this.#orders.take()) {
+      send(nodeId, "bundleOrders", { orders }, afterCommit, out);
     }
-    case "releaseBundles": {
-      const { nodeId, groupId, indices, removed, message } = effect;
-      return order(nodeId, "releaseBundles", { groupId, indices, removed, message }, out);
+    const over: GroupEvent[] = [];
+    for (const { requestId, outcomes, undecided } of this.#batches.answered()) {
+      reply(requestId, { outcomes }, true, out);
+      for (const name of undecided) over.push({ type: "cancelWait", requestId: name });
     }
-    default:
-      return effect;
+    return over;
+  }
+
+  #answer(
+    requestId: string,
+    outcome: Answer,
+    alone: Readonly<Record<string, unknown>>,
+    out: GcsEffect[],
+  ): null {
+    if (!this.#batches.take(requestId, outcome)) reply(requestId, alone, true, out);
+    return null;
   }
 }
 
@@ -57,24 +99,13 @@ export function nodeLoad({ nodeId, available, bundles }: Heartbeat): GroupEvent 
   return { type: "nodeLoad", nodeId, available, bundles: bundles ?? [] };
 }
 
-/** After the commit: a restarted head must know of every placement that counts somewhere, and of every removal. */
-function order<M extends NodeOrder>(
-  nodeId: NodeId,
-  method: M,
-  params: NodeMethods[M]["params"],
-  out: GcsEffect[],
-): null {
-  send(nodeId, method, params, true, out);
-  return null;
-}
-
-/** A request of an agent as the manager takes it: a job that has ended gets no more groups. */
-export function groupEvent(event: GroupRequest | Of<GroupEvent, "timer">, jobs: JobManager): GroupEvent {
-  if (event.type !== "createGroup") return event;
-  const { jobId, owner, detached, byDetachedActor } = event.spec;
+/** A wish as the manager takes it: a job that has ended gets no more groups. */
+function groupEvent(requestId: string, wish: GroupWish, jobs: JobManager): GroupEvent {
+  if (wish.type !== "createGroup") return { ...wish, requestId };
+  const { jobId, owner, detached, byDetachedActor } = wish.spec;
   const running = jobs.isRunning(jobId);
   // Detached actors and their tasks go on after their job, and what they create ends with them.
   const isWorker = owner.startsWith("w-");
   const refused = running || detached || isWorker ? null : `its job ${jobId} has ended`;
-  return { ...event, refused, endsWithOwner: byDetachedActor || (!running && isWorker) };
+  return { ...wish, requestId, refused, endsWithOwner: byDetachedActor || (!running && isWorker) };
 }

@@ -10,7 +10,7 @@ import type { ActorEvent } from "../actor/actor_events.ts";
 import type { GlobalScheduler, SchedulerEffect, SchedulerEvent } from "../scheduler/global_scheduler.ts";
 import { type PickRequest, pickRequestOf } from "../scheduler/pick_request.ts";
 import type { GcsEffect, GcsEvent, Of } from "./gcs_events.ts";
-import { groupEffect, type GroupOutcome } from "./gcs_groups.ts";
+import { type GroupOutcome, GroupSays } from "./gcs_groups.ts";
 import { actorPick, actorPickKey, replyCancelled, replyError, replyPicked, send } from "./gcs_replies.ts";
 import type { GroupEvent } from "./group_events.ts";
 import type { JobManager } from "./job_manager.ts";
@@ -27,6 +27,7 @@ export interface PlacesParts {
 export class GcsPlaces {
   readonly #parts: PlacesParts;
   readonly #picks: OpenPicks = new OpenPicks();
+  readonly #says: GroupSays = new GroupSays();
 
   constructor(parts: PlacesParts) {
     this.#parts = parts;
@@ -74,14 +75,35 @@ export class GcsPlaces {
   }
 
   stepGroups(nowMs: number, event: GroupEvent, out: GcsEffect[]): void {
-    for (const effect of this.#parts.groups.step(nowMs, event)) {
-      const outcome = groupEffect(effect, out);
-      if (outcome !== null) this.#groupOutcome(nowMs, outcome, out);
+    this.#stepAllGroups(nowMs, [event], out);
+  }
+
+  /** What a process wishes of groups, in one message. */
+  groupWishes(nowMs: number, { requestId, wishes }: Of<GcsEvent, "groupWishes">, out: GcsEffect[]): void {
+    this.#stepAllGroups(nowMs, this.#says.events(requestId, wishes, this.#parts.jobs), out);
+  }
+
+  /** What a node tells of its bundles, in one message. */
+  bundlesTold(nowMs: number, { nodeId, words }: Of<GcsEvent, "bundlesTold">, out: GcsEffect[]): void {
+    this.#stepAllGroups(nowMs, words.map((word) => ({ ...word, nodeId })), out);
+  }
+
+  /** The end of a step: what it says of groups leaves. */
+  flush(nowMs: number, out: GcsEffect[]): void {
+    for (let over = this.#says.flush(out); over.length > 0; over = this.#says.flush(out)) {
+      this.#stepAllGroups(nowMs, over, out);
     }
   }
 
   check(statusOf: (actorId: ActorId) => ActorStatus | undefined): void {
     this.#picks.check(statusOf);
+  }
+
+  #stepAllGroups(nowMs: number, events: readonly GroupEvent[], out: GcsEffect[]): void {
+    for (const effect of this.#parts.groups.stepAll(nowMs, events)) {
+      const outcome = this.#says.effect(effect, out);
+      if (outcome !== null) this.#groupOutcome(nowMs, outcome, out);
+    }
   }
 
   #request(nowMs: number, request: PickRequest, out: GcsEffect[]): void {

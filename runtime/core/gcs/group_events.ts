@@ -54,6 +54,8 @@ export type GroupEvent =
     readonly groupId: GroupId;
     readonly timeoutMs: number | null;
   }
+  /** Nobody waits by this request any more. */
+  | { readonly type: "cancelWait"; readonly requestId: string }
   /** A node has reserved its bundles of this round, or could not (`problem`). */
   | {
     readonly type: "bundlesPrepared";
@@ -111,13 +113,14 @@ export type GroupEffect =
     readonly code: "NameTakenError" | "PlacementGroupRemovedError" | "MobulaError";
     readonly message: string;
   }
-  /** Reserve these, all or none, and say so. */
+  /** Reserve these, all or none, and say so. `final`: they are the whole group, and count as soon as they are reserved. */
   | {
     readonly type: "prepareBundles";
     readonly nodeId: NodeId;
     readonly groupId: GroupId;
     readonly attempt: number;
     readonly bundles: readonly BundleDemand[];
+    readonly final: boolean;
   }
   /** What was reserved in this round counts from now on. Sent after the placement is durable. */
   | {

@@ -2,8 +2,11 @@
  * How a placement group gets its bundles: in two phases, so that it holds all of them or none. Part of the placement group
  * manager.
  *
+ *                      +--------6-------+
+ *                      |                v
  *   waiting --1--> preparing --2--> committing --3--> (whole)
- *      ^               |                |
+ *      ^  |            |                |                ^
+ *      |  +------------|---------7------|----------------+
  *      +-------4-------+--------5-------+
  *
  *   1 A placement exists by what the nodes have said: each is asked to reserve its bundles, all or none.
@@ -11,6 +14,10 @@
  *   3 All have heard it.
  *   4 One refused, died or cannot be reached: the others give theirs back. Again after a pause that grows.
  *   5 One died. A new group gives everything back; one that was whole before looks for what it lost.
+ *   6 A new group that fits one node needs no second phase: that node's agreement is the decision, and its bundles count as
+ *     soon as they are reserved (one-phase commit, the usual shortcut for a single participant). All or none holds by itself.
+ *   7 A node registers and holds such a group whole, of which the head does not know: it died before the agreement was written
+ *     down, or gave the node up. The agreement counts.
  *
  * Messages of a connection keep their order and are lost only with it; a node that connects again says what it holds, and
  * is told what of it counts. So a lost, late or repeated answer changes nothing, and a restarted head needs to know only the
@@ -47,6 +54,7 @@ export class GroupReservations {
     const { spec, placements, refusedBy } = entry;
     const { groupId } = spec;
     entry.triedMs = nowMs;
+    entry.lacksRoom = false;
     this.#table.schedule(entry, null);
     const bundles = missing(entry);
     const nodes = this.#nodes().filter(({ nodeId }) => !refusedBy.has(nodeId));
@@ -58,6 +66,7 @@ export class GroupReservations {
       const message = `no placement for ${describeGroup(entry)} now`;
       const isNews = entry.message !== message;
       this.#pause(nowMs, entry, message);
+      entry.lacksRoom = true;
       // For people: once, not with each try.
       if (isNews) this.#table.persist(entry, out);
       return;
@@ -68,7 +77,6 @@ export class GroupReservations {
       return this.#pause(nowMs, entry, `a node that could not reserve its bundles just now is tried again`);
     }
     entry.attempt = Math.max(entry.attempt + 1, Math.floor(nowMs));
-    entry.round = { attempt: entry.attempt, committing: false, nodes: new Map() };
     const byNode = new Map<NodeId, BundleDemand[]>();
     for (const bundle of bundles) {
       const nodeId = placement.get(bundle.index)!;
@@ -76,11 +84,13 @@ export class GroupReservations {
       if (own === undefined) byNode.set(nodeId, [bundle]);
       else own.push(bundle);
     }
+    const { attempt } = entry;
+    const final = entry.state === "PENDING" && byNode.size === 1;
+    entry.round = { attempt, committing: false, final, nodes: new Map() };
     for (const [nodeId, own] of byNode) {
-      const { attempt } = entry;
       entry.round.nodes.set(nodeId, { indices: own.map(({ index }) => index), attempt, done: false });
       for (const { resources } of own) out.push({ type: "assigned", nodeId, resources });
-      out.push({ type: "prepareBundles", nodeId, groupId, attempt: entry.attempt, bundles: own });
+      out.push({ type: "prepareBundles", nodeId, groupId, attempt, bundles: own, final });
     }
   }
 
@@ -143,7 +153,7 @@ export class GroupReservations {
       this.#table.schedule(entry, nowMs);
       return;
     }
-    entry.round = { attempt: entry.attempt, committing: true, nodes: new Map() };
+    entry.round = { attempt: entry.attempt, committing: true, final: false, nodes: new Map() };
     for (const nodeId of new Set(placements as NodeId[])) {
       const indices = spec.bundles.flatMap((_, index) => placements[index] === nodeId ? [index] : []);
       entry.round.nodes.set(nodeId, { indices, attempt: 0, done: false });
@@ -158,6 +168,11 @@ export class GroupReservations {
     bundles: readonly BundleReport[],
     out: GroupEffect[],
   ): void {
+    if (isWholeThere(entry, bundles)) {
+      this.#table.schedule(entry, null);
+      entry.placements.fill(nodeId);
+      return this.#madeWhole(nowMs, entry, out);
+    }
     const { placements, round, spec: { groupId } } = entry;
     const asked = round?.nodes.get(nodeId);
     const preparing = round !== null && !round.committing && asked !== undefined;
@@ -187,7 +202,8 @@ export class GroupReservations {
       // The order was lost with the connection.
       const demands = asked.indices.map((index) => demandOf(entry, index));
       round.nodes.set(nodeId, { ...asked, done: false });
-      out.push({ type: "prepareBundles", nodeId, groupId, attempt: round.attempt, bundles: demands });
+      const { attempt, final } = round;
+      out.push({ type: "prepareBundles", nodeId, groupId, attempt, bundles: demands, final });
       return;
     }
     const attempt = unheard?.attempt ?? asked.attempt;
@@ -275,26 +291,35 @@ export class GroupReservations {
         this.#table.schedule(entry, nowMs);
         return;
       }
-      this.#table.transition(entry, "CREATED");
-      entry.message = "";
-      entry.readyMs ??= nowMs;
-      entry.retryMs = RETRY_MS;
-      entry.patience = PATIENCE;
-      entry.refusedBy.clear();
-      this.#table.persist(entry, out);
-      return this.#whole(nowMs, entry, out);
+      return this.#madeWhole(nowMs, entry, out);
     }
-    round!.committing = true;
     for (const [nodeId, asked] of round!.nodes) {
       for (const index of asked.indices) placements[index] = nodeId;
       round!.nodes.set(nodeId, { ...asked, done: false });
     }
+    if (round!.final) {
+      entry.round = null;
+      return this.#madeWhole(nowMs, entry, out);
+    }
+    round!.committing = true;
     // Only now, so that after a restart the head knows all that may count somewhere.
     if (entry.state === "PENDING") this.#table.transition(entry, "PREPARED");
     this.#table.persist(entry, out);
     for (const nodeId of round!.nodes.keys()) {
       out.push({ type: "commitBundles", nodeId, groupId, attempt: round!.attempt });
     }
+  }
+
+  /** Every bundle counts at its node. */
+  #madeWhole(nowMs: number, entry: GroupEntry, out: GroupEffect[]): void {
+    this.#table.transition(entry, "CREATED");
+    entry.message = "";
+    entry.readyMs ??= nowMs;
+    entry.retryMs = RETRY_MS;
+    entry.patience = PATIENCE;
+    entry.refusedBy.clear();
+    this.#table.persist(entry, out);
+    this.#whole(nowMs, entry, out);
   }
 
   /**
@@ -351,6 +376,12 @@ export class GroupReservations {
       `no nodes could hold ${describeGroup(entry)}. It waits until nodes that fit join.`;
     out.push({ type: "warnInfeasible", jobId: spec.jobId, text });
   }
+}
+
+/** Whether a node that registers with these bundles has agreed to the whole of a group that has nothing under way. */
+function isWholeThere({ state, round, spec }: GroupEntry, bundles: readonly BundleReport[]): boolean {
+  return state === "PENDING" && round === null && bundles.length === spec.bundles.length &&
+    bundles.every(({ committed, attempt }) => committed && attempt === bundles[0]!.attempt);
 }
 
 /** Bundles without a node. */

@@ -3,6 +3,7 @@
  * other. What happens to a group when is decided elsewhere.
  * @module
  */
+import { AgedSet } from "../../common/aged_set.ts";
 import { assert } from "../../common/assert.ts";
 import type { GroupId, NodeId } from "../../common/ids.ts";
 import type { GroupSpec, GroupState } from "../../common/placement_group.ts";
@@ -18,7 +19,7 @@ export const PATIENCE: number = 2;
 
 /** Which state may follow which. */
 const TRANSITIONS: Readonly<Record<GroupState, readonly GroupState[]>> = {
-  PENDING: ["PREPARED", "REMOVED"],
+  PENDING: ["PREPARED", "CREATED", "REMOVED"],
   PREPARED: ["PENDING", "CREATED", "REMOVED"],
   CREATED: ["RESCHEDULING", "REMOVED"],
   RESCHEDULING: ["CREATED", "REMOVED"],
@@ -39,6 +40,8 @@ export interface Round {
   readonly attempt: number;
   /** All have agreed and the placement is written down: only a node's death can undo it. */
   committing: boolean;
+  /** One node for the whole group: its agreement is the decision. */
+  readonly final: boolean;
   readonly nodes: Map<NodeId, Asked>;
 }
 
@@ -57,6 +60,8 @@ export interface GroupEntry {
   /** When to try (again); null while there is nothing to place or a round goes on. Changed by GroupTable.schedule. */
   tryAtMs: number | null;
   triedMs: number;
+  /** The last try found no placement, by what the nodes had said: it is worth another one as soon as one has more. */
+  lacksRoom: boolean;
   retryMs: number;
   /** Nodes that said no although they seemed to have room; left out until nothing else is left. */
   readonly refusedBy: Set<NodeId>;
@@ -75,7 +80,7 @@ export class GroupTable {
   /** All and only names of live groups. */
   readonly #names: Map<string, GroupId> = new Map();
   /** All and only removed groups, oldest first. */
-  readonly #removed: Set<GroupId> = new Set();
+  readonly #removed: AgedSet<GroupId> = new AgedSet();
 
   restore(nowMs: number, record: GroupRecord): GroupEntry {
     const { spec, endsWithOwner, state, message, placements, createdMs, readyMs, endedMs } = record;
@@ -126,6 +131,10 @@ export class GroupTable {
     return this.#timed;
   }
 
+  get timedCount(): number {
+    return this.#timed.size;
+  }
+
   /** Try it (again) at this time; null: not at all. */
   schedule(entry: GroupEntry, atMs: number | null): void {
     entry.tryAtMs = atMs;
@@ -157,8 +166,7 @@ export class GroupTable {
     this.persist(entry, out);
     this.#removed.add(groupId);
     if (this.#removed.size <= REMOVED_GROUPS_KEPT) return;
-    const oldest = this.#removed.values().next().value!;
-    this.#removed.delete(oldest);
+    const oldest = this.#removed.takeOldest()!;
     this.#groups.delete(oldest);
     out.push({ type: "forgetGroup", groupId: oldest });
   }
@@ -234,6 +242,7 @@ function newEntry(nowMs: number, spec: GroupSpec, endsWithOwner: boolean): Group
     round: null,
     tryAtMs: null,
     triedMs: -Infinity,
+    lacksRoom: false,
     retryMs: RETRY_MS,
     refusedBy: new Set(),
     patience: PATIENCE,

@@ -4,7 +4,7 @@
  * It owns: names, states, which node has which bundle, who waits for a group, and where work inside goes. It does not own
  * the bundles' resources (each node's local scheduler has them), nor what runs inside.
  *
- *              1          2            3
+ *              1          2            3            (2 and 3 are one step for a group that fits one node)
  *   createGroup -> PENDING -> PREPARED -> CREATED ---> RESCHEDULING
  *                   |  ^---4---+ |          |  ^---6---+   |   |^
  *                   |            |          |      5       |   || 7
@@ -39,6 +39,8 @@ export const GROUPS_MAX: number = 10_000;
 const ATTEMPTS_PER_STEP = 128;
 const PAIRS_PER_STEP = 64_000;
 const NEXT_ATTEMPTS_MS = 10;
+/** Groups that are tried at once when a node has more, those whose last try is longest ago; the others follow in their time. */
+const HURRIED_MAX = 32;
 /** Requests that wait for groups. */
 const WAITERS_MAX = 100_000;
 
@@ -56,9 +58,11 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
   readonly #reservations: GroupReservations;
   readonly #picks: GroupPicks = new GroupPicks(this.#table);
   readonly #waiters: Map<string, Waiter> = new Map();
+  /** The same, by group; no empty sets. */
+  readonly #waitersOf: Map<GroupId, Set<string>> = new Map();
   /** All and only waiters that do not wait for ever. */
   readonly #timedWaiters: Map<string, Waiter> = new Map();
-  /** What was free at each node when it last said so. */
+  /** What was free at each node when it last said so, while groups wait. */
   readonly #available: Map<NodeId, Readonly<Record<string, number>>> = new Map();
   #timerMs: number = Infinity;
 
@@ -72,8 +76,13 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
   }
 
   step(nowMs: number, event: GroupEvent): readonly GroupEffect[] {
+    return this.stepAll(nowMs, [event]);
+  }
+
+  /** Events that came together. */
+  stepAll(nowMs: number, events: readonly GroupEvent[]): readonly GroupEffect[] {
     const out: GroupEffect[] = [];
-    this.#apply(nowMs, event, out);
+    for (const event of events) this.#apply(nowMs, event, out);
     this.#attemptDue(nowMs, out);
     this.#setTimer(nowMs, out);
     return out;
@@ -124,6 +133,7 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
       throw new Error(`Invariant broken: ${message}`);
     });
     for (const { requestId, groupId } of this.#waiters.values()) {
+      assert(this.#waitersOf.get(groupId)?.has(requestId) === true, `${requestId} is filed under ${groupId}`);
       const state = this.#table.get(groupId)?.state;
       assert(
         state !== undefined && state !== "CREATED" && state !== "REMOVED",
@@ -145,6 +155,8 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
       }
       case "waitGroup":
         return this.#wait(nowMs, event, out);
+      case "cancelWait":
+        return this.#forgetWaiter(event.requestId);
       case "bundlesReported":
         return this.#reported(nowMs, event.nodeId, event.bundles, out);
       case "jobEnded":
@@ -181,10 +193,12 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
       }
       case "nodeLoad":
         this.#picks.load(nodeId, event.bundles);
-        if (this.#hasGrown(nodeId, event.available)) this.#hurry(nowMs);
+        // Where no group waits, what was free does not matter, and a look at each node's heartbeat would be for nothing.
+        if (this.#table.timedCount === 0) this.#available.clear();
+        else if (this.#hasGrown(nodeId, event.available)) this.#hurry(nowMs, HURRIED_MAX);
         return;
       case "nodeJoined":
-        return this.#hurry(nowMs);
+        return this.#hurry(nowMs, HURRIED_MAX);
       case "nodeSuspected":
         for (const entry of this.#table.live()) this.#reservations.suspected(nowMs, entry, nodeId, out);
         return;
@@ -257,6 +271,9 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
     }
     const waiter = { requestId, groupId, dueMs: timeoutMs === null ? Infinity : nowMs + timeoutMs };
     this.#waiters.set(requestId, waiter);
+    const own = this.#waitersOf.get(groupId);
+    if (own === undefined) this.#waitersOf.set(groupId, new Set([requestId]));
+    else own.add(requestId);
     if (timeoutMs !== null) this.#timedWaiters.set(requestId, waiter);
   }
 
@@ -322,7 +339,7 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
     this.#hurry(nowMs);
   }
 
-  /** Whether a node has more of something than it said last. */
+  /** Whether a node has more of something than it said last, or says it for the first time since a group waits. */
   #hasGrown(nodeId: NodeId, available: Readonly<Record<string, number>>): boolean {
     const before = this.#available.get(nodeId);
     this.#available.set(nodeId, available);
@@ -331,10 +348,17 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
     return false;
   }
 
-  /** Something may fit now: what waits need not wait for its whole pause. */
-  #hurry(nowMs: number): void {
+  /**
+   * Something may fit now: what waits need not wait for its whole pause. `atOnce`: this many that wait for nothing but room
+   * need not wait at all; one that a node refused is spared to it for a while.
+   */
+  #hurry(nowMs: number, atOnce: number = 0): void {
+    let hurried = 0;
     for (const entry of this.#table.timed()) {
-      this.#table.schedule(entry, Math.min(entry.tryAtMs!, Math.max(nowMs, entry.triedMs + RETRY_MS)));
+      const isNow = entry.lacksRoom && hurried < atOnce;
+      if (isNow) hurried++;
+      const soonestMs = isNow ? nowMs : Math.max(nowMs, entry.triedMs + RETRY_MS);
+      this.#table.schedule(entry, Math.min(entry.tryAtMs!, soonestMs));
     }
   }
 
@@ -348,6 +372,7 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
   }
 
   #attemptDue(nowMs: number, out: GroupEffect[]): void {
+    if (this.#table.timedCount === 0) return;
     let attempts = 0;
     let pairs = 0;
     for (const entry of [...this.#table.timed()]) {
@@ -363,18 +388,24 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
   }
 
   #takeWaiters(groupId: GroupId): string[] {
-    const own = [...this.#waiters.values()].filter((waiter) => waiter.groupId === groupId);
-    for (const { requestId } of own) this.#forgetWaiter(requestId);
-    return own.map(({ requestId }) => requestId);
+    const own = [...this.#waitersOf.get(groupId) ?? []];
+    for (const requestId of own) this.#forgetWaiter(requestId);
+    return own;
   }
 
   #forgetWaiter(requestId: string): void {
+    const waiter = this.#waiters.get(requestId);
+    if (waiter === undefined) return;
     this.#waiters.delete(requestId);
     this.#timedWaiters.delete(requestId);
+    const own = this.#waitersOf.get(waiter.groupId)!;
+    own.delete(requestId);
+    if (own.size === 0) this.#waitersOf.delete(waiter.groupId);
   }
 
   /** One timer, only when it must be earlier than the one that is set. */
   #setTimer(nowMs: number, out: GroupEffect[]): void {
+    if (this.#table.timedCount + this.#timedWaiters.size === 0) return;
     let dueMs = Infinity;
     for (const { tryAtMs } of this.#table.timed()) dueMs = Math.min(dueMs, tryAtMs!);
     for (const waiter of this.#timedWaiters.values()) dueMs = Math.min(dueMs, waiter.dueMs);

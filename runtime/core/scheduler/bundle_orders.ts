@@ -31,10 +31,11 @@ export class BundleOrders {
     const { groupId } = order;
     switch (order.type) {
       case "bundlesPrepare": {
-        const { attempt, bundles } = order;
+        const { attempt, bundles, final } = order;
         const problem = state.draining
           ? "it is draining"
           : state.bundles.prepare(state.nowMs, groupId, attempt, bundles);
+        if (problem === null && final) state.bundles.commit(groupId, attempt);
         return state.emit({ type: "bundlesPrepared", groupId, attempt, problem });
       }
       case "bundlesCommit": {

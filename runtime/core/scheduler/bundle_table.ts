@@ -5,7 +5,7 @@
  *      |                               ^
  *      +---------------2---------------+
  *
- *   1 The head says that it counts: requests of the group may draw from it.
+ *   1 The head says that it counts (at once, when the whole group is here): requests of the group may draw from it.
  *   2 Given back: nothing new starts in it.
  *   3 The last thing that ran inside is gone; its resources are the node's again.
  *

@@ -129,6 +129,8 @@ export type LocalSchedulerEvent =
     readonly groupId: GroupId;
     readonly attempt: number;
     readonly bundles: readonly BundleRequest[];
+    /** They are the whole group: reserved, they count. */
+    readonly final: boolean;
   }
   /** What was reserved in this round counts from now on. */
   | { readonly type: "bundlesCommit"; readonly groupId: GroupId; readonly attempt: number }

@@ -4,10 +4,11 @@
  */
 import { MobulaError } from "../../common/errors.ts";
 import type { GroupId } from "../../common/ids.ts";
+import type { GroupOutcomes } from "../../protocol/group_messages.ts";
 import { GROUP, type GroupInfo, groupInfoOf, type GroupSpec } from "../../common/placement_group.ts";
-import type { HeadMethods } from "../../protocol/messages.ts";
 import type { CoreContext } from "./core_context.ts";
 import { requireCoreWorker } from "./current.ts";
+import { GroupRequests } from "./group_requests.ts";
 import type { ObjectRef } from "./object_ref.ts";
 
 /** A value: it may be passed to tasks and actors, where it works as here. */
@@ -58,11 +59,16 @@ const HEAD_AWAY_MS = 1_000;
 /** See the module's header. */
 export class PlacementGroups {
   readonly #core: CoreContext;
+  readonly #requests: GroupRequests;
   /** One question for all that wait without limit for a group. */
   readonly #whole: Map<GroupId, Promise<void>> = new Map();
 
   constructor(core: CoreContext) {
     this.#core = core;
+    this.#requests = new GroupRequests(async (method, params) => {
+      const { result } = await core.link.request("head", { method, params });
+      return result as GroupOutcomes;
+    });
   }
 
   /** Answers when the creation is committed. */
@@ -71,19 +77,21 @@ export class PlacementGroups {
   ): Promise<PlacementGroup> {
     await this.#core.connected;
     const { jobId, self: owner, node: ownerNode, namespace } = this.#core.identity;
-    const full: GroupSpec = { ...spec, jobId, owner, ownerNode, namespace };
-    return new PlacementGroup(await this.#ask("createGroup", { spec: full }));
+    await this.#requests.create({ ...spec, jobId, owner, ownerNode, namespace });
+    return new PlacementGroup({ groupId: spec.groupId, bundles: spec.bundles });
   }
 
   async get(name: string): Promise<PlacementGroup> {
     await this.#core.connected;
     const { namespace } = this.#core.identity;
-    return new PlacementGroup(await this.#ask("getGroup", { name, namespace }));
+    const params = { name, namespace };
+    const { result } = await this.#core.link.request("head", { method: "getGroup", params });
+    return new PlacementGroup(result as GroupInfo);
   }
 
   async remove(groupId: GroupId): Promise<void> {
     await this.#core.connected;
-    await this.#ask("removeGroup", { groupId });
+    await this.#requests.remove(groupId);
   }
 
   ready(group: PlacementGroup): ObjectRef<PlacementGroup> {
@@ -106,7 +114,7 @@ export class PlacementGroups {
       if (finite) timer = setTimeout(() => resolve(false), Math.min(timeoutMs + HEAD_AWAY_MS, 2 ** 31 - 1));
     });
     const asked = finite
-      ? this.#ask("waitGroup", { groupId, timeoutMs }).then(({ created }) => created)
+      ? this.#requests.wait(groupId, timeoutMs)
       : this.#whenWhole(groupId).then(() => true);
     try {
       return await objects.blocking(Promise.race([asked, late]));
@@ -128,19 +136,11 @@ export class PlacementGroups {
     await this.#core.connected;
     for (;;) {
       try {
-        if ((await this.#ask("waitGroup", { groupId, timeoutMs: null })).created) return;
+        if (await this.#requests.wait(groupId, null)) return;
       } catch (error) {
         // It was away for long: a group may take longer than that.
         if (!(error instanceof MobulaError) || error.code !== "HeadUnavailable") throw error;
       }
     }
-  }
-
-  async #ask<M extends "createGroup" | "getGroup" | "removeGroup" | "waitGroup">(
-    method: M,
-    params: HeadMethods[M]["params"],
-  ): Promise<HeadMethods[M]["result"]> {
-    const { result } = await this.#core.link.request("head", { method, params });
-    return result as HeadMethods[M]["result"];
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The store's history of schemas: numbered steps, each applied in one transaction, never edited once released (a change is
- * a new step). A store that is newer than this program knows is refused; so is a database that is not ours.
+ * The store's history of schemas: numbered steps, each applied in one transaction (those of a new store together), never
+ * edited once released (a change is a new step). A store that is newer than this program knows is refused; so is a database
+ * that is not ours.
  * The SQL is text, not generated at start: what will run is what was reviewed.
  * @module
  */
@@ -160,17 +161,16 @@ export async function migrate(
       `The store has schema version ${found}, this program needs ${needed} or older: start a newer mobula, or give another --store`,
     );
   }
-  for (const step of steps) {
-    if (step.version <= found) continue;
-    await client.batch([
-      ...(step.version === 1 ? [LEDGER] : []),
-      ...step.statements,
-      {
-        sql: "INSERT INTO schema_migrations (version, name, applied_ms) VALUES (?, ?, ?)",
-        args: [step.version, step.name, nowMs],
-      },
-    ], "write");
-  }
+  const missing = steps.filter(({ version }) => version > found).map((step) => [
+    ...(step.version === 1 ? [LEDGER] : []),
+    ...step.statements,
+    {
+      sql: "INSERT INTO schema_migrations (version, name, applied_ms) VALUES (?, ?, ?)",
+      args: [step.version, step.name, nowMs],
+    },
+  ]);
+  // An empty one is made in one transaction: a start waits for it.
+  for (const statements of found === 0 ? [missing.flat()] : missing) await client.batch(statements, "write");
   return found;
 }
 

@@ -8,10 +8,9 @@
  */
 import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { spawnRuntime } from "#platform";
 import type { RuntimeName } from "../../common/task_spec.ts";
-import { RUNTIME_URL } from "../../platform/runtime_folder.ts";
+import { programHere } from "../../platform/runtime_folder.ts";
 import { HISTORY_LIMITS, type HistoryLimits, type StoreQuery } from "./history.ts";
 import { HistoryQueue } from "./history_queue.ts";
 import type { HistoryRow, LoadedStore, StoredFunction, StoreWrite, TableName } from "./rows.ts";
@@ -105,8 +104,8 @@ export class GcsStore {
   constructor(options: StoreOptions, settleOpen: (error: StoreError | null) => void) {
     this.#options = options;
     this.#settleOpen = settleOpen;
-    const entry = fileURLToPath(new URL("io/storage/store_process.ts", RUNTIME_URL));
-    this.#child = spawnRuntime(options.runtime, entry, { stdio: ["pipe", "pipe", "inherit"] });
+    const { entry, args } = programHere("io/storage/store_process.ts");
+    this.#child = spawnRuntime(options.runtime, entry, { args, stdio: ["pipe", "pipe", "inherit"] });
     this.#pipe = new ChildPipe(
       this.#child.stdout as Readable,
       this.#child.stdin as Writable,

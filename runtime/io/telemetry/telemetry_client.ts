@@ -3,19 +3,18 @@
  * dies. A new process is told what is absolute at once (jobs, counts of each process); attempts come from the history that the
  * head's store keeps (`onRestart`).
  *
- *   up --dies--> waiting --(backoff)--> up        close: ended
+ *   (new) --needed, or after a moment--> up --dies--> waiting --(backoff)--> up        close: ended
  * @module
  */
 import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { spawnRuntime } from "#platform";
 import type { JobDto } from "../../../dashboard/api_types.ts";
 import type { TelemetryAnswers, TelemetryParams, TelemetryQueryName } from "../../../dashboard/api/tasks.ts";
 import type { TimelineMarker } from "../../../dashboard/api/timeline.ts";
 import type { TaskEventBatch } from "../../common/task_event.ts";
 import type { RuntimeName } from "../../common/task_spec.ts";
-import { RUNTIME_URL } from "../../platform/runtime_folder.ts";
+import { programHere } from "../../platform/runtime_folder.ts";
 import { ChildPipe } from "../transport/child_pipe.ts";
 import type { TelemetryPort } from "./telemetry_port.ts";
 import { type AnswerMessage, TelemetryFrame, type TookMessage } from "./telemetry_wire.ts";
@@ -34,6 +33,8 @@ const ANSWER_MS = 15_000;
 /** Waits before it is started again; the last one again and again, the first after a life of a minute. */
 const RESTART_MS = [50, 200, 1_000, 5_000];
 const LONG_LIFE_MS = 60_000;
+/** It is started when it is first needed, or after this long: the start of a cluster has no time for it. */
+const FIRST_START_MS = 250;
 
 export interface TelemetryOptions {
   readonly runtime: RuntimeName;
@@ -80,7 +81,7 @@ export class TelemetryClient implements TelemetryPort {
 
   constructor(options: TelemetryOptions) {
     this.#options = options;
-    this.#start();
+    this.#restartTimer = setTimeout(() => this.#start(), FIRST_START_MS);
   }
 
   /** Process id; 0 while there is none. */
@@ -92,6 +93,7 @@ export class TelemetryClient implements TelemetryPort {
   }
 
   take(batches: readonly TaskEventBatch[], isHistory: boolean): void {
+    this.#startFirst();
     for (const batch of batches) if (!isHistory) this.#remember(batch);
     if (this.#pipe === null) {
       for (const batch of batches) this.#lost += batch.rows.length;
@@ -147,6 +149,7 @@ export class TelemetryClient implements TelemetryPort {
     if (this.#questions.size >= QUESTIONS_MAX) {
       return Promise.reject(new Error(`${QUESTIONS_MAX} questions wait for the telemetry process already`));
     }
+    this.#startFirst();
     return new Promise((resolve, reject) => {
       const id = this.#nextQuestion++;
       const timer = setTimeout(() => {
@@ -174,10 +177,16 @@ export class TelemetryClient implements TelemetryPort {
     await ended;
   }
 
+  #startFirst(): void {
+    if (this.#startedMs > 0 || this.#closed) return;
+    clearTimeout(this.#restartTimer);
+    this.#start();
+  }
+
   #start(): void {
     const { runtime, attemptsMax } = this.#options;
-    const entry = fileURLToPath(new URL("io/telemetry/telemetry_process.ts", RUNTIME_URL));
-    const child = spawnRuntime(runtime, entry, { stdio: ["pipe", "pipe", "inherit"] });
+    const { entry, args } = programHere("io/telemetry/telemetry_process.ts");
+    const child = spawnRuntime(runtime, entry, { args, stdio: ["pipe", "pipe", "inherit"] });
     this.#child = child;
     this.#startedMs = performance.now();
     this.#pipe = new ChildPipe(

@@ -86,6 +86,96 @@ test("a group is persisted before it is answered, and reserved in two phases", (
   expect(bench.state()).toBe("CREATED");
 });
 
+test("a group that fits one node is whole when that node agrees; no second phase, two writes", () => {
+  const bench = new Bench();
+  const created = bench.create({ bundles: [CPU(1), CPU(1)] });
+  expect(created.find(({ type }) => type === "prepareBundles")).toMatchObject({ final: true });
+  bench.step({ type: "waitGroup", requestId: "w", groupId: G1, timeoutMs: null });
+  const attempt = attemptOf(created);
+  const agreed = { type: "bundlesPrepared", nodeId: N1, groupId: G1, attempt, problem: null } as const;
+  const whole = bench.step(agreed);
+  expect(typesOf(whole)).toEqual(["persistGroup", "groupWaited"]);
+  expect(whole[0]).toMatchObject({ record: { state: "CREATED", placements: [N1, N1] } });
+  // Told twice.
+  expect(bench.step(agreed)).toEqual([]);
+  // A bundle that it loses later is one of a group that others hold too: two phases.
+  const N3 = "n-3" as NodeId;
+  bench.views = [view(N3, CPU(2))];
+  const lost = bench.step({ type: "nodeDied", nodeId: N1, reason: "power" });
+  expect(lost.find(({ type }) => type === "prepareBundles")).toMatchObject({ nodeId: N3, final: false });
+});
+
+test("a head that died before it wrote the agreement down takes it from the node that registers", () => {
+  const restarted = (held: readonly { index: number; attempt: number; committed: boolean }[]) => {
+    const bench = new Bench();
+    bench.create({ bundles: [CPU(1), CPU(1)] });
+    const record = bench.manager.record(G1)!;
+    bench.views = [];
+    bench.manager = new PlacementGroupManager(bench.nowMs, () => bench.views, [record]);
+    bench.step({ type: "timer" });
+    bench.views = [view(N1, CPU(0)), view(N2, CPU(2))];
+    const bundles = held.map((bundle) => ({ groupId: G1, ...bundle }));
+    const effects = bench.step({ type: "bundlesReported", nodeId: N1, bundles });
+    return { bench, effects };
+  };
+  const whole = restarted([0, 1].map((index) => ({ index, attempt: 7, committed: true })));
+  expect(whole.bench.state()).toBe("CREATED");
+  expect(typesOf(whole.effects)).toEqual(["persistGroup"]);
+  expect(whole.bench.manager.record(G1)!.placements).toEqual([N1, N1]);
+  // Another node says the same: it was given up for the first, and gives its own back.
+  const held = [0, 1].map((index) => ({ groupId: G1, index, attempt: 6, committed: true }));
+  const stray = whole.bench.step({ type: "bundlesReported", nodeId: N2, bundles: held });
+  expect(stray).toMatchObject([{ type: "releaseBundles", nodeId: N2, indices: [0, 1], removed: false }]);
+  // A part of it, or what does not count there, is no agreement.
+  for (
+    const part of [[{ index: 0, attempt: 7, committed: true }], [
+      { index: 0, attempt: 7, committed: true },
+      { index: 1, attempt: 7, committed: false },
+    ]]
+  ) {
+    const { bench, effects } = restarted(part);
+    expect(bench.state()).toBe("PENDING");
+    expect(effects.find(({ type }) => type === "releaseBundles")).toMatchObject({
+      nodeId: N1,
+      indices: part.map(({ index }) => index),
+    });
+  }
+});
+
+test("groups that wait only for room are placed as soon as a node has some, however short ago they were tried", () => {
+  const bench = new Bench();
+  bench.views = [view(N1, CPU(0))];
+  bench.step({ type: "nodeLoad", nodeId: N1, available: CPU(0), bundles: [] });
+  for (let index = 1; index <= 100; index++) {
+    bench.create({ groupId: `g-${index}` as GroupId, bundles: [CPU(1)] });
+  }
+  const placed: GroupId[] = [];
+  // In the very millisecond of each try: two find room each time, and take it.
+  for (let round = 0; round < 50; round++) {
+    bench.views = [view(N1, CPU(2))];
+    let room = 2;
+    for (const effect of bench.step({ type: "nodeLoad", nodeId: N1, available: CPU(2), bundles: [] })) {
+      if (effect.type !== "prepareBundles") continue;
+      const { groupId, attempt } = effect;
+      const problem = room-- > 0 ? null : "it is full";
+      if (problem === null) placed.push(groupId);
+      bench.step({ type: "bundlesPrepared", nodeId: N1, groupId, attempt, problem });
+    }
+    bench.views = [view(N1, CPU(0))];
+    bench.step({ type: "nodeLoad", nodeId: N1, available: CPU(0), bundles: [] });
+    if (placed.length >= 8) break;
+  }
+  expect(placed.length).toBeGreaterThanOrEqual(8);
+  // Those that the node refused just now are spared to it for a while.
+  const refused = bench.manager.records().filter(({ message }) => message.includes("it is full"));
+  expect(refused.length).toBeGreaterThan(0);
+  bench.views = [view(N1, CPU(2))];
+  const asked = bench.step({ type: "nodeLoad", nodeId: N1, available: CPU(2), bundles: [] }).flatMap((
+    effect,
+  ) => effect.type === "prepareBundles" ? [effect.groupId] : []);
+  for (const { spec: { groupId } } of refused) expect(asked).not.toContain(groupId);
+});
+
 test("one refusal gives everything back, and the next try waits a little longer each time", () => {
   const bench = new Bench();
   let effects = bench.create({ strategy: "STRICT_SPREAD", bundles: [CPU(1), CPU(1)] });

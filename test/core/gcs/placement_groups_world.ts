@@ -237,6 +237,7 @@ export class GroupWorld {
       this.#onConnection(node, () => this.send({ type: "bundlesCommitted", nodeId, groupId, attempt }));
     } else {
       const problem = bundles.prepare(this.nowMs, groupId, attempt, order.bundles);
+      if (problem === null && order.final) bundles.commit(groupId, attempt);
       this.#onConnection(
         node,
         () => this.send({ type: "bundlesPrepared", nodeId, groupId, attempt, problem }),

@@ -34,7 +34,13 @@ class Node {
 
   reserve(bundles: readonly Record<string, number>[], attempt = 1): void {
     const requests = bundles.map((resources, index) => ({ index, resources: toUnits(resources) }));
-    const [answer] = this.step({ type: "bundlesPrepare", groupId: G1, attempt, bundles: requests });
+    const [answer] = this.step({
+      type: "bundlesPrepare",
+      groupId: G1,
+      attempt,
+      bundles: requests,
+      final: false,
+    });
     expect(answer).toEqual({ type: "bundlesPrepared", groupId: G1, attempt, problem: null });
     this.step({ type: "bundlesCommit", groupId: G1, attempt });
   }
@@ -85,9 +91,30 @@ test("all bundles of a round are reserved, or none", () => {
     index: 1,
     resources: toUnits({ CPU: 2 }),
   }];
-  const [refused] = node.step({ type: "bundlesPrepare", groupId: G1, attempt: 1, bundles });
+  const [refused] = node.step({ type: "bundlesPrepare", groupId: G1, attempt: 1, bundles, final: false });
   expect(refused).toMatchObject({ problem: "bundle 1 needs CPU 2, free is CPU 1, GPU 2" });
   expect(node.machine.available).toEqual(TOTAL);
+});
+
+test("a whole group on one node counts as soon as it is reserved, and not when it is refused", () => {
+  const node = new Node();
+  const order = (attempt: number, cpu: number): LocalSchedulerEffect[] =>
+    node.step({
+      type: "bundlesPrepare",
+      groupId: G1,
+      attempt,
+      bundles: [{ index: 0, resources: toUnits({ CPU: cpu }) }],
+      final: true,
+    });
+  expect(order(1, 5)).toMatchObject([{ type: "bundlesPrepared", attempt: 1 }]);
+  expect(grantOf(node.inside("early", 0, 1))).toBeUndefined();
+  expect(node.machine.bundles.reports()).toEqual([]);
+  const reserved = order(2, 3);
+  expect(reserved).toContainEqual({ type: "bundlesPrepared", groupId: G1, attempt: 2, problem: null });
+  // The same order again: what counts stays as it is.
+  order(2, 3);
+  expect(node.machine.bundles.reports()).toEqual([{ groupId: G1, index: 0, attempt: 2, committed: true }]);
+  expect(grantOf(node.inside("late", 0, 2))).toBeDefined();
 });
 
 test("an order that comes again is answered again and takes nothing more; a newer round replaces an older", () => {
@@ -97,6 +124,7 @@ test("an order that comes again is answered again and takes nothing more; a newe
     groupId: G1,
     attempt,
     bundles: [{ index: 0, resources: toUnits({ CPU: 3 }) }],
+    final: false,
   });
   node.step(order(1));
   expect(node.step(order(1))[0]).toMatchObject({ type: "bundlesPrepared", attempt: 1, problem: null });
@@ -121,7 +149,7 @@ test("work inside draws from its bundle; work outside never does", () => {
 test("nothing runs in a bundle before it counts", () => {
   const node = new Node();
   const bundles = [{ index: 0, resources: toUnits({ CPU: 2 }) }];
-  node.step({ type: "bundlesPrepare", groupId: G1, attempt: 1, bundles });
+  node.step({ type: "bundlesPrepare", groupId: G1, attempt: 1, bundles, final: false });
   const asked = node.inside("a", 0, 1);
   expect(grantOf(asked)).toBeUndefined();
   // Its node is the head's to say, and may be this one in a moment.
@@ -190,7 +218,7 @@ test("what waited for a bundle that is given back looks for its new node", () =>
 test("a reservation of which nothing is heard is asked about", () => {
   const node = new Node();
   const bundles = [{ index: 0, resources: toUnits({ CPU: 2 }) }];
-  const prepared = node.step({ type: "bundlesPrepare", groupId: G1, attempt: 1, bundles });
+  const prepared = node.step({ type: "bundlesPrepare", groupId: G1, attempt: 1, bundles, final: false });
   expect(prepared).toContainEqual({ type: "setTimer", atMs: node.nowMs + UNHEARD_MS });
   node.nowMs += UNHEARD_MS;
   expect(node.step({ type: "timer" })).toContainEqual({

@@ -75,6 +75,13 @@ export function fits(available: ResourceSet, request: ResourceSet): boolean {
   return true;
 }
 
+/** Whether both have the same quantities under the same names. */
+export function sameResources(a: ResourceSet, b: ResourceSet): boolean {
+  for (const name in a) if (a[name] !== b[name]) return false;
+  for (const name in b) if (a[name] === undefined) return false;
+  return true;
+}
+
 /** Add `delta` (times `sign`) to `target` in place. */
 export function addResources(target: Record<string, number>, delta: ResourceSet, sign: 1 | -1 = 1): void {
   for (const name in delta) target[name] = (target[name] ?? 0) + sign * delta[name]!;

@@ -25,6 +25,8 @@ export interface MemoryCalls {
   populate(address: number, length: number): boolean;
   /** Gives a shared range's pages back, also those of the file; false where that cannot be done. */
   drop(address: number, length: number): boolean;
+  /** Writes `bytes` to memory that is mapped. */
+  copy(address: number, bytes: Uint8Array): void;
   /** A buffer that knows nothing of its memory's life. */
   view(address: number, length: number): ArrayBuffer;
   /** A buffer for user code. With `unmapsItself` it unmaps its memory when that is released, however often it was
@@ -95,6 +97,13 @@ export class Mappings {
       populate: (offset, bytes) => mapped && this.#calls.populate(address + offset, bytes),
       drop: (offset, bytes) => mapped && this.#calls.drop(address + offset, bytes),
       view: (offset, bytes) => new Uint8Array(this.#calls.view(address + offset, bytes)),
+      copy: (offset, bytes) => {
+        if (!mapped) throw new Error("the memory is not mapped any more");
+        if (offset < 0 || offset + bytes.byteLength > length) {
+          throw new RangeError(`Cannot write ${bytes.byteLength} bytes at ${offset} of ${length}`);
+        }
+        if (bytes.byteLength > 0) this.#calls.copy(address + offset, bytes);
+      },
       unmap: () => {
         if (mapped) this.#calls.unmap(address, length);
         mapped = false;

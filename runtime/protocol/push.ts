@@ -109,8 +109,14 @@ export interface PushHead {
   group: string;
 }
 
+/** The arguments of a task or call. */
+export interface PushArguments {
+  /** Writes their length and then their bytes. */
+  writeTo(writer: ByteWriter): void;
+}
+
 /** Write one task or call: head, then the arguments' bytes as one block. */
-export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Uint8Array): void {
+export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: PushArguments): void {
   writer.varint(head.sequence);
   if (typeof head.target === "number") writer.varint(head.target);
   else writer.string(head.target);
@@ -137,8 +143,7 @@ export function writePush(writer: ByteWriter, head: Readonly<PushHead>, args: Ui
     writer.string(as.owner);
   }
   if (group !== "") writer.string(group);
-  writer.varint(args.length);
-  writer.raw(args);
+  args.writeTo(writer);
 }
 
 /** Which light actor the next call of a pushHosted frame is for; null: the same as the call before it. */

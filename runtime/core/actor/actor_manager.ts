@@ -24,6 +24,7 @@
  * (a report of their end may be on its way) are restarted or dead.
  * @module
  */
+import { AgedSet } from "../../common/aged_set.ts";
 import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { ActorSpec, ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import type { ActorIncarnation } from "../../protocol/light_actor_messages.ts";
@@ -45,7 +46,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   readonly #table: ActorTable = new ActorTable();
   readonly #life: ActorLife = new ActorLife(this.#table);
   readonly #revivals: ActorRevivals = new ActorRevivals(this.#table, this.#life);
-  readonly #deadOwners: Set<ProcessId> = new Set();
+  readonly #deadOwners: AgedSet<ProcessId> = new AgedSet();
   readonly #unknown: UnknownActors = new UnknownActors(this.#table);
 
   /** `restored`: the store's actors after a restart of the head. Feed `tick` and registrations from then on. */
@@ -350,9 +351,7 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   #processExited(nowMs: number, event: Event<"processExited">, out: ActorEffect[]): void {
     const { processId, actorId } = event;
     this.#deadOwners.add(processId);
-    if (this.#deadOwners.size > DEAD_OWNERS_KEPT) {
-      this.#deadOwners.delete(this.#deadOwners.values().next().value!);
-    }
+    if (this.#deadOwners.size > DEAD_OWNERS_KEPT) this.#deadOwners.takeOldest();
     this.#unknown.ownerDied(processId, ownerDied(processId), out);
     this.#revivals.processGone(processId, this.#end(nowMs), out);
     for (const entry of this.#table.ownedBy(processId)) {
@@ -446,9 +445,8 @@ export class ActorManager implements Core<ActorEvent, ActorEffect> {
   }
 
   #groupRemoved(nowMs: number, { groupId, message }: Event<"groupRemoved">, out: ActorEffect[]): void {
-    for (const entry of this.#table.living()) {
-      const { strategy, actorId } = entry.spec;
-      if (strategy.type !== "group" || strategy.groupId !== groupId) continue;
+    for (const entry of this.#table.inGroup(groupId)) {
+      const { actorId } = entry.spec;
       const text = `actor ${actorId}'s placement group ${groupId} was removed: ${message}`;
       this.#life.die(nowMs, entry, { code: "PLACEMENT_GROUP_REMOVED", message: text }, out);
     }

@@ -3,8 +3,9 @@
  * these consistent with each other; what happens to an actor when is the actor manager's decision.
  * @module
  */
+import { AgedSet } from "../../common/aged_set.ts";
 import { assert } from "../../common/assert.ts";
-import type { ActorId, NodeId, ProcessId } from "../../common/ids.ts";
+import type { ActorId, GroupId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { ActorSpec, ActorState, ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import type { ActorEffect, ActorRecord } from "./actor_events.ts";
 
@@ -74,9 +75,11 @@ export class ActorTable {
   /** Most actors are watched by one node: those of one node share the list. */
   readonly #alone: Map<NodeId, readonly NodeId[]> = new Map();
   /** All and only dead actors, oldest first. */
-  readonly #dead: Set<ActorId> = new Set();
+  readonly #dead: AgedSet<ActorId> = new AgedSet();
   /** How many actors that are not dead end with each process. Most processes have none, and most that end are such. */
   readonly #owned: Map<ProcessId, number> = new Map();
+  /** How many actors that are not dead each placement group has. Most groups that are removed have none. */
+  readonly #grouped: Map<GroupId, number> = new Map();
 
   restore(record: ActorRecord): ActorEntry {
     const { spec, status, createdMs, startedMs, endedMs } = record;
@@ -142,11 +145,16 @@ export class ActorTable {
     return this.living().filter(({ spec }) => spec.owner === process && !spec.detached);
   }
 
-  #count({ owner, detached }: ActorSpec, by: 1 | -1): void {
-    if (detached) return;
-    const count = (this.#owned.get(owner) ?? 0) + by;
-    if (count === 0) this.#owned.delete(owner);
-    else this.#owned.set(owner, count);
+  /** Those that are placed in this group. A walk over all actors where it has some. */
+  inGroup(groupId: GroupId): ActorEntry[] {
+    if (!this.#grouped.has(groupId)) return [];
+    return this.living().filter(({ spec }) => groupOf(spec) === groupId);
+  }
+
+  #count(spec: ActorSpec, by: 1 | -1): void {
+    if (!spec.detached) addTo(this.#owned, spec.owner, by);
+    const groupId = groupOf(spec);
+    if (groupId !== null) addTo(this.#grouped, groupId, by);
   }
 
   /** The only place where an actor's state changes. */
@@ -171,8 +179,7 @@ export class ActorTable {
     this.#count(entry.spec, -1);
     this.#dead.add(actorId);
     if (this.#dead.size <= DEAD_ACTORS_KEPT) return;
-    const oldest = this.#dead.values().next().value!;
-    this.#dead.delete(oldest);
+    const oldest = this.#dead.takeOldest()!;
     this.#actors.delete(oldest);
     this.#watchers.delete(oldest);
     out.push({ type: "forgetActor", actorId: oldest });
@@ -257,15 +264,31 @@ export class ActorTable {
       );
     }
     const owned = new Map<ProcessId, number>();
-    for (const { spec: { owner } } of this.living().filter(({ spec }) => !spec.detached)) {
-      owned.set(owner, (owned.get(owner) ?? 0) + 1);
+    const grouped = new Map<GroupId, number>();
+    for (const { spec } of this.living()) {
+      if (!spec.detached) addTo(owned, spec.owner, 1);
+      const groupId = groupOf(spec);
+      if (groupId !== null) addTo(grouped, groupId, 1);
     }
-    assert(owned.size === this.#owned.size, "all and only owners of actors are counted");
-    for (const [owner, count] of owned) {
-      assert(this.#owned.get(owner) === count, `${owner} owns ${count} actors`);
-    }
+    assertSame(this.#owned, owned, "owners of actors");
+    assertSame(this.#grouped, grouped, "groups of actors");
     assert(this.#dead.size <= DEAD_ACTORS_KEPT, "the list of the dead is bounded");
   }
+}
+
+function groupOf({ strategy }: ActorSpec): GroupId | null {
+  return strategy.type === "group" ? strategy.groupId : null;
+}
+
+function addTo<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+}
+
+function assertSame<K>(counted: ReadonlyMap<K, number>, real: ReadonlyMap<K, number>, what: string): void {
+  assert(counted.size === real.size, `all and only ${what} are counted`);
+  for (const [key, count] of real) assert(counted.get(key) === count, `${what}: ${key} has ${count}`);
 }
 
 export function statusOf(entry: ActorEntry): ActorStatus {

@@ -12,12 +12,30 @@ interface Chooser {
   betterElsewhere(request: PickRequest, current: NodeId): boolean;
 }
 
-/** Those of a heartbeat's waiting actors that are better off elsewhere. */
-export function* relocations(
+interface Choosers {
+  readonly scheduler: Chooser;
+  readonly groups: Chooser;
+}
+
+type Relocation = { readonly actorId: ActorId; readonly incarnation: number };
+
+const NONE: readonly Relocation[] = Object.freeze([]);
+
+/** Those of a heartbeat's waiting actors that are better off elsewhere. Most heartbeats have none that wait. */
+export function relocations(
+  heartbeat: Heartbeat,
+  actors: ActorManager,
+  choosers: Choosers,
+): Iterable<Relocation> {
+  const isAny = heartbeat.waitingActors !== undefined && heartbeat.waitingActors.length > 0;
+  return isAny ? betterOff(heartbeat, actors, choosers) : NONE;
+}
+
+function* betterOff(
   { nodeId, waitingActors }: Heartbeat,
   actors: ActorManager,
-  choosers: { readonly scheduler: Chooser; readonly groups: Chooser },
-): Iterable<{ readonly actorId: ActorId; readonly incarnation: number }> {
+  choosers: Choosers,
+): Iterable<Relocation> {
   for (const { actorId, incarnation } of waitingActors ?? []) {
     const record = actors.record(actorId);
     // The heartbeat is older than what happened to the actor meanwhile.

@@ -3,6 +3,7 @@
  * other. What happens to a group when is decided elsewhere.
  * @module
  */
+import { AgedSet } from "../../common/aged_set.ts";
 import { assert } from "../../common/assert.ts";
 import type { GroupId, NodeId } from "../../common/ids.ts";
 import type { GroupSpec, GroupState } from "../../common/placement_group.ts";
@@ -79,7 +80,7 @@ export class GroupTable {
   /** All and only names of live groups. */
   readonly #names: Map<string, GroupId> = new Map();
   /** All and only removed groups, oldest first. */
-  readonly #removed: Set<GroupId> = new Set();
+  readonly #removed: AgedSet<GroupId> = new AgedSet();
 
   restore(nowMs: number, record: GroupRecord): GroupEntry {
     const { spec, endsWithOwner, state, message, placements, createdMs, readyMs, endedMs } = record;
@@ -130,6 +131,10 @@ export class GroupTable {
     return this.#timed;
   }
 
+  get timedCount(): number {
+    return this.#timed.size;
+  }
+
   /** Try it (again) at this time; null: not at all. */
   schedule(entry: GroupEntry, atMs: number | null): void {
     entry.tryAtMs = atMs;
@@ -161,8 +166,7 @@ export class GroupTable {
     this.persist(entry, out);
     this.#removed.add(groupId);
     if (this.#removed.size <= REMOVED_GROUPS_KEPT) return;
-    const oldest = this.#removed.values().next().value!;
-    this.#removed.delete(oldest);
+    const oldest = this.#removed.takeOldest()!;
     this.#groups.delete(oldest);
     out.push({ type: "forgetGroup", groupId: oldest });
   }

@@ -413,7 +413,8 @@ export class NodeManager implements Core<NodeEvent, NodeEffect> {
     const lateMs = this.#lastTickMs === null ? 0 : nowMs - this.#lastTickMs - HEARTBEAT_INTERVAL_MS;
     this.#lastTickMs = nowMs;
     let changed = false;
-    for (const node of [...this.#nodes.values()]) {
+    // Deaths only take out entries of the long dead meanwhile.
+    for (const node of this.#nodes.values()) {
       if (node.state === "DEAD") continue;
       if (lateMs > HEARTBEAT_INTERVAL_MS) {
         node.heardMs = Math.min(nowMs, node.heardMs + lateMs);

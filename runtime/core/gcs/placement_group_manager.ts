@@ -63,7 +63,7 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
   readonly #waitersOf: Map<GroupId, Set<string>> = new Map();
   /** All and only waiters that do not wait for ever. */
   readonly #timedWaiters: Map<string, Waiter> = new Map();
-  /** What was free at each node when it last said so. */
+  /** What was free at each node when it last said so, while groups wait. */
   readonly #available: Map<NodeId, Readonly<Record<string, number>>> = new Map();
   /** What this step has assigned: the nodes' figures have it when the step's effects are done. */
   readonly #assigned: Map<NodeId, Record<string, number>> = new Map();
@@ -199,7 +199,9 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
       }
       case "nodeLoad":
         this.#picks.load(nodeId, event.bundles);
-        if (this.#hasGrown(nodeId, event.available)) this.#hurry(nowMs, HURRIED_MAX);
+        // Where no group waits, what was free does not matter, and a look at each node's heartbeat would be for nothing.
+        if (this.#table.timedCount === 0) this.#available.clear();
+        else if (this.#hasGrown(nodeId, event.available)) this.#hurry(nowMs, HURRIED_MAX);
         return;
       case "nodeJoined":
         return this.#hurry(nowMs, HURRIED_MAX);
@@ -343,7 +345,7 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
     this.#hurry(nowMs);
   }
 
-  /** Whether a node has more of something than it said last. */
+  /** Whether a node has more of something than it said last, or says it for the first time since a group waits. */
   #hasGrown(nodeId: NodeId, available: Readonly<Record<string, number>>): boolean {
     const before = this.#available.get(nodeId);
     this.#available.set(nodeId, available);
@@ -376,6 +378,7 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
   }
 
   #attemptDue(nowMs: number, out: GroupEffect[]): void {
+    if (this.#table.timedCount === 0) return;
     let attempts = 0;
     let pairs = 0;
     for (const entry of [...this.#table.timed()]) {
@@ -432,6 +435,7 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
 
   /** One timer, only when it must be earlier than the one that is set. */
   #setTimer(nowMs: number, out: GroupEffect[]): void {
+    if (this.#table.timedCount + this.#timedWaiters.size === 0) return;
     let dueMs = Infinity;
     for (const { tryAtMs } of this.#table.timed()) dueMs = Math.min(dueMs, tryAtMs!);
     for (const waiter of this.#timedWaiters.values()) dueMs = Math.min(dueMs, waiter.dueMs);

@@ -23,13 +23,15 @@
  * a home again when that connects again: the word may have been lost with the connection.
  * @module
  */
+import { AgedSet } from "../../common/aged_set.ts";
 import { assert } from "../../common/assert.ts";
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
 import type { ObjectReport } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
 import type { DirectoryEffect, DirectoryEvent, LocateErrorCode, Ownerless } from "./directory_events.ts";
 import { ObjectWaiters, type Waiter } from "./object_waiters.ts";
-import { OWNER_GRACE_MS, OwnerDeaths, remember } from "./owner_deaths.ts";
+import { OWNER_GRACE_MS, OwnerDeaths } from "./owner_deaths.ts";
+import { RecentMap } from "./recent_map.ts";
 import { ToldHomes } from "./told_homes.ts";
 
 /** Freed ids that are remembered. */
@@ -78,10 +80,10 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
   readonly #byNode: Map<NodeId, Set<ObjectId>> = new Map();
   readonly #waiters: ObjectWaiters = new ObjectWaiters();
   /** Freed ids, oldest first. */
-  readonly #freed: Set<ObjectId> = new Set();
-  readonly #lost: Map<ObjectId, Loss> = new Map();
+  readonly #freed: AgedSet<ObjectId> = new AgedSet();
+  readonly #lost: RecentMap<ObjectId, Loss> = new RecentMap(LOST_KEPT);
   /** Objects that are not stored, with the dead node that made them, as far as their homes have said. */
-  readonly #madeAt: Map<ObjectId, NodeId> = new Map();
+  readonly #madeAt: RecentMap<ObjectId, NodeId> = new RecentMap(LOST_KEPT);
   /** Stored objects whose home died. */
   readonly #orphans: Set<ObjectId> = new Set();
   readonly #deaths: OwnerDeaths = new OwnerDeaths();
@@ -261,7 +263,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
     this.#told.ended(entry.home, id);
     changes.ended.push(id);
     const orphan = this.#orphans.delete(id);
-    remember(this.#lost, id, { code: orphan ? "OwnerDiedError" : "ObjectLostError", reason }, LOST_KEPT);
+    this.#lost.set(id, { code: orphan ? "OwnerDiedError" : "ObjectLostError", reason });
     out.push({
       type: "objectLost",
       id,
@@ -322,7 +324,7 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
   #madeAtDead(at: NodeId, ids: readonly ObjectId[]): void {
     for (const id of ids) {
       if (this.#objects.has(id) || this.#freed.has(id) || this.#lost.has(id)) continue;
-      remember(this.#madeAt, id, at, LOST_KEPT);
+      this.#madeAt.set(id, at);
       for (const waiter of this.#waiters.of(id)) waiter.at ??= at;
     }
     this.#sweepAt(0);
@@ -360,9 +362,8 @@ export class ObjectDirectory implements Core<DirectoryEvent, DirectoryEffect> {
       // Remembered also when nothing is known of it: the report of a copy may still come.
       this.#lost.delete(id);
       this.#madeAt.delete(id);
-      this.#freed.delete(id);
       this.#freed.add(id);
-      if (this.#freed.size > FREED_KEPT) this.#freed.delete(this.#freed.values().next().value!);
+      if (this.#freed.size > FREED_KEPT) this.#freed.takeOldest();
       this.#orphans.delete(id);
       for (const { requestId } of this.#waiters.take(id)) {
         out.push(failedEffect(requestId, id, "ObjectFreedError", FREED));

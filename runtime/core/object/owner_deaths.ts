@@ -4,6 +4,7 @@
  * @module
  */
 import type { NodeId, ObjectId, ProcessId } from "../../common/ids.ts";
+import { RecentMap } from "./recent_map.ts";
 
 /** Dead owners, and dead nodes, that are remembered. */
 export const DEATHS_KEPT: number = 10_000;
@@ -18,17 +19,17 @@ export interface Death {
 
 export class OwnerDeaths {
   /** By the part of an owner's id that its objects' ids carry (common/ids.ts). */
-  readonly #owners: Map<string, Death> = new Map();
-  readonly #nodes: Map<NodeId, Death> = new Map();
+  readonly #owners: RecentMap<string, Death> = new RecentMap(DEATHS_KEPT);
+  readonly #nodes: RecentMap<NodeId, Death> = new RecentMap(DEATHS_KEPT);
   /** Owners whose objects were not looked for since they died, with when to look. Bounded like those remembered. */
-  readonly #unswept: Map<ProcessId, number> = new Map();
+  readonly #unswept: RecentMap<ProcessId, number> = new RecentMap(DEATHS_KEPT);
   /** Not before: looking is a walk over all objects. */
   #lookMs: number = -Infinity;
 
   ownerDied(nowMs: number, owner: ProcessId, reason: string): void {
     const dueMs = nowMs + OWNER_GRACE_MS;
-    remember(this.#owners, owner.slice(2), { dueMs, reason }, DEATHS_KEPT);
-    remember(this.#unswept, owner, dueMs, DEATHS_KEPT);
+    this.#owners.set(owner.slice(2), { dueMs, reason });
+    this.#unswept.set(owner, dueMs);
   }
 
   ownerLives(owner: ProcessId): void {
@@ -48,23 +49,23 @@ export class OwnerDeaths {
     for (const [owner, dueMs] of this.#unswept) {
       if (nowMs < dueMs) break; // In order.
       due.add(owner);
-      this.#unswept.delete(owner);
     }
+    for (const owner of due) this.#unswept.delete(owner);
     if (due.size > 0) this.#lookMs = nowMs + OWNER_GRACE_MS;
     return due;
   }
 
   /** When `takeDue` has something again; Infinity for never. */
   get nextDueMs(): number {
-    const [dueMs = Infinity] = this.#unswept.values();
+    const [[, dueMs] = [null, Infinity]] = this.#unswept;
     return Math.max(dueMs, this.#lookMs);
   }
 
   /** The node died, and with it the owners of these objects: it may be back as another incarnation, they never. */
   nodeDied(nowMs: number, nodeId: NodeId, reason: string, owned: Iterable<ObjectId>): void {
     const death = { dueMs: nowMs + OWNER_GRACE_MS, reason: `its owner died with node ${nodeId}: ${reason}` };
-    remember(this.#nodes, nodeId, death, DEATHS_KEPT);
-    for (const id of owned) remember(this.#owners, ownerOf(id), death, DEATHS_KEPT);
+    this.#nodes.set(nodeId, death);
+    for (const id of owned) this.#owners.set(ownerOf(id), death);
   }
 
   /** The node is a member again. */
@@ -80,13 +81,6 @@ export class OwnerDeaths {
   ofNode(nodeId: NodeId): Death | null {
     return this.#nodes.get(nodeId) ?? null;
   }
-}
-
-/** Puts the newest last; the oldest is forgotten above the limit. */
-export function remember<K, V>(map: Map<K, V>, key: K, value: V, limit: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > limit) map.delete(map.keys().next().value!);
 }
 
 function ownerOf(id: ObjectId): string {

@@ -5,7 +5,7 @@
  */
 import { assert } from "../../common/assert.ts";
 import type { NodeId } from "../../common/ids.ts";
-import { addResources, fits, type ResourceSet } from "../../common/resources.ts";
+import { addResources, fits, type ResourceSet, sameResources } from "../../common/resources.ts";
 import type { Heartbeat } from "../../protocol/messages.ts";
 import type { PickRequest } from "./pick_request.ts";
 import type { NodeView } from "./scheduling_policy.ts";
@@ -105,17 +105,12 @@ export class ClusterNodes {
   heartbeat(nowMs: number, heartbeat: Heartbeat): void {
     const node = this.#nodes.get(heartbeat.nodeId);
     if (node === undefined) return;
-    // What was taken since the last figures is what was assigned, oldest first: counted twice, a node would seem full.
-    const taken = { ...(node.heartbeat?.available ?? node.view.total) };
-    addResources(taken, heartbeat.available, -1);
+    if (node.assigned.length > 0) settle(nowMs, node, heartbeat);
     node.heartbeat = heartbeat;
-    node.assigned = node.assigned.filter(({ atMs, resources }) => {
-      if (nowMs - atMs >= ASSIGNMENT_SETTLES_MS) return false;
-      if (!fits(taken, resources)) return true;
-      addResources(taken, resources, -1);
-      return false;
-    });
-    this.#look(node);
+    // Most heartbeats say what the one before said: then nothing is made anew, and no index scores the node again.
+    if (node.assigned.length === 0 && saysTheSame(heartbeat, node.view)) {
+      node.view.bandwidth = heartbeat.bandwidth;
+    } else this.#look(node);
   }
 
   assign(nowMs: number, node: ClusterNode, resources: ResourceSet): void {
@@ -181,6 +176,24 @@ export class ClusterNodes {
     }
     this.#changes.push(node);
   }
+}
+
+/** What was taken since the last figures is what was assigned, oldest first: counted twice, a node would seem full. */
+function settle(nowMs: number, node: ClusterNode, { available }: Heartbeat): void {
+  const taken = { ...(node.heartbeat?.available ?? node.view.total) };
+  addResources(taken, available, -1);
+  node.assigned = node.assigned.filter(({ atMs, resources }) => {
+    if (nowMs - atMs >= ASSIGNMENT_SETTLES_MS) return false;
+    if (!fits(taken, resources)) return true;
+    addResources(taken, resources, -1);
+    return false;
+  });
+}
+
+/** Whether a view of the heartbeat alone would have the same score for any work. */
+function saysTheSame(heartbeat: Heartbeat, view: NodeView): boolean {
+  return view.overflow === 0 && view.queueLength === heartbeat.queueLength &&
+    view.queueWaitMs === heartbeat.queueWaitMs && sameResources(view.available, heartbeat.available);
 }
 
 function emptyView(nodeId: NodeId, total: ResourceSet, labels: Readonly<Record<string, string>>): NodeView {

@@ -217,7 +217,6 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
 
   #ready(call: OwnCall): void {
     call.enter("pendingNode");
-    call.ready = true;
   }
 
   #schedulePump(): void {
@@ -260,8 +259,8 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
       const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
       const group = call.options.concurrencyGroup ?? "";
       const head = { sequence, target, attempt, numReturns: call.numReturns, depth, items, as, group };
-      if (host === null) writePush(writer, head, call.args.block());
-      else host.push(this, this.#linkIncarnation, head, call.args.block());
+      if (host === null) writePush(writer, head, call.args);
+      else host.push(this, this.#linkIncarnation, head, call.args);
       for (const argument of call.args.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);
       }

@@ -11,6 +11,7 @@ import { abandon, type Held } from "./actor_uses.ts";
 import type { CoreContext } from "./core_context.ts";
 import type { Entry, EntryWaiter } from "./entry.ts";
 import { ObjectRef } from "./object_ref.ts";
+import { PlainArguments } from "./plain_arguments.ts";
 import type { RefTarget } from "../../protocol/messages.ts";
 import type { ObjectTarget } from "./store_access.ts";
 import type { RefSink } from "./value_codec.ts";
@@ -41,6 +42,8 @@ export interface CallArguments {
   readonly bytes: number;
   /** The arguments as bytes (see push.ts); only when ready. */
   block(): Uint8Array;
+  /** Writes the block, with its length before it; only when ready. */
+  writeTo(writer: ByteWriter): void;
   /** What it takes to make the same block again, after release(); null for what is too large to remember. Only when ready. */
   kept(): KeptArguments | null;
   /** The call has ended: what it kept alive may go. Idempotent. */
@@ -72,13 +75,12 @@ export function encodeArguments(
   const sink = spareSink ?? { refs: [], held: [] };
   spareSink = null; // An encoding may run user code (a codec's), which may call.
   try {
-    const inline = encodeInline(core, values, name, sink);
-    if (inline !== null) {
+    if (encodeInline(core, values, name, sink)) {
       if (sink.held.length === 0) {
         if (sink.refs.length === 0) spareSink = sink;
-        return new PlainArguments(inline);
+        return PlainArguments.of(scratch);
       }
-      return new ArgumentList(core, null, inline, sink.held);
+      return new ArgumentList(core, null, scratch.buffer.slice(0, scratch.position), sink.held);
     }
     abandon(sink.held);
     return new ArgumentList(core, encodeParts(core, values, name, sink), null, sink.held);
@@ -86,41 +88,6 @@ export function encodeArguments(
     abandon(sink.held);
     throw error;
   }
-}
-
-/** Values without refs or handles, as those of most calls are: of a million queued calls each has one. */
-class PlainArguments implements CallArguments {
-  readonly #block: Uint8Array;
-
-  constructor(block: Uint8Array) {
-    this.#block = block;
-  }
-
-  get stored(): readonly never[] {
-    return NOTHING;
-  }
-  get resolved(): readonly never[] {
-    return NOTHING;
-  }
-  get held(): readonly never[] {
-    return NOTHING;
-  }
-  get isReady(): boolean {
-    return true;
-  }
-  whenReady(callback: (failed: null) => void): void {
-    callback(null);
-  }
-  get bytes(): number {
-    return this.#block.length;
-  }
-  block(): Uint8Array {
-    return this.#block;
-  }
-  kept(): Uint8Array {
-    return this.#block;
-  }
-  release(): void {}
 }
 
 const NONE = new PlainArguments(new Uint8Array([0]));
@@ -177,9 +144,14 @@ class ArgumentList implements CallArguments, EntryWaiter {
     return this.#bytes ??= this.#parts === null ? this.#block!.length : inlineBytes(this.#parts);
   }
 
+  writeTo(writer: ByteWriter): void {
+    const block = this.block();
+    writer.varint(block.length);
+    writer.raw(block);
+  }
+
   block(): Uint8Array {
-    this.#block ??= this.#build(this.#parts!);
-    return this.#block;
+    return this.#block ??= this.#build(this.#parts!);
   }
 
   kept(): KeptArguments | null {
@@ -278,28 +250,28 @@ class ArgumentList implements CallArguments, EntryWaiter {
   }
 }
 
-/** All in one go, as most calls can be; null when one is a ref or too large. */
+/** All in one go, into the scratch, as most calls can be; false when one is a ref or too large. */
 function encodeInline(
   core: CoreContext,
   values: readonly unknown[],
   name: string,
   sink: RefSink,
-): Uint8Array | null {
+): boolean {
   const writer = scratch;
   writer.reset();
   writer.varint(values.length);
   for (let index = 0; index < values.length; index++) {
     const value = values[index];
-    if (value instanceof ObjectRef) return null;
+    if (value instanceof ObjectRef) return false;
     writer.u8(ValueKind.inline);
     const large = core.codec.append(writer, value, pathOf(index), sink);
     if (large !== null) {
       abandon(large.held);
-      return null;
+      return false;
     }
     checkSize(writer.position, name);
   }
-  return writer.buffer.slice(0, writer.position);
+  return true;
 }
 
 function encodeParts(

@@ -6,7 +6,7 @@
 import type { ActorId } from "../../common/ids.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import { PushType, writeHostedActor, writePush } from "../../protocol/push.ts";
-import type { PushHead } from "../../protocol/push.ts";
+import type { PushArguments, PushHead } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { CoreContext, WorkerAddress } from "./core_context.ts";
 import { readReplies, type Reply } from "./replies.ts";
@@ -122,7 +122,7 @@ export class HostLink implements WorkerLinkObserver {
     client: HostClient,
     incarnation: number,
     head: Readonly<PushHead>,
-    args: Uint8Array,
+    args: PushArguments,
   ): void {
     const writer = this.#writer;
     if (writer.position > PUSH_FRAME_BYTES) this.#send();

@@ -7,7 +7,8 @@ import type { ActorClient } from "./actor_client.ts";
 import type { MakesAgain } from "../../protocol/push.ts";
 import type { CallArguments } from "./arguments.ts";
 import type { CurrentTask } from "./core_context.ts";
-import type { Entry } from "./entry.ts";
+import { Entry } from "./entry.ts";
+import { NOT_PLAIN, PlainArguments } from "./plain_arguments.ts";
 import type { FunctionStats } from "./recorder.ts";
 import type { AskHow, Work } from "./work.ts";
 
@@ -54,13 +55,13 @@ export class OwnCall implements Work {
   readonly sequence: number;
   readonly method: CalledMethod;
   readonly options: MethodInfo;
-  readonly args: CallArguments;
-  readonly returns: readonly Entry[];
+  /** Plain arguments as where their bytes are; others as they are. */
+  readonly #args: CallArguments | Uint8Array;
+  readonly #place: number;
+  readonly #returns: Entry | readonly Entry[];
   /** The task that made it; null for a driver's. */
   readonly parent: CurrentTask | null;
   readonly submittedMs: number;
-  /** Its arguments are known. */
-  ready = false;
   retriesLeft = 0;
   pushedMs = 0;
   stage: Stage = "none";
@@ -78,12 +79,25 @@ export class OwnCall implements Work {
     this.sequence = sequence;
     this.method = method;
     this.options = options;
-    this.args = args;
-    this.returns = returns;
+    const isPlain = args instanceof PlainArguments;
+    this.#args = isPlain ? args.source : args;
+    this.#place = isPlain ? args.place : NOT_PLAIN;
+    this.#returns = returns.length === 1 ? returns[0]! : returns;
     this.parent = parent;
     this.submittedMs = submittedMs;
   }
 
+  get args(): CallArguments {
+    if (this.#place === NOT_PLAIN) return this.#args as CallArguments;
+    return new PlainArguments(this.#args as Uint8Array, this.#place);
+  }
+  get returns(): readonly Entry[] {
+    return this.#returns instanceof Entry ? [this.#returns] : this.#returns;
+  }
+  /** Its arguments are known. */
+  get ready(): boolean {
+    return this.stage !== "none" && this.stage !== "pendingArgs";
+  }
   get bytes(): number {
     return this.args.bytes;
   }
@@ -132,7 +146,8 @@ export class OwnCall implements Work {
   }
   /** As its worker is told. */
   get numReturns(): number {
-    return this.isAnswered ? 0 : this.returns.length;
+    if (this.isAnswered) return 0;
+    return this.#returns instanceof Entry ? 1 : this.#returns.length;
   }
   /** Aborting it cancels the call. */
   get signal(): AbortSignal | null {

@@ -8,9 +8,10 @@ import type { SchedulingShape } from "../../core/worker/task_submitter_types.ts"
 import type { MakesAgain } from "../../protocol/push.ts";
 import type { CallArguments } from "./arguments.ts";
 import type { CurrentTask } from "./core_context.ts";
-import type { Entry } from "./entry.ts";
+import { Entry } from "./entry.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { ItemsOption } from "./item_calls.ts";
+import { NOT_PLAIN, PlainArguments } from "./plain_arguments.ts";
 import type { FunctionStats } from "./recorder.ts";
 import type { TaskManager } from "./tasks.ts";
 import type { AskHow, Work } from "./work.ts";
@@ -51,6 +52,10 @@ interface Rare {
 
 /** Held back: for its arguments or for names, so that only its manager has it. Ended: its outcome is decided. */
 type Stage = "heldBack" | "open" | "ended";
+const STAGES: readonly Stage[] = ["open", "heldBack", "ended"];
+const STAGE_BITS = 3;
+const ENDED = 2;
+const EXCLUSIVE = 4;
 
 /**
  * One submitted task, from remote() until its results are settled. There may be millions: at most 12 fields (112 bytes in
@@ -59,17 +64,18 @@ type Stage = "heldBack" | "open" | "ended";
 export class OwnTask implements Work {
   readonly sequence: number;
   readonly call: CallShape;
-  readonly args: CallArguments;
-  readonly returns: readonly Entry[];
+  /** Plain arguments as where their bytes are; others as they are. */
+  readonly #args: CallArguments | Uint8Array;
+  readonly #place: number;
+  readonly #returns: Entry | readonly Entry[];
   /** The task that submitted it; null for a driver's. */
   readonly parent: CurrentTask | null;
   readonly submittedMs: number;
   retriesLeft: number;
-  exclusive: boolean;
   expectedUs = 0;
   /** Its last push, or null. */
   pushed: Pushed | null = null;
-  stage: Stage = "open";
+  #flags = 0;
   #rare: Rare | null = null;
 
   constructor(
@@ -82,14 +88,38 @@ export class OwnTask implements Work {
   ) {
     this.sequence = sequence;
     this.call = call;
-    this.args = args;
-    this.returns = returns;
+    const isPlain = args instanceof PlainArguments;
+    this.#args = isPlain ? args.source : args;
+    this.#place = isPlain ? args.place : NOT_PLAIN;
+    this.#returns = returns.length === 1 ? returns[0]! : returns;
     this.parent = parent;
     this.submittedMs = submittedMs;
     this.retriesLeft = call.maxRetries;
-    this.exclusive = call.maxRetries === 0;
+    if (call.maxRetries === 0) this.#flags = EXCLUSIVE;
   }
 
+  get args(): CallArguments {
+    if (this.#place === NOT_PLAIN) return this.#args as CallArguments;
+    return new PlainArguments(this.#args as Uint8Array, this.#place);
+  }
+  get returns(): readonly Entry[] {
+    return this.#returns instanceof Entry ? [this.#returns] : this.#returns;
+  }
+  get numReturns(): number {
+    return this.#returns instanceof Entry ? 1 : this.#returns.length;
+  }
+  get exclusive(): boolean {
+    return (this.#flags & EXCLUSIVE) !== 0;
+  }
+  set exclusive(is: boolean) {
+    this.#flags = is ? this.#flags | EXCLUSIVE : this.#flags & ~EXCLUSIVE;
+  }
+  get stage(): Stage {
+    return STAGES[this.#flags & STAGE_BITS]!;
+  }
+  set stage(stage: Stage) {
+    this.#flags = (this.#flags & ~STAGE_BITS) | STAGES.indexOf(stage);
+  }
   get id(): TaskId {
     return taskId(this.call.owner, this.sequence);
   }
@@ -130,7 +160,7 @@ export class OwnTask implements Work {
   }
 
   get ended(): boolean {
-    return this.stage === "ended";
+    return (this.#flags & STAGE_BITS) === ENDED;
   }
   get name(): string {
     return this.call.name;

@@ -308,7 +308,7 @@ export class TaskManager implements WorkerLinkObserver {
         sequence: task.sequence,
         target: link.indexOf(task.call.record),
         attempt: task.attempt,
-        numReturns: task.returns.length,
+        numReturns: task.numReturns,
         depth: task.depth,
         items: task.call.items === null
           ? null
@@ -316,7 +316,7 @@ export class TaskManager implements WorkerLinkObserver {
         as: task.as,
         group: "",
       };
-      writePush(writer, head, task.args.block());
+      writePush(writer, head, task.args);
     }
     link.send(PushType.pushTasks, writer.bytes());
   }
@@ -335,7 +335,7 @@ export class TaskManager implements WorkerLinkObserver {
     for (const reply of readReplies(header)) {
       const pushed = lease.inFlight.get(reply.sequence);
       if (pushed === undefined) continue; // A duplicate.
-      checkReply(reply, pushed.returns.length);
+      checkReply(reply, pushed.numReturns);
       const task = this.#submitter.completed(nowMs, lease.grant.leaseId, reply.sequence, reply.runUs);
       if (task === undefined) continue;
       if (this.#completed(task, reply, lease.grant)) returned.push(reply.sequence);

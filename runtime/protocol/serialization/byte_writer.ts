@@ -97,9 +97,13 @@ export class ByteWriter {
   written(other: ByteWriter): void {
     const length = other.position;
     if (length > LOOP_CHARS_MAX) return this.raw(other.bytes());
+    this.part(other.buffer, 0, length);
+  }
+
+  /** A few of the bytes, from an index on. */
+  part(bytes: Uint8Array, from: number, length: number): void {
     this.reserve(length);
-    const from = other.buffer;
-    for (let index = 0; index < length; index++) this.buffer[this.position++] = from[index]!;
+    for (let index = from; index < from + length; index++) this.buffer[this.position++] = bytes[index]!;
   }
 
   /**

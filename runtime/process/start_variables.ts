@@ -21,6 +21,8 @@ export function startVariables(runtime: RuntimeName): Readonly<Record<string, st
 }
 
 /** In the worker: user code sees the environment that it was given. */
-export function dropStartVariables(env: NodeJS.ProcessEnv): void {
-  for (const [name, value] of Object.entries(BUN)) if (env[name] === value) delete env[name];
+export function dropStartVariables(runtime: RuntimeName, env: NodeJS.ProcessEnv): void {
+  for (const [name, value] of Object.entries(startVariables(runtime))) {
+    if (env[name] === value) delete env[name];
+  }
 }

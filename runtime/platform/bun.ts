@@ -181,6 +181,7 @@ function memoryCalls(library: string): MemoryCalls {
     populate: (address, length) => symbols.madvise(address, length, MADV_POPULATE_WRITE) === 0,
     drop: (address, length) => symbols.madvise(address, length, MADV_REMOVE) === 0,
     copy: (address, bytes) => void symbols.memcpy(address, bytes, bytes.byteLength),
+    read: (address, target) => void symbols.memcpy(target, address, target.byteLength),
     view: (address, length) => toArrayBuffer(address, 0, length),
     // JavaScriptCore calls deallocator(bytes, context) from its collector: munmap itself, with the length as its context.
     buffer: (address, length) => toArrayBuffer(address, 0, length, length, symbols.munmap.ptr),

@@ -55,6 +55,8 @@ export interface SharedRegion {
   view(offset: number, length: number): Uint8Array;
   /** Writes into a populated range. No view is made: a collector counts each one's bytes as if they had been allocated. */
   copy(offset: number, bytes: Uint8Array): void;
+  /** Fills `target` from a range that exists; no view is made either. */
+  read(offset: number, target: Uint8Array): void;
   /** Idempotent. */
   unmap(): void;
 }

@@ -159,6 +159,13 @@ export class PoolFile {
     return this.#region?.view(offset, length) ?? null;
   }
 
+  /** Fills `target` from a range whose bytes were all written, by whomever. */
+  copyTo(target: Uint8Array, offset: number): void {
+    if (this.#region === undefined) this.#region = mapShared(this.fd, this.size);
+    if (this.#region === null) this.read(target, offset);
+    else this.#region.read(offset, target);
+  }
+
   /** A range was written by `write`: its pages exist. */
   noteWritten(offset: number, length: number): void {
     if (this.#rangeState(offset, length) !== UNSEEN) return;

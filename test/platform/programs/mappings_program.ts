@@ -85,14 +85,19 @@ if (runtimeName === "node") {
     const copied = Buffer.alloc(bytes.length);
     readSync(fd, copied, 0, copied.length, MB + 3);
     check(copied.equals(bytes), `${bytes.length} bytes are copied`);
+    bytes.fill(0);
+    shared.read(MB + 3, bytes);
+    check(copied.equals(bytes), `${bytes.length} bytes are copied back`);
   }
   shared.copy(MB, new Uint8Array(0));
   for (const [at, bytes] of [[2 * MB - 8, 9], [-1, 1]] as const) {
-    try {
-      shared.copy(at, new Uint8Array(bytes));
-      wrong.push(`copied ${bytes} bytes to ${at}`);
-    } catch (error) {
-      check(error instanceof RangeError, "nothing is copied outside of the mapping");
+    for (const way of ["copy", "read"] as const) {
+      try {
+        shared[way](at, new Uint8Array(bytes));
+        wrong.push(`${way} of ${bytes} bytes at ${at}`);
+      } catch (error) {
+        check(error instanceof RangeError, "nothing is copied outside of the mapping");
+      }
     }
   }
   shared.unmap();

@@ -26,8 +26,11 @@ export class RawPeer {
   readonly #child: ChildProcess;
   readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
+  /** What a transfer moves, warm. */
+  readonly #received: Uint8Array;
 
-  private constructor(child: ChildProcess, socket: Socket, session: ClientHttp2Session) {
+  private constructor(child: ChildProcess, socket: Socket, session: ClientHttp2Session, bytes: number) {
+    this.#received = new Uint8Array(bytes).fill(2);
     this.#child = child;
     this.#socket = socket;
     this.#session = session;
@@ -53,7 +56,7 @@ export class RawPeer {
     });
     await new Promise((resolve) => session.once("connect", resolve));
     session.setLocalWindowSize(HTTP2_WINDOW_BYTES);
-    return new RawPeer(child, socket, session);
+    return new RawPeer(child, socket, session, bytes);
   }
 
   get roundTrip(): Contestant {
@@ -95,17 +98,23 @@ export class RawPeer {
     };
   }
 
+  /** One transfer, into memory that stays: who drops what comes has not received it. */
   get stream(): Contestant {
     return {
-      name: "raw node:http2 stream",
+      name: "raw node:http2 stream, into memory",
       slice: async (operations) => {
         for (let index = 0; index < operations; index++) {
           const stream = this.#session.request({ ":path": "/" });
-          stream.on("data", () => undefined);
+          let at = 0;
+          stream.on("data", (bytes: Uint8Array) => {
+            this.#received.set(bytes, at);
+            at += bytes.length;
+          });
           await new Promise((resolve, reject) => {
             stream.once("end", resolve);
             stream.once("error", reject);
           });
+          if (at !== this.#received.length) throw new Error(`${at} bytes came`);
         }
       },
     };

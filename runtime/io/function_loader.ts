@@ -37,6 +37,13 @@ const LOADED_MAX = 5_000;
 const loaded = new Map<string, LoadedCallable>();
 const loadedCodecs = new Map<string, { cls: AnyClass; codec: ClassCodec }>();
 
+let onSource: (source: string | null) => void = () => undefined;
+
+/** Hear of all code before it is evaluated: its source, or null where that has modules. One listener. */
+export function beforeCodeRuns(listener: (source: string | null) => void): void {
+  onSource = listener;
+}
+
 /** The function or class. SyntaxError or the like, naming it, when the source does not evaluate. */
 export async function loadFunction(
   definition: LoadableFunction,
@@ -64,6 +71,7 @@ async function loadBundle(
   bundle: Bundle,
   workingDir: string,
 ): Promise<LoadedCallable> {
+  onSource(null);
   const label = definition.name || "anonymous";
   const file = fileNameOf(label, definition.hash);
   const value = await evaluateBundle(bundle, label, file, definition.captures ?? {}, workingDir);
@@ -146,6 +154,7 @@ function evaluate(
   captures: Readonly<Record<string, unknown>>,
   workingDir: string,
 ): unknown {
+  onSource(source);
   const file = fileNameOf(label, hash);
   const body = (mode: string): string => `${mode}return (${source}\n);\n//# sourceURL=mobula/${file}`;
   const values: Record<string, unknown> = {

@@ -165,6 +165,7 @@ function memoryCalls(library: string): MemoryCalls {
     munmap: { args: ["ptr", "u64_fast"], returns: "i32" },
     msync: { args: ["ptr", "u64_fast", "i32"], returns: "i32" },
     madvise: { args: ["ptr", "u64_fast", "i32"], returns: "i32" },
+    memcpy: { args: ["ptr", "ptr", "u64_fast"], returns: "ptr" },
     getpagesize: { args: [], returns: "i32" },
   });
   return {
@@ -179,6 +180,8 @@ function memoryCalls(library: string): MemoryCalls {
     isMapped: (address) => symbols.msync(address, 1, MS_ASYNC) === 0,
     populate: (address, length) => symbols.madvise(address, length, MADV_POPULATE_WRITE) === 0,
     drop: (address, length) => symbols.madvise(address, length, MADV_REMOVE) === 0,
+    copy: (address, bytes) => void symbols.memcpy(address, bytes, bytes.byteLength),
+    read: (address, target) => void symbols.memcpy(target, address, target.byteLength),
     view: (address, length) => toArrayBuffer(address, 0, length),
     // JavaScriptCore calls deallocator(bytes, context) from its collector: munmap itself, with the length as its context.
     buffer: (address, length) => toArrayBuffer(address, 0, length, length, symbols.munmap.ptr),

@@ -37,8 +37,8 @@ import { spawnWith } from "./spawn.ts";
 declare const Deno: {
   dlopen<Names extends string>(
     library: string,
-    symbols: Record<Names, { parameters: readonly string[]; result: string }>,
-  ): { symbols: Record<Names, (...args: number[]) => number | bigint> };
+    symbols: Record<Names, { name?: string; parameters: readonly string[]; result: string }>,
+  ): { symbols: Record<Names, (...args: (number | Uint8Array)[]) => number | bigint> };
   permissions: { querySync(name: { name: "ffi" }): { state: string } };
   UnsafePointer: { create(address: bigint): object };
   UnsafePointerView: { getArrayBuffer(pointer: object, length: number): ArrayBuffer };
@@ -159,6 +159,8 @@ function memoryCalls(library: string): MemoryCalls {
     munmap: { parameters: ["usize", "usize"], result: "i32" },
     msync: { parameters: ["usize", "usize", "i32"], result: "i32" },
     madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
+    copyTo: { name: "memcpy", parameters: ["usize", "buffer", "usize"], result: "usize" },
+    copyFrom: { name: "memcpy", parameters: ["buffer", "usize", "usize"], result: "usize" },
     getpagesize: { parameters: [], result: "i32" },
   });
   return {
@@ -172,6 +174,8 @@ function memoryCalls(library: string): MemoryCalls {
     isMapped: (address) => symbols.msync(address, 1, MS_ASYNC) === 0,
     populate: (address, length) => symbols.madvise(address, length, MADV_POPULATE_WRITE) === 0,
     drop: (address, length) => symbols.madvise(address, length, MADV_REMOVE) === 0,
+    copy: (address, bytes) => void symbols.copyTo(address, bytes, bytes.byteLength),
+    read: (address, target) => void symbols.copyFrom(target, address, target.byteLength),
     view: viewOf,
     // V8's buffers over foreign memory have no deallocator in Deno, so a transferred one would outlive its mapping: Deno
     // sets a detach key on marked buffers, and every kind of transfer throws a TypeError (a slice can be transferred).

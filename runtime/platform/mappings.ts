@@ -25,6 +25,10 @@ export interface MemoryCalls {
   populate(address: number, length: number): boolean;
   /** Gives a shared range's pages back, also those of the file; false where that cannot be done. */
   drop(address: number, length: number): boolean;
+  /** Writes `bytes` to memory that is mapped. */
+  copy(address: number, bytes: Uint8Array): void;
+  /** Fills `target` from memory that is mapped. */
+  read(address: number, target: Uint8Array): void;
   /** A buffer that knows nothing of its memory's life. */
   view(address: number, length: number): ArrayBuffer;
   /** A buffer for user code. With `unmapsItself` it unmaps its memory when that is released, however often it was
@@ -91,10 +95,23 @@ export class Mappings {
     if (address === null) return null;
     this.#addressTaken(address, length);
     let mapped = true;
+    const check = (offset: number, { byteLength }: Uint8Array): void => {
+      if (!mapped) throw new Error("the memory is not mapped any more");
+      if (offset >= 0 && offset + byteLength <= length) return;
+      throw new RangeError(`${byteLength} bytes at ${offset} are outside of a mapping of ${length}`);
+    };
     return {
       populate: (offset, bytes) => mapped && this.#calls.populate(address + offset, bytes),
       drop: (offset, bytes) => mapped && this.#calls.drop(address + offset, bytes),
       view: (offset, bytes) => new Uint8Array(this.#calls.view(address + offset, bytes)),
+      copy: (offset, bytes) => {
+        check(offset, bytes);
+        if (bytes.byteLength > 0) this.#calls.copy(address + offset, bytes);
+      },
+      read: (offset, target) => {
+        check(offset, target);
+        if (target.byteLength > 0) this.#calls.read(address + offset, target);
+      },
       unmap: () => {
         if (mapped) this.#calls.unmap(address, length);
         mapped = false;

@@ -46,13 +46,17 @@ export type MapPrivate = (
 export interface SharedRegion {
   /**
    * Makes the pages of a range exist and be present. False when it cannot (file system full, old kernel): the range must
-   * not be written through a view then, because a page that cannot be provided kills the process (SIGBUS).
+   * not be written through the mapping then, because a page that cannot be provided kills the process (SIGBUS).
    */
   populate(offset: number, length: number): boolean;
   /** Gives the pages of a range back to the kernel: it reads as zeros, and takes no memory. False where that cannot be done. */
   drop(offset: number, length: number): boolean;
   /** A view of a populated range. It dangles after unmap: never hand it out. */
   view(offset: number, length: number): Uint8Array;
+  /** Writes into a populated range. No view is made: a collector counts each one's bytes as if they had been allocated. */
+  copy(offset: number, bytes: Uint8Array): void;
+  /** Fills `target` from a range that exists; no view is made either. */
+  read(offset: number, target: Uint8Array): void;
   /** Idempotent. */
   unmap(): void;
 }

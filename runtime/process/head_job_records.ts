@@ -63,7 +63,9 @@ export class JobRecords {
   constructor(options: JobRecordsOptions) {
     this.#options = options;
     this.#startedMs = options.nowMs();
-    void this.#load();
+    // A new store has none: no process is started to ask it.
+    if (options.store.loaded.isNew) this.#recorded = new Map();
+    else void this.#load();
   }
 
   /** Whether the job's answers come from its record: it ended before this head began. */

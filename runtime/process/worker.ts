@@ -19,6 +19,7 @@ import { Reply, Rpc } from "../io/transport/rpc.ts";
 import { connectUnix, listenUnix, type UnixListener } from "../io/transport/unix.ts";
 import { useUserStacks } from "../io/code_bundle/bundle_stacks.ts";
 import { isLogged } from "../io/environment.ts";
+import { beforeCodeRuns } from "../io/function_loader.ts";
 import { readArguments } from "../io/core_worker/arguments.ts";
 import { Caller, loadCode } from "../io/core_worker/caller.ts";
 import { CoreWorker } from "../io/core_worker/core_worker.ts";
@@ -115,6 +116,7 @@ export class Worker {
   static async start(config: WorkerConfig): Promise<Worker> {
     const worker = new Worker(config);
     worker.#output.install();
+    beforeCodeRuns((source) => worker.#output.codeComes(source));
     installErrorMatching();
     setCurrentCoreWorker(worker.#core);
     setWorkerState(worker.#state);

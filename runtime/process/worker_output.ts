@@ -1,6 +1,6 @@
 /**
  * A worker's own part in its log file: before something is printed, a mark says which task prints it (common/log_lines.ts).
- * The runtime's console and streams are wrapped, so that a task that prints nothing costs nothing. What native code or a
+ * The runtime's console is wrapped, and its streams before code runs that may use them, so that a task that prints nothing costs nothing. What native code or a
  * child process writes goes into the file under the mark before it.
  * @module
  */
@@ -12,6 +12,8 @@ import { LineReader } from "../core/logs/line_reader.ts";
 import type { TaskContext } from "../io/core_worker/execution_context.ts";
 import type { ActorFacts } from "../io/core_worker/worker_state.ts";
 
+/** What code needs a word of to reach the process's streams: it prints with `console`, or not at all, where there is none. */
+const WAYS_TO_STREAMS = /\b(?:process|import|require|global|globalThis|self|eval|Function|_stdout|_stderr)\b/;
 /** A mark is written again after this long, so that lines have times. */
 const MARK_AGAIN_MS = 500;
 /** How much of the file's end is read for a task's last lines. */
@@ -58,6 +60,7 @@ export class WorkerOutput {
   #level: LineLevel = "info";
   #stream: "out" | "err" = "out";
   #markedMs = 0;
+  #hasStreams = false;
   /** Something was written that is no whole line yet. */
   #isMidLine = false;
 
@@ -66,7 +69,7 @@ export class WorkerOutput {
     this.#origin = options.origin;
   }
 
-  /** From now on what is printed is marked. */
+  /** From now on what is printed is marked; `codeComes` must be told what code is about to run. */
   install(): void {
     this.#note("info", "out");
     const { console } = globalThis;
@@ -80,6 +83,12 @@ export class WorkerOutput {
         this.#isMidLine = false;
       };
     }
+  }
+
+  /** The runtime opens its streams when they are first asked for, a sixth of a start: so only for code that may use them. */
+  codeComes(source: string | null): void {
+    if (this.#hasStreams || (source !== null && !WAYS_TO_STREAMS.test(source))) return;
+    this.#hasStreams = true;
     for (const [stream, name] of [[process.stdout, "out"], [process.stderr, "err"]] as const) {
       const write = stream.write;
       stream.write = ((chunk: string | Uint8Array, ...rest: never[]): boolean => {

@@ -13,7 +13,7 @@ import type { JobManager } from "./job_manager.ts";
 /** What the other machines must do. */
 export type GroupOutcome = Of<
   GroupEffect,
-  "assigned" | "picked" | "pickRemoved" | "groupRemoved" | "warnInfeasible"
+  "assigned" | "unassigned" | "picked" | "pickRemoved" | "groupRemoved" | "warnInfeasible"
 >;
 
 /** What a step says of groups; orders and answers of messages leave at its end. */

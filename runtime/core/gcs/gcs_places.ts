@@ -28,6 +28,8 @@ export class GcsPlaces {
   readonly #parts: PlacesParts;
   readonly #picks: OpenPicks = new OpenPicks();
   readonly #says: GroupSays = new GroupSays();
+  /** In this step something turned out to be free. */
+  #roomMade: boolean = false;
 
   constructor(parts: PlacesParts) {
     this.#parts = parts;
@@ -90,8 +92,13 @@ export class GcsPlaces {
 
   /** The end of a step: what it says of groups leaves. */
   flush(nowMs: number, out: GcsEffect[]): void {
-    for (let over = this.#says.flush(out); over.length > 0; over = this.#says.flush(out)) {
-      this.#stepAllGroups(nowMs, over, out);
+    for (;;) {
+      const events = this.#says.flush(out);
+      // When all that made room has been said: what is placed there comes after it, and finds it.
+      if (this.#roomMade) events.push({ type: "roomMade" });
+      this.#roomMade = false;
+      if (events.length === 0) return;
+      this.#stepAllGroups(nowMs, events, out);
     }
   }
 
@@ -142,6 +149,9 @@ export class GcsPlaces {
     switch (outcome.type) {
       case "assigned":
         return scheduler.assign(nowMs, outcome.nodeId, outcome.resources);
+      case "unassigned":
+        if (scheduler.unassign(outcome.nodeId, outcome.resources)) this.#roomMade = true;
+        return;
       case "groupRemoved":
         return actors(nowMs, outcome, out);
       case "pickRemoved": {

@@ -90,6 +90,8 @@ export type GroupEvent =
     readonly available: ResourceSet;
     readonly bundles: readonly BundleLoad[];
   }
+  /** What nodes have free is more than what was known, though none has said so: something that was assigned is not held. */
+  | { readonly type: "roomMade" }
   | { readonly type: "nodeJoined"; readonly nodeId: NodeId }
   /** It cannot be reached for now: a reservation does not wait for it. */
   | { readonly type: "nodeSuspected"; readonly nodeId: NodeId }
@@ -140,6 +142,8 @@ export type GroupEffect =
   }
   /** What a node will hold for a bundle, before its heartbeat says so. */
   | { readonly type: "assigned"; readonly nodeId: NodeId; readonly resources: ResourceSet }
+  /** It is given back, perhaps before a heartbeat said that it was held. The same object as in `assigned`. */
+  | { readonly type: "unassigned"; readonly nodeId: NodeId; readonly resources: ResourceSet }
   | { readonly type: "picked"; readonly key: string; readonly nodeId: NodeId; readonly detail: string }
   /** PlacementGroupRemovedError. */
   | {

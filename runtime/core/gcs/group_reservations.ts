@@ -278,6 +278,9 @@ export class GroupReservations {
     const { groupId } = entry.spec;
     for (const [nodeId, indices] of byNode) {
       out.push({ type: "releaseBundles", nodeId, groupId, indices, removed: true, message });
+      for (const index of indices) {
+        out.push({ type: "unassigned", nodeId, resources: entry.spec.bundles[index]! });
+      }
     }
   }
 

@@ -24,6 +24,7 @@
 import { assert } from "../../common/assert.ts";
 import type { GroupId, JobId, NodeId, ProcessId } from "../../common/ids.ts";
 import type { BundleReport } from "../../common/placement_group.ts";
+import { addResources } from "../../common/resources.ts";
 import type { DemandRow } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
 import type { PickRequest } from "../scheduler/pick_request.ts";
@@ -64,12 +65,14 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
   readonly #timedWaiters: Map<string, Waiter> = new Map();
   /** What was free at each node when it last said so, while groups wait. */
   readonly #available: Map<NodeId, Readonly<Record<string, number>>> = new Map();
+  /** What this step has assigned: the nodes' figures have it when the step's effects are done. */
+  readonly #assigned: Map<NodeId, Record<string, number>> = new Map();
   #timerMs: number = Infinity;
 
   /** `nodes`: those that take new work now. `restored`: the store's groups after a restart of the head. */
   constructor(nowMs: number, nodes: () => readonly NodeView[], restored: readonly GroupRecord[] = []) {
     this.#nodes = nodes;
-    this.#reservations = new GroupReservations(this.#table, nodes, (atMs, entry, out) => {
+    this.#reservations = new GroupReservations(this.#table, () => this.#free(), (atMs, entry, out) => {
       this.#created(atMs, entry, out);
     });
     for (const record of restored) this.#reservations.resume(nowMs, this.#table.restore(nowMs, record));
@@ -84,6 +87,7 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
     const out: GroupEffect[] = [];
     for (const event of events) this.#apply(nowMs, event, out);
     this.#attemptDue(nowMs, out);
+    this.#assigned.clear();
     this.#setTimer(nowMs, out);
     return out;
   }
@@ -168,6 +172,8 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
         return this.#picks.request(event.request, out);
       case "cancelPick":
         return this.#picks.cancel(event.key);
+      case "roomMade":
+        return this.#hurry(nowMs, HURRIED_MAX);
       case "timer":
         return this.#timer(nowMs, out);
       default:
@@ -383,8 +389,32 @@ export class PlacementGroupManager implements Core<GroupEvent, GroupEffect> {
       }
       attempts++;
       pairs += entry.spec.bundles.length * this.#nodes().length;
+      const before = out.length;
       this.#reservations.attempt(nowMs, entry, out);
+      for (let at = before; at < out.length; at++) {
+        const effect = out[at]!;
+        if (effect.type === "assigned") this.#assign(effect);
+      }
     }
+  }
+
+  #assign({ nodeId, resources }: Extract<GroupEffect, { type: "assigned" }>): void {
+    const assigned = this.#assigned.get(nodeId) ?? {};
+    this.#assigned.set(nodeId, assigned);
+    addResources(assigned, resources);
+  }
+
+  /** Nodes that take new work, with what is free there after this step's assignments: else all groups would get the same. */
+  #free(): readonly NodeView[] {
+    const nodes = this.#nodes();
+    if (this.#assigned.size === 0) return nodes;
+    return nodes.map((node) => {
+      const assigned = this.#assigned.get(node.nodeId);
+      if (assigned === undefined) return node;
+      const available = { ...node.available };
+      addResources(available, assigned, -1);
+      return { ...node, available };
+    });
   }
 
   #takeWaiters(groupId: GroupId): string[] {

@@ -121,6 +121,19 @@ export class ClusterNodes {
     this.#changed(node);
   }
 
+  /** An assignment is no more, before a heartbeat had it: it would count until ASSIGNMENT_SETTLES_MS. False when one had. */
+  unassign(node: ClusterNode, resources: ResourceSet): boolean {
+    const at = node.assigned.findIndex((assignment) => assignment.resources === resources);
+    if (at < 0) return false;
+    node.assigned.splice(at, 1);
+    if (node.view.overflow > 0) this.#look(node);
+    else {
+      addResources(node.view.available, resources);
+      this.#changed(node);
+    }
+    return true;
+  }
+
   check(): void {
     let order = 0;
     for (const [id, node] of this.#nodes) {

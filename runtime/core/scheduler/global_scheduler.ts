@@ -172,6 +172,15 @@ export class GlobalScheduler implements Core<SchedulerEvent, SchedulerEffect> {
     if (node !== undefined) this.#nodes.assign(nowMs, node, resources);
   }
 
+  /**
+   * What was assigned for others is given back. False when the node's figures have it already: then they will say that too.
+   * `resources`: the same object as in `assign`.
+   */
+  unassign(nodeId: NodeId, resources: ResourceSet): boolean {
+    const node = this.#nodes.get(nodeId);
+    return node !== undefined && this.#nodes.unassign(node, resources);
+  }
+
   /** Waiting requests by name and shape, with the reason. */
   demand(): DemandRow[] {
     const rows: DemandRow[] = [];

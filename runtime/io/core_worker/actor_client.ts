@@ -21,6 +21,7 @@ import type { HandleInfo } from "./handle_info.ts";
 import type { HostClient, HostLink, HostLinks } from "./host_links.ts";
 import { type ItemCall, itemsOption } from "./item_calls.ts";
 import { cancelledError } from "./cancels.ts";
+import { Entry } from "./entry.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
@@ -118,16 +119,23 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     const sequence = core.nextSequence();
     const items = itemsOption(options.streams, options);
     const opened = items && core.itemCalls.open(core, sequence, name, items);
-    const returns = opened?.returns ?? core.objects.newReturns(sequence, options.numReturns ?? 1, name);
+    const { numReturns = 1 } = options;
+    const returns = opened !== null
+      ? opened.returns
+      : numReturns === 1
+      ? core.objects.newReturn(sequence, name)
+      : core.objects.newReturns(sequence, numReturns, name);
     const parent = core.currentTask();
     const call = new OwnCall(sequence, called, options, args, returns, parent, core.nowMs());
     call.retriesLeft = options.maxTaskRetries ?? info.maxTaskRetries;
-    for (const entry of returns) entry.maker = call;
+    if (returns instanceof Entry) returns.maker = call;
+    else for (const entry of returns) entry.maker = call;
     if (parent !== null) parent.adopt(call);
     if (signal !== null) this.#join(signal, call);
     core.recorder.touch();
     if (core.namesPending) core.afterNames(() => this.submit(call));
     else this.submit(call);
+    if (returns instanceof Entry) return core.objects.refOf(returns);
     return opened?.given ?? core.objects.refsOf(returns);
   }
 

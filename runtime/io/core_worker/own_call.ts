@@ -72,7 +72,7 @@ export class OwnCall implements Work {
     method: CalledMethod,
     options: MethodInfo,
     args: CallArguments,
-    returns: readonly Entry[],
+    returns: Entry | readonly Entry[],
     parent: CurrentTask | null,
     submittedMs: number,
   ) {
@@ -82,7 +82,7 @@ export class OwnCall implements Work {
     const isPlain = args instanceof PlainArguments;
     this.#args = isPlain ? args.source : args;
     this.#place = isPlain ? args.place : NOT_PLAIN;
-    this.#returns = returns.length === 1 ? returns[0]! : returns;
+    this.#returns = returns;
     this.parent = parent;
     this.submittedMs = submittedMs;
   }

@@ -82,7 +82,7 @@ export class OwnTask implements Work {
     sequence: number,
     call: CallShape,
     args: CallArguments,
-    returns: readonly Entry[],
+    returns: Entry | readonly Entry[],
     parent: CurrentTask | null,
     submittedMs: number,
   ) {
@@ -91,7 +91,7 @@ export class OwnTask implements Work {
     const isPlain = args instanceof PlainArguments;
     this.#args = isPlain ? args.source : args;
     this.#place = isPlain ? args.place : NOT_PLAIN;
-    this.#returns = returns.length === 1 ? returns[0]! : returns;
+    this.#returns = returns;
     this.parent = parent;
     this.submittedMs = submittedMs;
     this.retriesLeft = call.maxRetries;

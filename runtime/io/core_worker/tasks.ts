@@ -15,7 +15,7 @@ import { heldAgain } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
-import type { Entry } from "./entry.ts";
+import { Entry } from "./entry.ts";
 import { ARGUMENT_REQUESTS } from "./explain.ts";
 import type { TasksUnderWay } from "./held_refs.ts";
 import { leaseRequestOf, traceRequest } from "./lease_requests.ts";
@@ -134,16 +134,22 @@ export class TaskManager implements WorkerLinkObserver {
       this.#start(call, sequence, args, returns);
       return given;
     }
+    if (call.numReturns === 1) {
+      const entry = core.objects.newReturn(sequence, call.name);
+      this.#start(call, sequence, args, entry);
+      return core.objects.refOf(entry);
+    }
     const returns = core.objects.newReturns(sequence, call.numReturns, call.name);
     this.#start(call, sequence, args, returns);
     return core.objects.refsOf(returns);
   }
 
-  #start(call: CallShape, sequence: number, args: CallArguments, returns: readonly Entry[]): void {
+  #start(call: CallShape, sequence: number, args: CallArguments, returns: Entry | readonly Entry[]): void {
     const core = this.#core;
     const parent = core.currentTask();
     const task = new OwnTask(sequence, call, args, returns, parent, core.nowMs());
-    for (const entry of returns) entry.maker = task;
+    if (returns instanceof Entry) returns.maker = task;
+    else for (const entry of returns) entry.maker = task;
     if (parent !== null) parent.adopt(task);
     this.begin(task);
   }

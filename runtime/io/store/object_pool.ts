@@ -128,6 +128,11 @@ export class ObjectPool {
     return copy;
   }
 
+  /** Fills `target` from a sealed range. */
+  copyTo(target: Uint8Array, offset: number): void {
+    this.#file.copyTo(target, offset);
+  }
+
   /** Writes a piece into a granted range. Throws ENOSPC. */
   write(offset: number, bytes: Uint8Array): void {
     this.#file.writePiece(bytes, offset);

@@ -65,6 +65,11 @@ export class ObjectSources {
       // It may come into memory, or leave it, between two parts.
       read: (offset, length) =>
         entry.resident ? space.bytesOf(entry, offset, length) : space.partOfSpilled(entry, offset, length),
+      readInto: (offset, target) => {
+        if (!entry.resident || entry.offset === null || offset + target.length > entry.size) return false;
+        this.#parts.pool.copyTo(target, entry.offset + offset);
+        return true;
+      },
       readNow: (offset, length) => space.bytesOf(entry, offset, length),
       close: () => unpin(holder, id),
     };
@@ -103,6 +108,11 @@ export class ObjectSources {
         if (coming.state === "sealed") return (complete ??= this.open(id) ?? gone(id)).read(at, length);
         if (coming.state === "dropped" || coming.goodFrom(at) < at + length) return gone(id);
         return pool.read(start + at, length);
+      },
+      readInto: (at, target) => {
+        if (coming.state !== "coming" || coming.goodFrom(at) < at + target.length) return false;
+        pool.copyTo(target, start + at);
+        return true;
       },
       readNow: () => gone(id),
       close: () => {

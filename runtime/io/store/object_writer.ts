@@ -3,11 +3,11 @@
  * @module
  */
 import { ObjectStoreFullError } from "../../common/errors.ts";
-import { encodeHead, layoutOf, type ObjectParts, writeLayout } from "../../protocol/object_layout.ts";
+import { encodeHead, layoutOf, type ObjectParts } from "../../protocol/object_layout.ts";
 import { type PoolFile, PoolFiles } from "./pool_files.ts";
 
-/** Objects below this are written by one call: setting up a view costs as much as it saves (measured). */
-const VIEW_BYTES_MIN = 256 * 1024;
+/** Objects below this are written by one call: looking after their pages costs as much as it saves (measured). */
+const MAPPED_BYTES_MIN = 256 * 1024;
 const PADDING = new Uint8Array(16 * 1024);
 
 export class ObjectWriter {
@@ -35,11 +35,6 @@ export class ObjectWriter {
       );
     }
     if (place.isCold) file.forget(place.offset, layout.size);
-    const view = layout.size < VIEW_BYTES_MIN ? null : file.writableView(place.offset, layout.size);
-    if (view !== null) {
-      writeLayout(view, parts);
-      return;
-    }
     const head = encodeHead(parts);
     const pieces: Uint8Array[] = [head];
     let end = head.byteLength;
@@ -48,7 +43,9 @@ export class ObjectWriter {
       if (length > 0) pieces.push(parts.buffers[index]!);
       end = offset + length;
     });
-    this.#write(file, pieces, place.offset, layout.size);
+    const isMapped = layout.size >= MAPPED_BYTES_MIN && file.canMap(place.offset, layout.size);
+    if (isMapped) file.write(pieces, place.offset, true);
+    else this.#write(file, pieces, place.offset, layout.size);
   }
 
   /** Copies bytes of an encoded object (or a part of one) to `offset` of the pool. Errors as `write`. */
@@ -70,6 +67,6 @@ export class ObjectWriter {
         { cause: error },
       );
     }
-    if (size >= VIEW_BYTES_MIN) file.noteWritten(offset, size);
+    if (size >= MAPPED_BYTES_MIN) file.noteWritten(offset, size);
   }
 }

@@ -22,13 +22,6 @@ function scratch(): Uint8Array {
   return scratchBytes ??= new Uint8Array(SCRATCH_BYTES);
 }
 
-/**
- * Pieces of a transfer are written through views of whole blocks, the last few of which are kept: making a view for each piece
- * of 16 KB took as long as copying it (measured).
- */
-const BLOCK_BYTES = 1024 * 1024;
-const BLOCKS_KEPT = 8;
-
 /** How well a writer knows a granule of the pool. */
 const UNSEEN = 0;
 const WRITTEN = 1;
@@ -43,8 +36,6 @@ export class PoolFile {
   #granules: Uint8Array | null = null;
   /** Undefined: not tried yet. Null: cannot map, or no longer wants to. */
   #region: SharedRegion | null | undefined;
-  /** Views of blocks whose pages are all populated, each in the place of its number. */
-  #blocks: ({ readonly number: number; readonly view: Uint8Array } | undefined)[] = [];
   /** Those who hold the mapping, and mappings that stay for them alone. */
   #holders = 0;
   readonly #dropped: SharedRegion[] = [];
@@ -65,13 +56,22 @@ export class PoolFile {
     }
   }
 
-  /** Writes the pieces one after another from `offset` on. Throws ENOSPC when the file system is full. */
-  write(pieces: readonly Uint8Array[], offset: number): void {
-    if (pieces.length === 1) return void this.#writeAll(pieces[0]!, offset);
+  /**
+   * Writes the pieces one after another from `offset` on: through the mapping with `isMapped`, which `canMap` has answered for
+   * the range, else by calls, which throw ENOSPC when the file system is full.
+   */
+  write(pieces: readonly Uint8Array[], offset: number, isMapped: boolean = false): void {
+    const region = isMapped ? this.#region : null;
+    const put = (bytes: Uint8Array): void => {
+      if (region) region.copy(offset, bytes);
+      else this.#writeAll(bytes, offset);
+      offset += bytes.byteLength;
+    };
+    if (pieces.length === 1) return put(pieces[0]!);
     // Small pieces are gathered: a call costs more than copying them (and writev is slow on Deno).
     let gathered = 0;
     const flush = (): void => {
-      offset = this.#writeAll(scratch().subarray(0, gathered), offset);
+      put(scratch().subarray(0, gathered));
       gathered = 0;
     };
     for (const piece of pieces) {
@@ -81,41 +81,41 @@ export class PoolFile {
         gathered += piece.byteLength;
       } else {
         flush();
-        offset = this.#writeAll(piece, offset);
+        put(piece);
       }
     }
     flush();
   }
 
-  #writeAll(bytes: Uint8Array, offset: number): number {
+  #writeAll(bytes: Uint8Array, offset: number): void {
     for (let done = 0; done < bytes.byteLength;) {
       const length = Math.min(bytes.byteLength - done, CALL_BYTES_MAX);
       const count = writeSync(this.fd, bytes, done, length, offset + done);
       done += count;
     }
-    return offset + bytes.byteLength;
   }
 
   /**
-   * A view of a range to write through, when that is safe and pays; else null, and `write` is the way.
+   * Whether a range is to be written through the mapping, because that is safe and pays.
    *
-   * Measured (256 MB, Bun): pwrite 32 ms; through pages that this process has populated 14 ms; populating pages that exist
+   * Measured (256 MB, Bun): pwrite 32 ms; into pages that this process has populated 14 ms; populating pages that exist
    * 54 ms; new pages 120 ms either way. So the first write of a range goes by pwrite, the second populates it, and those
    * after it run at memory-copy speed. Populating, unlike touching, fails instead of killing when the file system is full.
    */
-  writableView(offset: number, length: number): Uint8Array | null {
+  canMap(offset: number, length: number): boolean {
     const state = this.#rangeState(offset, length);
-    if (state === UNSEEN) return null;
+    if (state === UNSEEN) return false;
     if (this.#region === undefined) this.#region = mapShared(this.fd, this.size);
-    if (this.#region === null) return null;
-    if (state === WRITTEN) {
-      if (!this.#region.populate(offset, length)) {
-        this.#dropRegion();
-        return null;
-      }
-      this.#setRangeState(offset, length, POPULATED);
+    return this.#region !== null && (state === POPULATED || this.#populate(this.#region, offset, length));
+  }
+
+  #populate(region: SharedRegion, offset: number, length: number): boolean {
+    if (!region.populate(offset, length)) {
+      this.#dropRegion();
+      return false;
     }
-    return this.#region.view(offset, length);
+    this.#setRangeState(offset, length, POPULATED);
+    return true;
   }
 
   /**
@@ -123,19 +123,11 @@ export class PoolFile {
    * `noteWritten` when all of the range is there. Throws ENOSPC.
    */
   writePiece(bytes: Uint8Array, offset: number): void {
-    const number = Math.floor(offset / BLOCK_BYTES);
-    const within = offset - number * BLOCK_BYTES;
-    if (within + bytes.byteLength <= BLOCK_BYTES) {
-      const known = this.#blocks[number % BLOCKS_KEPT];
-      const view = known?.number === number ? known.view : this.#blockView(number);
-      if (view !== null) return view.set(bytes, within);
-    }
     const start = offset - offset % MAPPABLE_ALIGNMENT;
     // Whole granules: pages are populated whole, and never much at a time.
     const end = Math.ceil((offset + bytes.byteLength) / MAPPABLE_ALIGNMENT) * MAPPABLE_ALIGNMENT;
-    const view = this.writableView(start, Math.min(end, this.size) - start);
-    if (view === null) this.#writeAll(bytes, offset);
-    else view.set(bytes, offset - start);
+    if (this.canMap(start, Math.min(end, this.size) - start)) this.#region!.copy(offset, bytes);
+    else this.#writeAll(bytes, offset);
   }
 
   /**
@@ -145,14 +137,10 @@ export class PoolFile {
   populatedView(offset: number, length: number): Uint8Array | null {
     if (this.#region === undefined) this.#region = mapShared(this.fd, this.size);
     if (this.#region === null) return null;
-    if (this.#rangeState(offset, length) !== POPULATED) {
-      if (!this.#region.populate(offset, length)) {
-        this.#dropRegion();
-        return null;
-      }
-      this.#setRangeState(offset, length, POPULATED);
-    }
-    return this.#region.view(offset, length);
+    const isPopulated = this.#rangeState(offset, length) === POPULATED;
+    return isPopulated || this.#populate(this.#region, offset, length)
+      ? this.#region.view(offset, length)
+      : null;
   }
 
   /** Views stay valid until the answer is called, also when this file is closed. */
@@ -164,16 +152,6 @@ export class PoolFile {
     };
   }
 
-  /** Of the pages of a block some other object may have; they are there, and nobody writes to them here. */
-  #blockView(number: number): Uint8Array | null {
-    const offset = number * BLOCK_BYTES;
-    if (!this.#region || offset + BLOCK_BYTES > this.size) return null;
-    if (this.#rangeState(offset, BLOCK_BYTES) !== POPULATED) return null;
-    const view = this.#region.view(offset, BLOCK_BYTES);
-    this.#blocks[number % BLOCKS_KEPT] = { number, view };
-    return view;
-  }
-
   /** A view of a range whose bytes were all written, by whomever; null where this runtime cannot map. For reading only, and
    *  only until `close`. */
   readableView(offset: number, length: number): Uint8Array | null {
@@ -181,9 +159,21 @@ export class PoolFile {
     return this.#region?.view(offset, length) ?? null;
   }
 
+  /** Fills `target` from a range whose bytes were all written, by whomever. */
+  copyTo(target: Uint8Array, offset: number): void {
+    if (this.#region === undefined) this.#region = mapShared(this.fd, this.size);
+    if (this.#region === null) this.read(target, offset);
+    else this.#region.read(offset, target);
+  }
+
   /** A range was written by `write`: its pages exist. */
   noteWritten(offset: number, length: number): void {
-    if (this.#rangeState(offset, length) === UNSEEN) this.#setRangeState(offset, length, WRITTEN);
+    if (this.#rangeState(offset, length) !== UNSEEN) return;
+    this.#granules ??= new Uint8Array(Math.ceil(this.size / MAPPABLE_ALIGNMENT));
+    const end = Math.ceil((offset + length) / MAPPABLE_ALIGNMENT);
+    for (let index = Math.floor(offset / MAPPABLE_ALIGNMENT); index < end; index++) {
+      if (this.#granules[index] === UNSEEN) this.#granules[index] = WRITTEN;
+    }
   }
 
   /** Gives the pages of a range that nobody uses back. False where this runtime or file system cannot. */
@@ -195,7 +185,6 @@ export class PoolFile {
 
   /** The pages of a range were dropped: it must be written as if for the first time. */
   forget(offset: number, length: number): void {
-    this.#blocks = [];
     if (this.#granules !== null) this.#setRangeState(offset, length, UNSEEN);
   }
 
@@ -205,7 +194,6 @@ export class PoolFile {
   }
 
   #dropRegion(): void {
-    this.#blocks = [];
     if (this.#region && this.#holders > 0) this.#dropped.push(this.#region);
     else this.#region?.unmap();
     this.#region = null;

@@ -104,6 +104,8 @@ export interface ObjectSourceBytes {
   readonly size: number;
   /** A promise for what has to be read from disk. */
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
+  /** Fills `target` where these bytes are in the pool now; false where they are not, and `read` is the way. */
+  readInto(offset: number, target: Uint8Array): boolean;
   /** Throws for an object that is on disk alone. */
   readNow(offset: number, length: number): Uint8Array;
   close(): void;

@@ -33,8 +33,10 @@ export const HOLDERS_HEADER: string = "x-mobula-holders";
 /** One object, open for reading by one transfer. */
 export interface ObjectReader {
   readonly size: number;
-  /** The bytes at `offset`; a view of shared memory is best. It must stay as it is until close(). */
+  /** The bytes at `offset`. They must stay as they are until close(). */
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
+  /** Fills `target` with them, where that takes no waiting; false: `read` them. */
+  readInto?(offset: number, target: Uint8Array): boolean;
   /** Called once, when the transfer has ended in any way. */
   close(): void;
 }
@@ -64,9 +66,12 @@ export type ObjectSource = (
  */
 export type ObjectSink = (offset: number, bytes: Uint8Array) => void | Promise<void>;
 
-/** A chunk's header for `bytes` at `offset`. */
-export function encodeChunkHeader(offset: number, bytes: Uint8Array): Buffer {
-  const header = Buffer.alloc(CHUNK_HEADER_BYTES);
+/** A chunk's header for `bytes` at `offset`; in `header`, if there is memory for it. */
+export function encodeChunkHeader(
+  offset: number,
+  bytes: Uint8Array,
+  header: Buffer = Buffer.alloc(CHUNK_HEADER_BYTES),
+): Buffer {
   header.writeUInt32LE(offset % 2 ** 32, 0);
   header.writeUInt32LE(Math.floor(offset / 2 ** 32), 4);
   header.writeUInt32LE(bytes.length, 8);

@@ -6,7 +6,7 @@ import { Gcs } from "../../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent, GroupWish, Of } from "../../../runtime/core/gcs/gcs_events.ts";
 import { OrderBatches } from "../../../runtime/core/gcs/group_batches.ts";
 import type { BundleOrder, BundleWord, GroupOutcome } from "../../../runtime/protocol/group_messages.ts";
-import { N1, registration } from "./fixtures.ts";
+import { heartbeat, N1, registration } from "./fixtures.ts";
 import { groupSpec } from "./placement_groups_world.ts";
 
 const JOB = "j-1" as JobId;
@@ -127,6 +127,31 @@ test("a message of waits is answered when one is over; the others are to be aske
   const rest = bench.agree([order!.orders[0]!, order!.orders[2]!]);
   expect(rest.filter(({ type }) => type === "reply").length).toBe(1);
   expect(outcomes(bench.wish("again", [wait(ids(1)[0]!)]), "again")).toEqual([{ created: true }]);
+});
+
+test("what is given back before a heartbeat told of it has room for those that wait, in the same step", () => {
+  const bench = new Bench();
+  const all = ids(10);
+  const [order] = sends(bench.create("c", all));
+  expect(order!.orders.length).toBe(8);
+  bench.agree(order!.orders);
+  const kinds = (effects: readonly GcsEffect[]) =>
+    sends(effects).flatMap(({ orders }) => orders.map(({ type, groupId }) => `${type} ${groupId}`));
+  const gone = all.slice(0, 2);
+  // The node hears of them in this order, so that it has what it is asked for.
+  expect(kinds(bench.wish("d", gone.map((groupId) => ({ type: "removeGroup", groupId }))))).toEqual([
+    "bundlesRelease g-1",
+    "bundlesRelease g-2",
+    "bundlesPrepare g-9",
+    "bundlesPrepare g-10",
+  ]);
+  // A heartbeat has the others: their room is free when one says so.
+  const available = toUnits({ CPU: 0 });
+  bench.step({ type: "heartbeatReceived", heartbeat: heartbeat({ nodeId: N1, available }) });
+  bench.create("e", ["g-11" as GroupId]);
+  expect(kinds(bench.wish("f", [{ type: "removeGroup", groupId: all[2]! }]))).toEqual(["bundlesRelease g-3"]);
+  const free = heartbeat({ nodeId: N1, sequence: 2, available: toUnits({ CPU: 1 }) });
+  expect(kinds(bench.step({ type: "heartbeatReceived", heartbeat: free }))).toEqual(["bundlesPrepare g-11"]);
 });
 
 test("orders to a node are cut where they become large, and keep their sequence", () => {

@@ -76,6 +76,30 @@ if (runtimeName === "node") {
   shared.view(MB, 16384).fill(3);
   readSync(fd, there, 0, 1, MB + 5);
   check(there[0] === 3, "shared writes are seen");
+  // Bytes of any memory, also from the middle of it: small, large, shared between threads.
+  for (const memory of [new ArrayBuffer(40), new ArrayBuffer(40_000), new SharedArrayBuffer(40_000)]) {
+    const bytes = new Uint8Array(memory, 7, memory.byteLength - 9).fill(memory.byteLength % 251);
+    bytes[0] = 1;
+    bytes[bytes.length - 1] = 2;
+    shared.copy(MB + 3, bytes);
+    const copied = Buffer.alloc(bytes.length);
+    readSync(fd, copied, 0, copied.length, MB + 3);
+    check(copied.equals(bytes), `${bytes.length} bytes are copied`);
+    bytes.fill(0);
+    shared.read(MB + 3, bytes);
+    check(copied.equals(bytes), `${bytes.length} bytes are copied back`);
+  }
+  shared.copy(MB, new Uint8Array(0));
+  for (const [at, bytes] of [[2 * MB - 8, 9], [-1, 1]] as const) {
+    for (const way of ["copy", "read"] as const) {
+      try {
+        shared[way](at, new Uint8Array(bytes));
+        wrong.push(`${way} of ${bytes} bytes at ${at}`);
+      } catch (error) {
+        check(error instanceof RangeError, "nothing is copied outside of the mapping");
+      }
+    }
+  }
   shared.unmap();
   shared.unmap();
   check(!shared.populate(0, 16384), "no populating after unmap");

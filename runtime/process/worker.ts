@@ -116,7 +116,9 @@ export class Worker {
   static async start(config: WorkerConfig): Promise<Worker> {
     const worker = new Worker(config);
     worker.#output.install();
-    beforeCodeRuns((source) => worker.#output.codeComes(source));
+    // Elsewhere the runtime itself writes to them, warnings for one.
+    if (runtimeName !== "bun") worker.#output.codeComes(null);
+    else beforeCodeRuns((source) => worker.#output.codeComes(source));
     installErrorMatching();
     setCurrentCoreWorker(worker.#core);
     setWorkerState(worker.#state);

@@ -9,7 +9,7 @@ import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue, type ActorQueueEffects } from "../../core/worker/actor_queue.ts";
-import { PushType, writePush } from "../../protocol/push.ts";
+import { newHead, PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
@@ -254,6 +254,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     const link = this.#link!;
     const host = this.#host;
     const nowMs = this.#core.nowMs();
+    const head = newHead();
     writer.reset();
     for (const call of calls) {
       if (writer.position > PUSH_FRAME_BYTES) {
@@ -262,14 +263,13 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
       }
       call.pushedMs = nowMs;
       call.enter("submitted");
-      const { sequence, attempt, depth, as } = call;
-      const target = call.method.name;
-      const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
-      const group = call.options.concurrencyGroup ?? "";
-      const head = { sequence, target, attempt, numReturns: call.numReturns, depth, items, as, group };
-      if (host === null) writePush(writer, head, call.args);
-      else host.push(this, this.#linkIncarnation, head, call.args);
-      for (const argument of call.args.resolved) {
+      call.describe(head);
+      if (call.options.streams) {
+        head.items = this.#core.itemCalls.pushed(call.sequence, link, call.attempt);
+      }
+      if (host === null) writePush(writer, head, call);
+      else host.push(this, this.#linkIncarnation, head, call);
+      for (const argument of call.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);
       }
     }
@@ -279,7 +279,9 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   replies(link: WorkerLink, header: Uint8Array): void {
     if (link !== this.#link) return; // Of an incarnation that was given up.
     const returned: number[] = [];
-    for (const reply of readReplies(header)) if (this.replied(reply)) returned.push(reply.sequence);
+    readReplies(header, (reply) => {
+      if (this.replied(reply)) returned.push(reply.sequence);
+    });
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
     this.repliesRead();
   }
@@ -331,7 +333,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     if ((reply.results !== null || call.isGenerator) && this.info.checkpointEvery === undefined) {
       this.#core.rebuilds.keep(call, reply.results);
     }
-    const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
+    const holds = settleReply(this.#core, call.outcome, reply, this.#link!.nodeId);
     this.#end(call, reply.error === null && this.#isKept(call));
     return holds;
   }
@@ -351,7 +353,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   #end(call: OwnCall, isKept = false): void {
     call.enter("ended");
     if (call.signal !== null) this.#core.cancels.leave(call.signal, call);
-    if (!isKept) return call.args.release();
+    if (!isKept) return call.releaseArguments();
     call.isAnswered = true;
     this.#queue.keep(call);
   }

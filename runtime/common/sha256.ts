@@ -4,10 +4,23 @@
  * @module
  */
 
-/** Fractional parts of the cube roots of the first 64 primes. */
-const K: Uint32Array = fractions(64, Math.cbrt);
+/** Fractional parts of the cube roots of the first 64 primes. As numbers: each process that starts would compute them. */
+// deno-fmt-ignore
+const K: Uint32Array = Uint32Array.of(
+  0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+  0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+  0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+  0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+  0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+  0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+  0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+  0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+);
 /** Fractional parts of the square roots of the first 8 primes. */
-const START: Uint32Array = fractions(8, Math.sqrt);
+// deno-fmt-ignore
+const START: Uint32Array = Uint32Array.of(
+  0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+);
 
 const encoder = new TextEncoder();
 
@@ -63,15 +76,4 @@ function addBlock(state: Uint32Array, view: DataView, at: number, w: Uint32Array
   }
   const added = [a, b, c, d, e, f, g, h];
   for (let i = 0; i < 8; i++) state[i] = state[i]! + added[i]!;
-}
-
-/** The first 32 bits behind the point of a root of each of the first primes. */
-function fractions(count: number, root: (of: number) => number): Uint32Array {
-  const words: number[] = [];
-  for (let n = 2; words.length < count; n++) {
-    let isPrime = true;
-    for (let k = 2; k * k <= n; k++) if (n % k === 0) isPrime = false;
-    if (isPrime) words.push((root(n) % 1) * 0x1_0000_0000);
-  }
-  return Uint32Array.from(words, Math.floor);
 }

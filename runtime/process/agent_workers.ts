@@ -25,6 +25,7 @@ import { noteWorker } from "./agent_session.ts";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
 import { WorkerBundles } from "./worker_bundle.ts";
 import { sandboxFlags, sandboxVariables } from "./sandbox.ts";
+import { startVariables } from "./start_variables.ts";
 
 /** An idle one has nothing to finish. */
 const IDLE_EXIT_GRACE_MS = 2_000;
@@ -182,6 +183,7 @@ export class WorkerProcesses {
       const entry = secret === null ? this.#bundles.entryFor(runtime) : null;
       child = spawnRuntime(runtime, entry ?? WORKER_MAIN, {
         env: {
+          ...startVariables(runtime),
           ...(secret === null ? process.env : sandboxVariables(process.env)),
           ...env.env,
           [PROCESS_CONFIG_VARIABLE]: JSON.stringify(workerConfig),

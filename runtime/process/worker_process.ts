@@ -4,7 +4,8 @@
  */
 import process from "node:process";
 import { PROCESS_CONFIG_VARIABLE } from "./config.ts";
-import { endWithParent } from "#platform";
+import { endWithParent, runtimeName } from "#platform";
+import { dropStartVariables } from "./start_variables.ts";
 import { Worker, type WorkerConfig } from "./worker.ts";
 
 /** Be the worker that the environment says; ends the process when it cannot. */
@@ -16,6 +17,7 @@ export function runWorker(): void {
   }
   // User code sees the environment that it was given, not our own.
   delete process.env[PROCESS_CONFIG_VARIABLE];
+  dropStartVariables(runtimeName, process.env);
 
   // A promise that user code forgot is the task's mistake, not the end of the worker.
   process.on(

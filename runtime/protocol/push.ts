@@ -109,6 +109,11 @@ export interface PushHead {
   group: string;
 }
 
+/** A head to be filled in, for one task or call after the other. */
+export function newHead(): PushHead {
+  return { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null, as: null, group: "" };
+}
+
 /** The arguments of a task or call. */
 export interface PushArguments {
   /** Writes their length and then their bytes. */

@@ -420,6 +420,24 @@ describe("what runs inside", () => {
   });
 });
 
+test("groups of one tick have an outcome each, and take turns where there is room for two", async () => {
+  const name = "twice";
+  const [one, other] = await Promise.allSettled([
+    placementGroup([{ CPU: CPUS }], { name }),
+    placementGroup([{ CPU: CPUS }], { name }),
+  ]);
+  expect(other).toMatchObject({ status: "rejected", reason: expect.any(NameTakenError) });
+  const first = (one as PromiseFulfilledResult<PlacementGroup>).value;
+  // More than one message holds.
+  const made = await Promise.all(Array.from({ length: 150 }, () => placementGroup([{ CPU: CPUS }])));
+  groups.push(first, ...made);
+  await Promise.all([first, ...made].map(async (each) => {
+    expect(await each.wait(60_000)).toBe(true);
+    await removePlacementGroup(each);
+    expect(await rejection(each.wait(0))).toBeInstanceOf(PlacementGroupRemovedError);
+  }));
+}, 60_000);
+
 describe("how long groups live", () => {
   const program = `${import.meta.dirname}/programs/groups_driver.ts`;
   async function otherDriver(...args: string[]): Promise<string[]> {

@@ -87,3 +87,10 @@ test("workers that hang at their start are killed, and hold nothing that others 
 test("an environment whose workers died is tried again", async () => {
   await waitFor("it is tried again", () => get(preloaded("dies").remote()).catch(() => null), 20_000);
 }, 40_000);
+
+test("a worker's environment is the user's: what makes its start fast is not in it, or is the user's word", async () => {
+  const settings = remote(() => Object.entries(process.env).filter(([name]) => /^BUN_JSC_/.test(name)));
+  expect(await get(settings.remote())).toEqual([]);
+  const env = { BUN_JSC_thresholdForJITSoon: "200" };
+  expect(await get(settings.options({ runtimeEnv: { env } }).remote())).toEqual(Object.entries(env));
+});

@@ -6,7 +6,7 @@
 import { type GroupId, groupId } from "../../runtime/common/ids.ts";
 import type { GroupSpec, PlacementStrategy } from "../../runtime/common/placement_group.ts";
 import { toUnits } from "../../runtime/common/resources.ts";
-import type { GroupOutcomes } from "../../runtime/protocol/group_messages.ts";
+import type { GroupOutcome, GroupOutcomes } from "../../runtime/protocol/group_messages.ts";
 import type { TaskPlan } from "./plan.ts";
 import type { SimDriver } from "./sim_driver.ts";
 import type { SimWorld } from "./sim_world.ts";
@@ -31,11 +31,26 @@ export class SimGroups {
     return this.#open + this.#live.size;
   }
 
+  /** One or two, in one message. */
   create(): void {
-    const { work, loop } = this.#world;
+    const { work } = this.#world;
+    const specs = Array.from({ length: work.between(1, 2) }, () => this.#spec());
+    const wishes = specs.map((spec) => ({ type: "createGroup", spec }) as const);
+    this.#open++;
+    this.#driver.agent.link.request({ type: "groupWishes", wishes }, (answer) => {
+      this.#open--;
+      const { outcomes } = answer.ok
+        ? answer.result as unknown as GroupOutcomes
+        : { outcomes: specs.map(() => answer) };
+      for (const [place, spec] of specs.entries()) this.#created(spec, outcomes[place] ?? null);
+    });
+  }
+
+  #spec(): GroupSpec {
+    const { work } = this.#world;
     const { id: owner, agent, jobId } = this.#driver;
     const strategy = work.pick<PlacementStrategy>(["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"]);
-    const spec: GroupSpec = {
+    return {
       groupId: groupId(this.#world.randomId()),
       jobId: jobId!,
       owner,
@@ -47,21 +62,18 @@ export class SimGroups {
       strategy,
       bundles: Array.from({ length: work.between(1, 3) }, () => toUnits({ CPU: work.pick([0.5, 1]) })),
     };
-    this.#open++;
-    agent.link.request({ type: "groupWishes", wishes: [{ type: "createGroup", spec }] }, (answer) => {
-      this.#open--;
-      const [outcome] = answer.ok ? (answer.result as unknown as GroupOutcomes).outcomes : [answer];
-      if (outcome === null || outcome === undefined) {
-        return this.#world.fail(`${spec.groupId} is neither created nor refused`);
-      }
-      if ("code" in outcome) {
-        // The head ended the job, and its driver has not heard of it.
-        if (this.#world.head.gcs?.jobs.isRunning(spec.jobId) !== true) return;
-        return this.#world.fail(`${spec.groupId} is refused with ${outcome.code}: ${outcome.message}`);
-      }
-      this.#live.set(spec.groupId, spec);
-      loop.after(work.between(500, LIFE_MS), () => this.#remove(spec.groupId));
-    });
+  }
+
+  #created(spec: GroupSpec, outcome: GroupOutcome | null): void {
+    const { work, loop, head } = this.#world;
+    if (outcome === null) return this.#world.fail(`${spec.groupId} is neither created nor refused`);
+    if ("code" in outcome) {
+      // The head ended the job, and its driver has not heard of it.
+      if (head.gcs?.jobs.isRunning(spec.jobId) !== true) return;
+      return this.#world.fail(`${spec.groupId} is refused with ${outcome.code}: ${outcome.message}`);
+    }
+    this.#live.set(spec.groupId, spec);
+    loop.after(work.between(500, LIFE_MS), () => this.#remove(spec.groupId));
   }
 
   /** Tasks for the groups that are there now; they fail with their group. */

@@ -27,7 +27,8 @@ export interface LocalSchedulerConfig {
   readonly leaseIdPrefix: string;
   readonly resources: ResourceSet;
   readonly labels: Readonly<Record<string, string>>;
-  /** Idle workers up to this many are never reaped; default one for each CPU, at least one. */
+  /** Idle workers up to this many are never reaped; default two for each CPU up to four, one for each
+   *  CPU beyond that, at least one. */
   readonly idleWorkersKept?: number;
   /** Processes that may be on their way up at once; default one for each CPU, at least two. */
   readonly workersStartingMax?: number;

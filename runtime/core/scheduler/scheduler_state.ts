@@ -21,6 +21,9 @@ import { WorkerPool } from "./worker_pool.ts";
 const REQUESTS_PENDING_MAX = 100_000;
 /** Worker processes, unless configured. */
 const WORKERS_MAX = 512;
+/** Idle workers that are kept beside one for each CPU, at most: tasks that wait for others lend their CPUs, so that a node has
+ *  more of them than CPUs, and to start a process for each wave of them takes longer than such a task. */
+const WAITING_KEPT_MAX = 4;
 
 export class SchedulerState {
   readonly config: LocalSchedulerConfig;
@@ -58,7 +61,8 @@ export class SchedulerState {
     this.bundles = new BundleTable(this.resources);
     const cpus = Math.floor((config.resources["CPU"] ?? 0) / RESOURCE_UNIT);
     this.pool = new WorkerPool({
-      idleKept: config.idleWorkersKept ?? Math.max(1, cpus),
+      softMax: Math.max(1, cpus),
+      idleKept: config.idleWorkersKept ?? Math.max(1, cpus + Math.min(cpus, WAITING_KEPT_MAX)),
       startingMax: config.workersStartingMax ?? Math.max(2, cpus),
       workersMax: config.workersMax ?? WORKERS_MAX,
       idleMs: config.workerIdleMs ?? WORKER_IDLE_MS,

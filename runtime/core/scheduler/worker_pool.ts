@@ -37,7 +37,10 @@ export interface PoolWorker {
 }
 
 export interface WorkerPoolLimits {
+  /** Idle workers that are never reaped. */
   readonly idleKept: number;
+  /** From so many workers on, an idle one ends for one that can serve what waits. */
+  readonly softMax: number;
   readonly startingMax: number;
   readonly workersMax: number;
   readonly idleMs: number;
@@ -251,7 +254,7 @@ export class WorkerPool {
 
   /** The longest idle worker that cannot serve (env, job), to make room for one that can; null below the soft limit. */
   makeRoom(envHash: string, jobId: JobId): PoolWorker | null {
-    if (this.size < Math.max(this.#limits.idleKept, 1)) return null;
+    if (this.size < this.#limits.softMax) return null;
     for (const worker of this.#idle) {
       if (worker.owns) continue;
       if (worker.envHash !== envHash || (worker.jobId !== null && worker.jobId !== jobId)) return worker;

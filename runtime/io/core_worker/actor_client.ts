@@ -9,7 +9,7 @@ import type { TaskRow } from "../../common/task_event.ts";
 import type { ActorId } from "../../common/ids.ts";
 import type { ActorStatus, DeathCause } from "../../common/task_spec.ts";
 import { ActorQueue, type ActorQueueEffects } from "../../core/worker/actor_queue.ts";
-import { PushType, writePush } from "../../protocol/push.ts";
+import { newHead, PushType, writePush } from "../../protocol/push.ts";
 import { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { ActorUse } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
@@ -21,6 +21,7 @@ import type { HandleInfo } from "./handle_info.ts";
 import type { HostClient, HostLink, HostLinks } from "./host_links.ts";
 import { type ItemCall, itemsOption } from "./item_calls.ts";
 import { cancelledError } from "./cancels.ts";
+import { Entry } from "./entry.ts";
 import { type CalledMethod, type MethodInfo, OwnCall } from "./own_call.ts";
 import type { FunctionStats } from "./recorder.ts";
 import { checkReply, readReplies, type Reply, settleReply } from "./replies.ts";
@@ -118,16 +119,23 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     const sequence = core.nextSequence();
     const items = itemsOption(options.streams, options);
     const opened = items && core.itemCalls.open(core, sequence, name, items);
-    const returns = opened?.returns ?? core.objects.newReturns(sequence, options.numReturns ?? 1, name);
+    const { numReturns = 1 } = options;
+    const returns = opened !== null
+      ? opened.returns
+      : numReturns === 1
+      ? core.objects.newReturn(sequence, name)
+      : core.objects.newReturns(sequence, numReturns, name);
     const parent = core.currentTask();
     const call = new OwnCall(sequence, called, options, args, returns, parent, core.nowMs());
     call.retriesLeft = options.maxTaskRetries ?? info.maxTaskRetries;
-    for (const entry of returns) entry.maker = call;
+    if (returns instanceof Entry) returns.maker = call;
+    else for (const entry of returns) entry.maker = call;
     if (parent !== null) parent.adopt(call);
     if (signal !== null) this.#join(signal, call);
     core.recorder.touch();
     if (core.namesPending) core.afterNames(() => this.submit(call));
     else this.submit(call);
+    if (returns instanceof Entry) return core.objects.refOf(returns);
     return opened?.given ?? core.objects.refsOf(returns);
   }
 
@@ -246,6 +254,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     const link = this.#link!;
     const host = this.#host;
     const nowMs = this.#core.nowMs();
+    const head = newHead();
     writer.reset();
     for (const call of calls) {
       if (writer.position > PUSH_FRAME_BYTES) {
@@ -254,14 +263,13 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
       }
       call.pushedMs = nowMs;
       call.enter("submitted");
-      const { sequence, attempt, depth, as } = call;
-      const target = call.method.name;
-      const items = call.options.streams ? this.#core.itemCalls.pushed(sequence, link, attempt) : null;
-      const group = call.options.concurrencyGroup ?? "";
-      const head = { sequence, target, attempt, numReturns: call.numReturns, depth, items, as, group };
-      if (host === null) writePush(writer, head, call.args);
-      else host.push(this, this.#linkIncarnation, head, call.args);
-      for (const argument of call.args.resolved) {
+      call.describe(head);
+      if (call.options.streams) {
+        head.items = this.#core.itemCalls.pushed(call.sequence, link, call.attempt);
+      }
+      if (host === null) writePush(writer, head, call);
+      else host.push(this, this.#linkIncarnation, head, call);
+      for (const argument of call.resolved) {
         this.#core.recorder.edge(argument.producer, call.method.stats.name, argument.bytes);
       }
     }
@@ -271,7 +279,9 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   replies(link: WorkerLink, header: Uint8Array): void {
     if (link !== this.#link) return; // Of an incarnation that was given up.
     const returned: number[] = [];
-    for (const reply of readReplies(header)) if (this.replied(reply)) returned.push(reply.sequence);
+    readReplies(header, (reply) => {
+      if (this.replied(reply)) returned.push(reply.sequence);
+    });
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
     this.repliesRead();
   }
@@ -323,7 +333,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
     if ((reply.results !== null || call.isGenerator) && this.info.checkpointEvery === undefined) {
       this.#core.rebuilds.keep(call, reply.results);
     }
-    const holds = settleReply(this.#core, call.returns, reply, this.#link!.nodeId);
+    const holds = settleReply(this.#core, call.outcome, reply, this.#link!.nodeId);
     this.#end(call, reply.error === null && this.#isKept(call));
     return holds;
   }
@@ -343,7 +353,7 @@ export class ActorClient implements WorkerLinkObserver, HostClient, ActorQueueEf
   #end(call: OwnCall, isKept = false): void {
     call.enter("ended");
     if (call.signal !== null) this.#core.cancels.leave(call.signal, call);
-    if (!isKept) return call.args.release();
+    if (!isKept) return call.releaseArguments();
     call.isAnswered = true;
     this.#queue.keep(call);
   }

@@ -10,6 +10,7 @@ import {
   type Assignment,
   type CancelOrder,
   type FunctionDefinition,
+  newHead,
   type PushHead,
   PushType,
   readCancel,
@@ -310,9 +311,4 @@ export class Caller {
 
 function itemKey([sequence, index]: ItemName): string {
   return `${sequence}.${index}`;
-}
-
-/** For readPush. */
-function newHead(): PushHead {
-  return { sequence: 0, target: 0, attempt: 0, numReturns: 1, depth: 0, items: null, as: null, group: "" };
 }

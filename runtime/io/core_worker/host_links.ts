@@ -174,13 +174,13 @@ export class HostLink implements WorkerLinkObserver {
   replies(link: WorkerLink, header: Uint8Array): void {
     const returned: number[] = [];
     const clients = new Set<HostClient>();
-    for (const reply of readReplies(header)) {
+    readReplies(header, (reply) => {
       const client = this.#calls.get(reply.sequence);
-      if (client === undefined) continue; // Late: its incarnation was given up.
+      if (client === undefined) return; // Late: its incarnation was given up.
       this.#calls.delete(reply.sequence);
       clients.add(client);
       if (client.replied(reply)) returned.push(reply.sequence);
-    }
+    });
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
     for (const client of clients) client.repliesRead();
   }

@@ -35,7 +35,7 @@ export interface ItemCall {
   readonly receiver: ItemReceiver;
   /** The call's own: its end. */
   readonly returns: readonly Entry[];
-  readonly given: ObjectRefStream<unknown> | readonly ObjectRef<unknown>[];
+  readonly given: ObjectRefStream<unknown> | readonly ObjectRef<unknown>[] | ObjectRef<unknown>;
 }
 
 /** The generator calls of one process that have not ended, by their number, and the streams that its tasks opened. */

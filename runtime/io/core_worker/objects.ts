@@ -179,11 +179,17 @@ export class ObjectManager implements EntryTable {
 
   // ---- results of own tasks --------------------------------------------------------------------------------------------
 
-  /** Entries for the results of this process's task `sequence`. */
+  /** The entry for the one result of this process's task `sequence`. */
+  newReturn(sequence: number, producer: string): Entry {
+    const entry = Entry.ofReturn(this.#identity, sequence, 0, producer);
+    if (this.callSites !== null) this.callSites.note([entry]);
+    return entry;
+  }
+
+  /** Entries for its results, where those may be several. */
   newReturns(sequence: number, count: number, producer: string): Entry[] {
-    // As a literal it takes a third of the memory of an array that grows.
-    const returns = count === 1 ? [Entry.ofReturn(this.#identity, sequence, 0, producer)] : [];
-    for (let index = count === 1 ? 1 : 0; index < count; index++) {
+    const returns: Entry[] = [];
+    for (let index = 0; index < count; index++) {
       returns.push(Entry.ofReturn(this.#identity, sequence, index, producer));
     }
     return this.callSites === null ? returns : this.callSites.note(returns);

@@ -4,11 +4,12 @@
  */
 import { type ProcessId, type TaskId, taskId } from "../../common/ids.ts";
 import type { ActorClient } from "./actor_client.ts";
-import type { MakesAgain } from "../../protocol/push.ts";
+import type { MakesAgain, PushHead } from "../../protocol/push.ts";
+import type { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { CallArguments } from "./arguments.ts";
 import type { CurrentTask } from "./core_context.ts";
 import { Entry } from "./entry.ts";
-import { NOT_PLAIN, PlainArguments } from "./plain_arguments.ts";
+import { NOT_PLAIN, NOTHING, PlainArguments, plainBytes, writePlain } from "./plain_arguments.ts";
 import type { FunctionStats } from "./recorder.ts";
 import type { AskHow, Work } from "./work.ts";
 
@@ -72,7 +73,7 @@ export class OwnCall implements Work {
     method: CalledMethod,
     options: MethodInfo,
     args: CallArguments,
-    returns: readonly Entry[],
+    returns: Entry | readonly Entry[],
     parent: CurrentTask | null,
     submittedMs: number,
   ) {
@@ -82,7 +83,7 @@ export class OwnCall implements Work {
     const isPlain = args instanceof PlainArguments;
     this.#args = isPlain ? args.source : args;
     this.#place = isPlain ? args.place : NOT_PLAIN;
-    this.#returns = returns.length === 1 ? returns[0]! : returns;
+    this.#returns = returns;
     this.parent = parent;
     this.submittedMs = submittedMs;
   }
@@ -90,6 +91,23 @@ export class OwnCall implements Work {
   get args(): CallArguments {
     if (this.#place === NOT_PLAIN) return this.#args as CallArguments;
     return new PlainArguments(this.#args as Uint8Array, this.#place);
+  }
+  /** PushArguments: plain ones without an object for them. */
+  writeTo(writer: ByteWriter): void {
+    if (this.#place === NOT_PLAIN) (this.#args as CallArguments).writeTo(writer);
+    else writePlain(writer, this.#args as Uint8Array, this.#place);
+  }
+  /** Entries of the refs among the arguments. */
+  get resolved(): readonly Entry[] {
+    return this.#place === NOT_PLAIN ? (this.#args as CallArguments).resolved : NOTHING;
+  }
+  /** It has ended: what its arguments kept alive may go. */
+  releaseArguments(): void {
+    if (this.#place === NOT_PLAIN) (this.#args as CallArguments).release();
+  }
+  /** Its results' entries, or the one entry. */
+  get outcome(): Entry | readonly Entry[] {
+    return this.#returns;
   }
   get returns(): readonly Entry[] {
     return this.#returns instanceof Entry ? [this.#returns] : this.#returns;
@@ -99,7 +117,9 @@ export class OwnCall implements Work {
     return this.stage !== "none" && this.stage !== "pendingArgs";
   }
   get bytes(): number {
-    return this.args.bytes;
+    return this.#place === NOT_PLAIN
+      ? (this.#args as CallArguments).bytes
+      : plainBytes(this.#args as Uint8Array, this.#place);
   }
   get maxRetries(): number {
     return this.options.maxTaskRetries ?? this.method.client.info.maxTaskRetries;
@@ -178,6 +198,18 @@ export class OwnCall implements Work {
       signalIndex: -1,
       as: null,
     };
+  }
+
+  /** Fill in what its worker is told, all but a generator's items. */
+  describe(head: PushHead): void {
+    head.sequence = this.sequence;
+    head.target = this.method.name;
+    head.attempt = this.attempt;
+    head.numReturns = this.numReturns;
+    head.depth = this.depth;
+    head.items = null;
+    head.as = this.as;
+    head.group = this.options.concurrencyGroup ?? "";
   }
 
   withdraw(): boolean {

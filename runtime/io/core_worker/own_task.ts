@@ -6,12 +6,13 @@ import { type ProcessId, type TaskId, taskId } from "../../common/ids.ts";
 import type { Grant } from "../../common/task_spec.ts";
 import type { SchedulingShape } from "../../core/worker/task_submitter_types.ts";
 import type { MakesAgain } from "../../protocol/push.ts";
+import type { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { CallArguments } from "./arguments.ts";
 import type { CurrentTask } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { ItemsOption } from "./item_calls.ts";
-import { NOT_PLAIN, PlainArguments } from "./plain_arguments.ts";
+import { NOT_PLAIN, NOTHING, PlainArguments, plainBytes, writePlain } from "./plain_arguments.ts";
 import type { FunctionStats } from "./recorder.ts";
 import type { TaskManager } from "./tasks.ts";
 import type { AskHow, Work } from "./work.ts";
@@ -82,7 +83,7 @@ export class OwnTask implements Work {
     sequence: number,
     call: CallShape,
     args: CallArguments,
-    returns: readonly Entry[],
+    returns: Entry | readonly Entry[],
     parent: CurrentTask | null,
     submittedMs: number,
   ) {
@@ -91,7 +92,7 @@ export class OwnTask implements Work {
     const isPlain = args instanceof PlainArguments;
     this.#args = isPlain ? args.source : args;
     this.#place = isPlain ? args.place : NOT_PLAIN;
-    this.#returns = returns.length === 1 ? returns[0]! : returns;
+    this.#returns = returns;
     this.parent = parent;
     this.submittedMs = submittedMs;
     this.retriesLeft = call.maxRetries;
@@ -101,6 +102,23 @@ export class OwnTask implements Work {
   get args(): CallArguments {
     if (this.#place === NOT_PLAIN) return this.#args as CallArguments;
     return new PlainArguments(this.#args as Uint8Array, this.#place);
+  }
+  /** PushArguments: plain ones without an object for them. */
+  writeTo(writer: ByteWriter): void {
+    if (this.#place === NOT_PLAIN) (this.#args as CallArguments).writeTo(writer);
+    else writePlain(writer, this.#args as Uint8Array, this.#place);
+  }
+  /** Entries of the refs among the arguments. */
+  get resolved(): readonly Entry[] {
+    return this.#place === NOT_PLAIN ? (this.#args as CallArguments).resolved : NOTHING;
+  }
+  /** It has ended: what its arguments kept alive may go. */
+  releaseArguments(): void {
+    if (this.#place === NOT_PLAIN) (this.#args as CallArguments).release();
+  }
+  /** Its results' entries, or the one entry. */
+  get outcome(): Entry | readonly Entry[] {
+    return this.#returns;
   }
   get returns(): readonly Entry[] {
     return this.#returns instanceof Entry ? [this.#returns] : this.#returns;
@@ -191,9 +209,11 @@ export class OwnTask implements Work {
     return this.call.record.timing;
   }
   get bytes(): number {
-    return this.args.bytes;
+    return this.#place === NOT_PLAIN
+      ? (this.#args as CallArguments).bytes
+      : plainBytes(this.#args as Uint8Array, this.#place);
   }
   get storedArgs(): CallArguments["stored"] {
-    return this.args.stored;
+    return this.#place === NOT_PLAIN ? (this.#args as CallArguments).stored : NOTHING;
   }
 }

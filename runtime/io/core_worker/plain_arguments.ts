@@ -18,7 +18,8 @@ const WHOLE = -1;
 /** No place: the arguments are not plain. */
 export const NOT_PLAIN = -2;
 
-const NOTHING: readonly never[] = Object.freeze([]);
+/** What plain arguments hold of everything else. */
+export const NOTHING: readonly never[] = Object.freeze([]);
 
 let shared = new Uint8Array(SHARED_BYTES);
 let used = 0;
@@ -61,13 +62,10 @@ export class PlainArguments implements CallArguments {
     callback(null);
   }
   get bytes(): number {
-    return this.place === WHOLE ? this.source.length : this.place % PLACE_FACTOR;
+    return plainBytes(this.source, this.place);
   }
   writeTo(writer: ByteWriter): void {
-    const { bytes } = this;
-    writer.varint(bytes);
-    if (this.place === WHOLE) writer.raw(this.source);
-    else writer.part(this.source, Math.floor(this.place / PLACE_FACTOR), bytes);
+    writePlain(writer, this.source, this.place);
   }
   kept(): Uint8Array {
     return this.block();
@@ -78,4 +76,17 @@ export class PlainArguments implements CallArguments {
     return this.source.slice(from, from + this.bytes);
   }
   release(): void {}
+}
+
+/** How many bytes plain arguments have. */
+export function plainBytes(source: Uint8Array, place: number): number {
+  return place === WHOLE ? source.length : place % PLACE_FACTOR;
+}
+
+/** See CallArguments.writeTo. */
+export function writePlain(writer: ByteWriter, source: Uint8Array, place: number): void {
+  const bytes = plainBytes(source, place);
+  writer.varint(bytes);
+  if (place === WHOLE) writer.raw(source);
+  else writer.part(source, Math.floor(place / PLACE_FACTOR), bytes);
 }

@@ -21,6 +21,9 @@ const PENDING_MAX = 20_000;
 /** Work under way that was told and whose end is still to be told; of more nothing is told before it ends. */
 const TOLD_MAX = 20_000;
 
+/** Rows of waiting tasks that a batch may always have. */
+export const WAITING_ROWS_MIN: number = 20;
+
 /** Function names that are counted apart, and flows between them; what comes after counts as "(other)". */
 const NAMES_MAX = 1_900;
 const EDGES_MAX = 1_900;
@@ -47,8 +50,9 @@ export class FunctionStats {
 export interface RunningSource {
   /** Functions with a task at the head of a worker's pipeline: how many each. */
   running(): Map<FunctionStats, number>;
-  /** Rows of tasks that have been under way for longer than one interval, as far as they are news, at most `limit`. */
-  longRunning(limit: number): TaskRow[];
+  /** Rows of tasks that have been under way for longer than one interval, as far as they are news, at most `limit`; of those
+   *  that wait for a worker at most `waiting`. */
+  longRunning(limit: number, waiting: number): TaskRow[];
 }
 
 /** See the module's header. */
@@ -203,7 +207,9 @@ export class TaskRecorder {
 
   async #sendBatch(): Promise<void> {
     const running = this.#running();
-    const long = this.#sources.flatMap((source) => source.longRunning(TASK_ROWS_PER_BATCH));
+    // Where so many end that rows are left out, what waits will soon have ended: to tell both would be two rows a task.
+    const waiting = Math.max(WAITING_ROWS_MIN, TASK_ROWS_PER_BATCH - this.#rows.length);
+    const long = this.#sources.flatMap((source) => source.longRunning(TASK_ROWS_PER_BATCH, waiting));
     const rows = [...this.#urgentRows, ...this.#rows, ...long];
     const batch: TaskEventBatch = {
       processId: this.#identity.processId,

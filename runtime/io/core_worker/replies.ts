@@ -18,7 +18,7 @@ import { ByteReader } from "../../protocol/serialization/mod.ts";
 import type { CoreContext } from "./core_context.ts";
 import { answered } from "./stay_awake.ts";
 import type { Held } from "./actor_uses.ts";
-import type { Entry } from "./entry.ts";
+import { Entry } from "./entry.ts";
 
 const NO_REFS: readonly ReplyRef[] = Object.freeze([]);
 
@@ -40,47 +40,49 @@ export interface Reply {
   readonly bytes: number;
 }
 
-/** The replies of one frame, in order. */
-export function readReplies(header: Uint8Array): Reply[] {
+/** Calls `take` with the replies of one frame, in order: each time with the same object, of which nobody keeps more than parts. */
+export function readReplies(header: Uint8Array, take: (reply: Reply) => void): void {
   answered();
   const reader = new ByteReader(header);
-  const replies: Reply[] = [];
   const head: ReplyHead = { sequence: 0, status: 0, startMs: 0, runUs: 0 };
+  const reply: { -readonly [K in keyof Reply]: Reply[K] } = {
+    ...head,
+    value: null,
+    error: null,
+    errorRefs: NO_REFS,
+    isSystemError: false,
+    isCancelled: false,
+    results: null,
+    bytes: 0,
+  };
   while (reader.remaining > 0) {
     readReplyHead(reader, head);
-    const { sequence, startMs, runUs } = head;
-    if (head.status === ReplyStatus.results) {
-      const results = readResults(reader);
-      let bytes = 0;
-      for (const result of results) {
-        bytes += result.kind === ValueKind.inline ? result.bytes.length : result.size;
-      }
-      const flags = { isSystemError: false, isCancelled: false, errorRefs: NO_REFS };
-      replies.push({ sequence, startMs, runUs, value: null, error: null, ...flags, results, bytes });
+    const { status } = head;
+    reply.sequence = head.sequence;
+    reply.startMs = head.startMs;
+    reply.runUs = head.runUs;
+    reply.value = reply.error = reply.results = null;
+    reply.errorRefs = NO_REFS;
+    reply.isSystemError = status === ReplyStatus.systemError;
+    reply.isCancelled = status === ReplyStatus.cancelled;
+    if (status === ReplyStatus.results) {
+      reply.results = readResults(reader);
+      reply.bytes = sizeOf(reply.results);
     } else {
       const block = reader.raw(reader.varint());
-      const isCancelled = head.status === ReplyStatus.cancelled;
-      const isValue = head.status === ReplyStatus.value;
-      const isSystemError = head.status === ReplyStatus.systemError;
-      const value = isValue ? block : null;
-      const error = isValue || isCancelled ? null : block;
-      const { length: bytes } = block;
-      const errorRefs = head.status === ReplyStatus.errorWithRefs ? readReplyRefs(reader) : NO_REFS;
-      replies.push({
-        sequence,
-        startMs,
-        runUs,
-        value,
-        error,
-        errorRefs,
-        isSystemError,
-        isCancelled,
-        results: null,
-        bytes,
-      });
+      reply.bytes = block.length;
+      if (status === ReplyStatus.value) reply.value = block;
+      else if (!reply.isCancelled) reply.error = block;
+      if (status === ReplyStatus.errorWithRefs) reply.errorRefs = readReplyRefs(reader);
     }
+    take(reply);
   }
-  return replies;
+}
+
+function sizeOf(results: readonly ReplyResult[]): number {
+  let bytes = 0;
+  for (const result of results) bytes += result.kind === ValueKind.inline ? result.bytes.length : result.size;
+  return bytes;
 }
 
 /** Throws ProtocolError for a reply that is no answer to a call with so many returns: its sender cannot be trusted. */
@@ -94,11 +96,16 @@ export function checkReply({ sequence, value, results }: Reply, returns: number)
 /** Put a reply's results into its entries. It was checked. True when the worker holds refs inside them until they are counted here. */
 export function settleReply(
   core: CoreContext,
-  returns: readonly Entry[],
+  outcome: Entry | readonly Entry[],
   reply: Reply,
   node: NodeId,
 ): boolean {
   const { objects } = core;
+  if (reply.value !== null) {
+    objects.settleInline(outcome instanceof Entry ? outcome : outcome[0]!, reply.value, null);
+    return false;
+  }
+  const returns = outcome instanceof Entry ? [outcome] : outcome;
   if (reply.error !== null) {
     for (const entry of returns) {
       const held = reply.errorRefs.length === 0
@@ -107,10 +114,6 @@ export function settleReply(
       objects.settleError(entry, reply.error, held);
     }
     return reply.errorRefs.length > 0;
-  }
-  if (reply.value !== null) {
-    objects.settleInline(returns[0]!, reply.value, null);
-    return false;
   }
   let holds = false;
   for (const [index, result] of reply.results!.entries()) {

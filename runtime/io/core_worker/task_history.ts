@@ -47,7 +47,7 @@ export class TaskHistory implements RunningSource {
     return counts;
   }
 
-  longRunning(limit: number): TaskRow[] {
+  longRunning(limit: number, mostWaiting: number): TaskRow[] {
     const rows: TaskRow[] = [];
     const { recorder } = this.#core;
     const before = this.#core.nowMs() - TASK_EVENT_INTERVAL_MS;
@@ -63,10 +63,11 @@ export class TaskHistory implements RunningSource {
         isFirst = false;
       }
     }
+    let waited = 0;
     const waiting = [...this.#submitter.queues.values()].map((queue) => queue.waiting);
     for (const tasks of [...waiting, this.#submitter.gated]) {
       for (const task of tasks) {
-        if (looked++ >= limit || task.submittedMs > before) break;
+        if (looked++ >= limit || waited++ >= mostWaiting || task.submittedMs > before) break;
         const state = "PENDING_NODE_ASSIGNMENT";
         if (recorder.isNews(task, state)) rows.push(this.#row(task, state, NOT_STARTED));
       }

@@ -8,14 +8,14 @@ import { PendingCallsLimitExceededError } from "../../common/errors.ts";
 import type { DeathCause, Grant, RuntimeEnvSpec } from "../../common/task_spec.ts";
 import { TaskSubmitter } from "../../core/worker/task_submitter.ts";
 import type { ClassQueue, Lease } from "../../core/worker/task_submitter_types.ts";
-import { type Assignment, PushType, readSequences, writePush } from "../../protocol/push.ts";
+import { type Assignment, newHead, PushType, readSequences, writePush } from "../../protocol/push.ts";
 import { ByteReader, ByteWriter } from "../../protocol/serialization/mod.ts";
 import { maxPendingTasks, taskOomRetries } from "../environment.ts";
 import { heldAgain } from "./actor_uses.ts";
 import { type CallArguments, encodeArguments } from "./arguments.ts";
 import { lossOf } from "./cancels.ts";
 import type { CoreContext } from "./core_context.ts";
-import type { Entry } from "./entry.ts";
+import { Entry } from "./entry.ts";
 import { ARGUMENT_REQUESTS } from "./explain.ts";
 import type { TasksUnderWay } from "./held_refs.ts";
 import { leaseRequestOf, traceRequest } from "./lease_requests.ts";
@@ -134,16 +134,22 @@ export class TaskManager implements WorkerLinkObserver {
       this.#start(call, sequence, args, returns);
       return given;
     }
+    if (call.numReturns === 1) {
+      const entry = core.objects.newReturn(sequence, call.name);
+      this.#start(call, sequence, args, entry);
+      return core.objects.refOf(entry);
+    }
     const returns = core.objects.newReturns(sequence, call.numReturns, call.name);
     this.#start(call, sequence, args, returns);
     return core.objects.refsOf(returns);
   }
 
-  #start(call: CallShape, sequence: number, args: CallArguments, returns: readonly Entry[]): void {
+  #start(call: CallShape, sequence: number, args: CallArguments, returns: Entry | readonly Entry[]): void {
     const core = this.#core;
     const parent = core.currentTask();
     const task = new OwnTask(sequence, call, args, returns, parent, core.nowMs());
-    for (const entry of returns) entry.maker = task;
+    if (returns instanceof Entry) returns.maker = task;
+    else for (const entry of returns) entry.maker = task;
     if (parent !== null) parent.adopt(task);
     this.begin(task);
   }
@@ -176,7 +182,7 @@ export class TaskManager implements WorkerLinkObserver {
   #enqueue(task: OwnTask): void {
     if (this.#closed !== null) return this.#fail(task, this.#core.objects.encodeError(this.#closed));
     task.call.stats.pendingNode++;
-    for (const argument of task.args.resolved) {
+    for (const argument of task.resolved) {
       this.#core.recorder.edge(argument.producer, task.call.name, argument.bytes);
     }
     if (this.#pump.noneIdle || !this.#pushNow(task)) this.#submitter.submit(task);
@@ -295,6 +301,7 @@ export class TaskManager implements WorkerLinkObserver {
     const { link } = this.#links.get(lease.grant.workerId)!;
     const writer = this.#writer;
     const pushed = { grant: lease.grant, atMs: this.#core.nowMs() };
+    const head = newHead();
     writer.reset();
     for (const task of tasks) {
       if (writer.position > PUSH_FRAME_BYTES) {
@@ -304,19 +311,16 @@ export class TaskManager implements WorkerLinkObserver {
       task.pushed = pushed;
       task.call.stats.pendingNode--;
       task.call.stats.submitted++;
-      const head = {
-        sequence: task.sequence,
-        target: link.indexOf(task.call.record),
-        attempt: task.attempt,
-        numReturns: task.numReturns,
-        depth: task.depth,
-        items: task.call.items === null
-          ? null
-          : this.#core.itemCalls.pushed(task.sequence, link, task.attempt),
-        as: task.as,
-        group: "",
-      };
-      writePush(writer, head, task.args);
+      head.sequence = task.sequence;
+      head.target = link.indexOf(task.call.record);
+      head.attempt = task.attempt;
+      head.numReturns = task.numReturns;
+      head.depth = task.depth;
+      head.items = task.call.items === null
+        ? null
+        : this.#core.itemCalls.pushed(task.sequence, link, task.attempt);
+      head.as = task.as;
+      writePush(writer, head, task);
     }
     link.send(PushType.pushTasks, writer.bytes());
   }
@@ -332,14 +336,14 @@ export class TaskManager implements WorkerLinkObserver {
     if (lease === null) return; // Late: the lease was given up as lost.
     const nowMs = this.#core.nowMs();
     const returned: number[] = [];
-    for (const reply of readReplies(header)) {
+    readReplies(header, (reply) => {
       const pushed = lease.inFlight.get(reply.sequence);
-      if (pushed === undefined) continue; // A duplicate.
+      if (pushed === undefined) return; // A duplicate.
       checkReply(reply, pushed.numReturns);
       const task = this.#submitter.completed(nowMs, lease.grant.leaseId, reply.sequence, reply.runUs);
-      if (task === undefined) continue;
+      if (task === undefined) return;
       if (this.#completed(task, reply, lease.grant)) returned.push(reply.sequence);
-    }
+    });
     if (returned.length > 0) this.#core.acknowledgeReturned(link, returned);
     this.#pump.run();
   }
@@ -365,7 +369,7 @@ export class TaskManager implements WorkerLinkObserver {
     else stats.failed++;
     this.#history.ended(task, reply.error === null ? "FINISHED" : "FAILED", reply, null);
     if (reply.results !== null || task.call.items !== null) this.rebuilds.keep(task, reply.results);
-    const holds = settleReply(this.#core, task.returns, reply, grant.nodeId);
+    const holds = settleReply(this.#core, task.outcome, reply, grant.nodeId);
     this.#end(task);
     return holds;
   }
@@ -455,7 +459,7 @@ export class TaskManager implements WorkerLinkObserver {
     this.#pending--;
     task.stage = "ended";
     if (task.call.signal !== null) this.#core.cancels.leave(task.call.signal, task);
-    task.args.release();
+    task.releaseArguments();
   }
 
   /** The cluster is gone for this process: everything pending fails with `reason`. */

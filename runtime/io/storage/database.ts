@@ -7,6 +7,7 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Client, createClient } from "@libsql/client";
+import { FileClient, type StoreConnection } from "./file_client.ts";
 import { migrate, SCHEMA_VERSION } from "./migrations.ts";
 import { StoreError, storeErrorOf } from "./store_error.ts";
 import type { StorePlace } from "./store_url.ts";
@@ -27,7 +28,7 @@ export interface OpenOptions {
 }
 
 export interface Database {
-  readonly client: Client;
+  readonly client: StoreConnection;
   readonly isRemote: boolean;
   readonly clusterId: string;
   readonly epoch: number;
@@ -43,12 +44,12 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   const { place } = options;
   const isRemote = place.type === "remote";
   let lock: Client | null = null;
-  let client: Client | null = null;
+  let client: StoreConnection | null = null;
   try {
     if (place.type === "file") {
       mkdirSync(dirname(place.path), { recursive: true, mode: 0o700 });
       lock = await lockFile(place.path, options.lockWaitMs);
-      client = createClient({ url: place.url, concurrency: 1 });
+      client = new FileClient(place.path);
       await prepareFile(client, place.path, options.fileBytesMax);
     } else {
       client = connectRemote(place.url, options.authToken);
@@ -113,7 +114,11 @@ async function lockFile(path: string, lockWaitMs: number): Promise<Client> {
   }
 }
 
-async function prepareFile(client: Client, path: string, fileBytesMax: number | null): Promise<void> {
+async function prepareFile(
+  client: StoreConnection,
+  path: string,
+  fileBytesMax: number | null,
+): Promise<void> {
   const mode = await client.execute("PRAGMA journal_mode = WAL");
   if (String(mode.rows[0]?.journal_mode).toLowerCase() !== "wal") {
     throw new StoreError(
@@ -135,7 +140,10 @@ async function prepareFile(client: Client, path: string, fileBytesMax: number | 
 }
 
 /** Idempotent but for the epoch, which may skip a number when an answer is lost. */
-async function takeOver(client: Client, options: OpenOptions): Promise<{ clusterId: string; epoch: number }> {
+async function takeOver(
+  client: StoreConnection,
+  options: OpenOptions,
+): Promise<{ clusterId: string; epoch: number }> {
   const results = await client.batch([
     { sql: "INSERT OR IGNORE INTO meta (key, value) VALUES ('cluster_id', ?)", args: [options.clusterId] },
     {

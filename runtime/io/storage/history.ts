@@ -3,9 +3,9 @@
  * to run. Reads are bounded in rows; they run on the writer's connection between two commits.
  * @module
  */
-import type { Client } from "@libsql/client";
+import type { StoreConnection } from "./file_client.ts";
 import { JOB_HISTORY_BYTES, JOB_HISTORY_DAYS } from "../../common/config.ts";
-import { plainValue, type Row } from "./load.ts";
+import { type Row, rowOf } from "./load.ts";
 import type { HistoryTable, TableName } from "./rows.ts";
 import type { SqlValue, Statement } from "./write_plan.ts";
 import { PLAN_BY_TABLE } from "./write_plan.ts";
@@ -51,7 +51,7 @@ const QUERY_ROWS_MAX = 1_000;
 const PRUNE_ROWS = 2_000;
 
 /** Throws RangeError for an unknown property or operator. */
-export async function queryRows(client: Client, query: StoreQuery): Promise<Row[]> {
+export async function queryRows(client: StoreConnection, query: StoreQuery): Promise<Row[]> {
   const plan = PLAN_BY_TABLE.get(query.table);
   if (plan === undefined) throw new RangeError(`no table ${query.table}`);
   const args: SqlValue[] = [];
@@ -86,11 +86,7 @@ export async function queryRows(client: Client, query: StoreQuery): Promise<Row[
     sql: `SELECT ${plan.columns.join(", ")} FROM ${plan.sqlName} ${where} ORDER BY ${order} LIMIT ? OFFSET ?`,
     args,
   });
-  return result.rows.map((values) => {
-    const row: Row = {};
-    plan.properties.forEach((property, index) => row[property] = plainValue(values[index]));
-    return row;
-  });
+  return result.rows.map((values) => rowOf(plan.properties, values));
 }
 
 /** Tables that nothing depends on, and that replicas may serve. */

@@ -5,7 +5,7 @@
  * The SQL is text, not generated at start: what will run is what was reviewed.
  * @module
  */
-import type { Client } from "@libsql/client";
+import type { StoreConnection } from "./file_client.ts";
 import { StoreError } from "./store_error.ts";
 
 export interface Migration {
@@ -149,7 +149,7 @@ const LEDGER = `CREATE TABLE schema_migrations (
  * STORE_FOREIGN, with nothing changed.
  */
 export async function migrate(
-  client: Client,
+  client: StoreConnection,
   nowMs: number,
   steps: readonly Migration[] = MIGRATIONS,
 ): Promise<number> {
@@ -175,7 +175,7 @@ export async function migrate(
 }
 
 /** 0 for an empty database. */
-async function schemaVersion(client: Client): Promise<number> {
+async function schemaVersion(client: StoreConnection): Promise<number> {
   const listed = await client.execute(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'libsql_%'",
   );

@@ -712,23 +712,28 @@ describe("ends", () => {
     assert.deepEqual(types(scene.giveBack("l3")), ["stopWorker"]);
   });
 
-  test("workers idle for long end, but one for each CPU and those that own something stay", () => {
+  test("workers idle for long end, but two for a CPU and those that own something stay", () => {
     const scene = new Scene({ CPU: 1 }).workers(4);
     scene.send({ type: "workerOwns", workerId: "w-1" as ProcessId, owns: true });
     const effects = scene.tick(10_001);
     assert.deepEqual(effects.map((effect) => effect.type === "stopWorker" && effect.workerId), [
       "w-2",
       "w-3",
-      "w-4",
     ]);
+  });
+
+  test("of many CPUs, idle workers are kept for each and four for tasks that wait", () => {
+    const scene = new Scene({ CPU: 8 }).workers(16);
+    const stopped = scene.tick(10_001).filter((effect) => effect.type === "stopWorker");
+    assert.equal(stopped.length, 4);
   });
 });
 
 test("an idle worker whose children run is not ended: they would end with it", () => {
-  const scene = new Scene({ CPU: 1 }).workers(3);
+  const scene = new Scene({}).workers(3);
   const ended = (effects: readonly LocalSchedulerEffect[]): string[] =>
     effects.flatMap((effect) => effect.type === "stopWorker" ? [effect.workerId] : []);
-  assert.deepEqual(grants(scene.request({ submitter: "w-1" as ProcessId })), ["w-1/r1 on w-3"]);
+  assert.deepEqual(grants(scene.request({ cpu: 0, submitter: "w-1" as ProcessId })), ["w-1/r1 on w-3"]);
   assert.deepEqual(ended(scene.tick(10_001)), []);
   const later = [...scene.giveBack("l1"), ...scene.tick(10_001)];
   assert.deepEqual(ended(later).sort(), ["w-1", "w-2"]);

@@ -36,7 +36,7 @@ function run(seed: number): void {
   assert.equal(world.machine.pendingCount, 0);
   assert.equal(world.machine.leaseCount, 0);
   assert.deepEqual([...world.pinned], [], "no argument stays pinned");
-  assert(world.machine.workerCount <= 4, "idle workers beyond one for each CPU are gone");
+  assert(world.machine.workerCount <= 8, "idle workers beyond one for each CPU and four are gone");
 }
 
 test("random requests, faults and answers leave nothing over-committed, leaked or unanswered", () => {

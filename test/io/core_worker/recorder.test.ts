@@ -7,7 +7,7 @@ import { TASK_ROWS_PER_BATCH } from "../../../runtime/common/config.ts";
 import type { JobId, NodeId, ProcessId, TaskId } from "../../../runtime/common/ids.ts";
 import type { TaskEventBatch } from "../../../runtime/common/task_event.ts";
 import type { OwnTask } from "../../../runtime/io/core_worker/own_task.ts";
-import { TaskRecorder } from "../../../runtime/io/core_worker/recorder.ts";
+import { TaskRecorder, WAITING_ROWS_MIN } from "../../../runtime/io/core_worker/recorder.ts";
 import { UnreadyRows } from "../../../runtime/io/core_worker/unready_rows.ts";
 import * as events from "../../dashboard/cluster_events.ts";
 
@@ -97,4 +97,26 @@ test("a task that waits for its arguments is told once, and so is its end", asyn
   expect(recorder.wantsRow({})).toBe(false);
   expect(unready.map((task) => recorder.wantsRow(task))).toEqual([true, true, true]);
   await recorder.close();
+});
+
+test("what waits is told as far as rows of what ended leave room, and a few always", async () => {
+  const identity = { processId: "d-1" as ProcessId, nodeId: "n-1" as NodeId, jobId: () => "j-1" as JobId };
+  const recorder = new TaskRecorder(identity, async () => undefined);
+  const asked: [limit: number, waiting: number][] = [];
+  recorder.addSource({
+    running: () => new Map(),
+    longRunning: (limit, waiting) => {
+      asked.push([limit, waiting]);
+      return [];
+    },
+  });
+  await recorder.flush();
+  for (let ended = 0; ended < TASK_ROWS_PER_BATCH - 100; ended++) {
+    recorder.row(events.taskRow(`t-1-${ended}`));
+  }
+  await recorder.flush();
+  for (let ended = 0; ended < TASK_ROWS_PER_BATCH; ended++) recorder.row(events.taskRow(`t-2-${ended}`));
+  await recorder.close();
+  const all = TASK_ROWS_PER_BATCH;
+  expect(asked).toEqual([[all, all], [all, 100], [all, WAITING_ROWS_MIN]]);
 });

@@ -34,7 +34,14 @@ export interface ChartText {
 }
 
 export const CHARTS: Readonly<Record<ChartName, ChartText>> = {
-  queued: { title: "Cost of one operation by what is queued", axis: "queued" },
+  queued: {
+    title: "Cost of one operation by what is queued",
+    axis: "queued",
+    note:
+      "A task takes the same steps in a short queue and in a long one. What it pays beyond that in a long one: its task, entry " +
+      "and ref (300 bytes) live until it has run, so that the collector visits them instead of dropping them, and they lie in " +
+      "memory that the kernel hands out for them. Where a mark is missed, this is why.",
+  },
   actors: {
     title: "Cost of one operation by live actors",
     axis: "live actors",
@@ -46,7 +53,11 @@ export const CHARTS: Readonly<Record<ChartName, ChartText>> = {
   head: {
     title: "Cost of one event in the head's machines by simulated nodes",
     axis: "simulated nodes",
-    note: "Placing a group has no mark: it compares all nodes that are free.",
+    note:
+      "Placing a group has no mark: it compares all nodes that are free. A heartbeat takes the same steps however many nodes " +
+      "there are (test/core/scheduler/cluster_nodes.test.ts counts them); but what the head knows of 1,000 nodes is more than a " +
+      "processor's second-level cache holds, so that the node which a heartbeat is of has to be fetched. Where its mark is " +
+      "missed, this is why.",
   },
 };
 

@@ -9,7 +9,7 @@ import { treeCpu, treeMemory } from "../process_tree.ts";
 /** Microseconds for each operation. */
 export interface Cost {
   readonly wallUs: number;
-  /** Without what the same processes use while nothing is asked of them. */
+  /** Without what the same processes use while nothing is asked of them; NaN where that is most of it, and nothing can be said. */
   readonly cpuUs: number;
 }
 
@@ -47,8 +47,9 @@ export async function costOf(operations: number, idle: number, work: () => Promi
   const startMs = performance.now();
   await work();
   const wallUs = (performance.now() - startMs) * 1_000;
-  const cpuUs = span.endUs() - idle * wallUs;
-  return { wallUs: wallUs / operations, cpuUs: Math.max(0, cpuUs) / operations };
+  const allUs = span.endUs();
+  const cpuUs = allUs - idle * wallUs;
+  return { wallUs: wallUs / operations, cpuUs: cpuUs < allUs / 2 ? NaN : cpuUs / operations };
 }
 
 /** The cheapest, in processor time, of some repetitions: whatever disturbs them makes them dearer. */
@@ -60,7 +61,7 @@ export async function leastCostOf(
   let least = await costOf(operations, idle, work);
   for (let repetition = 1; repetition < REPETITIONS; repetition++) {
     const cost = await costOf(operations, idle, work);
-    if (cost.cpuUs < least.cpuUs) least = cost;
+    if (Number.isNaN(least.cpuUs) || cost.cpuUs < least.cpuUs) least = cost;
   }
   return least;
 }

@@ -88,7 +88,7 @@ export function putting(bytes: number): Contestant {
 async function gets(bench: Bench): Promise<void> {
   process.stderr.write(`${TITLES.get} ...\n`);
   for (const [runtime, where] of [["bun", ""], ["deno", ", a driver on Deno"]] as const) {
-    const results = [await measureGetsOf(NAME, runtime)];
+    const results = await measureGetsOf(NAME, runtime);
     bench.add({ title: `${TITLES.get}${where}`, unit: "ms", results, mark: { msMax: 1 } });
   }
 }

@@ -39,7 +39,7 @@ const loadedCodecs = new Map<string, { cls: AnyClass; codec: ClassCodec }>();
 
 let onSource: (source: string | null) => void = () => undefined;
 
-/** Hear of all code before it is evaluated: its source, or null where that has modules. One listener. */
+/** Hear of all code before it is evaluated: its source, or null where that imports modules. One listener. */
 export function beforeCodeRuns(listener: (source: string | null) => void): void {
   onSource = listener;
 }
@@ -71,7 +71,7 @@ async function loadBundle(
   bundle: Bundle,
   workingDir: string,
 ): Promise<LoadedCallable> {
-  onSource(null);
+  onSource(bundle.header.modules.length > 0 ? null : bundle.text);
   const label = definition.name || "anonymous";
   const file = fileNameOf(label, definition.hash);
   const value = await evaluateBundle(bundle, label, file, definition.captures ?? {}, workingDir);

@@ -9,11 +9,14 @@ import type { JobId } from "../common/ids.ts";
 import { type LineLevel, type LogMark, type LogOrigin, markText } from "../common/log_lines.ts";
 import { taskLabel } from "../common/line_prefix.ts";
 import { LineReader } from "../core/logs/line_reader.ts";
+import { IMPORT_NAME } from "../io/function_exporter_globals.ts";
 import type { TaskContext } from "../io/core_worker/execution_context.ts";
 import type { ActorFacts } from "../io/core_worker/worker_state.ts";
 
 /** What code needs a word of to reach the process's streams: it prints with `console`, or not at all, where there is none. */
-const WAYS_TO_STREAMS = /\b(?:process|import|require|global|globalThis|self|eval|Function|_stdout|_stderr)\b/;
+const WAYS_TO_STREAMS = new RegExp(
+  `\\b(?:process|import|${IMPORT_NAME}|require|global|globalThis|self|eval|Function|_stdout|_stderr)\\b`,
+);
 /** A mark is written again after this long, so that lines have times. */
 const MARK_AGAIN_MS = 500;
 /** How much of the file's end is read for a task's last lines. */

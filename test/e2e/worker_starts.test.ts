@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { get, init, nodes, remote, RuntimeEnvSetupError, shutdown } from "mobula";
+import { get, init, nodes, remote, RuntimeEnvSetupError, shutdown, type TaskError } from "mobula";
 import { watchLeftovers } from "../support/leftovers.ts";
 import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -93,4 +93,17 @@ test("a worker's environment is the user's: what makes its start fast is not in 
   expect(await get(settings.remote())).toEqual([]);
   const env = { BUN_JSC_thresholdForJITSoon: "200" };
   expect(await get(settings.options({ runtimeEnv: { env } }).remote())).toEqual(Object.entries(env));
+});
+
+test("what a package prints by a stream has its task's mark, though the task's own code names no stream", async () => {
+  const path = join(folder, "printer.mjs");
+  writeFileSync(path, "export const print = (line) => process.stdout.write(`${line}\\n`);\n");
+  const printing = remote(async (module: string) => {
+    const { print } = await import(module) as { print: (line: string) => void };
+    print("from a package");
+    throw new Error("after it");
+  });
+  // A worker that has run nothing else: its streams are as they were.
+  const own = printing.options({ runtimeEnv: { env: { OWN_WORKER: "1" } }, maxRetries: 0 });
+  expect((await rejection<TaskError>(get(own.remote(path)))).logLines).toEqual(["from a package"]);
 });

@@ -5,9 +5,10 @@
  */
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import type { Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { runtimeName, spawnRuntime } from "#platform";
 import type { RuntimeName } from "../common/task_spec.ts";
-import { programHere } from "../platform/runtime_folder.ts";
+import { RUNTIME_URL } from "../platform/runtime_folder.ts";
 import { findRuntime } from "../platform/spawn.ts";
 import { type NotReady, PROCESS_CONFIG_VARIABLE } from "./config.ts";
 import { clusterProgram } from "./worker_bundle.ts";
@@ -37,8 +38,9 @@ export interface StartedProcess<R> {
 }
 
 /**
- * Start `entry` (a file beside this one) with its config; resolves when it is ready. Its stdin is a pipe from here, the
- * lifeline; it has a process group of its own, so that Ctrl-C in a terminal reaches only us, who end it in order.
+ * Start `entry` (a file beside this one, or a file's address) with its config; resolves when it is ready. Its stdin is a
+ * pipe from here, the lifeline; it has a process group of its own, so that Ctrl-C in a terminal reaches only us, who end it
+ * in order.
  * @throws {Error} naming the entry, with what it said, when it exits, fails or takes too long; it is dead then.
  */
 export async function startProcess<R extends { readonly ready: true }>(
@@ -50,7 +52,7 @@ export async function startProcess<R extends { readonly ready: true }>(
   const stdio: StdioOptions = ["pipe", "pipe", stderr];
   const { entry: file, args } = BUNDLED.has(entry)
     ? clusterProgram(config.runtime, `process/${entry}`)
-    : programHere(`process/${entry}`, null);
+    : { entry: fileURLToPath(new URL(entry, new URL("process/", RUNTIME_URL))), args: [] };
   const child = spawnRuntime(config.runtime, file, {
     env: childEnvironment(config),
     stdio,

@@ -93,17 +93,18 @@ export function clusterProgram(runtime: RuntimeName, module: string): Program {
 
 /** A head and its agent are started at once: files are not looked at twice. */
 const LOOK_AGAIN_MS = 1_000;
-let looked: { readonly bundle: string | null; readonly atMs: number } | null = null;
+let looked: { readonly cache: string; readonly bundle: string | null; readonly atMs: number } | null = null;
 
 function clusterBundle(): string | null {
-  if (looked !== null && performance.now() - looked.atMs < LOOK_AGAIN_MS) return looked.bundle;
+  const cache = cacheFolder();
+  if (looked?.cache === cache && performance.now() - looked.atMs < LOOK_AGAIN_MS) return looked.bundle;
   let bundle: string | null = null;
   try {
     bundle = bundleIn(folderOf("bun"), "cluster");
   } catch {
     // The agent that makes the bundle says why it cannot.
   }
-  looked = { bundle, atMs: performance.now() };
+  looked = { cache, bundle, atMs: performance.now() };
   return bundle;
 }
 

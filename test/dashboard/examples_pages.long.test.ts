@@ -383,7 +383,8 @@ describe("rl_controller.ts", () => {
       () => page.rows("#aggregate", "Function", "Bars", "Failed"),
       rows((name, count) => `${name} | ${count} | 0`),
     );
-    expect(await page.text("#timeline-total")).toBe(
+    await page.sees(
+      () => page.text("#timeline-total"),
       `${(called + actors).toLocaleString("en-US")} bars in ${actors} lanes`,
     );
     await page.open(`#/graph?job=${rl.jobId}`);

@@ -21,7 +21,12 @@ afterAll(async () => {
 });
 
 const double = remote((x: number) => 2 * x, { name: "double" });
-const sum = remote((...xs: number[]) => xs.reduce((all, x) => all + x, 0), { name: "sum" });
+/** How long a sum takes: more than any other task, so that the longest chain ends with it. */
+const SUM_MS = 150;
+const sum = remote(async (...xs: number[]) => {
+  await new Promise((resolve) => setTimeout(resolve, SUM_MS));
+  return xs.reduce((all, x) => all + x, 0);
+}, { name: "sum" });
 const refuse = remote((x: number) => {
   throw new RangeError(`no ${x}`);
 }, { name: "refuse", maxRetries: 0 });

@@ -105,6 +105,7 @@ export class TimelineLoader {
   }
 
   async #fetchTile(address: TileAddress, key: string, dto: TimelineLanesDto): Promise<void> {
+    const isNew = this.tiles.get(address) === null;
     this.#inFlight.add(key);
     if (this.#askedMs.size > 4_000) this.#askedMs.clear();
     this.#askedMs.set(key, performance.now());
@@ -124,7 +125,9 @@ export class TimelineLoader {
     }
     this.#inFlight.delete(key);
     this.#fetchTiles();
-    this.#onChange();
+    // What is only renewed is drawn with the others that are.
+    if (isNew || this.#inFlight.size === 0) this.#onChange();
+    else this.#lookAgain(RENEW_MS);
   }
 
   /** The bars of the view when all of them are here; else they are asked for, unless there are too many. */

@@ -316,6 +316,8 @@ export class ObjectPulls {
       this.#bandwidth.add(node, range.length - startBytes, this.#store.nowMs() - startMs);
       this.#sources.set(id, node);
     }
+    // Of several holders that end together, the first to be heard of has completed it.
+    if (incoming.state !== "coming") return;
     if (incoming.isComplete) this.#complete(incoming);
     else this.step({ type: "fetched", id, node });
   }

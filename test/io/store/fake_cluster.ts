@@ -54,6 +54,8 @@ export class FakeCluster {
   readonly extraLanes: string[] = [];
   /** Called before each piece of a transfer: may throw to break it, or wait. */
   onPiece: (id: ObjectId, from: NodeId, offset: number, to: NodeId) => void | Promise<void> = () => {};
+  /** Called when all pieces of a transfer have come, before its end is known: may wait. */
+  onLast: (id: ObjectId, from: NodeId) => void | Promise<void> = () => {};
   /** Bytes that each node has sent. */
   readonly sent = new Map<NodeId, number>();
   /** Called at each step of an object's way. */
@@ -126,6 +128,7 @@ export class FakeCluster {
         this.sent.set(node, (this.sent.get(node) ?? 0) + bytes.byteLength);
         onChecked(at);
       }
+      await this.onLast(id, node);
     } finally {
       source.close();
     }

@@ -148,6 +148,29 @@ test("a large object comes from two holders at once; when one breaks, the other 
   expect(c.usage().pulls).toBe(0);
 });
 
+test("two holders whose last bytes come together complete the object once", async () => {
+  const a = await cluster.node("a", { objectStoreBytes: 64 * MB });
+  const b = await cluster.node("b", { objectStoreBytes: 64 * MB });
+  const c = await cluster.node("c", { objectStoreBytes: 64 * MB });
+  await putBytes(a, driver, id, { home, bytes: 40 * MB, fill: 3 });
+  await b.getObject(far, get);
+  // Three parts: the first to end takes the third, and the ends of the other two are heard of when all have come.
+  const ended: NodeId[] = [];
+  const all = Promise.withResolvers<void>();
+  cluster.onLast = (_id, from) => {
+    ended.push(from);
+    if (ended.length === 1) return;
+    if (ended.length === 3) all.resolve();
+    return all.promise;
+  };
+  await c.getObject(far, get);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(ended.length).toBe(3);
+  expect(ended[1]).not.toBe(ended[2]!);
+  expect(c.usage().pulls).toBe(0);
+  expect(c.isLocal(id)).toBe(true);
+});
+
 test("an object ends when owner and holders on all nodes have let go", async () => {
   const a = await cluster.node("a");
   const b = await cluster.node("b");

@@ -14,8 +14,8 @@ export interface TreeMemory {
 /** The memory of a process and its descendants now. What ends meanwhile counts as 0. */
 export function treeMemory(rootPid: number): TreeMemory {
   let total = 0;
-  for (const pid of treeOf(rootPid)) total += memoryOf(pid);
-  return { total, root: memoryOf(rootPid) };
+  for (const pid of treeOf(rootPid)) total += processMemory(pid);
+  return { total, root: processMemory(rootPid) };
 }
 
 /**
@@ -73,7 +73,8 @@ function parentOf(pid: number): number {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
 }
 
-function memoryOf(pid: number): number {
+/** As TreeMemory.root: of this process alone. */
+export function processMemory(pid: number): number {
   const pss = /^Pss:\s+(\d+) kB/m.exec(readText(`/proc/${pid}/smaps_rollup`));
   return pss === null ? 0 : Number(pss[1]) * 1024;
 }

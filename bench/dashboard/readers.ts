@@ -12,8 +12,8 @@ export interface StreamReader {
   readonly pause: () => void;
   readonly resume: () => void;
   readonly close: () => void;
-  /** The newest text that came. */
-  readonly tail: () => string;
+  /** The newest frame of a topic that came whole; empty before the first. */
+  readonly newest: (topic: string) => string;
 }
 
 /** The cookie of a signed-in reader. */
@@ -24,17 +24,23 @@ export async function cookieOf(link: string): Promise<string> {
   return cookie.split(";")[0]!;
 }
 
-const TAIL_KEPT = 4_000;
-
 /** Open `path` ("/api/v1/stream?…") on a plain socket, so that not reading is not reading. */
 export async function openReader(base: string, path: string, cookie: string): Promise<StreamReader> {
   const { hostname, port, host } = new URL(base);
   const socket: Socket = connect(Number(port), hostname);
   let bytes = 0;
-  let tail = "";
+  const decoder = new TextDecoder();
+  const frames = new Map<string, string>();
+  let rest = "";
   socket.on("data", (chunk: Uint8Array) => {
     bytes += chunk.length;
-    tail = (tail + new TextDecoder().decode(chunk)).slice(-TAIL_KEPT);
+    // Between the frames' lines stand the lengths of HTTP's chunks.
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      const topic = /^\{"seq":\d+,"topic":"(\w+)"/.exec(line)?.[1];
+      if (topic !== undefined) frames.set(topic, line);
+    }
   });
   socket.on("error", () => undefined);
   await new Promise((resolve) => socket.once("connect", resolve));
@@ -46,6 +52,6 @@ export async function openReader(base: string, path: string, cookie: string): Pr
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     close: () => void socket.destroy(),
-    tail: () => tail,
+    newest: (topic) => frames.get(topic) ?? "",
   };
 }

@@ -11,7 +11,8 @@
  *   GET /api/v1/state/:id         all that is known of one id
  *   GET /metrics, /api/v1/metrics/targets   for Prometheus: see metrics_routes.ts
  *   GET /api/v1/trace/:id         the steps that a task really took
- *   GET /api/v1/stream?topics=…&live=…   live frames, NDJSON; `live` may be repeated: `name?params` of a query below
+ *   GET /api/v1/stream?topics=…&live=…   live frames, NDJSON; `live` may be repeated: `name?params` of a query below;
+ *                                        `every`: so many ms between frames of topics that no new answer goes with
  *   GET /api/v1/<query>?…         the queries of queries/registry.ts
  *   POST /api/v1/<command>        the commands of commands/registry.ts
  * @module
@@ -32,7 +33,7 @@ import { addRowStreams } from "./row_streams.ts";
 import { addTraceExport } from "./trace_stream.ts";
 import { readStaticFiles, type StaticFile } from "./static_files.ts";
 import { addLogDownload } from "./log_download.ts";
-import { openStream } from "./stream.ts";
+import { HEARTBEAT_MS, openStream } from "./stream.ts";
 
 /** Streams at once; a page holds one. */
 const STREAMS_MAX = 200;
@@ -147,11 +148,12 @@ function addApi(app: Hono, options: DashboardOptions, streams: Set<() => void>):
   app.get("/api/v1/stream", (c) => {
     const topics = parseTopics(c.req.query("topics"), view.topics);
     const questions = parseQuestions(c.req.queries("live") ?? []);
+    const topicsEveryMs = parseEvery(c.req.query("every"));
     if (streams.size >= STREAMS_MAX) {
       return refuse(c, 503, "TOO_MANY_STREAMS", `${STREAMS_MAX} streams are open already`);
     }
     const onEnd = (): void => void streams.delete(stream.end);
-    const stream = openStream({ view, topics, questions, live, hello: hello(c), onEnd });
+    const stream = openStream({ view, topics, questions, live, topicsEveryMs, hello: hello(c), onEnd });
     streams.add(stream.end);
     return new Response(stream.body, {
       headers: { "content-type": "application/x-ndjson; charset=utf-8", "x-accel-buffering": "no" },
@@ -206,6 +208,12 @@ function parseTopics(text: string | undefined, all: readonly Topic[]): readonly 
   throw new RangeError(
     `there is no topic ${JSON.stringify(unknown.slice(0, 40))}; there are ${all.join(", ")}`,
   );
+}
+
+function parseEvery(text: string | undefined): number {
+  const ms = Number(text ?? 0);
+  if (Number.isInteger(ms) && ms >= 0 && ms <= HEARTBEAT_MS) return ms;
+  throw new RangeError(`every is a whole number of milliseconds, at most ${HEARTBEAT_MS}`);
 }
 
 function parseQuestions(questions: readonly string[]): readonly string[] {

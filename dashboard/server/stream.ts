@@ -28,6 +28,8 @@ export interface StreamOptions {
   /** Watched queries: `name?params`. */
   readonly questions?: readonly string[];
   readonly live?: LiveQueries | undefined;
+  /** Topics go with new answers, and without one not more often than this: for a page that is drawn anew for either. 0. */
+  readonly topicsEveryMs?: number | undefined;
   readonly hello: () => HelloDto;
   /** The stream is over: the reader went away, or the server ends it. */
   readonly onEnd: () => void;
@@ -111,6 +113,7 @@ class Budget {
 class StreamReader {
   readonly #options: StreamOptions;
   readonly #sent = new Map<string, number>();
+  #topicsMs = -Infinity;
   #seq = 0;
 
   constructor(options: StreamOptions) {
@@ -127,7 +130,12 @@ class StreamReader {
 
   /** Frames of what changed since it was last sent. */
   changes(): string {
-    return this.#topics() + this.#answers();
+    const answers = this.#answers();
+    const nowMs = Date.now();
+    if (answers === "" && nowMs - this.#topicsMs < (this.#options.topicsEveryMs ?? 0)) return "";
+    const topics = this.#topics();
+    if (topics !== "") this.#topicsMs = nowMs;
+    return answers + topics;
   }
 
   #topics(): string {

@@ -269,7 +269,7 @@ describe("answers", () => {
         ["filter=a%3Db", "no column"],
         ["limit=0", "limit"],
         ["limit=", "limit"],
-        ["limit=many", "limit"],
+        ["limit=many", 'limit "many" is not a whole number'],
         ["after=zzz", "cursor"],
       ] as const
     ) {
@@ -277,7 +277,9 @@ describe("answers", () => {
       expect(answer.status, query).toBe(400);
       expect((await answer.json() as { error: { message: string } }).error.message, query).toContain(message);
     }
-    expect((await dashboard.fetch("/api/v1/stream?topics=nothing")).status).toBe(400);
+    for (const query of ["topics=nothing", "every=soon", "every=-1", "every=60000"]) {
+      expect((await dashboard.fetch(`/api/v1/stream?${query}`)).status, query).toBe(400);
+    }
   });
 
   test("serve the page's files and no others", async () => {

@@ -2,6 +2,8 @@
  * The live stream: snapshots first, then differences; nothing is queued for who does not read; it ends when it should.
  */
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { LiveQueries } from "../../dashboard/server/live_queries.ts";
+import { QueryRegistry } from "../../dashboard/server/queries/registry.ts";
 import { openStream } from "../../dashboard/server/stream.ts";
 import type { StreamFrame, Topic } from "../../dashboard/api_types.ts";
 import { ClusterView } from "../../runtime/io/telemetry/cluster_view.ts";
@@ -73,6 +75,26 @@ test("who does not read gets, when it reads again, the newest state once and not
   expect(await until(frames, "functions")).toMatchObject({ data: { rows: [{ finished: 500 }] } });
   end();
   expect((await frames.next()).done).toBe(true);
+});
+
+test("topics wait for the answer that they go with, where a page wants few frames", async () => {
+  const view = new ClusterView();
+  const asked = { times: 0 };
+  const count = { name: "count", everyMs: 600, run: () => Promise.resolve(++asked.times) };
+  const live = new LiveQueries(new QueryRegistry({ view }, [count]));
+  const topics: Topic[] = ["functions"];
+  const hello = () => ({ ...META, role: "full" as const, nowMs: 0, topics });
+  const options = { view, topics, questions: ["count"], live, hello, onEnd: () => {} };
+  const { body, end } = openStream({ ...options, topicsEveryMs: 60_000 });
+  const frames = framesOf(body);
+  report(view, 1, 1);
+  expect(await until(frames, "live")).toMatchObject({ data: 1 });
+  report(view, 2, 2);
+  // By itself it would come 350 ms before the answer.
+  const next = (await frames.next()).value as StreamFrame;
+  expect(next).toMatchObject({ topic: "live", data: 2 });
+  expect(await until(frames, "functions")).toMatchObject({ data: { rows: [{ finished: 2 }] } });
+  end();
 });
 
 test("ends when the server does, and is forgotten when the reader goes", async () => {

@@ -129,10 +129,10 @@ test("submit: the steps of a task that stays here", async () => {
   const near = remote((bytes: Uint8Array) => bytes.length);
   const result = near.remote(argument);
   expect(await get(result)).toBe(4 << 20);
-  expect(of("submit", await traceOf(result))).toEqual([
+  const steps = of("submit", await traceOf(result));
+  expect(steps.filter((step) => step !== "3 localGrant")).toEqual([
     "1 export",
     "2 leaseRequest",
-    "3 localGrant",
     "5 argsLocal",
     "7 grant",
     "7 push",
@@ -140,6 +140,8 @@ test("submit: the steps of a task that stays here", async () => {
     "8 result",
     "8 record",
   ]);
+  // The argument is pinned before the grant: too close to tell, or really first where the machine is busy.
+  expect([2, 3]).toContain(steps.indexOf("3 localGrant"));
   release(argument);
 });
 

@@ -2,7 +2,6 @@
  * Which cluster this is, and whether what is shown is live.
  * @module
  */
-import { useEffect, useState } from "preact/hooks";
 import { clockOffsetMs, hello } from "../models/cluster.ts";
 import { clock, duration } from "../models/format.ts";
 import { links } from "../models/links.ts";
@@ -113,17 +112,8 @@ export function ConnectionBanner() {
 }
 
 function Uptime({ sinceMs }: { sinceMs: number }) {
-  const nowMs = useNow(1_000) + clockOffsetMs.value;
+  // With what the stream brings, at least every 5 s: a clock of its own would be a frame more each second.
+  const nowMs = lastFrameMs.value + clockOffsetMs.value;
   const seconds = Math.max(0, Math.floor((nowMs - sinceMs) / 1_000));
   return <span>{seconds < 60 ? `${seconds} s` : duration(seconds * 1_000)}</span>;
-}
-
-/** Our clock, again every `everyMs`. */
-function useNow(everyMs: number): number {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), everyMs);
-    return () => clearInterval(timer);
-  }, [everyMs]);
-  return now;
 }

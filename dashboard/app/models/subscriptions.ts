@@ -15,7 +15,7 @@ const version: Signal<number> = signal(0);
 export const needsVersion: ReadonlySignal<number> = version;
 
 /** Need it until the answer is called. */
-export function need(kind: "topic" | "live", name: string): () => void {
+export function need(kind: "topic" | "live" | "every", name: string): () => void {
   const key = `${kind} ${name}`;
   const before = counts.get(key) ?? 0;
   counts.set(key, before + 1);
@@ -50,6 +50,8 @@ export function streamQuery(needs: readonly string[]): string {
   params.set("topics", topics.length === 0 ? "none" : topics.join(","));
   const questions = needs.filter((key) => key.startsWith("live ")).slice(0, QUESTIONS_MAX);
   for (const key of questions) params.append("live", key.slice(5));
+  const every = needs.find((key) => key.startsWith("every "));
+  if (every !== undefined) params.set("every", every.slice(6));
   return params.toString();
 }
 
@@ -59,4 +61,12 @@ export function useTopics(...topics: readonly Topic[]): void {
     const ends = topics.map((topic) => need("topic", topic));
     return () => ends.forEach((end) => end());
   }, [topics.join()]);
+}
+
+/**
+ * Topics come along with answers, as long as the component is shown, and by themselves every two seconds: a page with a large
+ * canvas is laid out and painted once for all that a second brings.
+ */
+export function useFewFrames(): void {
+  useLayoutEffect(() => need("every", "2000"), []);
 }

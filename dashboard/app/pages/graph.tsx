@@ -2,7 +2,7 @@
  * The task graph, live: all functions of a job, one of them opened to its tasks, or what is around one task.
  * @module
  */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import type { CriticalPathDto, GraphDto, GraphGroupDto, GraphNeighbourhoodDto } from "../../api/graph.ts";
 import { JobPicker, usePickedJob } from "../components/job_picker.tsx";
@@ -11,7 +11,7 @@ import { nodes } from "../models/cluster.ts";
 import { count, shortId } from "../models/format.ts";
 import { question } from "../models/query.ts";
 import { route, setParams } from "../models/route.ts";
-import { useTopics } from "../models/subscriptions.ts";
+import { useFewFrames, useTopics } from "../models/subscriptions.ts";
 import { criticalMarks, useCriticalPath } from "./graph/critical.ts";
 import { useFirstAnswer } from "./graph/first_answer.ts";
 import { GraphInput } from "./graph/input.ts";
@@ -29,6 +29,7 @@ const HOPS = 2;
 
 export function GraphPage() {
   useTopics("nodes");
+  useFewFrames();
   const picked = usePickedJob();
   const task = route.value.params.get("task");
   return (
@@ -266,7 +267,8 @@ function GraphSurface({ own, scene, graph, critical, rates }: SurfaceProps) {
       made.stop();
     };
   }, []);
-  useEffect(() => view.current?.setData(data));
+  // With the words, not a frame later.
+  useLayoutEffect(() => view.current?.setData(data));
   return (
     <div class="graph">
       <canvas

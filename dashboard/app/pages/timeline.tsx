@@ -3,14 +3,14 @@
  * @module
  */
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { TimelineLane, TimelineLanesDto } from "../../api/timeline.ts";
 import { JobPicker, usePickedJob } from "../components/job_picker.tsx";
 import { Failed, Loading } from "../components/states.tsx";
 import { actors, nodes } from "../models/cluster.ts";
 import { count, duration, shortId } from "../models/format.ts";
 import { question, useQuery } from "../models/query.ts";
-import { useTopics } from "../models/subscriptions.ts";
+import { useFewFrames, useTopics } from "../models/subscriptions.ts";
 import { Aggregate, ChosenBar, Markers } from "./timeline/panels.tsx";
 import { followAddress } from "./timeline/address.ts";
 import { ExportButton } from "./timeline/export.tsx";
@@ -20,6 +20,7 @@ import { TimelineCanvas } from "./timeline/view.ts";
 
 export function TimelinePage() {
   useTopics("nodes", "actors");
+  useFewFrames();
   const picked = usePickedJob();
   return (
     <section id="timeline" class="panel canvas-page" aria-labelledby="timeline-title">
@@ -136,7 +137,8 @@ function Lanes({ jobId, data, own }: { jobId: string; data: TimelineLanesDto; ow
       made.stop();
     };
   }, []);
-  useEffect(() => view.current?.setData(data), [data]);
+  // With the words, not a frame later.
+  useLayoutEffect(() => view.current?.setData(data), [data]);
   return (
     <div class="timeline">
       <canvas

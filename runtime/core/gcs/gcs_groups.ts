@@ -70,7 +70,10 @@ export class GroupSays {
     }
   }
 
-  /** The end of a step. Answers the waits that nobody has any more, as events. */
+  /**
+   * The end of a step: what it ordered and answered goes out. Gives the cancelling, as events, of waits whose message was
+   * answered without them: whoever asked asks again.
+   */
   flush(out: GcsEffect[]): GroupEvent[] {
     for (const { nodeId, orders, afterCommit } of this.#orders.take()) {
       send(nodeId, "bundleOrders", { orders }, afterCommit, out);

@@ -4,16 +4,11 @@
  * @module
  */
 import type { DeathCause } from "../../common/task_spec.ts";
+import type { BundleOrder } from "../../protocol/group_messages.ts";
 import type { LeaseEndings } from "./lease_endings.ts";
-import type { LocalSchedulerEvent } from "./local_scheduler_types.ts";
 import type { RequestRouter } from "./request_router.ts";
 import type { SchedulerState } from "./scheduler_state.ts";
 import { UNHEARD_MS } from "./bundle_table.ts";
-
-export type BundleOrder = Extract<
-  LocalSchedulerEvent,
-  { type: "bundlesPrepare" | "bundlesCommit" | "bundlesRelease" }
->;
 
 export class BundleOrders {
   readonly #state: SchedulerState;

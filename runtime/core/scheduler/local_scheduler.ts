@@ -35,7 +35,7 @@ import type { DeathCause, LeaseRequest } from "../../common/task_spec.ts";
 import type { LeaseFacts } from "../../common/why_facts.ts";
 import type { DemandRow, WorkerReport } from "../../protocol/messages.ts";
 import type { Core } from "../core.ts";
-import { type BundleOrder, BundleOrders } from "./bundle_orders.ts";
+import { BundleOrders } from "./bundle_orders.ts";
 import type { BundleTable } from "./bundle_table.ts";
 import { demandRows, type DemandView, reasonOf } from "./lease_demand.ts";
 import { LeaseDispatch } from "./lease_dispatch.ts";
@@ -238,7 +238,7 @@ export class LocalScheduler implements Core<LocalSchedulerEvent, LocalSchedulerE
       case "bundlesPrepare":
       case "bundlesCommit":
       case "bundlesRelease":
-        this.#bundles.apply(event satisfies BundleOrder);
+        this.#bundles.apply(event);
         return null;
       case "drain":
         return this.#drain();

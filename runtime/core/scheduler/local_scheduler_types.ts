@@ -3,9 +3,9 @@
  * speak the same language. `key` names a request across the machine's life: see {@link requestKey}.
  * @module
  */
-import type { GroupId, JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
+import type { JobId, NodeId, ProcessId, TaskId } from "../../common/ids.ts";
 import type { ResourceSet } from "../../common/resources.ts";
-import type { BundleRequest } from "./bundle_table.ts";
+import type { BundleOrder, BundleWord } from "../../protocol/group_messages.ts";
 import type { ArgumentRef, DeathCause, LeaseRequest, RuntimeEnvSpec } from "../../common/task_spec.ts";
 
 /**
@@ -124,25 +124,8 @@ export type LocalSchedulerEvent =
    * our submitters there; incoming: of their submitters here.
    */
   | { readonly type: "peerLost"; readonly nodeId: NodeId; readonly direction: "outgoing" | "incoming" }
-  /** From the head: reserve these bundles of a placement group, all or none, and say so. Resent ones are normal. */
-  | {
-    readonly type: "bundlesPrepare";
-    readonly groupId: GroupId;
-    readonly attempt: number;
-    readonly bundles: readonly BundleRequest[];
-    /** They are the whole group: reserved, they count. */
-    readonly final: boolean;
-  }
-  /** What was reserved in this round counts from now on. */
-  | { readonly type: "bundlesCommit"; readonly groupId: GroupId; readonly attempt: number }
-  /** Give these back and end what runs inside. `removed`: the whole group is no more. */
-  | {
-    readonly type: "bundlesRelease";
-    readonly groupId: GroupId;
-    readonly indices: readonly number[];
-    readonly removed: boolean;
-    readonly message: string;
-  }
+  /** From the head. Resent ones are normal. */
+  | BundleOrder
   /** No new work from now on; running work goes on, its leases are asked back (again each time that it is said). */
   | { readonly type: "drain" }
   /** Have this many workers of the plain environment started ahead of need. */
@@ -258,21 +241,8 @@ export type LocalSchedulerEffect =
     readonly submitterNode: NodeId;
     readonly cause: DeathCause;
   }
-  /** To the head: the answer to `bundlesPrepare`. `problem`: why nothing is reserved, or null. */
-  | {
-    readonly type: "bundlesPrepared";
-    readonly groupId: GroupId;
-    readonly attempt: number;
-    readonly problem: string | null;
-  }
-  | { readonly type: "bundlesCommitted"; readonly groupId: GroupId; readonly attempt: number }
-  /** To the head: these were reserved long ago; do they count? */
-  | {
-    readonly type: "bundlesAsked";
-    readonly groupId: GroupId;
-    readonly attempt: number;
-    readonly indices: readonly number[];
-  }
+  /** To the head: answers to its orders, and what it is asked. */
+  | BundleWord
   | { readonly type: "warn"; readonly jobId: JobId | null; readonly text: string }
   /** Wake the machine with `timer` at this time; earlier ones still stand. */
   | { readonly type: "setTimer"; readonly atMs: number };

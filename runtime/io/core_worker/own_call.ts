@@ -9,7 +9,16 @@ import type { ByteWriter } from "../../protocol/serialization/mod.ts";
 import type { CallArguments } from "./arguments.ts";
 import type { CurrentTask } from "./core_context.ts";
 import { Entry } from "./entry.ts";
-import { NOT_PLAIN, NOTHING, PlainArguments, plainBytes, writePlain } from "./plain_arguments.ts";
+import {
+  argumentsOf,
+  bytesOf,
+  type KeptArguments,
+  keptOf,
+  placeOf,
+  releaseKept,
+  resolvedOf,
+  writeKept,
+} from "./plain_arguments.ts";
 import type { FunctionStats } from "./recorder.ts";
 import type { AskHow, Work } from "./work.ts";
 
@@ -56,8 +65,7 @@ export class OwnCall implements Work {
   readonly sequence: number;
   readonly method: CalledMethod;
   readonly options: MethodInfo;
-  /** Plain arguments as where their bytes are; others as they are. */
-  readonly #args: CallArguments | Uint8Array;
+  readonly #args: KeptArguments;
   readonly #place: number;
   readonly #returns: Entry | readonly Entry[];
   /** The task that made it; null for a driver's. */
@@ -80,30 +88,27 @@ export class OwnCall implements Work {
     this.sequence = sequence;
     this.method = method;
     this.options = options;
-    const isPlain = args instanceof PlainArguments;
-    this.#args = isPlain ? args.source : args;
-    this.#place = isPlain ? args.place : NOT_PLAIN;
+    this.#args = keptOf(args);
+    this.#place = placeOf(args);
     this.#returns = returns;
     this.parent = parent;
     this.submittedMs = submittedMs;
   }
 
   get args(): CallArguments {
-    if (this.#place === NOT_PLAIN) return this.#args as CallArguments;
-    return new PlainArguments(this.#args as Uint8Array, this.#place);
+    return argumentsOf(this.#args, this.#place);
   }
   /** PushArguments: plain ones without an object for them. */
   writeTo(writer: ByteWriter): void {
-    if (this.#place === NOT_PLAIN) (this.#args as CallArguments).writeTo(writer);
-    else writePlain(writer, this.#args as Uint8Array, this.#place);
+    writeKept(writer, this.#args, this.#place);
   }
   /** Entries of the refs among the arguments. */
   get resolved(): readonly Entry[] {
-    return this.#place === NOT_PLAIN ? (this.#args as CallArguments).resolved : NOTHING;
+    return resolvedOf(this.#args, this.#place);
   }
   /** It has ended: what its arguments kept alive may go. */
   releaseArguments(): void {
-    if (this.#place === NOT_PLAIN) (this.#args as CallArguments).release();
+    releaseKept(this.#args, this.#place);
   }
   /** Its results' entries, or the one entry. */
   get outcome(): Entry | readonly Entry[] {
@@ -117,9 +122,7 @@ export class OwnCall implements Work {
     return this.stage !== "none" && this.stage !== "pendingArgs";
   }
   get bytes(): number {
-    return this.#place === NOT_PLAIN
-      ? (this.#args as CallArguments).bytes
-      : plainBytes(this.#args as Uint8Array, this.#place);
+    return bytesOf(this.#args, this.#place);
   }
   get maxRetries(): number {
     return this.options.maxTaskRetries ?? this.method.client.info.maxTaskRetries;

@@ -12,7 +12,17 @@ import type { CurrentTask } from "./core_context.ts";
 import { Entry } from "./entry.ts";
 import type { FunctionRecord } from "./functions.ts";
 import type { ItemsOption } from "./item_calls.ts";
-import { NOT_PLAIN, NOTHING, PlainArguments, plainBytes, writePlain } from "./plain_arguments.ts";
+import {
+  argumentsOf,
+  bytesOf,
+  type KeptArguments,
+  keptOf,
+  placeOf,
+  releaseKept,
+  resolvedOf,
+  storedOf,
+  writeKept,
+} from "./plain_arguments.ts";
 import type { FunctionStats } from "./recorder.ts";
 import type { TaskManager } from "./tasks.ts";
 import type { AskHow, Work } from "./work.ts";
@@ -65,8 +75,7 @@ const EXCLUSIVE = 4;
 export class OwnTask implements Work {
   readonly sequence: number;
   readonly call: CallShape;
-  /** Plain arguments as where their bytes are; others as they are. */
-  readonly #args: CallArguments | Uint8Array;
+  readonly #args: KeptArguments;
   readonly #place: number;
   readonly #returns: Entry | readonly Entry[];
   /** The task that submitted it; null for a driver's. */
@@ -89,9 +98,8 @@ export class OwnTask implements Work {
   ) {
     this.sequence = sequence;
     this.call = call;
-    const isPlain = args instanceof PlainArguments;
-    this.#args = isPlain ? args.source : args;
-    this.#place = isPlain ? args.place : NOT_PLAIN;
+    this.#args = keptOf(args);
+    this.#place = placeOf(args);
     this.#returns = returns;
     this.parent = parent;
     this.submittedMs = submittedMs;
@@ -100,21 +108,19 @@ export class OwnTask implements Work {
   }
 
   get args(): CallArguments {
-    if (this.#place === NOT_PLAIN) return this.#args as CallArguments;
-    return new PlainArguments(this.#args as Uint8Array, this.#place);
+    return argumentsOf(this.#args, this.#place);
   }
   /** PushArguments: plain ones without an object for them. */
   writeTo(writer: ByteWriter): void {
-    if (this.#place === NOT_PLAIN) (this.#args as CallArguments).writeTo(writer);
-    else writePlain(writer, this.#args as Uint8Array, this.#place);
+    writeKept(writer, this.#args, this.#place);
   }
   /** Entries of the refs among the arguments. */
   get resolved(): readonly Entry[] {
-    return this.#place === NOT_PLAIN ? (this.#args as CallArguments).resolved : NOTHING;
+    return resolvedOf(this.#args, this.#place);
   }
   /** It has ended: what its arguments kept alive may go. */
   releaseArguments(): void {
-    if (this.#place === NOT_PLAIN) (this.#args as CallArguments).release();
+    releaseKept(this.#args, this.#place);
   }
   /** Its results' entries, or the one entry. */
   get outcome(): Entry | readonly Entry[] {
@@ -209,11 +215,9 @@ export class OwnTask implements Work {
     return this.call.record.timing;
   }
   get bytes(): number {
-    return this.#place === NOT_PLAIN
-      ? (this.#args as CallArguments).bytes
-      : plainBytes(this.#args as Uint8Array, this.#place);
+    return bytesOf(this.#args, this.#place);
   }
   get storedArgs(): CallArguments["stored"] {
-    return this.#place === NOT_PLAIN ? (this.#args as CallArguments).stored : NOTHING;
+    return storedOf(this.#args, this.#place);
   }
 }

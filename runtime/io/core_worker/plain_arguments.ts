@@ -16,10 +16,13 @@ const PLACE_FACTOR = 1024;
 /** The place of what has an array of its own. */
 const WHOLE = -1;
 /** No place: the arguments are not plain. */
-export const NOT_PLAIN = -2;
+const NOT_PLAIN = -2;
 
 /** What plain arguments hold of everything else. */
-export const NOTHING: readonly never[] = Object.freeze([]);
+const NOTHING: readonly never[] = Object.freeze([]);
+
+/** Arguments as a queued call keeps them, beside their place: plain ones as where their bytes are, others as they are. */
+export type KeptArguments = CallArguments | Uint8Array;
 
 let shared = new Uint8Array(SHARED_BYTES);
 let used = 0;
@@ -79,14 +82,44 @@ export class PlainArguments implements CallArguments {
 }
 
 /** How many bytes plain arguments have. */
-export function plainBytes(source: Uint8Array, place: number): number {
+function plainBytes(source: Uint8Array, place: number): number {
   return place === WHOLE ? source.length : place % PLACE_FACTOR;
 }
 
-/** See CallArguments.writeTo. */
-export function writePlain(writer: ByteWriter, source: Uint8Array, place: number): void {
+function writePlain(writer: ByteWriter, source: Uint8Array, place: number): void {
   const bytes = plainBytes(source, place);
   writer.varint(bytes);
   if (place === WHOLE) writer.raw(source);
   else writer.part(source, Math.floor(place / PLACE_FACTOR), bytes);
+}
+
+// A queued call has two fields for its arguments and no object (its class says why); what follows is done with the two.
+
+export function keptOf(args: CallArguments): KeptArguments {
+  return args instanceof PlainArguments ? args.source : args;
+}
+export function placeOf(args: CallArguments): number {
+  return args instanceof PlainArguments ? args.place : NOT_PLAIN;
+}
+export function argumentsOf(kept: KeptArguments, place: number): CallArguments {
+  return place === NOT_PLAIN ? kept as CallArguments : new PlainArguments(kept as Uint8Array, place);
+}
+/** See CallArguments.writeTo. */
+export function writeKept(writer: ByteWriter, kept: KeptArguments, place: number): void {
+  if (place === NOT_PLAIN) (kept as CallArguments).writeTo(writer);
+  else writePlain(writer, kept as Uint8Array, place);
+}
+/** Entries of the refs among them. */
+export function resolvedOf(kept: KeptArguments, place: number): CallArguments["resolved"] {
+  return place === NOT_PLAIN ? (kept as CallArguments).resolved : NOTHING;
+}
+export function storedOf(kept: KeptArguments, place: number): CallArguments["stored"] {
+  return place === NOT_PLAIN ? (kept as CallArguments).stored : NOTHING;
+}
+export function bytesOf(kept: KeptArguments, place: number): number {
+  return place === NOT_PLAIN ? (kept as CallArguments).bytes : plainBytes(kept as Uint8Array, place);
+}
+/** Their call has ended: what they kept alive may go. */
+export function releaseKept(kept: KeptArguments, place: number): void {
+  if (place === NOT_PLAIN) (kept as CallArguments).release();
 }

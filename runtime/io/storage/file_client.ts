@@ -4,6 +4,7 @@
  * uses: execute, batch and close, with the same rows and the same error codes.
  * @module
  */
+import { Buffer } from "node:buffer";
 import Database from "libsql";
 import type { Statement } from "./write_plan.ts";
 
@@ -29,6 +30,7 @@ const KEPT_MAX = 128;
 /** A kept statement holds the values of its last run until the next one: with larger blobs it is not kept. */
 const KEPT_BLOB_BYTES_MAX = 64 * 1024;
 
+type Value = Statement["args"][number];
 type Prepared = ReturnType<Database.Database["prepare"]>;
 
 /** See the module's header. */
@@ -43,12 +45,10 @@ export class FileClient implements StoreConnection {
   }
 
   async execute(statement: Statement | string): Promise<ConnectionAnswer> {
-    await Promise.resolve();
     return this.#run(statement);
   }
 
   async batch(statements: (Statement | string)[], mode: "write" | "read"): Promise<ConnectionAnswer[]> {
-    await Promise.resolve();
     this.#run(mode === "write" ? "BEGIN IMMEDIATE" : "BEGIN DEFERRED");
     try {
       const answers = statements.map((statement) => this.#run(statement));
@@ -68,9 +68,17 @@ export class FileClient implements StoreConnection {
 
   #run(statement: Statement | string): ConnectionAnswer {
     const sql = typeof statement === "string" ? statement : statement.sql;
-    // Always an array: the binding ends the process on a bare object or buffer. Of bytes it takes its own kind.
-    const values = typeof statement === "string" ? [] : statement.args.map(bound);
-    const isLarge = values.some((value) => value instanceof Uint8Array && value.length > KEPT_BLOB_BYTES_MAX);
+    // Always an array: the binding ends the process on a bare object or buffer.
+    const values: Value[] = [];
+    let isLarge = false;
+    if (typeof statement !== "string") {
+      for (const value of statement.args) {
+        const isBlob = value instanceof Uint8Array;
+        if (isBlob && value.length > KEPT_BLOB_BYTES_MAX) isLarge = true;
+        // Of bytes the binding takes buffers alone.
+        values.push(isBlob ? Buffer.from(value.buffer, value.byteOffset, value.length) : value);
+      }
+    }
     const kept = this.#kept.get(sql);
     const prepared = isLarge || kept === undefined ? this.#database.prepare(sql) : kept;
     if (prepared.reader) return answerOf(prepared, values);
@@ -85,16 +93,13 @@ export class FileClient implements StoreConnection {
   }
 }
 
-function bound(value: Statement["args"][number]): Statement["args"][number] {
-  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.length) : value;
-}
-
 function answerOf(prepared: Prepared, values: unknown[]): ConnectionAnswer {
   const columns = prepared.columns().map(({ name }) => name);
   const found = prepared.raw(true).all(values) as unknown[][];
   const rows = found.map((cells) => {
     const row: Record<string | number, unknown> = {};
-    columns.forEach((name, at) => row[name] ??= cells[at]);
+    // Of columns of one name the first counts, as in the client.
+    columns.forEach((name, at) => Object.hasOwn(row, name) || (row[name] = cells[at]));
     cells.forEach((cell, at) => Object.defineProperty(row, at, { value: cell }));
     return row;
   });

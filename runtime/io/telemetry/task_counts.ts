@@ -44,11 +44,18 @@ interface EdgeGroup {
   bytes: number;
 }
 
+interface ProcessFunction {
+  readonly group: string;
+  readonly sums: Sums;
+  /** Of those that failed: what the process left open when it ended. */
+  orphaned: number;
+}
+
 /** What one process said last. */
 interface ProcessCounts {
   sequence: number;
   dead: boolean;
-  readonly functions: Map<string, { readonly group: string; readonly sums: Sums }>;
+  readonly functions: Map<string, ProcessFunction>;
   readonly edges: Map<string, { readonly group: string; count: number; bytes: number }>;
   rowsDropped: number;
 }
@@ -157,9 +164,11 @@ export class TaskCounts {
         this.namesDropped++;
         return;
       }
-      known = { group: this.#functionGroup(key, name, counts.type), sums: zeroSums() };
+      known = { group: this.#functionGroup(key, name, counts.type), sums: zeroSums(), orphaned: 0 };
       process.functions.set(key, known);
     }
+    // What it had left open is among its own numbers again.
+    this.#moveOrphaned(known, 0);
     for (const field of FIELDS) this.#move(known, field, counts[field]);
   }
 
@@ -176,7 +185,7 @@ export class TaskCounts {
   }
 
   /** Set one number of one process, in its group and in the totals. */
-  #move(known: { readonly group: string; readonly sums: Sums }, field: Field, value: number): void {
+  #move(known: ProcessFunction, field: Field, value: number): void {
     const delta = value - known.sums[field];
     if (delta === 0 || !Number.isFinite(delta)) return;
     known.sums[field] = value;
@@ -195,9 +204,15 @@ export class TaskCounts {
       this.#move(known, "submitted", 0);
       this.#move(known, "running", 0);
       this.#move(known, "failed", failed + unfinished);
-      this.functions.groups.get(known.group)!.orphaned += unfinished;
-      this.orphaned += unfinished;
+      this.#moveOrphaned(known, known.orphaned + unfinished);
     }
+  }
+
+  #moveOrphaned(known: ProcessFunction, value: number): void {
+    if (value === known.orphaned) return;
+    this.functions.groups.get(known.group)!.orphaned += value - known.orphaned;
+    this.orphaned += value - known.orphaned;
+    known.orphaned = value;
   }
 
   #applyEdge(process: ProcessCounts, edge: FunctionEdge): void {

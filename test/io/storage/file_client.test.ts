@@ -22,14 +22,14 @@ test("answers what @libsql/client answers, by name and by column, and error code
       { sql: "UPDATE t SET r = r + 1 WHERE k < ?", args: ["c"] },
     ], "write");
     const { rows } = await client.execute({
-      sql: "SELECT k, n, r, b, n AS n FROM t WHERE k >= ?",
+      sql: "SELECT k, n, r, b, n AS n, NULL AS x, 1 AS x FROM t WHERE k >= ?",
       args: ["a"],
     });
     const error = await client.execute({ sql: put, args: ["a", 1, 1, null] }).catch((error) => error);
     seen.push({
       affected: answers.map(({ rowsAffected }) => rowsAffected),
       names: rows.map((row) => Object.keys(row)),
-      cells: rows.map((row) => [row[0], row["n"], row[2]]),
+      cells: rows.map((row) => [row[0], row["n"], row[2], row["x"]]),
       bytes: [...new Uint8Array(rows[0]!["b"] as ArrayBuffer)],
       code: error.code,
     });

@@ -11,14 +11,16 @@ import {
 } from "../../../api/timeline.ts";
 import { ask, question } from "../../models/query.ts";
 import type { LoadedBars } from "./bars.ts";
-import { readTile, TILE_LANES, type TileAddress, TileCache, tileKey } from "./tiles.ts";
+import { readTile, TILE_LANES, type TileAddress, TileCache, tileKey, tileSpanMs } from "./tiles.ts";
 import type { TimeRange } from "./time_scale.ts";
 
 /** Requests at once: browsers open six connections to a host, and one is the stream. */
 const REQUESTS_MAX = 4;
-/** A tile that is not final is asked for again at the earliest after this time; those of the strip above less often. */
+/** A tile that is not final is asked for again at the earliest after this time; where little is expected, less often. */
 const RENEW_MS = 900;
-const RENEW_STRIP_MS = 3_000;
+const RENEW_SELDOM_MS = 3_000;
+/** What ended so long before the newest is told of but for stragglers. */
+const TOLD_MS = 1_500;
 /** So long each bar of the last answer keeps the next one away: many viewers of a busy job stay cheap. */
 const RENEW_MS_PER_BAR = 1.2;
 /** The view must rest so long before its bars are asked for. */
@@ -88,7 +90,10 @@ export class TimelineLoader {
       if (this.#inFlight.has(key)) continue;
       const tile = this.tiles.get(address);
       if (tile !== null && (tile.isFinal || tile.version === dto.version)) continue;
-      const renewMs = i < this.#strip ? RENEW_STRIP_MS : RENEW_MS;
+      // Of the strip above, and of what is past.
+      const isSeldom = i < this.#strip ||
+        (address.x + 1) * tileSpanMs(address.z) < dto.toMs - dto.originMs - TOLD_MS;
+      const renewMs = isSeldom && tile !== null ? RENEW_SELDOM_MS : RENEW_MS;
       const waitMs = (this.#askedMs.get(key) ?? -Infinity) + renewMs - performance.now();
       if (waitMs > 0) this.#lookAgain(waitMs);
       if (waitMs > 0) continue;
@@ -105,6 +110,7 @@ export class TimelineLoader {
   }
 
   async #fetchTile(address: TileAddress, key: string, dto: TimelineLanesDto): Promise<void> {
+    const isNew = this.tiles.get(address) === null;
     this.#inFlight.add(key);
     if (this.#askedMs.size > 4_000) this.#askedMs.clear();
     this.#askedMs.set(key, performance.now());
@@ -124,7 +130,9 @@ export class TimelineLoader {
     }
     this.#inFlight.delete(key);
     this.#fetchTiles();
-    this.#onChange();
+    // What is only renewed is drawn with the others that are.
+    if (isNew || this.#inFlight.size === 0) this.#onChange();
+    else this.#lookAgain(RENEW_MS);
   }
 
   /** The bars of the view when all of them are here; else they are asked for, unless there are too many. */

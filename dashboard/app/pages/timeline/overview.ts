@@ -5,7 +5,7 @@
  */
 import { TILE_BINS } from "../../../api/timeline.ts";
 import { findColumns } from "./raster.ts";
-import { gutterWidth, OVERVIEW_HEIGHT, type Scene } from "./scene.ts";
+import { bodyWidth, gutterWidth, OVERVIEW_HEIGHT, type Scene } from "./scene.ts";
 import { TILE_LANES, type TileAddress, tilesFor, zoomFor } from "./tiles.ts";
 import { type TimeRange, wholeView } from "./time_scale.ts";
 
@@ -18,10 +18,10 @@ function stretchOf(data: TimeRange): TimeRange {
   return { fromMs: from, toMs: to };
 }
 
-/** The zoom of the strip: one bin is a pixel or two. */
+/** The zoom of the strip: the lanes' own when all is in view, so that both are drawn from the same tiles. */
 export function overviewZoom(data: TimeRange, width: number): number {
-  const wide = Math.max(1, width - gutterWidth(width));
-  return zoomFor(Math.max(1, data.toMs - data.fromMs) / wide) + 1;
+  const { fromMs, toMs } = stretchOf(data);
+  return zoomFor((toMs - fromMs) / bodyWidth({ width }));
 }
 
 export function overviewTiles(data: TimeRange, width: number, lanes: number): TileAddress[] {
@@ -114,8 +114,11 @@ function stackOf(scene: Scene, zoom: number, columns: number): [number, number][
       const tile = found.tiles[found.tile[column]!];
       if (tile === undefined) continue;
       for (let lane = 0; lane < tile.lanes; lane++) {
-        const at = lane * TILE_BINS + found.first[column]!;
-        sums[column * 256 + tile.functions[at]!]! += tile.busy[at]!;
+        const first = found.first[column]!, last = found.last[column]!;
+        for (let bin = first; bin <= last; bin++) {
+          const at = lane * TILE_BINS + bin;
+          sums[column * 256 + tile.functions[at]!]! += tile.busy[at]! / (last - first + 1);
+        }
       }
     }
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { TimelineLanesDto, TimelineMarker, TimelineRangeDto } from "../../../api/timeline.ts";
 import { type Column, DataTable } from "../../components/data_table.tsx";
 import { Id } from "../../components/id.tsx";
@@ -22,6 +22,8 @@ type FunctionRow = TimelineRangeDto["functions"][number];
 
 /** The view must rest so long before its sums are asked for. */
 const REST_MS = 250;
+/** Sums of what nobody has moved are renewed this often: each is a look at all that ran. */
+const RENEW_MS = 3_000;
 
 interface OwnProps {
   readonly jobId: string;
@@ -32,21 +34,27 @@ export function Aggregate({ jobId, data, own }: OwnProps & { data: TimelineLanes
   const [answer, setAnswer] = useState<TimelineRangeDto | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
   const selection = own.selection.value, view = own.view.value;
-  const isAll = own.following.value === "all" && selection === null;
+  const following = own.following.value;
+  const isAll = following === "all" && selection === null;
   const range = selection ?? (isAll || view === null ? null : { fromMs: view.from, toMs: view.to });
   const from = range === null ? data.fromMs : range.fromMs + data.originMs;
   const to = range === null ? data.toMs : range.toMs + data.originMs;
+  // What the viewer has set; the ends of what follows move by themselves.
+  const place = following === "no" || selection !== null ? `${from} ${to}` : following;
+  const asked = useRef({ place: "", atMs: 0 });
   useEffect(() => {
     const abort = new AbortController();
+    const renewMs = asked.current.place === place ? asked.current.atMs + RENEW_MS - performance.now() : 0;
     const timer = setTimeout(() => {
       ask<TimelineRangeDto>(question("timeline/range", { job: jobId, from, to }), abort.signal).then(
         (found) => {
+          asked.current = { place, atMs: performance.now() };
           setAnswer(found);
           setFailure(null);
         },
         (error: Error) => abort.signal.aborted || setFailure(error.message),
       );
-    }, REST_MS);
+    }, Math.max(REST_MS, renewMs));
     return () => {
       clearTimeout(timer);
       abort.abort();

@@ -108,8 +108,12 @@ export class TimelineCanvas {
 
   redraw(): void {
     this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#draw();
+      try {
+        this.#draw();
+      } finally {
+        // Only now: what drawing itself sets (a view that follows) is in this picture, and needs no second one.
+        this.#frame = 0;
+      }
     });
   }
 

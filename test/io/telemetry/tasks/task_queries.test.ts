@@ -435,6 +435,12 @@ test("what a submitter left open without having told is counted as not recorded"
   const { totals, recorded } = await telemetry.ask("profile", { job: "j-1" });
   expect(totals.failed).toBe(5);
   expect(recorded).toEqual({ attempts: 1, sampledOut: 7 + 4, evicted: 0, lost: 0 });
+  // Its last words come after the news of its death: one had ended, the others are the same ones.
+  const last = [events.counts("load", { running: 1, pendingNode: 3, finished: 1 })];
+  telemetry.take([events.taskBatch("d-p", 2, { counts: last, rowsDropped: 7 })], false);
+  const again = await telemetry.ask("profile", { job: "j-1" });
+  expect(again.totals).toMatchObject({ running: 0, pendingNode: 0, finished: 1, failed: 4 });
+  expect(again.recorded).toEqual({ attempts: 1, sampledOut: 7 + 3, evicted: 0, lost: 0 });
 });
 
 test("what failed because another task had is counted with it, in whatever order they come, also after a restart", async () => {

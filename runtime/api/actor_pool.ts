@@ -10,6 +10,7 @@ import { isActorHandle } from "../io/core_worker/actor_handle.ts";
 import { currentCoreWorker } from "../io/core_worker/current.ts";
 import { checkTimeout } from "../io/core_worker/library/library_calls.ts";
 import { entryOf, isObjectRef } from "../io/core_worker/object_ref.ts";
+import { checkIterable } from "./check_iterable.ts";
 import { keepAlive } from "./keep_alive.ts";
 import { get } from "./objects.ts";
 
@@ -77,6 +78,7 @@ export class ActorPool<T> {
 
   /** @throws {TypeError} for anything but actor handles. */
   constructor(actors: Iterable<ActorHandle<T>>) {
+    checkIterable(actors, "ActorPool: actors");
     for (const actor of actors) this.push(actor);
   }
 
@@ -155,6 +157,7 @@ export class ActorPool<T> {
    * dropped (as in Ray). The first failure stops it and throws; leaving the loop early stops it too: what has begun runs on.
    */
   async *map<V, R>(fn: Work<T, V, R>, values: Iterable<V>): AsyncIterableIterator<R> {
+    checkIterable(values, "ActorPool: values");
     this.#dropAll();
     const jobs: Deque<Job<T>> = new Deque();
     try {
@@ -170,6 +173,7 @@ export class ActorPool<T> {
 
   /** The same, in the order in which they are there. */
   async *mapUnordered<V, R>(fn: Work<T, V, R>, values: Iterable<V>): AsyncIterableIterator<R> {
+    checkIterable(values, "ActorPool: values");
     this.#dropAll();
     const jobs = new Set<Job<T>>();
     const ended: Deque<Job<T>> = new Deque();

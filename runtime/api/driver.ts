@@ -20,8 +20,10 @@ import { nodeHost } from "../io/core_worker/node_host.ts";
 import { connectWorker } from "../io/core_worker/push_connection.ts";
 import { checkEnvironment, textSetting } from "../io/environment.ts";
 import type { Connection } from "../io/transport/connection.ts";
+import { parseAddress } from "../io/transport/http2.ts";
 import { connectHttp2 } from "../io/transport/http2_client.ts";
 import { Rpc } from "../io/transport/rpc.ts";
+import { ConnectError } from "../io/transport/transport_error.ts";
 import { connectUnix } from "../io/transport/unix.ts";
 import { clusterFilePath, defaultSessionDir, readToken } from "../process/config.ts";
 import { LocalCluster } from "../process/local_cluster.ts";
@@ -102,9 +104,10 @@ export class Driver implements Cluster {
     if (textSetting("MOBULA_STACK") !== "full") {
       installErrorReports({ isOwnFile, siteOf: (name) => shortSite(sites.of(name)) });
     }
-    this.attached = keepAlive(this.#attach(address)).catch(async (error) => {
+    this.attached = keepAlive(this.#attach(address)).catch(async (reason: unknown) => {
+      const error = notAttached(reason);
       watchUncaught();
-      this.core.fail(error as Error);
+      this.core.fail(error);
       await this.end();
       throw error;
     });
@@ -268,7 +271,20 @@ function isOnThisHost(address: string): boolean {
   return address === "auto" || clusterHere(address) !== null;
 }
 
+/** Why there is no cluster, as what users can tell apart: transports and started processes throw errors of their own. */
+function notAttached(reason: unknown): Error {
+  const error = reason as Error;
+  if (error instanceof MobulaError || error instanceof TypeError || error instanceof RangeError) return error;
+  if (!(error instanceof ConnectError)) {
+    return new MobulaError(error.message, { code: "InitFailed", cause: error });
+  }
+  const { code, message } = error;
+  return new MobulaError(`Cannot reach the cluster: ${message}`, { code, cause: error });
+}
+
+/** @throws {TypeError | RangeError} for what is no address, whether or not there is a token for it. */
 async function findCluster(address: string, givenToken: string | undefined): Promise<Attachment> {
+  if (address !== "auto") parseAddress(address);
   const here = clusterHere(address);
   const explicit = givenToken ?? textSetting("MOBULA_TOKEN");
   if (here !== null) {

@@ -17,7 +17,7 @@ let driver: Driver | null = null;
  * Connect to a cluster: by address, to the one running here ("auto"), or to an embedded one that is started now and ends
  * with this process. In a worker it joins the worker's own cluster.
  * @throws {TypeError | RangeError} for an unknown option or a bad value, naming it.
- * @throws {MobulaError} when this process is connected already, or no cluster can be reached.
+ * @throws {MobulaError} when this process is connected already, no cluster can be reached or started, or shutdown() came first.
  * @throws {AuthenticationError} for a wrong token.
  */
 export async function init(options: InitOptions = {}): Promise<Cluster> {
@@ -31,6 +31,10 @@ export async function init(options: InitOptions = {}): Promise<Cluster> {
   const next = driver = new Driver(options);
   await lost;
   await next.attached;
+  // shutdown() did not wait for it.
+  if (driver !== next) {
+    throw new MobulaError("shutdown() was called before init() was done", { code: "ShutDown" });
+  }
   return next;
 }
 

@@ -20,6 +20,7 @@ import { isStream, streamOf } from "../io/core_worker/object_ref_stream.ts";
 import { stayAwake } from "../io/core_worker/stay_awake.ts";
 import { hold, letGo } from "../io/core_worker/process_hold.ts";
 import { cancel } from "./cancel.ts";
+import { checkIterable } from "./check_iterable.ts";
 import { keepAlive } from "./keep_alive.ts";
 
 // deno-lint-ignore no-explicit-any -- refs of any type
@@ -149,6 +150,7 @@ function without<R>(refs: readonly R[], indices: readonly number[]): R[] {
 
 /** The refs in the order in which they finish, failed ones included: get(ref) is then immediate. */
 export async function* asCompleted<T>(refs: Iterable<ObjectRef<T>>): AsyncIterableIterator<ObjectRef<T>> {
+  checkIterable(refs, "asCompleted(): refs");
   const all = [...refs];
   const entries = entriesHere(all, "asCompleted(): refs");
   const { objects } = requireCoreWorker();
@@ -187,6 +189,10 @@ export async function* mapTasks<A, R>(
   if (maxInFlight < 1) {
     throw new RangeError(`Option maxInFlight must be an integer of at least 1, is ${maxInFlight}`);
   }
+  if (typeof fn?.remote !== "function") {
+    throw new TypeError(`mapTasks() takes a remote function, not ${describe(fn)}: remote(fn) makes one`);
+  }
+  checkIterable(inputs, "mapTasks(): inputs", true);
   const pending = new MappedTasks();
   try {
     for await (const input of inputs as AsyncIterable<RefOr<A>>) {
@@ -214,6 +220,9 @@ class MappedTasks {
   }
 
   add(ref: AnyRef): void {
+    if (!isObjectRef(ref)) {
+      throw new TypeError("mapTasks() takes functions with one result: no generators, and numReturns 1");
+    }
     const entry = entryHere(ref, "the task");
     this.#pending.push({ ref, entry });
     if (!entry.isPending) return;

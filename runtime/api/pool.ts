@@ -13,6 +13,7 @@ import { PoolActor } from "../io/core_worker/library/pool_actor.ts";
 import { makeRemote } from "../io/core_worker/make_remote.ts";
 import { ANONYMOUS } from "../io/function_exporter_names.ts";
 import { exportFunction } from "../io/function_exporter.ts";
+import { checkIterable } from "./check_iterable.ts";
 import { keepAlive } from "./keep_alive.ts";
 import { clusterResources } from "./state.ts";
 
@@ -72,6 +73,7 @@ export class Pool {
     let code: RemoteFunction<AnyFunction>;
     try {
       code = exported(fn, new Error());
+      checkIterable(items, "Pool: items");
       checkMapOptions(options);
     } catch (error) {
       return Promise.reject(error);
@@ -89,6 +91,7 @@ export class Pool {
     options: PoolMapOptions = {},
   ): AsyncIterableIterator<Awaited<R>> {
     const code = exported(fn, new Error());
+    checkIterable(items, "Pool: items");
     checkMapOptions(options);
     return this.#imap(code, chunksOf(items, options.chunkSize ?? 1)) as AsyncIterableIterator<Awaited<R>>;
   }

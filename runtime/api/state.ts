@@ -78,6 +78,16 @@ export async function why(id: string): Promise<string> {
   }
 }
 
+function checkType(name: string, value: unknown, type: "boolean" | "number" | "string"): void {
+  if (value === undefined || typeof value === type) return;
+  throw new TypeError(`Option ${name} must be a ${type}, is ${value === null ? "null" : typeof value}`);
+}
+
+function checkTexts(name: string, value: unknown): void {
+  if (value === undefined || (Array.isArray(value) && value.every((one) => typeof one === "string"))) return;
+  throw new TypeError(`Option ${name} must be an array of strings`);
+}
+
 export interface DrainOptions {
   /** When it leaves at the latest, in milliseconds from now; by default in an hour. */
   deadlineMs?: number;
@@ -96,7 +106,12 @@ export async function drainNode(nodeId: string, options: DrainOptions = {}): Pro
   if (typeof nodeId !== "string") throw new TypeError(`drainNode needs a node id, not ${typeof nodeId}`);
   checkKnownOptions(options, ["deadlineMs", "reason", "ifIdle"]);
   const { deadlineMs = DRAIN_DEADLINE_MS, reason = "drainNode() was called", ifIdle = false } = options;
-  if (typeof ifIdle !== "boolean") throw new TypeError("Option ifIdle must be a boolean");
+  checkType("deadlineMs", deadlineMs, "number");
+  checkType("reason", reason, "string");
+  checkType("ifIdle", ifIdle, "boolean");
+  if (!(deadlineMs >= 0 && deadlineMs < Infinity)) {
+    throw new RangeError(`Option deadlineMs must be a finite number of at least 0, is ${deadlineMs}`);
+  }
   const { accepted } = await ask("drainNode", { nodeId: nodeId as NodeId, deadlineMs, reason, ifIdle });
   return accepted;
 }
@@ -135,6 +150,10 @@ const LIST_OPTIONS: readonly string[] = ["filters", "limit", "after", "detail"];
 
 async function list(kind: string, options: ListOptions = {}): Promise<StateRows> {
   checkKnownOptions(options, LIST_OPTIONS);
+  checkTexts("filters", options.filters);
+  checkType("limit", options.limit, "number");
+  checkType("after", options.after, "string");
+  checkType("detail", options.detail, "boolean");
   const { rows, total, next, dropped } = await ask("list", { kind, ...options });
   return withFacts(rows, { total, next, dropped });
 }
@@ -186,7 +205,10 @@ export async function summarize(
   kind: "tasks" | "actors" | "objects" | "nodes" | "workers" | "jobs" | "placement-groups",
   options: SummarizeOptions = {},
 ): Promise<SummaryRows> {
+  checkType("kind", kind, "string");
   checkKnownOptions(options, ["by", "filters"]);
+  checkTexts("by", options.by);
+  checkTexts("filters", options.filters);
   const { rows, total, ungrouped, dropped } = await ask("summarize", { kind, ...options });
   return withFacts(rows, { total, ungrouped, dropped });
 }

@@ -58,7 +58,12 @@ async function run(flags: ParsedArguments): Promise<number> {
     const lines = await newest(head, query, tail === 0 ? Infinity : tail);
     for (const line of lines) printLine(line, isJson);
     if (flags.isSet("follow")) return await follow(head, query, lines, isJson);
-    return lines.length === 0 ? 1 : 0;
+    if (lines.length > 0) return 0;
+    const [id] = flags.positionals;
+    process.stderr.write(
+      `mobula: logs: no line${id === undefined ? "" : ` of ${id}`} is kept that matches\n`,
+    );
+    return 1;
   });
 }
 

@@ -3,6 +3,7 @@
  * job failed; 4 the cluster does not let us in. Output is on stdout, everything else on stderr.
  * @module
  */
+import { MOBULA_VERSION } from "../common/config.ts";
 import { AuthenticationError } from "../common/errors.ts";
 import { UnreachableError } from "./unreachable_error.ts";
 import { helpOf, parseArguments, unknownCommand } from "./parser.ts";
@@ -16,6 +17,10 @@ export async function main(args: readonly string[]): Promise<number> {
     const [first] = args;
     if (first === undefined || first === "help" || first === "--help" || first === "-h") {
       return await help(args.slice(1));
+    }
+    if (first === "--version") {
+      print(MOBULA_VERSION);
+      return 0;
     }
     const { name, rest } = findCommand(args);
     const command = await COMMANDS[name]!();
@@ -64,7 +69,9 @@ async function help(words: readonly string[]): Promise<number> {
   const width = Math.max(...chosen.map(([known]) => known.length)) + 2;
   for (const [known, load] of chosen) print(`  mobula ${known.padEnd(width)}${(await load()).summary}`);
   print();
-  print("`mobula help COMMAND` tells a command's arguments and options, with examples.");
+  print(
+    "`mobula help COMMAND` tells a command's arguments and options, with examples; `mobula --version` this mobula's.",
+  );
   print("Exit codes: 0 done, 1 wrong usage or not so, 2 no cluster there, 3 a task failed, 4 not let in.");
   return 0;
 }

@@ -43,11 +43,12 @@ export function unknownCommand(word: string, names: readonly string[]): UsageErr
     return new UsageError(`options go after the command: mobula COMMAND ${word}; known: ${names.join(", ")}`);
   }
   const program = quiet(new Command("mobula"));
-  for (const name of names) program.command(name).action(() => undefined);
+  // To commander, what follows a space is an argument.
+  for (const name of names) program.command(name.replaceAll(" ", "-")).action(() => undefined);
   try {
-    program.parse([word], { from: "user" });
+    program.parse([word.replaceAll(" ", "-")], { from: "user" });
   } catch (error) {
-    const meant = suggestion(error as Error);
+    const meant = suggestion(error as Error)?.replaceAll("-", " ") ?? null;
     if (meant !== null) {
       return new UsageError(`Unknown command ${JSON.stringify(word)}; did you mean ${meant}?`);
     }

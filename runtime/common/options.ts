@@ -18,6 +18,9 @@ import type { NodeId } from "./ids.ts";
 import { checkRuntimeEnv } from "./runtime_env.ts";
 import type { Strategy } from "./task_spec.ts";
 
+/** Refs that one call may give: each is an object of its own. */
+const RETURNS_MAX = 1_000_000;
+
 type Check = (value: unknown, name: string) => void;
 
 function describe(value: unknown): string {
@@ -31,7 +34,8 @@ function wrongType(name: string, expected: string, value: unknown): never {
   throw new TypeError(`Option ${name} must be ${expected}, is ${describe(value)}`);
 }
 
-function number(minimum: number, kind: "number" | "integer" = "integer"): Check {
+function number(minimum: number, kind: "number" | "integer" = "integer", maximum?: number): Check {
+  const most = maximum ?? (kind === "integer" ? Number.MAX_SAFE_INTEGER : Infinity);
   return (value, name) => {
     const expected = kind === "integer" ? "an integer" : "a number";
     if (typeof value !== "number" || Number.isNaN(value)) wrongType(name, expected, value);
@@ -41,6 +45,7 @@ function number(minimum: number, kind: "number" | "integer" = "integer"): Check 
     if (value < minimum || value === Infinity) {
       throw new RangeError(`Option ${name} must be a finite number of at least ${minimum}, is ${value}`);
     }
+    if (value > most) throw new RangeError(`Option ${name} must be at most ${most}, is ${value}`);
   };
 }
 
@@ -86,10 +91,14 @@ const resources: Check = (value, name) => {
   }
 };
 
-const strings: Check = (value, name) => {
+const labels: Check = (value, name) => {
   record(name, value);
-  for (const key of Object.keys(value)) {
-    if (typeof value[key] !== "string") wrongType(`${name}.${key}`, "a string", value[key]);
+  for (const [key, condition] of Object.entries(value)) {
+    if (typeof condition !== "string") wrongType(`${name}.${key}`, "a string", condition);
+    if (!/^!?in\(/.test(condition) || condition.endsWith(")")) continue;
+    throw new RangeError(
+      `Option ${name}.${key} must be a value, "!value", "in(a,b)" or "!in(a,b)", is ${describe(condition)}`,
+    );
   }
 };
 
@@ -98,7 +107,7 @@ const fallbacks: Check = (value, name) => {
   for (const [index, item] of value.entries()) {
     record(`${name}[${index}]`, item);
     known(item, `${name}[${index}]`, ["labelSelector"]);
-    strings(item.labelSelector, `${name}[${index}].labelSelector`);
+    labels(item.labelSelector, `${name}[${index}].labelSelector`);
   }
 };
 
@@ -157,7 +166,7 @@ const PLACED: Record<string, Check> = {
   memory: amount("memory"),
   resources,
   schedulingStrategy: strategy,
-  labelSelector: strings,
+  labelSelector: labels,
   fallbackStrategy: fallbacks,
   runtimeEnv,
 };
@@ -167,7 +176,7 @@ const signal: Check = (value, name) => {
 };
 
 const CALL: Record<string, Check> = {
-  numReturns: number(0),
+  numReturns: number(0, "integer", RETURNS_MAX),
   retryExceptions,
   generatorBackpressure: number(1),
 };
@@ -241,8 +250,10 @@ function known(value: Record<string, unknown>, name: string, keys: readonly stri
 
 /** Throw unless `options` is an object that holds nothing but these. Their values are the caller's to check. */
 export function checkKnownOptions(options: unknown, keys: readonly string[]): void {
-  record("options", options);
-  known(options, "", keys);
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TypeError(`Options must be an object, is ${describe(options)}`);
+  }
+  known(options as Record<string, unknown>, "", keys);
 }
 
 function checkAll(options: unknown, name: string, checks: Record<string, Check>): void {

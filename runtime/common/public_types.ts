@@ -111,7 +111,7 @@ export interface PlacedOptions {
 
 /** Options of every call. */
 export interface CallOptions {
-  /** How many refs the call gives: the function then returns that many values in an array, or yields them. Default 1; a
+  /** How many refs the call gives, at most 1,000,000: the function then returns that many values in an array, or yields them. Default 1; a
    *  generator then streams. */
   numReturns?: number;
   /** Retry when the function throws: any error, or instances of these classes. Default false. */

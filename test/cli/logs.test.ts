@@ -104,7 +104,11 @@ test("what cannot be meant is one line and exit code 1, and so is nothing found"
     code: 1,
     error: expect.stringContaining("--since is a time"),
   });
-  expect(await logs("t-nobody")).toEqual({ code: 1, out: "", error: "" });
+  expect(await logs("t-nobody")).toEqual({
+    code: 1,
+    out: "",
+    error: "mobula: logs: no line of t-nobody is kept that matches",
+  });
 }, 20_000);
 
 test("-f shows lines as they come, each once", async () => {

@@ -1,7 +1,7 @@
 /** What the command line says to wrong usage and without a cluster; run as a process, under each runtime. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CliSession } from "../support/cli.ts";
 import { type Runtime, runtimeCommand, RUNTIMES } from "../support/run_program.ts";
@@ -19,6 +19,11 @@ describe("wrong usage exits with 1 and one line", () => {
     [["xyzzy"], /^Unknown command "xyzzy"; known: start, stop, status, .*, help$/],
     [["stauts"], 'Unknown command "stauts"; did you mean status?'],
     [["--json", "status"], /^options go after the command: mobula COMMAND --json; known: start, /],
+    [
+      ["job"],
+      /^Unknown command "job"; known: job submit, job logs, job stop, job list, job status, job show$/,
+    ],
+    [["job", "stats"], /^Unknown command "job stats"; did you mean (job stop or )?job status\?$/],
     [["help", "xyzzy"], /^Unknown command "xyzzy"; known: /],
     [["status", "--jsn"], /^status: unknown option --jsn; did you mean --json\? known: --json --address /],
     [["status", "extra"], 'status: unexpected argument "extra"'],
@@ -140,10 +145,13 @@ for (const runtime of RUNTIMES) {
       expect({ code, error }).toEqual({ code: 0, error: "" });
     });
 
-    test("help is on stdout, and stop without a cluster is no failure", async () => {
+    test("help and version are on stdout, and stop without a cluster is no failure", async () => {
       const help = await mobula(runtime, ["help", "start"]);
       expect({ code: help.code, error: help.error }).toEqual({ code: 0, error: "" });
       expect(help.out).toContain("--object-store-bytes N");
+      const version =
+        JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")).version;
+      expect(await mobula(runtime, ["--version"])).toEqual({ code: 0, out: `${version}\n`, error: "" });
       const stop = await mobula(runtime, ["stop"]);
       expect(stop).toEqual({ code: 0, out: `nothing runs here (session ${sessionDir})\n`, error: "" });
     });

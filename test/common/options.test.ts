@@ -65,6 +65,22 @@ test("a wrong type is a TypeError, a value out of range a RangeError; both name 
       "TypeError: Option fallbackStrategy[0].labelSelector.zone must be a string, is 1",
     ],
     [checkTaskOptions, { fallbackStrategy: [{ labelSelector: { zone: "eu" } }] }, "accepted"],
+    [
+      checkTaskOptions,
+      { labelSelector: { zone: "!in(eu" } },
+      'RangeError: Option labelSelector.zone must be a value, "!value", "in(a,b)" or "!in(a,b)", is "!in(eu"',
+    ],
+    [checkTaskOptions, { labelSelector: { zone: "!in(eu,us)", kind: "" } }, "accepted"],
+    [
+      checkTaskOptions,
+      { numReturns: 1e9 },
+      "RangeError: Option numReturns must be at most 1000000, is 1000000000",
+    ],
+    [
+      checkInitOptions,
+      { objectStoreBytes: 1e18 },
+      "RangeError: Option objectStoreBytes must be at most 9007199254740991, is 1000000000000000000",
+    ],
     [checkTaskOptions, [], "TypeError: Options must be an object, is an array"],
     [checkTaskOptions, {}, "accepted"],
     [checkTaskOptions, { maxRetries: undefined }, "accepted"],
@@ -82,7 +98,9 @@ test("an unknown option is refused with the known ones, at any depth", () => {
   expect(refusal((options) => checkKnownOptions(options, ["namespace"]), { ns: "a" })).toBe(
     "TypeError: Unknown option ns; known: namespace",
   );
-  expect(refusal((options) => checkKnownOptions(options, ["namespace"]), "a")).toStartWith("TypeError");
+  expect(refusal((options) => checkKnownOptions(options, ["namespace"]), "a")).toBe(
+    'TypeError: Options must be an object, is "a"',
+  );
 });
 
 test("checkpointEvery is a number of calls, of an actor that takes one at a time", () => {

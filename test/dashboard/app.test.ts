@@ -269,7 +269,7 @@ describe("answers", () => {
         ["filter=a%3Db", "no column"],
         ["limit=0", "limit"],
         ["limit=", "limit"],
-        ["limit=many", "limit"],
+        ["limit=many", 'limit "many" is not a whole number'],
         ["after=zzz", "cursor"],
       ] as const
     ) {

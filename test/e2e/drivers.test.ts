@@ -109,6 +109,14 @@ describe("init", () => {
     stored.release();
   });
 
+  test("that shutdown() overtakes is refused, and leaves nothing", async () => {
+    const early = rejection(init({ numCpus: 1, dashboard: false }));
+    await shutdown();
+    expect(await early).toMatchObject({ code: "ShutDown" });
+    expect(isInitialized()).toBe(false);
+    await leftovers.gone();
+  });
+
   test("in a worker joins the worker's cluster, and leaving it there ends nothing", async () => {
     const { address } = await init({ numCpus: 1, dashboard: false });
     const inside = remote(async () => {
@@ -139,6 +147,9 @@ describe("init", () => {
     ["namespace", { namespace: "" }, RangeError],
     ["namespace", { namespace: 5 }, TypeError],
     ["address", { address: 6380 }, TypeError],
+    ["HOST:PORT", { address: "nonsense" }, TypeError],
+    ["HOST:PORT", { address: "http://127.0.0.1:6380", token: "x" }, TypeError],
+    ["port", { address: "localhost:99999" }, RangeError],
     ["GPU", { resources: { GPU: 1 } }, RangeError],
     ["dashboard", { dashboard: 1 }, TypeError],
     ["numCpus", { address: "127.0.0.1:1", numCpus: 1 }, RangeError],
@@ -152,7 +163,8 @@ describe("init", () => {
 
   test("names an address where nothing is, at init and in what was submitted before", async () => {
     const error = await rejection(init({ address: "127.0.0.1:1", token: "x" }));
-    expect(error.message).toContain("127.0.0.1:1");
+    expect(error).toBeInstanceOf(MobulaError);
+    expect(error).toMatchObject({ code: "ConnectError", message: expect.stringContaining("127.0.0.1:1") });
     expect(isInitialized()).toBe(false);
     expect((await rejection(init({ address: "auto" }))).message).toContain("mobula start --head");
     process.env.MOBULA_ADDRESS = "127.0.0.1:1";

@@ -59,8 +59,17 @@ export function listQuery(params: QueryParams): ListQuery {
   const detail = params.get("detail");
   return {
     filters: params.all("filter"),
-    limit: limit === null ? params.has("limit") ? NaN : undefined : Number(limit),
+    limit: params.has("limit") ? limitOf(limit ?? "") : undefined,
     after: params.get("after") ?? undefined,
     detail: params.has("detail") && detail !== "0" && detail !== "false",
   };
+}
+
+/** Whether there may be so many, the list says. @throws {RangeError} for what is no number. */
+function limitOf(text: string): number {
+  const limit = Number(text);
+  if (text === "" || Number.isNaN(limit)) {
+    throw new RangeError(`limit ${JSON.stringify(text.slice(0, 80))} is not a whole number`);
+  }
+  return limit;
 }

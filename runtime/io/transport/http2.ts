@@ -51,7 +51,7 @@ export function parseAddress(address: string): HostPort {
   const colon = address.lastIndexOf(":");
   const host = address.slice(0, Math.max(colon, 0)).replace(/^\[(.*)\]$/, "$1");
   const portText = address.slice(colon + 1);
-  if (colon < 1 || host === "" || !/^\d{1,5}$/.test(portText)) {
+  if (colon < 1 || !/^[^\s/?#@[\]]+$/.test(host) || !/^\d{1,5}$/.test(portText)) {
     throw new TypeError(`address ${JSON.stringify(address)} is not HOST:PORT`);
   }
   const port = Number(portText);

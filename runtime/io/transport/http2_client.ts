@@ -113,7 +113,8 @@ export async function openHttp2(options: Http2ConnectOptions): Promise<Http2Sess
   const { promise, resolve, reject } = Promise.withResolvers<ClientHttp2Session>();
   // Deno's sessions say that they are connected before their socket is: both must.
   const reached = Promise.withResolvers<void>();
-  reached.promise.catch(() => undefined); // Nobody waits for it yet when the other one fails first.
+  // Nobody waits for one yet when the other fails first, nor for either when no session can be made.
+  for (const one of [promise, reached.promise]) one.catch(() => undefined);
   const fail = (error: unknown): void => {
     reject(toError(error));
     reached.reject(toError(error));

@@ -34,7 +34,19 @@ function listen(options: Partial<Parameters<typeof listenHttp2>[0]> = {}): Promi
 test("addresses are HOST:PORT, and anything else is named in the error", () => {
   expect(parseAddress("127.0.0.1:6380")).toEqual({ host: "127.0.0.1", port: 6380 });
   expect(parseAddress("[::1]:80")).toEqual({ host: "::1", port: 80 });
-  for (const address of ["", "6380", ":6380", "host", "host:", "host:port", "host:123456"]) {
+  for (
+    const address of [
+      "",
+      "6380",
+      ":6380",
+      "host",
+      "host:",
+      "host:port",
+      "host:123456",
+      "http://host:80",
+      "a b:80",
+    ]
+  ) {
     expect(() => parseAddress(address)).toThrow(`address ${JSON.stringify(address)} is not HOST:PORT`);
   }
   expect(() => parseAddress("host:0")).toThrow("address host:0: port must be in 1 to 65535");
@@ -49,6 +61,17 @@ test("an address where nobody listens is named at once", async () => {
     code: "ConnectError",
     message: expect.stringContaining(`cannot connect to ${listener.address}: `),
   });
+});
+
+test("an address that no URL can have is an error of the call alone", async () => {
+  const error = await connectHttp2({ address: "%zz:80", path: "/control", hello: hello("x") })
+    .catch((error: unknown) => error);
+  expect(error).toMatchObject({
+    code: "ConnectError",
+    message: expect.stringContaining("cannot connect to %zz:80: "),
+  });
+  // The runner fails the test when its socket's end rejects what nobody waits for.
+  await new Promise((resolve) => setImmediate(resolve));
 });
 
 for (const runtime of RUNTIMES) {

@@ -5,6 +5,7 @@
  * @module
  */
 import { sha256Hex } from "../../../common/sha256.ts";
+import { checkActorOptions } from "../../../common/options.ts";
 import type { ActorHandle as PublicHandle, ActorOptions, AnyClass } from "../../../common/public_types.ts";
 import type { MethodInfo } from "../own_call.ts";
 import { RemoteClass, RemoteCode } from "../remote_function.ts";
@@ -30,11 +31,16 @@ export class LibraryClass<C extends AnyClass> {
     this.#options = { ...OPTIONS, ...options };
   }
 
-  /** A new actor; with a name the one that has it, if there is one. */
+  /**
+   * A new actor; with a name the one that has it, if there is one.
+   * @throws {TypeError | RangeError} for bad options.
+   */
   create(args: ConstructorParameters<C>, options: LibraryOptions): PublicHandle<InstanceType<C>> {
     const named = options.name === undefined ? {} : { getIfExists: true };
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-    const remote = new RemoteClass(this.#definition(), { ...this.#options, ...given, ...named });
+    const all = { ...this.#options, ...given, ...named };
+    checkActorOptions(all);
+    const remote = new RemoteClass(this.#definition(), all);
     return remote.remote(...args) as unknown as PublicHandle<InstanceType<C>>;
   }
 

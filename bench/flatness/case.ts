@@ -12,12 +12,14 @@ import { costOf, idleShare, leastCostOf, memoryNow, pause } from "./meter.ts";
 /** Microseconds (…Us), bytes (…Bytes) or shares of one processor (…Share), by name. */
 export type Figures = Readonly<Record<string, number>>;
 
-const WORKERS = 2;
+/** One: a second one would come into use at some sizes and not at others, and two share what comes in smaller pieces. */
+const WORKERS = 1;
 /** Before anything counts: until the code is compiled for good. */
 const WARM_ROUNDS = 100;
 const IN_FLIGHT = 1_000;
-/** Small queues are filled again and again, until they are so many tasks together. */
-const QUEUED_TOGETHER = 200_000;
+/** Small queues are filled again and again: so many tasks at any size. */
+const QUEUED_TOGETHER = 1_000_000;
+const QUEUED_REPETITIONS = 2;
 const CALLS = 20_000;
 /** Idle processes give memory back after a while. */
 const SETTLE_MS = 2_000;
@@ -48,23 +50,13 @@ async function inFlight(call: Call, count: number, size: number = IN_FLIGHT): Pr
   }
 }
 
-/** `size` calls queued in one go and then awaited, as often as it takes to measure it. */
+/** `size` calls queued in one go and then awaited, again and again, after as many that do not count. */
 async function queued(call: Call, size: number): Promise<Figures> {
-  await inFlight(call, WARM_ROUNDS * IN_FLIGHT);
   const idle = await idleShare();
-  const operations = Math.max(size, QUEUED_TOGETHER);
-  let submitUs = 0;
-  const cost = await costOf(operations, idle, async () => {
-    for (let done = 0; done < operations; done += size) {
-      const startMs = performance.now();
-      const refs: ObjectRef<number>[] = new Array(size);
-      for (let index = 0; index < size; index++) refs[index] = call(index);
-      submitUs += (performance.now() - startMs) * 1_000;
-      check((await get(refs)).at(-1), size - 1);
-      for (const ref of refs) ref.release();
-    }
-  });
-  return { ...cost, submitUs: submitUs / operations };
+  await inFlight(call, WARM_ROUNDS * IN_FLIGHT);
+  const fill = (): Promise<void> => inFlight(call, QUEUED_TOGETHER, size);
+  await fill();
+  return { ...await leastCostOf(QUEUED_TOGETHER, idle, fill, QUEUED_REPETITIONS) };
 }
 
 /** A task, a call to one actor and a call to each in turn, while `size` actors live. */
@@ -83,8 +75,8 @@ async function besideActors(create: () => ActorHandle<Cell>, size: number): Prom
   const actorBytes = (memoryNow() - before) / Math.max(1, size - 1);
   const idle = await idleShare();
   const task = await leastCostOf(CALLS, idle, () => inFlight(callTask, CALLS));
-  const last = actors.at(-1)!;
-  const call = await leastCostOf(CALLS, idle, () => inFlight((value) => last.set.remote(value), CALLS));
+  // The one whose code is compiled for good, as at every size.
+  const call = await leastCostOf(CALLS, idle, () => inFlight((value) => first.set.remote(value), CALLS));
   const inTurn: Call = (value) => actors[value % size]!.set.remote(value);
   const each = await leastCostOf(CALLS, idle, () => inFlight(inTurn, CALLS));
   return {

@@ -1,13 +1,14 @@
 /**
  * The head's machines with simulated nodes, in memory and in simulated time: the real GCS (node, actor and placement group
- * managers, object directory, global scheduler) without connections and without a store. Nodes have 16 CPUs; what a batch
- * of events has taken is given back, and told in heartbeats, before the next one.
+ * managers, object directory, global scheduler) without connections and without a store. Nodes have 16 CPUs, half of which a
+ * batch of events takes; then it is given back, and told in heartbeats, before the next one. A batch is as large for few
+ * nodes as for many, so that what differs is the number of nodes and not how much lives at once.
  * @module
  */
 import process from "node:process";
 import { HEARTBEAT_INTERVAL_MS } from "../../runtime/common/config.ts";
 import type { ActorId, GroupId, JobId, NodeId, ProcessId, TaskId } from "../../runtime/common/ids.ts";
-import { toUnits } from "../../runtime/common/resources.ts";
+import { type ResourceSet, toUnits } from "../../runtime/common/resources.ts";
 import { Gcs } from "../../runtime/core/gcs/gcs.ts";
 import type { GcsEffect, GcsEvent } from "../../runtime/core/gcs/gcs_events.ts";
 import type { BundleWord } from "../../runtime/protocol/group_messages.ts";
@@ -17,10 +18,9 @@ import type { Cost } from "./meter.ts";
 export const HEAD_EVENTS = ["heartbeat", "lease", "actor", "actorEnd", "group", "groupEnd"] as const;
 export type HeadEvent = (typeof HEAD_EVENTS)[number];
 
-/** Operations of a batch for each node: half of its CPUs. */
-const BATCH_PER_NODE = 8;
+/** Leases, actors or bundles of a batch. */
+const BATCH = 8_000;
 const NODE_CPUS = 16;
-const ONE_CPU = toUnits({ CPU: 1 });
 const NODE_RESOURCES = toUnits({ CPU: NODE_CPUS, memory: 64e9 });
 const JOB = "j-bench" as JobId;
 const DRIVER = "d-bench" as ProcessId;
@@ -30,6 +30,8 @@ const BUNDLES_PER_GROUP = 4;
 export class SimulatedHead {
   readonly #gcs: Gcs = new Gcs(0);
   readonly #nodes: readonly NodeId[];
+  /** Of one lease, actor or bundle. */
+  readonly #share: ResourceSet;
   #nowMs: number = 0;
   #heartbeats: number = 0;
   #count: number = 0;
@@ -39,6 +41,7 @@ export class SimulatedHead {
       { length: nodes },
       (_, index) => `n-${index.toString(16).padStart(16, "0")}` as NodeId,
     );
+    this.#share = toUnits({ CPU: NODE_CPUS / 2 * nodes / BATCH });
     this.#nodes.forEach((nodeId, connection) => this.#register(nodeId, connection));
     this.#step({
       type: "addJob",
@@ -57,7 +60,7 @@ export class SimulatedHead {
   /** The cost of at least `operations` of one kind; what else keeps the cluster where it was is not in it. */
   measure(event: HeadEvent, operations: number): Cost {
     const isGroup = event === "group" || event === "groupEnd";
-    const batch = this.#nodes.length * BATCH_PER_NODE / (isGroup ? BUNDLES_PER_GROUP : 1);
+    const batch = isGroup ? BATCH / BUNDLES_PER_GROUP : BATCH;
     const meter = new Meter();
     for (; meter.operations < operations; meter.operations += batch) {
       const ends: GcsEvent[] = [];
@@ -130,7 +133,7 @@ export class SimulatedHead {
         taskId: `t-bench-${number}` as TaskId,
         name: "work",
         classKey: "cpu1",
-        resources: ONE_CPU,
+        resources: this.#share,
         strategy: { type: "hybrid" },
         runtimeEnv: { hash: "" },
         args: [],
@@ -165,7 +168,7 @@ export class SimulatedHead {
         maxConcurrency: 1,
         maxPendingCalls: -1,
         resources: {},
-        placementResources: ONE_CPU,
+        placementResources: this.#share,
         strategy: { type: "hybrid" },
         runtimeEnv: { hash: "" },
         args: [],
@@ -210,7 +213,7 @@ export class SimulatedHead {
           detached: false,
           byDetachedActor: false,
           strategy: "SPREAD",
-          bundles: Array.from({ length: BUNDLES_PER_GROUP }, () => ONE_CPU),
+          bundles: Array.from({ length: BUNDLES_PER_GROUP }, () => this.#share),
         },
       }],
     });

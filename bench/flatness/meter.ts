@@ -57,9 +57,10 @@ export async function leastCostOf(
   operations: number,
   idle: number,
   work: () => Promise<void>,
+  repetitions: number = REPETITIONS,
 ): Promise<Cost> {
   let least = await costOf(operations, idle, work);
-  for (let repetition = 1; repetition < REPETITIONS; repetition++) {
+  for (let repetition = 1; repetition < repetitions; repetition++) {
     const cost = await costOf(operations, idle, work);
     if (Number.isNaN(least.cpuUs) || cost.cpuUs < least.cpuUs) least = cost;
   }

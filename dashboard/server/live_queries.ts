@@ -7,7 +7,6 @@
 import { parseQuestion, type QueryRegistry } from "./queries/registry.ts";
 import { NotFound } from "./queries/query.ts";
 
-const EVERY_MS = 1_000;
 /** An answer of n bytes is evaluated again after n / this at the earliest: half of a reader's budget. */
 const BYTES_PER_MS = 32;
 /** Longest time that a large answer is kept from being renewed. */
@@ -28,7 +27,6 @@ export interface LiveAnswer {
 interface Watched {
   readonly name: string;
   readonly params: URLSearchParams;
-  readonly everyMs: number;
   answer: LiveAnswer | null;
   isRunning: boolean;
   ranMs: number;
@@ -65,7 +63,7 @@ export class LiveQueries {
     watched.askedMs = nowMs;
     const waitMs = Math.min(
       EVERY_MS_MAX,
-      Math.max(watched.everyMs, (watched.answer?.text.length ?? 0) / BYTES_PER_MS),
+      Math.max(this.#registry.everyMs(watched.name), (watched.answer?.text.length ?? 0) / BYTES_PER_MS),
     );
     if (!watched.isRunning && nowMs - watched.ranMs >= waitMs) void this.#evaluate(watched);
     return watched.answer;
@@ -73,8 +71,7 @@ export class LiveQueries {
 
   #begin(question: string, nowMs: number): Watched {
     const { name, params } = parseQuestion(question);
-    const everyMs = this.#registry.find(name)?.everyMs ?? EVERY_MS;
-    return { name, params, everyMs, answer: null, isRunning: false, ranMs: -Infinity, askedMs: nowMs };
+    return { name, params, answer: null, isRunning: false, ranMs: -Infinity, askedMs: nowMs };
   }
 
   async #evaluate(watched: Watched): Promise<void> {

@@ -63,6 +63,9 @@ export class HeadSubmissions {
   /** Resolves with the id after the commit. TypeError, RangeError, MobulaError (codes EXISTS, FULL). */
   async submit(job: unknown): Promise<{ submissionId: string }> {
     const spec = checkSubmission(job, `job-${hex(randomBytes(6))}`);
+    if (spec.nodeId !== null && this.#options.members.facts(spec.nodeId) === null) {
+      throw new RangeError(`There is no node ${JSON.stringify(spec.nodeId)}; \`mobula ls nodes\` lists them`);
+    }
     const refusal = this.#options.store.refusal;
     if (refusal !== null) throw new MobulaError(refusal.message, { code: refusal.code });
     this.#step({ type: "submit", spec, nodes: this.#upNodes() });

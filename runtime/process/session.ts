@@ -35,9 +35,18 @@ export function prepareSessionDir(path: string): string {
         "unix sockets below it; set MOBULA_SESSION_DIR to a shorter one",
     );
   }
-  mkdirSync(sessionDir, { recursive: true, mode: 0o700 });
-  chmodSync(sessionDir, 0o700);
-  mkdirSync(join(sessionDir, "logs"), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(sessionDir, { recursive: true, mode: 0o700 });
+    chmodSync(sessionDir, 0o700);
+    mkdirSync(join(sessionDir, "logs"), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new Error(
+      `Cannot make the session folder ${sessionDir}: ${
+        (error as Error).message
+      }; set MOBULA_SESSION_DIR to another one`,
+      { cause: error },
+    );
+  }
   return sessionDir;
 }
 

@@ -268,6 +268,9 @@ test(
     expect(await wrong("run", "--working-dir", join(dirname(file), ".."), "/etc/hostname"))
       .toContain("is not inside of --working-dir");
     expect(await wrong("run", "--env", "A", file)).toBe('mobula: run: --env must be NAME=VALUE, is "A"');
+    expect(await wrong("run", "--node", "n-0000000000000000", "--exclude", "*.bin", file)).toBe(
+      'mobula: There is no node "n-0000000000000000"; `mobula ls nodes` lists them',
+    );
     expect(await wrong("run")).toBe("mobula: run: say which program, such as app.ts");
     expect(await wrong("job", "stop", "nobody")).toBe(
       'mobula: there is no submitted job "nobody"; `mobula job list` lists them',

@@ -16,6 +16,7 @@ import {
   CHAOS_NODE,
   check,
   forget,
+  goOn,
   make,
   OBJECT_BYTES,
   on,
@@ -29,6 +30,9 @@ interface Broadcast {
   /** By receiver. */
   readonly checked: ReadonlyMap<CaseNode, ObjectRef<string>>;
 }
+
+/** For which the holder goes on at a time; a transfer takes many. */
+const MOMENT_MS = 5;
 
 let seed = 0;
 
@@ -89,7 +93,6 @@ export async function relayChaos(rounds: number): Promise<void> {
 /** The node that was killed; null when all was over too soon. */
 async function killRelay(holder: CaseNode, receivers: readonly CaseNode[]): Promise<CaseNode | null> {
   const { object, checked } = await begin(holder, receivers);
-  process.kill(holder.pid, "SIGCONT");
   const relay = await meetRelay(holder, receivers, checked);
   await relay?.kill();
   process.kill(holder.pid, "SIGCONT");
@@ -101,29 +104,35 @@ async function killRelay(holder: CaseNode, receivers: readonly CaseNode[]): Prom
   return relay;
 }
 
-/** A receiver that stands still, with the holder, while it sends to another; null when it is too late for that. */
+/**
+ * Lets the holder, which stands still, go on for a moment at a time until a receiver sends to another while it lacks some
+ * itself: what the holder has not sent, however slow we are to look. Null when it is too late for that.
+ */
 async function meetRelay(
   holder: CaseNode,
   receivers: readonly CaseNode[],
   checked: Broadcast["checked"],
 ): Promise<CaseNode | null> {
   for (;;) {
-    for (const ref of checked.values()) {
-      const { from, isOver } = await progress(ref);
+    const now = new Map<CaseNode, Progress>();
+    for (const [node, ref] of checked) now.set(node, await progress(ref));
+    for (const { from, hasBytes, isOver } of now.values()) {
       if (isOver) return null;
       const relay = receivers.find(({ nodeId }) => nodeId === from);
-      if (relay === undefined) continue;
-      process.kill(holder.pid, "SIGSTOP");
-      const now = await Promise.all([progress(ref), progress(checked.get(relay)!)]);
-      return now[0].from === relay.nodeId && now[0].hasBytes && now[1].from === holder.nodeId ? relay : null;
+      if (relay !== undefined && hasBytes && now.get(relay)!.from === holder.nodeId) return relay;
     }
+    await goOn([holder], MOMENT_MS);
   }
 }
 
+interface Progress {
+  readonly from: string | null;
+  readonly hasBytes: boolean;
+  readonly isOver: boolean;
+}
+
 /** From where the task's argument is coming now. */
-async function progress(
-  ref: ObjectRef<string>,
-): Promise<{ from: string | null; hasBytes: boolean; isOver: boolean }> {
+async function progress(ref: ObjectRef<string>): Promise<Progress> {
   const sentence = await why(taskOf(ref));
   const found = /pulls from (\S+): (\S+) \S+ have arrived/.exec(sentence);
   return {

@@ -9,7 +9,6 @@ import { get, listObjects, ObjectLostError, type ObjectRef, release, remote, why
 import { currentDriver } from "../../runtime/api/init.ts";
 import { Prng } from "../../runtime/common/prng.ts";
 import { cutConnections } from "../support/cut_connection.ts";
-import { rejection } from "../support/processes.ts";
 import { waitFor } from "../support/wait_for.ts";
 import type { LocalNodeOptions } from "../../runtime/process/local_cluster.ts";
 import { addNode, type CaseNode, firstNodeId } from "./cases.ts";
@@ -84,9 +83,8 @@ class Chaos {
   }
 
   async round(kind: Kind): Promise<void> {
-    const [first, second] = await this.#twoNodes();
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (await this.#attempt(kind, first, second)) return;
+      if (await this.#attempt(kind)) return;
     }
     throw new Error(`In ${ATTEMPTS} attempts no transfer was met on its way`);
   }
@@ -103,58 +101,74 @@ class Chaos {
   }
 
   /** False when the transfer was over too soon. */
-  async #attempt(kind: Kind, holder: CaseNode, other: CaseNode): Promise<boolean> {
+  async #attempt(kind: Kind): Promise<boolean> {
+    const [holder, other] = await this.#twoNodes();
     const seed = ++this.#seed;
     const isLonely = kind.endsWith("only one");
     const object = make.options(on(holder.nodeId)).remote(seed, OBJECT_BYTES);
     const touched = touch.options(on(isLonely ? holder.nodeId : other.nodeId)).remote(object);
     await get(touched, { timeoutMs: TIMEOUT_MS });
+    const senders = isLonely ? [holder] : [holder, other];
+    signal(senders, "SIGSTOP");
     const checked = check.options(on(firstNodeId())).remote(object, seed, OBJECT_BYTES);
     const refs = [object, touched, checked];
-    if (!await this.#stopOnItsWay(checked, holder)) {
-      expect(await get(checked, { timeoutMs: TIMEOUT_MS })).toBe("right");
-      await forget(refs);
-      return false;
-    }
-    if (kind.startsWith("kill")) {
+    const isMet = await this.#meetOnItsWay(checked, holder, senders);
+    if (isMet && kind.startsWith("kill")) {
       this.#nodes = this.#nodes.filter((node) => node !== holder);
       await holder.kill();
+      signal(senders.filter((node) => node !== holder), "SIGCONT");
     } else {
       const limit = kind.startsWith("one") ? 1 : Infinity;
-      expect(cutConnections(firstAgentPid(), portOf(holder), limit)).toBeGreaterThan(0);
-      process.kill(holder.pid, "SIGCONT");
+      if (isMet) expect(cutConnections(firstAgentPid(), portOf(holder), limit)).toBeGreaterThan(0);
+      signal(senders, "SIGCONT");
     }
-    if (kind === "kill, the only one") {
-      const error = await rejection(get(checked, { timeoutMs: TIMEOUT_MS }));
-      const lost = error instanceof ObjectLostError ? error : error.cause;
-      expect(`${lost}`).toContain("ObjectLostError");
-      expect(lost).toBeInstanceOf(ObjectLostError);
-    } else {
-      expect(await get(checked, { timeoutMs: TIMEOUT_MS })).toBe("right");
-    }
+    const isLost = isMet && kind === "kill, the only one" && !await this.#isComplete(checked);
+    if (!isLost) expect(await get(checked, { timeoutMs: TIMEOUT_MS })).toBe("right");
     await forget(refs);
-    return true;
+    return isMet && (isLost || kind !== "kill, the only one");
   }
 
-  /** Stops the holder's agent while some of the bytes, but not all, have arrived. False, and it goes on, otherwise. */
-  async #stopOnItsWay(checked: ObjectRef<string>, holder: CaseNode): Promise<boolean> {
-    let arrived = await arrivedBytes(checked, holder);
-    const deadlineMs = performance.now() + TIMEOUT_MS;
-    while (arrived === "not yet") {
-      if (performance.now() > deadlineMs) throw new Error(`No transfer: ${await why(taskOf(checked))}`);
-      arrived = await arrivedBytes(checked, holder);
-    }
-    if (arrived === "over") return false;
-    // Anywhere in what is left of it.
-    const untilMs = performance.now() + this.#prng.below(20);
-    while (performance.now() < untilMs) await new Promise((resolve) => setImmediate(resolve));
-    process.kill(holder.pid, "SIGSTOP");
-    if (await arrivedBytes(checked, holder) !== "on its way") {
-      process.kill(holder.pid, "SIGCONT");
-      return false;
-    }
-    return true;
+  /** Of an object whose only holder was killed: whether it came nevertheless, because all of it was on the wire. */
+  async #isComplete(checked: ObjectRef<string>): Promise<boolean> {
+    const error = await get(checked, { timeoutMs: TIMEOUT_MS }).then(() => null, (thrown: Error) => thrown);
+    if (error === null) return true;
+    const lost = error instanceof ObjectLostError ? error : error.cause;
+    expect(`${lost}`).toContain("ObjectLostError");
+    expect(lost).toBeInstanceOf(ObjectLostError);
+    return false;
   }
+
+  /**
+   * Lets the senders, which stand still, go on for a moment at a time until some of the bytes, but not all, have arrived.
+   * They are looked at only while they stand still: however slow the look is, it misses nothing. False: all have arrived.
+   */
+  async #meetOnItsWay(
+    checked: ObjectRef<string>,
+    holder: CaseNode,
+    senders: readonly CaseNode[],
+  ): Promise<boolean> {
+    // Anywhere on its way.
+    let further = this.#prng.below(4);
+    const deadlineMs = performance.now() + TIMEOUT_MS;
+    for (;;) {
+      const arrived = await arrivedBytes(checked, holder);
+      if (arrived === "over") return false;
+      if (arrived === "on its way" && further-- === 0) return true;
+      if (performance.now() > deadlineMs) throw new Error(`No transfer: ${await why(taskOf(checked))}`);
+      await goOn(senders, this.#prng.below(15));
+    }
+  }
+}
+
+export function signal(nodes: readonly CaseNode[], name: "SIGSTOP" | "SIGCONT"): void {
+  for (const { pid } of nodes) process.kill(pid, name);
+}
+
+/** Nodes that stand still go on for a moment. */
+export async function goOn(nodes: readonly CaseNode[], forMs: number): Promise<void> {
+  signal(nodes, "SIGCONT");
+  await new Promise((resolve) => setTimeout(resolve, forMs));
+  signal(nodes, "SIGSTOP");
 }
 
 export function on(nodeId: string): { schedulingStrategy: { nodeId: string } } {

@@ -113,7 +113,7 @@ async function runExample(file: string, args: readonly string[]): Promise<string
   });
   if (isStaying) {
     await waitFor(`${file} stays`, () => program.errors.includes("Enter ends"), TIMEOUT_MS);
-    // Owners tell of their attempts once a second: what is not told yet would die with it.
+    // Owners tell of their attempts every 200 ms: what is not told yet would die with it.
     await waitFor(`${file}'s tasks are known`, async () => {
       const [job] = await listJobs({ filters: [`entrypoint~${file}`] });
       const sorts = await listTasks({ filters: [`jobId=${job!["jobId"]}`, "state=FINISHED"] });

@@ -108,6 +108,18 @@ describe("a watched query", () => {
   });
 });
 
+test("pictures of all that runs are renewed half as often while the cluster has no processor to spare", () => {
+  const view = new ClusterView();
+  const registry = new QueryRegistry({ view });
+  const pictures = ["graph", "graph/group", "timeline/lanes"];
+  const intervals = (): number[] => [...pictures, "profile"].map((name) => registry.everyMs(name));
+  expect(intervals()).toEqual([1_000, 1_000, 1_000, 1_000]);
+  view.applyNodes([events.nodeRow("n-1", { cpuPercent: 99 })]);
+  expect(intervals()).toEqual([2_000, 2_000, 2_000, 1_000]);
+  view.applyNodes([events.nodeRow("n-1", { cpuPercent: 40 })]);
+  expect(intervals()).toEqual([1_000, 1_000, 1_000, 1_000]);
+});
+
 describe("a stream", () => {
   test("of a reader that does not read evaluates nothing, and of one that reads stays within its share", async () => {
     let runs = 0;

@@ -25,8 +25,8 @@ class Client {
     this.#prng = new Prng(seed);
   }
 
-  /** Ask one thing after the other until the head is gone. */
-  async work(link: Link): Promise<void> {
+  /** Ask one thing after the other until the head is gone; `onAnswer` after each answer. */
+  async work(link: Link, onAnswer: () => void): Promise<void> {
     for (;;) {
       const key = `${this.id}/${this.#prng.below(50)}`;
       const removes = this.#prng.chance(30);
@@ -47,8 +47,24 @@ class Client {
         this.present.set(key, value);
         this.gone.delete(key);
       }
+      onAnswer();
     }
   }
+}
+
+/** All clients at work; resolves when the head is to be killed: at any moment once they have had so many answers in all. */
+async function workUntil(
+  answers: number,
+  momentMs: number,
+  work: (onAnswer: () => void) => Promise<void>[],
+): Promise<Promise<void>[]> {
+  const enough = Promise.withResolvers<void>();
+  let left = answers;
+  const working = work(() => --left === 0 && enough.resolve());
+  await Promise.race([enough.promise, Promise.all(working)]);
+  expect(left).toBeLessThanOrEqual(0);
+  await new Promise((resolve) => setTimeout(resolve, momentMs));
+  return working;
 }
 
 test(
@@ -63,8 +79,9 @@ test(
     for (let kill = 0; kill < KILLS; kill++) {
       await head.start();
       const links = await Promise.all(clients.map((client) => head.join(`n-${client.id}`)));
-      const working = clients.map((client, index) => client.work(links[index]!));
-      await new Promise((resolve) => setTimeout(resolve, prng.between(5, 80)));
+      const work = (onAnswer: () => void): Promise<void>[] =>
+        clients.map((client, index) => client.work(links[index]!, onAnswer));
+      const working = await workUntil(prng.between(20, 150), prng.between(0, 5), work);
       await head.kill();
       await Promise.all(working);
     }

@@ -54,6 +54,14 @@ test("a folder whose path leaves no room for sockets is refused with the way out
   );
 });
 
+test("a folder that cannot be made is refused with the reason and the way out", () => {
+  const file = join(folder, "file");
+  writeFileSync(file, "");
+  expect(() => prepareSessionDir(file)).toThrow(
+    /^Cannot make the session folder .*\/file: EEXIST.*; set MOBULA_SESSION_DIR to another one$/,
+  );
+});
+
 test("a cluster file counts while its supervisor lives", () => {
   expect(runningCluster(folder)).toBeNull();
   publishCluster(folder, clusterFile({}));

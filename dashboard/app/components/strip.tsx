@@ -202,7 +202,8 @@ function options(width: number, props: StripProps): uPlot.Options {
   return {
     width,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    // At the right, half of a time's label.
+    padding: [8, 26, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: "strips", setSeries: false },

@@ -63,8 +63,8 @@ export interface QueryServices {
 export interface Query {
   /** Path below /api/v1/, for example "graph" or "graph/group". */
   readonly name: string;
-  /** Shortest time between two evaluations for watchers, however many there are. 1,000 ms by default. */
-  readonly everyMs?: number;
+  /** Shortest time between two evaluations for watchers, however many there are; of now. 1,000 ms by default. */
+  readonly everyMs?: number | ((services: QueryServices) => number);
   /**
    * The answer: anything that JSON can say, or bytes (over HTTP only). Evaluated once for all who ask the same.
    * @throws RangeError, with a sentence that says what is wrong, for bad parameters: status 400.

@@ -26,6 +26,8 @@ const ALL: readonly Query[] = [
   ...WHY_QUERIES,
 ];
 
+/** Where a query does not say how often its answer is renewed. */
+const EVERY_MS = 1_000;
 /** Longest question: name and parameters. */
 export const QUESTION_LENGTH_MAX = 2_000;
 
@@ -46,6 +48,12 @@ export class QueryRegistry {
   }
   get names(): readonly string[] {
     return [...this.#queries.keys()];
+  }
+
+  /** Shortest time between two evaluations for watchers, as of now. */
+  everyMs(name: string): number {
+    const everyMs = this.find(name)?.everyMs ?? EVERY_MS;
+    return typeof everyMs === "number" ? everyMs : everyMs(this.#services);
   }
 
   /** @throws what the query throws; NotFound for an unknown name. */

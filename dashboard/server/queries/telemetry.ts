@@ -8,12 +8,21 @@ import type { TelemetryQueryName, TelemetryReader } from "../../api/tasks.ts";
 import type { ClusterReader } from "../../api_types.ts";
 import { NotFound, type Query, type QueryServices } from "./query.ts";
 
+/** From this share on no processor of the cluster is idle. */
+const BUSY_PERCENT = 90;
+
+/** Pictures of all that runs come half as often while there is no processor to spare, which viewers may share with tasks. */
+function pictureEveryMs({ view }: QueryServices): number {
+  const { cpuPercent } = view.read("usage", view.version("usage")).data;
+  return (cpuPercent.at(-1) ?? 0) < BUSY_PERCENT ? 1_000 : 2_000;
+}
+
 /** Queries that are only passed on, and how often watchers get a new answer. */
-const PASSED_ON: readonly (readonly [name: TelemetryQueryName, everyMs: number])[] = [
+const PASSED_ON: readonly (readonly [name: TelemetryQueryName, everyMs: NonNullable<Query["everyMs"]>])[] = [
   ["profile", 1_000],
-  ["graph/group", 1_000],
+  ["graph/group", pictureEveryMs],
   ["graph/critical", 5_000],
-  ["timeline/lanes", 1_000],
+  ["timeline/lanes", pictureEveryMs],
   ["timeline/tile", 1_000],
   ["timeline/bars", 1_000],
   ["timeline/at", 1_000],
@@ -29,6 +38,7 @@ export const TELEMETRY_QUERIES: readonly Query[] = [
   })),
   {
     name: "graph",
+    everyMs: pictureEveryMs,
     async run(params, services): Promise<GraphDto> {
       const graph = await telemetryOf(services).ask("graph", params.toObject());
       return { ...graph, groups: withHolders(graph.groups, services.view) };

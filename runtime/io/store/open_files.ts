@@ -33,6 +33,11 @@ export class OpenFiles {
     }
   }
 
+  /** Whether somebody reads it just now. */
+  isRead(path: string): boolean {
+    return (this.#files.get(path)?.readers ?? 0) > 0;
+  }
+
   #open(path: string): OpenFile {
     const file: OpenFile = { path, handle: open(path, "r"), readers: 0 };
     // The next one tries again.

@@ -10,16 +10,18 @@ import { crc32 } from "node:zlib";
 import type { DiskPlace } from "../../core/object/spills.ts";
 import { OpenFiles } from "./open_files.ts";
 import { makePoolFolder, removePoolFolder, sweepPools } from "./pool_folder.ts";
+import { ReadOrder } from "./read_order.ts";
 
-/** What is written and checked at a time; reading begins at a multiple of it. */
+/** What is written, read and checked at a time; reading begins at a multiple of it. */
 export const SPILL_PART_BYTES: number = 1024 * 1024;
-/** What is read by one call, and how many calls are under way at once: the disk works while a piece is checked. More, or
- *  smaller ones, were slower: the kernel reads ahead of calls that come in order. */
-const PIECE_BYTES = 2 * SPILL_PART_BYTES;
-const PIECES_AT_ONCE = 2;
+/** How many parts are being read at once: the disk works while a part is checked. More were slower: the kernel reads ahead
+ *  of calls that come in order. */
+const PARTS_AT_ONCE = 2;
 /** So much of the disk stays free, whatever is the smaller: a full disk hurts more than this node. */
 const KEEP_FREE_SHARE = 0.05;
 const KEEP_FREE_BYTES_MAX = 1024 ** 3;
+/** Where what is read ahead goes: nobody looks at it, so that all share it. */
+const aheadBytes = new Uint8Array(SPILL_PART_BYTES);
 /** Folders of agents that were killed, in a folder that many agents use. */
 const FOLDER_MODE = { shared: false } as const;
 
@@ -53,6 +55,7 @@ export class SpillFiles {
   /** Checksums of the parts of each object, by file and the object's offset there. */
   readonly #checksums = new Map<string, Map<number, Uint32Array>>();
   readonly #open = new OpenFiles();
+  readonly #order = new ReadOrder();
   readonly #onExit = (): void => this.close();
 
   /** `dir`: where the folder goes. What killed agents left there is removed. */
@@ -106,18 +109,20 @@ export class SpillFiles {
     if (checksums === undefined || this.#folder === null) throw new Error(`file ${place.file} is gone`);
     // Whole parts: others cannot be checked.
     const end = Math.min(range.size, wholeParts(range.offset + range.length));
+    if (range.offset === 0) this.#order.begins(place, range.size);
     await this.#open.use(join(this.#folder, place.file), async (file) => {
       const pieces: { readonly at: number; readonly bytes: Uint8Array; readonly reading: Promise<void> }[] =
         [];
       try {
         for (let next = range.offset; next < end || pieces.length > 0;) {
-          while (next < end && pieces.length < PIECES_AT_ONCE) {
-            const bytes = target.memory(next, Math.min(PIECE_BYTES, end - next));
+          while (next < end && pieces.length < PARTS_AT_ONCE) {
+            const bytes = target.memory(next, Math.min(SPILL_PART_BYTES, end - next));
             const reading = readFully(file, place.offset + next, bytes);
             // Awaited in turn; it may fail before.
             reading.catch(() => undefined);
             pieces.push({ at: next, bytes, reading });
             next += bytes.byteLength;
+            if (next === range.size) this.#readAhead(place);
           }
           const { at, bytes, reading } = pieces[0]!;
           await reading;
@@ -129,6 +134,20 @@ export class SpillFiles {
         await Promise.allSettled(pieces.map(({ reading }) => reading));
       }
     });
+  }
+
+  /**
+   * The disk goes on with the next file while the object is published, and its reader asks for the one after it: the kernel
+   * reads ahead within a file only. Its first bytes are read and thrown away.
+   */
+  #readAhead(place: DiskPlace): void {
+    const name = this.#order.nextFile(place);
+    if (name === null || !this.#checksums.has(name)) return;
+    const path = join(this.#folder!, name);
+    if (this.#open.isRead(path)) return;
+    const read = (file: FileHandle): Promise<unknown> => file.read(aheadBytes, 0, aheadBytes.byteLength, 0);
+    // Whoever needs it reads it again, and hears what is wrong with it.
+    this.#open.use(path, read).catch(() => undefined);
   }
 
   delete(name: string): void {

@@ -5,14 +5,17 @@ import {
   cancel,
   get,
   type HandleOf,
+  kill,
   listTasks,
   put,
+  ready,
   release,
   remote,
   runtimeContext,
   shutdown,
   summarize,
 } from "mobula";
+import { TASK_EVENT_INTERVAL_MS } from "../../runtime/common/config.ts";
 import { currentDriver } from "../../runtime/api/init.ts";
 import { Signal } from "../support/actors.ts";
 import { watchLeftovers } from "../support/leftovers.ts";
@@ -41,10 +44,12 @@ test(
     }, { name: "busy", maxRetries: 0 });
     const use = remote((_value: unknown) => 1, { name: "use" });
     const running = [1, 2].map(() => work.options({ numCpus: 0 }).remote(gate));
+    const runs = async (count: number) =>
+      (await listTasks({ filters: ["state=RUNNING", "type=NORMAL_TASK"] })).total === count;
+    // First these: the others leave no processor to start them on.
+    await waitFor("those that wait run", () => runs(2));
     const held = [1, 2].map(() => busy.remote(Date.now() + 60_000));
-    await waitFor("all of them run", async () => {
-      return (await listTasks({ filters: ["state=RUNNING", "type=NORMAL_TASK"] })).total === 4;
-    });
+    await waitFor("all of them run", () => runs(4));
     const waiting = [use.remote(running[0]!), use.options({ numGpus: 1 }).remote(1), work.remote(gate)];
     const counts = async () =>
       Object.fromEntries(
@@ -73,6 +78,25 @@ test(
     await get(gate.send.remote());
     await get(running);
     release(gate);
+  },
+  30_000,
+);
+
+test(
+  "a task that was told to wait for long is told to run when it does, though nothing else happens",
+  async () => {
+    const holder = remote(class {}).options({ numCpus: 2 }).remote();
+    await ready(holder);
+    const late = remote(async () => {
+      await new Promise(() => setInterval(() => {}, 1_000));
+    }, { name: "late", maxRetries: 0 }).remote();
+    const state = async () => (await listTasks({ filters: ["name=late"] }))[0]?.["state"];
+    await waitFor("it waits", async () => await state() === "PENDING_NODE_ASSIGNMENT");
+    // By then its driver has no more to say of it.
+    await new Promise((resolve) => setTimeout(resolve, 3 * TASK_EVENT_INTERVAL_MS));
+    kill(holder);
+    await waitFor("it runs", async () => await state() === "RUNNING");
+    cancel(late, { force: true });
   },
   30_000,
 );

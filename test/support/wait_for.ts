@@ -3,7 +3,7 @@
  * @module
  */
 
-const WITHIN_MS = 10_000;
+const WITHIN_MS = 20_000;
 const LOOK_EVERY_MS = 20;
 
 /** Resolves with the first value that is neither false, null nor undefined. Throws with `what` after `withinMs`. */

@@ -323,6 +323,8 @@ export class TaskManager implements WorkerLinkObserver {
       writePush(writer, head, task);
     }
     link.send(PushType.pushTasks, writer.bytes());
+    // They may have waited for so long that there was no more to tell of them.
+    this.#core.recorder.touch();
   }
 
   /** The lease that the link serves; null when both or one of them was given up. */

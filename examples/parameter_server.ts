@@ -210,12 +210,16 @@ async function train(name: string, shards: ObjectRef<Digits>[], killAt: number |
   const workers = shards.map((shard, n) => GradientWorker.remote(shard, seed * 1000 + n));
   // All begin together: on a busy machine some would be through before the last one is there.
   await Promise.all(workers.map((worker) => ready(worker)));
+  // The curve's first point are the weights that have seen nothing.
+  const snapshots = server.snapshots.remote(Math.floor(steps / TESTS)).values();
+  const untrained = await snapshots.next();
   const training = workers.map((worker) => worker.train.remote(server));
 
   const killed = killAt === null ? null : killOne(server, workers[0]!, killAt);
   const points: [number, number][] = [];
   let accuracy = 0;
-  for await (const { step, values } of server.snapshots.remote(Math.floor(steps / TESTS)).values()) {
+  for (let item = untrained; !item.done; item = await snapshots.next()) {
+    const { step, values } = item.value;
     const tested = testNetwork(values, testDigits);
     points.push([step, tested.loss]);
     accuracy = tested.accuracy;

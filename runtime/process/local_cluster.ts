@@ -166,7 +166,8 @@ export class LocalCluster {
       errors = (errors + new TextDecoder().decode(chunk)).slice(-ERROR_TEXT_MAX);
     });
     child.once("close", (code: number | null, signal: string | null) => {
-      if (this.#stopping) return;
+      // Ended by us. Of one that crashed people are told also now: its driver goes as soon as it notices the loss.
+      if (this.#stopping && (code === 0 || signal === "SIGKILL")) return;
       const why = errors.trim() === "" ? "" : `: ${errors.trim()}`;
       this.#options.onLost?.(`The cluster's ${what} ended with ${signal ?? `code ${code}`}${why}`);
     });

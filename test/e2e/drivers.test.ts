@@ -50,6 +50,14 @@ describe("a driver that ends", () => {
     });
   }
 
+  test("because its agent crashed says how that ended, also when it shuts down at once", async () => {
+    const driver = new StartedProgram("bun", DRIVER, { args: ["crash"] });
+    process.kill(Number(await driver.line()), "SIGABRT");
+    expect(await driver.ended).toBe(0);
+    expect(driver.errors).toMatch(/The cluster's agent of n-\w+ ended with SIGABRT/);
+    await leftovers.gone();
+  });
+
   test("by an error that nobody catches, by process.exit() and by signals leaves nothing", async () => {
     for (const [what, code] of [["throws", 1], ["exits", 3]] as const) {
       const driver = new StartedProgram("bun", DRIVER, { args: [what] });

@@ -6,10 +6,11 @@
  *     exits      as implicit, but it calls process.exit(3) while a task runs
  *     stays      prints its cluster's processes, then waits to be ended, with a task, an actor and an object at hand
  *     lost       prints the agent's pid, and when that was killed, how what it waits for ends
+ *     crash      prints the agent's pid, and ends as soon as it is told that its agent is lost
  *
  * @module
  */
-import { get, init, put, remote } from "mobula";
+import { get, init, put, remote, shutdown } from "mobula";
 
 const what = process.argv[2];
 
@@ -77,4 +78,9 @@ if (what === "implicit" || what === "throws" || what === "exits") {
       console.log(`${(error as Error).name}: ${(error as Error).message}`);
     }
   }
+} else if (what === "crash") {
+  await init({ numCpus: 2, dashboard: false });
+  console.log(await get(parent.remote()));
+  await get(forever.remote()).catch(() => undefined);
+  await shutdown();
 } else throw new RangeError(`unknown: ${what}`);

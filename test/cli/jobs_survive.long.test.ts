@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SubmissionRow } from "../../runtime/common/submission.ts";
+import type { ClusterFile } from "../../runtime/process/config.ts";
 import { CliSession } from "../support/cli.ts";
 import { endProcess, isAlive } from "../support/processes.ts";
 import { runtimeCommand } from "../support/run_program.ts";
@@ -30,6 +31,7 @@ child.kill();
 const SMALL = ["--num-cpus", "1", "--object-store-bytes", "16777216"];
 
 let session: CliSession;
+let head: ClusterFile;
 let file = "";
 let orders = "";
 beforeEach(async () => {
@@ -41,7 +43,7 @@ beforeEach(async () => {
   writeFileSync(join(folder, "package.json"), '{"type":"module"}');
   file = join(folder, "app.ts");
   writeFileSync(file, COUNTS);
-  await session.json("start", "--head", "--port", "0", "--dashboard-port", "0", ...SMALL);
+  head = await session.json("start", "--head", "--port", "0", "--dashboard-port", "0", ...SMALL);
 });
 afterEach(() => session.end());
 
@@ -150,10 +152,20 @@ test("a cluster that is stopped ends its jobs; started again, it knows how they 
   expect(readFileSync(join(session.sessionDir, "logs", "driver-with-all.out"), "utf8")).toStartWith("pids ");
 }, 60_000);
 
-test("a job for a node that is not there waits for it, and is stopped before", async () => {
-  const id = (await session.mobula(["job", "submit", "--detach", "--node", "n-later", "--", file, orders]))
+test("a job for a node that has left waits for it, and is stopped before", async () => {
+  const { nodeId } = await session.json<ClusterFile>("start", "--address", head.address, ...SMALL);
+  await session.json("drain", nodeId);
+  await waitFor("the node has left", async () => {
+    const { nodes } = await session.json<{ nodes: { nodeId: string; state: string }[] }>("status");
+    return nodes.find((node) => node.nodeId === nodeId)!.state === "DEAD";
+  });
+  const id = (await session.mobula(["job", "submit", "--detach", "--node", nodeId, "--", file, orders]))
     .out.trim();
-  expect(await show(id)).toMatchObject({ state: "PENDING", message: "it waits for node n-later", pid: null });
+  expect(await show(id)).toMatchObject({
+    state: "PENDING",
+    message: `it waits for node ${nodeId}`,
+    pid: null,
+  });
   expect(await session.json<object>("job", "stop", id)).toMatchObject({
     stopped: true,
     job: { state: "STOPPED" },

@@ -111,7 +111,8 @@ test("OOM-02 kills for low memory have a budget of their own, whatever maxRetrie
   expect(error.message).toContain("2 executions");
   // The retry waits for a second.
   expect(performance.now() - startedMs).toBeGreaterThan(1_000);
-  await waitFor("both kills are counted", async () => await kills() === before + 2);
+  // Memory stays low meanwhile: a new worker may also be ended before its task runs, which is no execution.
+  await waitFor("both kills are counted", async () => await kills() >= before + 2);
   const taskId = /\((t-[^)]+)\)/.exec(error.message)![1]!;
   const attempts = await waitFor("both attempts have a row", async () => {
     const rows = await listTasks({ filters: [`taskId=${taskId}`, "state=FAILED"] });

@@ -17,19 +17,28 @@ export interface ColdPuts {
   readonly copies: readonly number[];
 }
 
-/** `rounds` values of COLD_BYTES are held at once, so that none reuses the memory of another; all are let go at the end. */
+/** `rounds` values of COLD_BYTES, and as many copies, are held at once, so that none reuses the memory of another. */
 export async function coldPuts(rounds: number): Promise<ColdPuts> {
   const words = randomWords(COLD_BYTES);
   const held: ObjectRef<BigInt64Array>[] = [];
   const puts: number[] = [];
   const copies: number[] = [];
+  const copied: BigInt64Array[] = [];
   try {
     for (let round = 0; round < rounds; round++) {
-      copies.push(await rateOf(() => Promise.resolve(new BigInt64Array(words.length).set(words))));
+      copies.push(
+        await rateOf(async () => {
+          const copy = new BigInt64Array(words.length);
+          copy.set(words);
+          copied.push(copy);
+          await Promise.resolve();
+        }),
+      );
       puts.push(await rateOf(async () => void held.push(await put(words))));
     }
   } finally {
     for (const ref of held) release(ref);
+    copied.length = 0;
   }
   return { puts, copies };
 }

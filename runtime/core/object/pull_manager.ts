@@ -162,7 +162,6 @@ export class PullManager implements Core<PullEvent, PullEffect> {
         nodes: [],
         busy: [],
         named: new Set(),
-        relays: new Set(),
         senders: new Map(),
         unsent: [],
         bytes: 0,
@@ -190,7 +189,6 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     pull.nodes = [...event.nodes];
     pull.busy = [];
     pull.named = new Set(event.nodes);
-    pull.relays.clear();
     this.#setState(pull, "located");
     for (const bundle of [...pull.wantedBy]) {
       if (bundle.fetch) this.#admission.noteLocated(bundle);
@@ -235,7 +233,6 @@ export class PullManager implements Core<PullEvent, PullEffect> {
       node,
       ...(range.length < pull.bytes && { range }),
       ...(insists && { insists }),
-      ...(pull.relays.has(node) && { isRelay: true }),
     });
   }
 
@@ -273,10 +270,7 @@ export class PullManager implements Core<PullEvent, PullEffect> {
     pull.unsent.unshift(range);
     pull.busy.push(event.node);
     const fresh = event.to.filter((node) => !pull.named.has(node));
-    for (const node of fresh) {
-      pull.named.add(node);
-      pull.relays.add(node);
-    }
+    for (const node of fresh) pull.named.add(node);
     pull.nodes.unshift(...fresh);
     this.#fetchNext(nowMs, pull, effects);
   }

@@ -30,8 +30,6 @@ export interface Pull {
   busy: NodeId[];
   /** In this round: holders, and nodes that busy ones have referred to. None is taken up twice. */
   named: Set<NodeId>;
-  /** Of those: nodes that busy holders named, which may still be receiving it themselves. */
-  relays: Set<NodeId>;
   /** In state fetching: the holders that send, each with what it sends. */
   readonly senders: Map<NodeId, ByteRange>;
   /** In state fetching: what nobody sends yet. */

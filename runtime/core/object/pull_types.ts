@@ -99,8 +99,7 @@ export type PullEffect =
   | { readonly type: "release"; readonly id: ObjectId }
   /**
    * Transfer the object, or a part of it, from where the last attempt stopped. Answered by sealed, fetched or fetchFailed.
-   * One at a time of a node. `insists`: no referral is followed. Also answered by referred otherwise. `isRelay`: that node
-   * may still be receiving it, in order; any other has all of it.
+   * One at a time of a node. `insists`: no referral is followed. Also answered by referred otherwise.
    */
   | {
     readonly type: "fetch";
@@ -108,7 +107,6 @@ export type PullEffect =
     readonly node: NodeId;
     readonly range?: ByteRange;
     readonly insists?: boolean;
-    readonly isRelay?: boolean;
   }
   /** From all nodes where none is named. */
   | { readonly type: "cancelFetch"; readonly id: ObjectId; readonly node?: NodeId }

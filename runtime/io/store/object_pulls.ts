@@ -335,7 +335,7 @@ export class ObjectPulls {
   }
 
   async #stream(
-    { id, node, insists, isRelay }: Extract<PullEffect, { type: "fetch" }>,
+    { id, node, insists }: Extract<PullEffect, { type: "fetch" }>,
     incoming: IncomingObject,
     range: ByteRange,
     signal: AbortSignal,
@@ -364,8 +364,8 @@ export class ObjectPulls {
       mayRefer = false;
       await host.fetchObject(node, wanted, { sink, onChecked }, signal);
     };
-    // A relay has it in the order in which it comes: it is asked for all of it in that order.
-    await fetchRange({ incoming, range, lanes: isRelay === true ? 1 : host.lanes, signal, fetch });
+    // A relay too is asked over several: it gets parts side by side itself, and sends each on as it comes.
+    await fetchRange({ incoming, range, lanes: host.lanes, signal, fetch });
   }
 
   #failureOf(id: ObjectId, node: NodeId, progress: boolean, error: unknown): PullEvent {

@@ -140,11 +140,11 @@ test("who a busy holder names is asked first; the holder itself last, and then i
   want("g", [1]);
   located(1);
   reserved(1);
-  expect(referred(1, b, [a, c])).toEqual([{ type: "fetch", id: o(1), node: a, isRelay: true }]);
-  expect(failed(1, a)).toEqual([{ type: "fetch", id: o(1), node: c, isRelay: true }]);
+  expect(referred(1, b, [a, c])).toEqual([{ type: "fetch", id: o(1), node: a }]);
+  expect(failed(1, a)).toEqual([{ type: "fetch", id: o(1), node: c }]);
   // It sends to one that has failed: nothing new.
   expect(referred(1, c, [a])).toEqual([{ type: "fetch", id: o(1), node: b, insists: true }]);
-  expect(failed(1, b)).toEqual([{ type: "fetch", id: o(1), node: c, insists: true, isRelay: true }]);
+  expect(failed(1, b)).toEqual([{ type: "fetch", id: o(1), node: c, insists: true }]);
   // No referral was a round without success; all having failed is.
   expect(failed(1, c)).toEqual([
     { type: "release", id: o(1) },
@@ -159,7 +159,7 @@ test("a referral is no failure, however many there are", () => {
   const chain = Array.from({ length: 3 * PULL_ROUNDS_MAX }, (_, n) => `n-${n}` as NodeId);
   let at = b;
   for (const next of chain) {
-    expect(referred(1, at, [next])).toEqual([{ type: "fetch", id: o(1), node: next, isRelay: true }]);
+    expect(referred(1, at, [next])).toEqual([{ type: "fetch", id: o(1), node: next }]);
     at = next;
   }
   expect(sealed(1).at(-1)).toEqual({ type: "ready", key: "g" });
@@ -184,7 +184,7 @@ test("of several holders, a busy one is not pressed while others send", () => {
   located(1, 3 * RANGE_BYTES, [b, c]);
   reserved(1);
   expect(referred(1, b, [a])).toEqual([
-    { type: "fetch", id: o(1), node: a, range: { offset: 0, length: RANGE_BYTES }, isRelay: true },
+    { type: "fetch", id: o(1), node: a, range: { offset: 0, length: RANGE_BYTES } },
   ]);
   expect(referred(1, a, [c])).toEqual([]);
   expect(failed(1, c)).toEqual([

@@ -185,10 +185,10 @@ test("over several connections, with random cuts: the right bytes, and those who
   };
   await Promise.all(names.map((name) => getAt(name, id)));
   for (const name of names) expectBytes(name, id, bytes);
-  expect(cluster.extraLanes.length).toBeGreaterThan(0);
-  // What was named by a busy holder may have only the beginning: it is asked over one connection.
+  // Relays too are asked over several: they get parts side by side, and so can send them on as they come.
   const holders = new Set(cluster.extraLanes.map((text) => text.split(" ")[1]));
-  expect([...holders]).toEqual(["n-many"]);
+  expect(holders).toContain("n-many");
+  expect(holders.size).toBeGreaterThan(1);
 });
 
 test("random cuts, cancels and kills among many: the right bytes, and nobody waits for ever", async () => {

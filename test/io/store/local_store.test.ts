@@ -11,6 +11,7 @@ import {
   type ProcessId,
   putId,
 } from "../../../runtime/common/ids.ts";
+import type { LocalStore } from "../../../runtime/io/store/local_store.ts";
 import { ObjectReader } from "../../../runtime/io/store/object_reader.ts";
 import { decodeObject, encodeObject } from "../../../runtime/protocol/object_layout.ts";
 import { FakeCluster, putBytes } from "./fake_cluster.ts";
@@ -127,12 +128,17 @@ test("a transfer that breaks goes on from the next holder, where the last good b
     .toBe(true);
 });
 
-test("a large object comes from two holders at once; when one breaks, the other sends its rest", async () => {
+/** A node that lacks 40 MB, which two others have. */
+async function besideTwoHolders(): Promise<LocalStore> {
   const a = await cluster.node("a", { objectStoreBytes: 64 * MB });
   const b = await cluster.node("b", { objectStoreBytes: 64 * MB });
-  const c = await cluster.node("c", { objectStoreBytes: 64 * MB });
   await putBytes(a, driver, id, { home, bytes: 40 * MB, fill: 3 });
   await b.getObject(far, get);
+  return await cluster.node("c", { objectStoreBytes: 64 * MB });
+}
+
+test("a large object comes from two holders at once; when one breaks, the other sends its rest", async () => {
+  const c = await besideTwoHolders();
   const sent = new Map<string, number>();
   cluster.onPiece = (_id, from, offset) => {
     if (from === home && offset >= 5 * MB) throw Object.assign(new Error("cut"), { offset });
@@ -149,11 +155,7 @@ test("a large object comes from two holders at once; when one breaks, the other 
 });
 
 test("two holders whose last bytes come together complete the object once", async () => {
-  const a = await cluster.node("a", { objectStoreBytes: 64 * MB });
-  const b = await cluster.node("b", { objectStoreBytes: 64 * MB });
-  const c = await cluster.node("c", { objectStoreBytes: 64 * MB });
-  await putBytes(a, driver, id, { home, bytes: 40 * MB, fill: 3 });
-  await b.getObject(far, get);
+  const c = await besideTwoHolders();
   // Three parts: the first to end takes the third, and the ends of the other two are heard of when all have come.
   const ended: NodeId[] = [];
   const all = Promise.withResolvers<void>();
